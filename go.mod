@@ -3,6 +3,8 @@ module github.com/kubesim-dev/kubesim
 go 1.26.0
 
 require (
+	github.com/anishathalye/porcupine v1.3.1
+	github.com/benhoyt/goawk v1.29.1
 	github.com/google/btree v1.1.3
 	github.com/google/go-cmp v0.7.0
 	github.com/onsi/ginkgo/v2 v2.32.0
@@ -14,6 +16,7 @@ require (
 	k8s.io/cri-streaming v0.37.2
 	k8s.io/kubernetes v1.37.2
 	mvdan.cc/sh/v3 v3.14.1
+	pgregory.net/rapid v1.3.0
 )
 
 require (
