@@ -1,0 +1,186 @@
+package engine
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+)
+
+// Object is an API object in its external version, for example *corev1.Pod.
+type Object interface {
+	metav1.Object
+	runtime.Object
+}
+
+// Resource names a kind of object as "plural.group", or "plural" in the core
+// group, as kubectl prints it.
+type Resource string
+
+// The resources that kubesim's own reconcilers name.
+const (
+	Pods                Resource = "pods"
+	Nodes               Resource = "nodes"
+	Namespaces          Resource = "namespaces"
+	ConfigMaps          Resource = "configmaps"
+	Secrets             Resource = "secrets"
+	ServiceAccounts     Resource = "serviceaccounts"
+	Services            Resource = "services"
+	Events              Resource = "events"
+	LimitRanges         Resource = "limitranges"
+	ResourceQuotas      Resource = "resourcequotas"
+	ReplicationCtrls    Resource = "replicationcontrollers"
+	PersistentVolumes   Resource = "persistentvolumes"
+	PersistentVolClaims Resource = "persistentvolumeclaims"
+	Jobs                Resource = "jobs.batch"
+	CronJobs            Resource = "cronjobs.batch"
+	Leases              Resource = "leases.coordination.k8s.io"
+	PriorityClasses     Resource = "priorityclasses.scheduling.k8s.io"
+)
+
+// GroupResource returns r in apimachinery's form.
+func (r Resource) GroupResource() schema.GroupResource {
+	return schema.ParseGroupResource(string(r))
+}
+
+// ResourceOf is the inverse of GroupResource.
+func ResourceOf(gr schema.GroupResource) Resource {
+	if gr.Group == "" {
+		return Resource(gr.Resource)
+	}
+	return Resource(gr.Resource + "." + gr.Group)
+}
+
+// Identity is who a reconciler is to the API server: the user that admission
+// and authorization see.
+type Identity struct {
+	// User is the user name, for example
+	// "system:serviceaccount:kube-system:job-controller".
+	User string
+	// Groups are the user's groups.
+	Groups []string
+}
+
+// ControllerIdentity is the service account that upstream's
+// kube-controller-manager gives the controller name, for example
+// "job-controller".
+func ControllerIdentity(name string) Identity {
+	return Identity{
+		User:   "system:serviceaccount:kube-system:" + name,
+		Groups: []string{"system:serviceaccounts", "system:serviceaccounts:kube-system", "system:authenticated"},
+	}
+}
+
+// API is the part of the API server that reconcilers write to. Every call
+// passes defaulting, admission and validation, exactly as a client's request
+// does, and returns the API server's own errors (see apimachinery's
+// pkg/api/errors). The objects that go in are not kept or changed; what comes
+// back may be shared and must not be changed.
+//
+// A write is seen by the next step. It is durable some time later: nobody
+// outside sees it before that.
+type API interface {
+	// Create creates obj. Its name or generateName must be set.
+	Create(ctx context.Context, who Identity, r Resource, obj Object) (Object, error)
+	// Update replaces obj, or only its subresource "status", "finalize" or
+	// "resize". The call fails with Conflict if obj's resourceVersion is set
+	// and not the newest.
+	Update(ctx context.Context, who Identity, r Resource, subresource string, obj Object) (Object, error)
+	// Delete deletes an object, with the options of an API request.
+	Delete(ctx context.Context, who Identity, r Resource, key types.NamespacedName, opts metav1.DeleteOptions) error
+	// DeleteCollection deletes every object of r in namespace.
+	DeleteCollection(ctx context.Context, who Identity, r Resource, namespace string, opts metav1.DeleteOptions) error
+	// Bind creates a Pod's binding subresource.
+	Bind(ctx context.Context, who Identity, binding *corev1.Binding) error
+}
+
+// Commit is one revision of the store.
+type Commit struct {
+	// Revision is the store's global revision, the object's resourceVersion.
+	Revision int64
+	// Type is Added, Modified or Deleted.
+	Type watch.EventType
+	// Resource is the kind of Object.
+	Resource Resource
+	// Object is the new state; for a deletion the last one.
+	Object Object
+	// Old is the state before, nil if there was none.
+	Old Object
+}
+
+// Key names one unit of reconciliation.
+type Key struct {
+	// Controller is the reconciler's Name.
+	Controller string
+	// Namespace and Name identify the object; Namespace is empty for those
+	// that have none.
+	Namespace, Name string
+}
+
+// String is the form that the event log prints: controller/namespace/name.
+func (k Key) String() string {
+	parts := []string{k.Controller}
+	if k.Namespace != "" {
+		parts = append(parts, k.Namespace)
+	}
+	return strings.Join(append(parts, k.Name), "/")
+}
+
+// Kind says what a wake is good for, and so whether mode auto moves time for it.
+type Kind int
+
+const (
+	// Work is under way: a running Pod, a back-off, a deadline. Mode auto moves
+	// time on to it.
+	Work Kind = iota
+	// Recurring steps come round for ever: a cron schedule, a service's own
+	// loop. They run at their instant, but mode auto does not move time for them.
+	Recurring
+	// Chore is a Recurring step whose exact instant matters to nobody, such as
+	// a heartbeat: when time jumps over several of them, one runs, at the
+	// instant where the jump ends.
+	Chore
+)
+
+// Wake says when a key must be reconciled again although nothing changed.
+type Wake struct {
+	// At is the instant; zero means not before something changes.
+	At time.Time
+	// Kind is what the wake is good for.
+	Kind Kind
+}
+
+// Sooner returns the wake that comes first; a zero one never does. Of two at
+// one instant the one with more right to move time wins.
+func (w Wake) Sooner(other Wake) Wake {
+	switch {
+	case w.At.IsZero():
+		return other
+	case other.At.IsZero() || w.At.Before(other.At):
+		return w
+	case w.At.Equal(other.At) && w.Kind <= other.Kind:
+		return w
+	}
+	return other
+}
+
+// Reconciler brings one kind of object nearer to what its spec asks for. It
+// runs on the engine's goroutine only.
+type Reconciler interface {
+	// Name is the key prefix in the queue and in the event log, for example
+	// "job".
+	Name() string
+	// Keys returns the keys whose plan may change with c, in a fixed order.
+	// The View already has c.
+	Keys(c Commit) []Key
+	// Reconcile decides on key afresh and applies the plan. The wake that it
+	// returns replaces any earlier one of the key. After an error the key is
+	// tried again, with an exponential back-off of virtual time.
+	Reconcile(ctx context.Context, key Key, now time.Time) (Wake, error)
+}

@@ -1,0 +1,102 @@
+package engine
+
+import (
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Mode says how virtual time moves.
+type Mode string
+
+const (
+	// Realtime lets time flow, Speed times as fast as the wall clock.
+	Realtime Mode = "realtime"
+	// Auto jumps to the next timer as long as work is under way, and stands
+	// still at rest.
+	Auto Mode = "auto"
+	// Manual moves time only when it is told to.
+	Manual Mode = "manual"
+)
+
+// ParseMode returns the mode that s names.
+func ParseMode(s string) (Mode, error) {
+	switch m := Mode(s); m {
+	case Realtime, Auto, Manual:
+		return m, nil
+	}
+	return "", fmt.Errorf("clock mode %q: want realtime, auto or manual", s)
+}
+
+// clock is virtual time. This file alone reads the wall clock.
+type clock struct {
+	mu     sync.Mutex
+	mode   Mode
+	speed  float64
+	paused bool
+	// at is the virtual instant that was reached at the wall instant since.
+	at    time.Time
+	since time.Time
+	// held keeps realtime still while the engine steps towards a target.
+	held bool
+}
+
+func newClock(start time.Time, mode Mode, speed float64) *clock {
+	if start.IsZero() {
+		start = time.Now()
+	}
+	return &clock{mode: mode, speed: speed, at: start.UTC().Round(0), since: time.Now()}
+}
+
+func (c *clock) flows() bool { return c.mode == Realtime && !c.paused && !c.held }
+
+// now returns the virtual instant. It never goes back.
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.nowLocked()
+}
+
+func (c *clock) nowLocked() time.Time {
+	if !c.flows() {
+		return c.at
+	}
+	passed := time.Duration(float64(time.Since(c.since)) * c.speed)
+	return c.at.Add(passed)
+}
+
+// moveTo sets virtual time to t, unless that would turn it back.
+func (c *clock) moveTo(t time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if t.After(c.nowLocked()) {
+		c.at, c.since = t.UTC(), time.Now()
+	}
+}
+
+// change edits the settings and goes on from the present instant.
+func (c *clock) change(edit func(*clock)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at, c.since = c.nowLocked(), time.Now()
+	edit(c)
+}
+
+// wake calls f once virtual time has flowed to t, and returns what cancels
+// that. It does nothing while time does not flow.
+func (c *clock) wake(t time.Time, f func()) (cancel func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.flows() {
+		return func() {}
+	}
+	wait := time.Duration(float64(t.Sub(c.nowLocked())) / c.speed)
+	timer := time.AfterFunc(max(wait, 0), f)
+	return func() { timer.Stop() }
+}
+
+func (c *clock) settings() (mode Mode, speed float64, paused bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.mode, c.speed, c.paused
+}

@@ -1,0 +1,360 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+)
+
+// Config is what an engine needs to know before it starts.
+type Config struct {
+	// Start is the first instant of virtual time; zero is the present.
+	Start time.Time
+	// Seed makes the run repeatable; Stream tells apart the runs on one store,
+	// see NewRandom.
+	Seed, Stream uint64
+	// Mode is how time moves at first.
+	Mode Mode
+	// Speed is how many virtual seconds pass in one second of Realtime. It
+	// must be positive.
+	Speed float64
+	// Log receives the event log; nil for none.
+	Log io.Writer
+	// StepsMax bounds the steps at one instant; more than that many are two
+	// reconcilers that undo each other. Zero means StepsMaxDefault.
+	StepsMax int
+	// TurnsMax bounds how often mode auto moves time for the timers of one key
+	// without an input from outside: a Pod that sleeps in an endless loop runs
+	// on for that many turns and is then left until the next input. Zero means
+	// TurnsMaxDefault.
+	TurnsMax int
+}
+
+// Defaults of Config.
+const (
+	StepsMaxDefault = 5_000_000
+	TurnsMaxDefault = 10_000
+)
+
+func (c *Config) validate() error {
+	var errs []error
+	if _, err := ParseMode(string(c.Mode)); err != nil {
+		errs = append(errs, err)
+	}
+	if c.Speed <= 0 {
+		errs = append(errs, fmt.Errorf("clock speed %v: want a number greater than 0", c.Speed))
+	}
+	if c.StepsMax < 0 || c.TurnsMax < 0 {
+		errs = append(errs, errors.New("engine: StepsMax and TurnsMax must not be negative"))
+	}
+	if c.StepsMax == 0 {
+		c.StepsMax = StepsMaxDefault
+	}
+	if c.TurnsMax == 0 {
+		c.TurnsMax = TurnsMaxDefault
+	}
+	return errors.Join(errs...)
+}
+
+// Engine runs reconcilers in virtual time.
+type Engine struct {
+	cfg         Config
+	clock       *clock
+	random      *Random
+	view        *View
+	queue       *queue
+	log         *eventLog
+	reconcilers []Reconciler
+	eventNames  *eventNames
+	byName      map[string]Reconciler
+
+	// Of the engine's goroutine alone.
+	taken int64
+	steps int
+	spare []arrival
+
+	// mu guards what follows; cond tells of every change to it.
+	mu   sync.Mutex
+	cond *sync.Cond
+	// now is the instant of the step that runs, actor its key.
+	now   time.Time
+	actor string
+	inbox []arrival
+	// running: the engine is on stage. outside: one write from outside is.
+	running, outside bool
+	// target is where a command wants time to be; zero for nowhere.
+	target time.Time
+	// epoch counts the inputs from outside.
+	epoch int64
+	// err is why the engine stopped.
+	err error
+	// next is the present end of the queue, for Status.
+	nextTimer time.Time
+	// resting: nothing is due and mode auto has no reason to move time.
+	resting bool
+}
+
+// New returns an engine that stands still until Run.
+func New(cfg Config) (*Engine, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	e := &Engine{
+		cfg:    cfg,
+		clock:  newClock(cfg.Start, cfg.Mode, cfg.Speed),
+		random: NewRandom(cfg.Seed, cfg.Stream),
+		view:   newView(),
+		queue:  newQueue(),
+		log:    &eventLog{w: cfg.Log},
+		byName: map[string]Reconciler{},
+	}
+	e.cond = sync.NewCond(&e.mu)
+	e.now = e.clock.now()
+	return e, nil
+}
+
+// Now returns the present virtual instant: while a step runs the step's, for
+// everybody. It may be called from any goroutine.
+func (e *Engine) Now() time.Time {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.running {
+		return e.now
+	}
+	return e.clock.now()
+}
+
+// Random returns the cluster's source of randomness.
+func (e *Engine) Random() *Random { return e.random }
+
+// View returns the engine's picture of the cluster, for reconcilers.
+func (e *Engine) View() *View { return e.view }
+
+// Register adds reconcilers. Their order is the order in which they see a
+// commit. It must not be called after Run.
+func (e *Engine) Register(rs ...Reconciler) {
+	for _, r := range rs {
+		if _, twice := e.byName[r.Name()]; twice {
+			panic(fmt.Sprintf("engine: two reconcilers are named %q", r.Name()))
+		}
+		e.byName[r.Name()] = r
+		e.reconcilers = append(e.reconcilers, r)
+	}
+}
+
+// Run runs until ctx ends or an invariant breaks.
+func (e *Engine) Run(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, e.broadcast)
+	defer stop()
+	for {
+		if err := e.awaitTurn(ctx); err != nil {
+			return err
+		}
+		err := e.turn(ctx)
+		e.mu.Lock()
+		e.running = false
+		e.err = err
+		e.cond.Broadcast()
+		e.mu.Unlock()
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (e *Engine) broadcast() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.cond.Broadcast()
+}
+
+// awaitTurn waits until the stage is free and there is something to do, and
+// enters it.
+func (e *Engine) awaitTurn(ctx context.Context) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if !e.outside && e.busy() {
+			e.running = true
+			e.resting = false
+			e.now = e.clock.now()
+			return nil
+		}
+		e.resting = !e.outside
+		e.cond.Broadcast()
+		cancel := func() {}
+		if at, ok := e.queue.nextOfAny(); ok {
+			cancel = e.clock.wake(at, e.broadcast)
+		}
+		e.cond.Wait()
+		cancel()
+	}
+}
+
+// busy reports whether the engine has something to do now.
+func (e *Engine) busy() bool {
+	if len(e.inbox) > 0 || !e.target.IsZero() {
+		return true
+	}
+	if at, ok := e.queue.nextOfAny(); ok && !at.After(e.clock.now()) {
+		return true
+	}
+	mode, _, paused := e.clock.settings()
+	return mode == Auto && !paused && e.queue.work > 0
+}
+
+// turn runs steps until the cluster has settled and the clock has no reason to
+// move on.
+func (e *Engine) turn(ctx context.Context) error {
+	for {
+		if err := e.settle(ctx); err != nil {
+			return err
+		}
+		if !e.move() {
+			return nil
+		}
+	}
+}
+
+// settle runs what is due at the present instant until nothing is.
+func (e *Engine) settle(ctx context.Context) error {
+	for {
+		e.drain()
+		e.flow()
+		it, ok := e.queue.pop(e.now)
+		if !ok {
+			e.noteNext()
+			return nil
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if e.steps++; e.steps > e.cfg.StepsMax {
+			return fmt.Errorf("engine: more than %d steps at %s, last %q: two controllers undo each other; run again with --seed %d to see it",
+				e.cfg.StepsMax, stampLine(e.now), it.key, e.cfg.Seed)
+		}
+		if err := e.step(ctx, it); err != nil {
+			return err
+		}
+	}
+}
+
+// flow keeps the steps' instant up with a clock that flows.
+func (e *Engine) flow() {
+	now := e.clock.now()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if now.After(e.now) {
+		e.now, e.steps = now, 0
+	}
+}
+
+// step reconciles one key.
+func (e *Engine) step(ctx context.Context, it *item) (err error) {
+	e.setActor(it.key.String())
+	defer e.setActor(actorClient)
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("engine: step %q at %s, seed %d: %v\n%s", it.key, stampLine(e.now), e.cfg.Seed, p, debug.Stack())
+		}
+	}()
+	r, ok := e.byName[it.key.Controller]
+	if !ok {
+		return fmt.Errorf("engine: step %q: no such reconciler", it.key)
+	}
+	wake, rerr := r.Reconcile(ctx, it.key, e.now)
+	if rerr == nil {
+		it.failures = 0
+		e.queue.schedule(it.key, e.demote(it, wake))
+		return nil
+	}
+	it.failures++
+	if !apierrors.IsConflict(rerr) {
+		e.log.failed(e.now, it.key, rerr)
+	}
+	retry := Wake{At: e.now.Add(backoff(it.failures))}
+	e.queue.items[it.key] = it
+	e.queue.schedule(it.key, e.demote(it, wake.Sooner(retry)))
+	return nil
+}
+
+// demote turns work that has had all its turns into a recurring step.
+func (e *Engine) demote(it *item, wake Wake) Wake {
+	if it.epoch != e.epoch {
+		it.epoch, it.turns = e.epoch, 0
+	}
+	if wake.At.After(e.now) && wake.Kind == Work {
+		if it.turns++; it.turns > e.cfg.TurnsMax {
+			wake.Kind = Recurring
+		}
+	}
+	return wake
+}
+
+// backoff is how long a key that failed n times in a row waits: 5 ms, doubled
+// each time, at most 1000 s. Source: DefaultTypedControllerRateLimiter in
+// k8s.io/client-go util/workqueue v0.37.2.
+func backoff(n int) time.Duration {
+	const start, limit = 5 * time.Millisecond, 1000 * time.Second
+	if n > 18 {
+		return limit
+	}
+	return min(start<<(n-1), limit)
+}
+
+func (e *Engine) setActor(actor string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.actor = actor
+}
+
+func (e *Engine) noteNext() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.nextTimer, _ = e.queue.next()
+}
+
+// move lets the clock reach the next timer, if its mode or a command wants
+// that, and reports whether it did.
+func (e *Engine) move() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.inbox) > 0 {
+		return true
+	}
+	next, some := e.queue.next()
+	if !e.target.IsZero() {
+		to := e.target
+		if some && next.Before(to) {
+			to = next
+		}
+		if !to.Before(e.target) {
+			e.target = time.Time{}
+			e.clock.change(func(c *clock) { c.held = false })
+		}
+		e.moveTo(to)
+		return true
+	}
+	mode, _, paused := e.clock.settings()
+	if mode == Auto && !paused && e.queue.work > 0 {
+		e.moveTo(next)
+		return true
+	}
+	return false
+}
+
+func (e *Engine) moveTo(t time.Time) {
+	if t.After(e.now) {
+		e.clock.moveTo(t)
+		e.now, e.steps = t, 0
+	}
+}

@@ -1,0 +1,65 @@
+package engine
+
+import "time"
+
+// arrival is a commit with the circumstances in which it was made.
+type arrival struct {
+	Commit
+	at    time.Time
+	actor string
+}
+
+// Deliver hands the engine one commit of the store. It must be called in
+// revision order, from any goroutine; it only appends and never blocks.
+//
+// Commit.Old may be left nil: the engine fills it from its View.
+func (e *Engine) Deliver(c Commit) {
+	now := e.clock.now()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	actor := actorClient
+	if e.running {
+		now, actor = e.now, e.actor
+	}
+	e.inbox = append(e.inbox, arrival{Commit: c, at: now, actor: actor})
+	e.cond.Broadcast()
+}
+
+// actorClient stands in the event log for everybody who is no reconciler.
+const actorClient = "client"
+
+// drain takes the inbox over into the View and marks the touched keys as due.
+func (e *Engine) drain() {
+	for {
+		e.mu.Lock()
+		batch := e.inbox
+		e.inbox = e.spare[:0]
+		e.mu.Unlock()
+		if len(batch) == 0 {
+			e.spare = batch
+			return
+		}
+		for i := range batch {
+			e.take(&batch[i])
+			batch[i] = arrival{}
+		}
+		e.spare = batch
+	}
+}
+
+func (e *Engine) take(a *arrival) {
+	e.taken = a.Revision
+	e.log.commit(a)
+	if !e.view.Tracks(a.Resource) {
+		return
+	}
+	if old, ok := e.view.table(a.Resource).objects.Get(a.Object); ok {
+		a.Old = old
+	}
+	e.view.apply(a.Commit)
+	for _, r := range e.reconcilers {
+		for _, key := range r.Keys(a.Commit) {
+			e.queue.hasten(key, e.now)
+		}
+	}
+}

@@ -1,0 +1,50 @@
+package engine
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"k8s.io/apimachinery/pkg/watch"
+)
+
+// eventLog writes one line for each commit and for each step that failed,
+// stamped in virtual time. Two runs with the same seed and the same inputs
+// write the same log, byte for byte.
+//
+// A commit's line:  instant  r<revision>  who  what  resource/namespace/name
+type eventLog struct {
+	w io.Writer
+}
+
+func (l *eventLog) commit(a *arrival) {
+	if l.w == nil {
+		return
+	}
+	where := string(a.Resource)
+	if ns := a.Object.GetNamespace(); ns != "" {
+		where += "/" + ns
+	}
+	fmt.Fprintf(l.w, "%s r%d %s %s %s/%s\n", stampLine(a.at), a.Revision, a.actor, verb(a.Type), where, a.Object.GetName())
+}
+
+func (l *eventLog) failed(at time.Time, key Key, err error) {
+	if l.w == nil {
+		return
+	}
+	fmt.Fprintf(l.w, "%s - %s error %q\n", stampLine(at), key, err)
+}
+
+func stampLine(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000000Z") }
+
+func verb(t watch.EventType) string {
+	switch t {
+	case watch.Added:
+		return "create"
+	case watch.Modified:
+		return "update"
+	case watch.Deleted:
+		return "delete"
+	}
+	return string(t)
+}

@@ -1,0 +1,157 @@
+package engine
+
+import (
+	"container/heap"
+	"time"
+)
+
+// item is one key's next step.
+type item struct {
+	key  Key
+	wake Wake
+	// seq is the order of arrival, the second key of the total order.
+	seq int64
+	// position in its heap, -1 if not queued.
+	position int
+	// failures in a row, for the back-off.
+	failures int
+	// turns counts the item's timers since the input of epoch, see
+	// Config.TurnsMax.
+	turns int
+	epoch int64
+}
+
+// queue orders steps by instant, then by order of arrival, and holds each key
+// at most once. Chores lie in a heap of their own, because a jump of the clock
+// does not stop at them; of the others it counts those that are work, so that
+// mode auto knows at once whether there is a reason to move time.
+type queue struct {
+	items  map[Key]*item
+	timed  itemHeap
+	chores itemHeap
+	seq    int64
+	work   int
+}
+
+func newQueue() *queue { return &queue{items: map[Key]*item{}} }
+
+// schedule replaces the key's wake.
+func (q *queue) schedule(key Key, wake Wake) {
+	it, ok := q.items[key]
+	if !ok {
+		if wake.At.IsZero() {
+			return
+		}
+		it = &item{key: key, position: -1}
+		q.items[key] = it
+	}
+	q.remove(it)
+	if wake.At.IsZero() {
+		if it.failures == 0 {
+			delete(q.items, key)
+		}
+		return
+	}
+	q.seq++
+	it.seq, it.wake = q.seq, wake
+	heap.Push(q.heapOf(it), it)
+	if wake.Kind == Work {
+		q.work++
+	}
+}
+
+// hasten makes the key due at now, unless it is due already.
+func (q *queue) hasten(key Key, now time.Time) {
+	if it, ok := q.items[key]; ok && it.position >= 0 && !it.wake.At.After(now) {
+		return
+	}
+	q.schedule(key, Wake{At: now})
+}
+
+func (q *queue) heapOf(it *item) *itemHeap {
+	if it.wake.Kind == Chore {
+		return &q.chores
+	}
+	return &q.timed
+}
+
+func (q *queue) remove(it *item) {
+	if it.position < 0 {
+		return
+	}
+	heap.Remove(q.heapOf(it), it.position)
+	if it.wake.Kind == Work {
+		q.work--
+	}
+}
+
+// next returns the first instant at which something other than a chore is due.
+func (q *queue) next() (time.Time, bool) {
+	if len(q.timed) == 0 {
+		return time.Time{}, false
+	}
+	return q.timed[0].wake.At, true
+}
+
+// nextOfAny returns the first instant at which anything is due.
+func (q *queue) nextOfAny() (time.Time, bool) {
+	at, ok := q.next()
+	if len(q.chores) > 0 && (!ok || q.chores[0].wake.At.Before(at)) {
+		return q.chores[0].wake.At, true
+	}
+	return at, ok
+}
+
+// pop takes the first item that is due at now.
+func (q *queue) pop(now time.Time) (*item, bool) {
+	var first *item
+	for _, h := range []itemHeap{q.timed, q.chores} {
+		if len(h) == 0 || h[0].wake.At.After(now) {
+			continue
+		}
+		if first == nil || h[0].before(first) {
+			first = h[0]
+		}
+	}
+	if first == nil {
+		return nil, false
+	}
+	q.remove(first)
+	return first, true
+}
+
+// before is the total order that makes a run repeatable.
+func (it *item) before(other *item) bool {
+	if !it.wake.At.Equal(other.wake.At) {
+		return it.wake.At.Before(other.wake.At)
+	}
+	return it.seq < other.seq
+}
+
+// itemHeap implements container/heap.
+type itemHeap []*item
+
+func (h itemHeap) Len() int           { return len(h) }
+func (h itemHeap) Less(i, j int) bool { return h[i].before(h[j]) }
+
+func (h itemHeap) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].position, h[j].position = i, j
+}
+
+// Push implements heap.Interface.
+func (h *itemHeap) Push(x any) {
+	it := x.(*item)
+	it.position = len(*h)
+	*h = append(*h, it)
+}
+
+// Pop implements heap.Interface.
+func (h *itemHeap) Pop() any {
+	old := *h
+	it := old[len(old)-1]
+	old[len(old)-1] = nil
+	it.position = -1
+	*h = old[:len(old)-1]
+	return it
+}

@@ -1,0 +1,172 @@
+package engine
+
+import (
+	"cmp"
+	"fmt"
+
+	"github.com/google/btree"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+)
+
+// View is the engine's picture of the cluster: the newest state of every
+// object that its reconcilers need, as of the last commit taken from the
+// inbox. Its objects are shared and must not be changed. Lists come sorted by
+// namespace and name, so that no reconciler can depend on a map's order.
+//
+// It belongs to the engine's goroutine; no other may read it.
+type View struct {
+	tables map[Resource]*table
+}
+
+// table holds one resource.
+type table struct {
+	objects *btree.BTreeG[Object]
+	indexes map[string]*index
+}
+
+// index holds a table's objects again, by the values of one function.
+type index struct {
+	values func(Object) []string
+	sets   map[string]*btree.BTreeG[Object]
+}
+
+// btreeDegree is a compromise between insertion and memory that google/btree's
+// own benchmarks settle on.
+const btreeDegree = 32
+
+func newView() *View { return &View{tables: map[Resource]*table{}} }
+
+func less(a, b Object) bool {
+	if c := cmp.Compare(a.GetNamespace(), b.GetNamespace()); c != 0 {
+		return c < 0
+	}
+	return a.GetName() < b.GetName()
+}
+
+// Track makes the View hold r. Resources that nobody tracks cost nothing.
+func (v *View) Track(r Resource) {
+	if _, ok := v.tables[r]; !ok {
+		v.tables[r] = &table{objects: btree.NewG(btreeDegree, less), indexes: map[string]*index{}}
+	}
+}
+
+// Index makes the View hold r and find its objects by values, under a name
+// that is unique for r. It must be called before the engine starts.
+func (v *View) Index(r Resource, name string, values func(Object) []string) {
+	v.Track(r)
+	v.tables[r].indexes[name] = &index{values: values, sets: map[string]*btree.BTreeG[Object]{}}
+}
+
+// Tracks reports whether the View holds r.
+func (v *View) Tracks(r Resource) bool {
+	_, ok := v.tables[r]
+	return ok
+}
+
+// apply takes one commit over.
+func (v *View) apply(c Commit) {
+	t, ok := v.tables[c.Resource]
+	if !ok {
+		return
+	}
+	old, had := t.objects.Get(c.Object)
+	if c.Type == watch.Deleted {
+		t.objects.Delete(c.Object)
+	} else {
+		t.objects.ReplaceOrInsert(c.Object)
+	}
+	for _, ix := range t.indexes {
+		if had {
+			ix.remove(old)
+		}
+		if c.Type != watch.Deleted {
+			ix.insert(c.Object)
+		}
+	}
+}
+
+func (ix *index) remove(obj Object) {
+	for _, value := range ix.values(obj) {
+		set := ix.sets[value]
+		set.Delete(obj)
+		if set.Len() == 0 {
+			delete(ix.sets, value)
+		}
+	}
+}
+
+func (ix *index) insert(obj Object) {
+	for _, value := range ix.values(obj) {
+		set, ok := ix.sets[value]
+		if !ok {
+			set = btree.NewG(btreeDegree, less)
+			ix.sets[value] = set
+		}
+		set.ReplaceOrInsert(obj)
+	}
+}
+
+func (v *View) table(r Resource) *table {
+	t, ok := v.tables[r]
+	if !ok {
+		panic(fmt.Sprintf("engine: the view does not track %s: call View.Track before the engine starts", r))
+	}
+	return t
+}
+
+// probe is a search key: an object with a name and nothing else.
+type probe struct {
+	Object
+	key types.NamespacedName
+}
+
+func (p probe) GetNamespace() string { return p.key.Namespace }
+func (p probe) GetName() string      { return p.key.Name }
+
+// Get returns the object of resource r, or false if there is none.
+func Get[T Object](v *View, r Resource, namespace, name string) (T, bool) {
+	obj, ok := v.table(r).objects.Get(probe{key: types.NamespacedName{Namespace: namespace, Name: name}})
+	if !ok {
+		var none T
+		return none, false
+	}
+	return obj.(T), true
+}
+
+// List returns the objects of resource r in namespace, or in all namespaces if
+// it is empty, sorted by namespace and name.
+func List[T Object](v *View, r Resource, namespace string) []T {
+	var out []T
+	from := probe{key: types.NamespacedName{Namespace: namespace}}
+	v.table(r).objects.AscendGreaterOrEqual(from, func(obj Object) bool {
+		if namespace != "" && obj.GetNamespace() != namespace {
+			return false
+		}
+		out = append(out, obj.(T))
+		return true
+	})
+	return out
+}
+
+// ByIndex returns the objects of resource r that the named index files under
+// value, sorted by namespace and name.
+func ByIndex[T Object](v *View, r Resource, name, value string) []T {
+	ix, ok := v.table(r).indexes[name]
+	if !ok {
+		panic(fmt.Sprintf("engine: %s has no index %q: call View.Index before the engine starts", r, name))
+	}
+	set, ok := ix.sets[value]
+	if !ok {
+		return nil
+	}
+	out := make([]T, 0, set.Len())
+	set.Ascend(func(obj Object) bool {
+		out = append(out, obj.(T))
+		return true
+	})
+	return out
+}
+
+// Count returns how many objects of resource r the View holds.
+func (v *View) Count(r Resource) int { return v.table(r).objects.Len() }
