@@ -2,11 +2,13 @@ package engine
 
 import "time"
 
-// arrival is a commit with the circumstances in which it was made.
+// arrival is a commit with the circumstances in which it was made, or a poke.
 type arrival struct {
 	Commit
 	at    time.Time
 	actor string
+	// poke is the key that Poke named; then there is no Commit.
+	poke *Key
 }
 
 // Deliver hands the engine one commit of the store. It must be called in
@@ -22,6 +24,19 @@ func (e *Engine) Deliver(c Commit) {
 		now, actor = e.now, e.actor
 	}
 	e.inbox = append(e.inbox, arrival{Commit: c, at: now, actor: actor})
+	e.cond.Broadcast()
+}
+
+// Poke makes key due now, as a commit that touches it would. It is for a
+// reconciler that is asked for something by another way than the API: its first
+// step, an exec session. It may be called from any goroutine and never blocks.
+func (e *Engine) Poke(key Key) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.running {
+		e.epoch++
+	}
+	e.inbox = append(e.inbox, arrival{poke: &key})
 	e.cond.Broadcast()
 }
 
@@ -48,6 +63,10 @@ func (e *Engine) drain() {
 }
 
 func (e *Engine) take(a *arrival) {
+	if a.poke != nil {
+		e.queue.hasten(*a.poke, e.now)
+		return
+	}
 	e.taken = a.Revision
 	e.log.commit(a)
 	if !e.view.Tracks(a.Resource) {
