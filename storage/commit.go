@@ -1,0 +1,266 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.etcd.io/bbolt"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/apiserver/pkg/storage"
+)
+
+// pendingMax bounds what may wait for a commit; writers beyond it wait, those
+// WithoutWait too. Unit: encoded bytes.
+const pendingMax = 32 << 20
+
+// logFill fills the log's pages, which only grow at their end; bbolt's default
+// of 0.5 would leave half of each empty.
+const logFill = 0.95
+
+// write is one change to one key.
+type write struct {
+	store *Store
+	key   string
+	kind  kind
+	// prev is the version that the change was computed from; nil: none.
+	prev *record
+	// prevObj is prev decoded, or nil if it could not be.
+	prevObj runtime.Object
+	value   []byte
+	// obj is the new state (for a delete, the last one), owned by the write:
+	// it gets its resourceVersion here. Nil if it could not be decoded.
+	obj    runtime.Object
+	expiry int64
+}
+
+// assign gives w the next revision, tells the observers and queues it for the
+// file. The error is errConflict if w.prev is no longer the newest version.
+func (db *DB) assign(ctx context.Context, w write) (*record, *round, error) {
+	if err := db.awaitRoom(ctx); err != nil {
+		return nil, nil, err
+	}
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if db.failed != nil {
+		return nil, nil, db.failed
+	}
+	if db.closed {
+		return nil, nil, ErrClosed
+	}
+	if err := db.unchanged(w.key, w.prev); err != nil {
+		return nil, nil, err
+	}
+	db.rev++
+	db.stamp = max(db.stamp, db.cfg.Now().UnixNano())
+	rec := w.record(db.rev, db.stamp)
+	if w.obj != nil {
+		// An object without metadata keeps no version; upstream's decoder
+		// ignores that too.
+		_ = storage.APIObjectVersioner{}.UpdateObject(w.obj, uint64(rec.rev))
+		if rec.kind != deleted && w.store.plain() {
+			rec.obj = w.obj
+		}
+	}
+	db.queue(change{store: w.store, rec: rec, prev: w.prev})
+	db.tell(w, rec.rev)
+	return rec, db.next, nil
+}
+
+func (w write) record(rev, stamp int64) *record {
+	rec := &record{rev: rev, kind: w.kind, createRev: rev, time: stamp, key: w.key, value: w.value, expiry: w.expiry}
+	if w.prev != nil {
+		rec.createRev, rec.prevRev = w.prev.createRev, w.prev.rev
+	}
+	return rec
+}
+
+// unchanged verifies that prev is the newest version of key. Needs mu.
+func (db *DB) unchanged(key string, prev *record) error {
+	cur, rev, err := db.newest(key)
+	if err != nil {
+		return err
+	}
+	if cur != nil {
+		rev = cur.rev
+		if cur.kind == deleted {
+			rev = 0
+		}
+	}
+	if (prev == nil && rev != 0) || (prev != nil && rev != prev.rev) {
+		return errConflict
+	}
+	return nil
+}
+
+// newest returns the uncommitted newest version of key or, if there is none,
+// the revision of the committed one, 0 if it does not exist. Needs mu.
+func (db *DB) newest(key string) (*record, int64, error) {
+	if r := db.overlay[key]; r != nil {
+		return r, 0, nil
+	}
+	var rev int64
+	err := db.view(func(tx *bbolt.Tx) error {
+		rev = latest(tx, key)
+		return nil
+	})
+	return nil, rev, err
+}
+
+// queue makes c part of the next commit. Needs mu.
+func (db *DB) queue(c change) {
+	db.batch = append(db.batch, c)
+	db.batchBytes += c.rec.size()
+	db.overlay[c.rec.key] = c.rec
+	if c.prev != nil && c.prev.expiry != 0 {
+		db.expiries.Delete(expiry{at: c.prev.expiry, key: c.prev.key})
+	}
+	if c.rec.expiry != 0 {
+		db.expiries.ReplaceOrInsert(expiry{at: c.rec.expiry, key: c.rec.key, rev: c.rec.rev})
+	}
+	select {
+	case db.wake <- struct{}{}:
+	default:
+	}
+}
+
+// tell calls the observers. Needs mu.
+func (db *DB) tell(w write, rev int64) {
+	if len(db.observers) == 0 {
+		return
+	}
+	c := Commit{Revision: rev, Resource: w.store.resource, Key: w.key, Object: w.obj, Previous: w.prevObj}
+	switch w.kind {
+	case created:
+		c.Type = watch.Added
+	case modified:
+		c.Type = watch.Modified
+	case deleted:
+		c.Type = watch.Deleted
+	}
+	for _, f := range db.observers {
+		f(c)
+	}
+}
+
+// awaitRoom waits while too much is pending.
+func (db *DB) awaitRoom(ctx context.Context) error {
+	for {
+		db.mu.Lock()
+		full, r := db.batchBytes > pendingMax, db.next
+		db.mu.Unlock()
+		if !full {
+			return nil
+		}
+		if err := r.wait(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// commitLoop is the only goroutine that writes records to the file.
+func (db *DB) commitLoop() {
+	defer close(db.stopped)
+	for {
+		select {
+		case <-db.wake:
+			db.commit()
+		case <-db.stop:
+			db.commit()
+			return
+		}
+	}
+}
+
+// commit writes all that is pending in one transaction, then shows it to
+// watchers and wakes its writers.
+func (db *DB) commit() {
+	db.mu.Lock()
+	batch, r := db.batch, db.next
+	if len(batch) == 0 || db.failed != nil {
+		db.mu.Unlock()
+		return
+	}
+	db.batch, db.batchBytes, db.next, db.underway = nil, 0, newRound(), r
+	db.mu.Unlock()
+
+	if err := db.persist(batch); err != nil {
+		db.fail(r, err)
+		return
+	}
+	last := batch[len(batch)-1].rec.rev
+	db.publish(batch, last)
+	close(r.done)
+}
+
+// publish makes a durable batch visible.
+func (db *DB) publish(batch []change, last int64) {
+	for _, c := range batch {
+		if c.prev != nil {
+			db.cache.drop(c.prev.rev)
+		}
+		db.cache.put(c.rec)
+	}
+	var touched []*Store
+	for _, c := range batch {
+		if c.store.hub.add(c) {
+			touched = append(touched, c.store)
+		}
+	}
+	db.mu.Lock()
+	for _, c := range batch {
+		if db.overlay[c.rec.key] == c.rec {
+			delete(db.overlay, c.rec.key)
+		}
+	}
+	db.committed.Store(last)
+	db.mu.Unlock()
+	for _, s := range touched {
+		s.hub.flush()
+	}
+}
+
+// fail makes the DB refuse writes: observers have seen revisions that the file
+// does not have.
+func (db *DB) fail(r *round, err error) {
+	err = fmt.Errorf("%w: %w", explain(db.cfg.Path, err), ErrFailed)
+	db.mu.Lock()
+	db.failed = err
+	next := db.next
+	db.mu.Unlock()
+	r.err, next.err = err, err
+	close(r.done)
+	close(next.done)
+	if db.cfg.OnFatal != nil {
+		go db.cfg.OnFatal(err)
+	}
+}
+
+// persist writes batch in one transaction.
+func (db *DB) persist(batch []change) error {
+	return db.update(func(tx *bbolt.Tx) error {
+		log, index, ttl := tx.Bucket([]byte(bucketLog)), tx.Bucket([]byte(bucketIndex)), tx.Bucket([]byte(bucketTTL))
+		log.FillPercent = logFill
+		for _, c := range batch {
+			r := c.rec
+			err := errors.Join(
+				log.Put(beUint64(r.rev), r.encode()),
+				index.Put(indexKey(r.key, r.rev), []byte{byte(r.kind)}))
+			if err == nil && c.prev != nil && c.prev.expiry != 0 {
+				err = ttl.Delete(ttlKey(c.prev.expiry, r.key))
+			}
+			if err == nil && r.expiry != 0 {
+				err = ttl.Put(ttlKey(r.expiry, r.key), beUint64(r.rev))
+			}
+			if err != nil {
+				return err
+			}
+		}
+		last := batch[len(batch)-1].rec
+		current := append(beUint64(last.rev), beUint64(last.time)...)
+		return errors.Join(
+			tx.Bucket([]byte(bucketMeta)).Put([]byte(metaCurrent), current),
+			persistCounts(tx, batch))
+	})
+}

@@ -1,0 +1,119 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+
+	"k8s.io/apimachinery/pkg/conversion"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apiserver/pkg/storage"
+)
+
+// authenticatedKey is the value.Context of a stored value: its key.
+type authenticatedKey string
+
+// AuthenticatedData implements value.Context.
+func (k authenticatedKey) AuthenticatedData() []byte { return []byte(k) }
+
+// transformError is a value that its transformer refuses.
+type transformError struct{ err error }
+
+func (e *transformError) Error() string { return e.err.Error() }
+func (e *transformError) Unwrap() error { return e.err }
+
+// plaintext returns r's value without the transformer's work, and whether the
+// transformer wants it written anew.
+func (s *Store) plaintext(ctx context.Context, r *record) (data []byte, stale bool, err error) {
+	t := s.transformer.Load()
+	if t == nil {
+		return r.value, false, nil
+	}
+	data, stale, err = (*t).TransformFromStorage(ctx, r.value, authenticatedKey(r.key))
+	if err != nil {
+		return nil, false, &transformError{err}
+	}
+	return data, stale, nil
+}
+
+// decode returns data as an object at revision rev, owned by the caller.
+func (s *Store) decode(data []byte, rev int64) (runtime.Object, error) {
+	return s.decodeInto(data, rev, s.newFunc())
+}
+
+func (s *Store) decodeInto(data []byte, rev int64, into runtime.Object) (runtime.Object, error) {
+	obj, _, err := s.codec.Decode(data, nil, into)
+	if err != nil {
+		return nil, s.undecodable(rev, err)
+	}
+	// Being unable to set the version does not make the object useless;
+	// upstream's decoder says so too.
+	_ = s.versioner.UpdateObject(obj, uint64(rev))
+	return obj, nil
+}
+
+// object returns r decoded. It is shared: use share or DeepCopyObject before
+// handing it to a caller.
+func (s *Store) object(ctx context.Context, r *record) (runtime.Object, error) {
+	if r.obj != nil && s.plain() {
+		return r.obj, nil
+	}
+	data, _, err := s.plaintext(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	obj, err := s.decode(data, r.rev)
+	if err == nil && s.plain() {
+		kept := *r
+		kept.obj = obj
+		s.db.cache.put(&kept)
+	}
+	return obj, err
+}
+
+// share returns a copy of a shared object whose own fields the caller may set;
+// what they refer to stays shared, as it is behind upstream's watch cache.
+// Unstructured objects are all reference and are copied whole.
+func share(obj runtime.Object) runtime.Object {
+	v := reflect.ValueOf(obj)
+	if _, ok := obj.(runtime.Unstructured); ok || v.Kind() != reflect.Pointer {
+		return obj.DeepCopyObject()
+	}
+	c := reflect.New(v.Type().Elem())
+	c.Elem().Set(v.Elem())
+	return c.Interface().(runtime.Object)
+}
+
+// withRevision returns a shared copy of obj at revision rev.
+func (s *Store) withRevision(obj runtime.Object, rev int64) runtime.Object {
+	c := share(obj)
+	_ = s.versioner.UpdateObject(c, uint64(rev)) // see decodeInto
+	return c
+}
+
+// setOut stores obj, decoded from data, into out, as share does.
+func (s *Store) setOut(out, obj runtime.Object, data []byte, rev int64) error {
+	dst, err := conversion.EnforcePtr(out)
+	if err != nil {
+		return fmt.Errorf("unable to convert output object to pointer: %w", err)
+	}
+	src := reflect.ValueOf(obj)
+	if src.Kind() != reflect.Pointer || src.Type().Elem() != dst.Type() {
+		_, err := s.decodeInto(data, rev, out)
+		return err
+	}
+	if _, ok := obj.(runtime.Unstructured); ok {
+		src = reflect.ValueOf(obj.DeepCopyObject())
+	}
+	dst.Set(src.Elem())
+	return nil
+}
+
+// internalError wraps what a transformer refused, as upstream does; other
+// errors stay as they are.
+func internalError(err error) error {
+	if e, ok := err.(*transformError); ok { //nolint:errorlint // made here, never wrapped
+		return storage.NewInternalError(e.err)
+	}
+	return err
+}

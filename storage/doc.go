@@ -1,0 +1,47 @@
+// Package storage keeps the cluster in one bbolt file and serves it through
+// k8s.io/apiserver's storage.Interface.
+//
+// Invariants:
+//   - Every write takes the next revision; revisions are dense and never go
+//     back, over restarts too.
+//   - An ordinary write returns when it is durable. Nobody but the holder of a
+//     WithoutWait context and the observers sees a write that a crash could
+//     lose.
+//   - An object that a Commit, a watcher's event or the cache holds is never
+//     changed again.
+//   - The package never reads the wall clock; Config.Now is time.
+//
+// # The file
+//
+// All integers are big endian, so that bbolt's key order is numeric order.
+//
+//	bucket  key                        value
+//	meta    "format"                   8 bytes: formatVersion
+//	meta    "current"                  8 bytes newest revision, 8 bytes its time (Unix ns)
+//	meta    "compacted"                8 bytes: history below this revision is gone
+//	meta    "pruned"                   8 bytes: compaction has tidied up to here (<= compacted)
+//	log     revision (8)               record, see below
+//	index   key, 0x00, revision (8)    1 byte: kind
+//	ttl     expiry (8, Unix ns), key   8 bytes: revision
+//	stats   resource prefix            8 bytes live keys, 8 bytes their values' bytes
+//
+// A record is
+//
+//	bytes   field
+//	4       CRC-32C of the revision and of everything that follows
+//	1       kind: 1 created, 2 modified, 3 deleted
+//	8       create revision
+//	8       revision of the version before; 0 for a created record
+//	8       expiry, Unix ns; 0 never
+//	8       time of the write, Unix ns
+//	4       length of the key
+//	n       key
+//	rest    value as the resource's transformer left it; empty when deleted
+//
+// A fresh file is at revision 1, as etcd is; the first write is revision 2.
+//
+// # Caveats
+//
+// bbolt's freelist is written on Close only. After a crash Open reads the whole
+// file once, verifies each record's checksum, and rebuilds the freelist.
+package storage

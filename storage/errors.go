@@ -1,0 +1,20 @@
+package storage
+
+import "errors"
+
+// What Open and the store's methods report. Each is wrapped in a line that says
+// what to do.
+var (
+	ErrInUse       = errors.New("the file is in use by another process")
+	ErrNewerFormat = errors.New("the file was written by a newer kubesim")
+	ErrCorrupt     = errors.New("the file is damaged")
+	ErrReadOnly    = errors.New("the file cannot be written")
+	ErrDiskFull    = errors.New("the disk is full")
+	ErrFailed      = errors.New("a commit failed and the store takes no more writes")
+	ErrClosed      = errors.New("the store is closed")
+
+	// errCompacted: the revision asked for is below the compacted one.
+	errCompacted = errors.New("required revision has been compacted")
+	// errConflict: the key changed between a read and the write based on it.
+	errConflict = errors.New("the key has changed")
+)

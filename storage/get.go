@@ -1,0 +1,83 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+
+	"go.etcd.io/bbolt"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apiserver/pkg/storage"
+)
+
+// Get implements storage.Interface. It sees committed versions; with a
+// WithoutWait context the newest.
+func (s *Store) Get(ctx context.Context, key string, opts storage.GetOptions, out runtime.Object) error {
+	key, err := s.prepareKey(key, false)
+	if err != nil {
+		return err
+	}
+	r, current, err := s.read(ctx, key)
+	if err != nil {
+		return storage.NewInternalError(err)
+	}
+	if err := s.notOlderThan(opts.ResourceVersion, current); err != nil {
+		return err
+	}
+	if r == nil || r.kind == deleted {
+		if opts.IgnoreNotFound {
+			return runtime.SetZeroValue(out)
+		}
+		return storage.NewKeyNotFoundError(key, 0)
+	}
+	return s.reportCorruptKey(key, s.deliver(ctx, r, out))
+}
+
+// read returns the version of key that ctx sees, and the revision of the read.
+func (s *Store) read(ctx context.Context, key string) (r *record, current int64, err error) {
+	if withoutWait(ctx) {
+		r, err = s.db.pendingOrCommitted(key)
+		return r, s.db.Revision(), err
+	}
+	err = s.db.view(func(tx *bbolt.Tx) error {
+		current, _ = bounds(tx)
+		if rev := latest(tx, key); rev != 0 {
+			r, err = s.db.load1(tx, rev)
+		}
+		return err
+	})
+	return r, current, err
+}
+
+// deliver decodes r into out.
+func (s *Store) deliver(ctx context.Context, r *record, out runtime.Object) error {
+	if !s.plain() {
+		data, _, err := s.plaintext(ctx, r)
+		if err != nil {
+			return internalError(err)
+		}
+		_, err = s.decodeInto(data, r.rev, out)
+		return err
+	}
+	obj, err := s.object(ctx, r)
+	if err != nil {
+		return err
+	}
+	return s.setOut(out, obj, r.value, r.rev)
+}
+
+// notOlderThan is an error if the read at revision current is older than the
+// client asked for.
+func (s *Store) notOlderThan(resourceVersion string, current int64) error {
+	if resourceVersion == "" {
+		return nil
+	}
+	want, err := s.versioner.ParseResourceVersion(resourceVersion)
+	if err != nil {
+		return apierrors.NewBadRequest(fmt.Sprintf("invalid resource version: %v", err))
+	}
+	if want > uint64(current) {
+		return storage.NewTooLargeResourceVersionError(want, uint64(current), 0)
+	}
+	return nil
+}

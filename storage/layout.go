@@ -1,0 +1,162 @@
+package storage
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+
+	"k8s.io/apimachinery/pkg/runtime"
+)
+
+// formatVersion is the layout that doc.go describes. A file that says more is
+// of a newer kubesim.
+const formatVersion = 1
+
+// firstRevision is the revision of an empty file. Source: etcd starts at 1.
+const firstRevision = 1
+
+// recordHeader is the length of a record before its key. Unit: bytes.
+const recordHeader = 4 + 1 + 8 + 8 + 8 + 8 + 4
+
+const (
+	bucketMeta  = "meta"
+	bucketLog   = "log"
+	bucketIndex = "index"
+	bucketTTL   = "ttl"
+	bucketStats = "stats"
+
+	metaFormat    = "format"
+	metaCurrent   = "current"
+	metaCompacted = "compacted"
+	metaPruned    = "pruned"
+)
+
+// kind says what a write did to its key.
+type kind byte
+
+const (
+	created kind = iota + 1
+	modified
+	deleted
+)
+
+// record is one version of one key. It is immutable once shared.
+type record struct {
+	rev       int64
+	kind      kind
+	createRev int64
+	prevRev   int64
+	expiry    int64 // Unix ns, 0 never
+	time      int64 // Unix ns
+	key       string
+	value     []byte // as stored; never aliases the memory map
+
+	// obj is value decoded, with its resourceVersion, when the resource has no
+	// transformer; else nil. It is shared: nobody may change it.
+	obj runtime.Object
+}
+
+// size is what a record counts against a bound. Unit: encoded bytes.
+func (r *record) size() int64 { return int64(recordHeader + len(r.key) + len(r.value)) }
+
+func beUint64(v int64) []byte { return binary.BigEndian.AppendUint64(nil, uint64(v)) }
+
+func parseInt64(b []byte) int64 {
+	if len(b) < 8 {
+		return 0
+	}
+	return int64(binary.BigEndian.Uint64(b))
+}
+
+// indexKey is where the index keeps version rev of key.
+func indexKey(key string, rev int64) []byte {
+	b := make([]byte, 0, len(key)+9)
+	b = append(b, key...)
+	b = append(b, 0)
+	return binary.BigEndian.AppendUint64(b, uint64(rev))
+}
+
+// splitIndexKey undoes indexKey. The key aliases b.
+func splitIndexKey(b []byte) (key []byte, rev int64) {
+	n := len(b) - 9
+	if n < 0 {
+		return nil, 0
+	}
+	return b[:n], int64(binary.BigEndian.Uint64(b[n+1:]))
+}
+
+// ttlKey orders keys by the instant at which they expire.
+func ttlKey(expiry int64, key string) []byte {
+	return append(beUint64(expiry), key...)
+}
+
+// encode writes r in the form that doc.go gives.
+func (r *record) encode() []byte {
+	b := make([]byte, 4, int(r.size()))
+	b = append(b, byte(r.kind))
+	b = binary.BigEndian.AppendUint64(b, uint64(r.createRev))
+	b = binary.BigEndian.AppendUint64(b, uint64(r.prevRev))
+	b = binary.BigEndian.AppendUint64(b, uint64(r.expiry))
+	b = binary.BigEndian.AppendUint64(b, uint64(r.time))
+	b = binary.BigEndian.AppendUint32(b, uint32(len(r.key)))
+	b = append(b, r.key...)
+	b = append(b, r.value...)
+	binary.BigEndian.PutUint32(b, checksum(r.rev, b[4:]))
+	return b
+}
+
+func checksum(rev int64, body []byte) uint32 {
+	var k [8]byte
+	binary.BigEndian.PutUint64(k[:], uint64(rev))
+	table := crc32.MakeTable(crc32.Castagnoli)
+	return crc32.Update(crc32.Checksum(k[:], table), table, body)
+}
+
+// peekKey returns the key of an encoded record without verifying the rest. It
+// aliases b.
+func peekKey(b []byte) []byte {
+	if len(b) < recordHeader {
+		return nil
+	}
+	n := int(binary.BigEndian.Uint32(b[recordHeader-4:]))
+	if n > len(b)-recordHeader {
+		return nil
+	}
+	return b[recordHeader : recordHeader+n]
+}
+
+// peekTime returns the time of an encoded record. Unit: Unix ns.
+func peekTime(b []byte) int64 {
+	if len(b) < recordHeader {
+		return 0
+	}
+	return int64(binary.BigEndian.Uint64(b[29:]))
+}
+
+// decodeRecord reads and verifies the record of revision rev. It copies what it
+// keeps. Its error is ErrCorrupt.
+func decodeRecord(rev int64, b []byte) (*record, error) {
+	key := peekKey(b)
+	if key == nil {
+		return nil, fmt.Errorf("revision %d: record of %d bytes is cut short: %w", rev, len(b), ErrCorrupt)
+	}
+	if checksum(rev, b[4:]) != binary.BigEndian.Uint32(b) {
+		return nil, fmt.Errorf("revision %d: checksum does not match: %w", rev, ErrCorrupt)
+	}
+	r := &record{
+		rev:       rev,
+		kind:      kind(b[4]),
+		createRev: int64(binary.BigEndian.Uint64(b[5:])),
+		prevRev:   int64(binary.BigEndian.Uint64(b[13:])),
+		expiry:    int64(binary.BigEndian.Uint64(b[21:])),
+		time:      peekTime(b),
+		key:       string(key),
+	}
+	if v := b[recordHeader+len(key):]; len(v) > 0 {
+		r.value = append(make([]byte, 0, len(v)), v...)
+	}
+	if r.kind < created || r.kind > deleted {
+		return nil, fmt.Errorf("revision %d: unknown kind %d: %w", rev, r.kind, ErrCorrupt)
+	}
+	return r, nil
+}

@@ -1,0 +1,178 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"github.com/google/btree"
+	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+)
+
+const (
+	// lockWait is how long Open waits for another process to let go of the
+	// file. Unit: wall time, inside bbolt.
+	lockWait = 200 * time.Millisecond
+	// mapBytes is reserved as address space, not memory: while the file is
+	// smaller, no reader can hold up a commit (bbolt's Options.InitialMmapSize).
+	mapBytes = 256 << 20
+)
+
+// Open opens or creates the file. Its errors wrap ErrInUse, ErrNewerFormat,
+// ErrCorrupt, ErrReadOnly or ErrDiskFull and say what to do.
+func Open(cfg Config) (*DB, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	if cfg.CacheBytes == 0 {
+		cfg.CacheBytes = DefaultCacheBytes
+	}
+	clean, err := inspect(cfg.Path)
+	if err == nil && !clean {
+		err = verify(cfg.Path)
+	}
+	if err != nil {
+		return nil, explain(cfg.Path, err)
+	}
+	bolt, err := openFile(cfg.Path, &bbolt.Options{
+		Timeout:         lockWait,
+		NoFreelistSync:  true,
+		FreelistType:    bbolt.FreelistMapType,
+		NoSync:          cfg.Ephemeral,
+		NoGrowSync:      cfg.Ephemeral,
+		NoStatistics:    true,
+		InitialMmapSize: mapBytes,
+	})
+	if err != nil {
+		return nil, explain(cfg.Path, err)
+	}
+	db := &DB{
+		cfg:      cfg,
+		bolt:     bolt,
+		cache:    newCache(cfg.CacheBytes),
+		overlay:  map[string]*record{},
+		next:     newRound(),
+		expiries: btree.NewG(32, expiry.before),
+		wake:     make(chan struct{}, 1),
+		stop:     make(chan struct{}),
+		stopped:  make(chan struct{}),
+	}
+	if err := db.load(); err != nil {
+		return nil, explain(cfg.Path, errors.Join(err, bolt.Close()))
+	}
+	go db.commitLoop()
+	return db, nil
+}
+
+// openFile is bbolt.Open whose panics over a damaged file are errors.
+func openFile(path string, opts *bbolt.Options) (_ *bbolt.DB, err error) {
+	defer recoverDamage(&err)()
+	return bbolt.Open(path, 0o600, opts)
+}
+
+// recoverDamage turns bbolt's panics, and faults in its memory map, into
+// ErrCorrupt. Use: defer recoverDamage(&err)().
+func recoverDamage(err *error) func() {
+	old := debug.SetPanicOnFault(true)
+	return func() {
+		debug.SetPanicOnFault(old)
+		if p := recover(); p != nil {
+			*err = fmt.Errorf("%v: %w", p, ErrCorrupt)
+		}
+	}
+}
+
+// load reads or, in a fresh file, writes the meta bucket.
+func (db *DB) load() error {
+	var laidOut bool
+	err := db.view(func(tx *bbolt.Tx) (err error) {
+		laidOut, err = checkFormat(tx)
+		return err
+	})
+	if err == nil && !laidOut {
+		err = db.update(layOut)
+	}
+	if err != nil {
+		return err
+	}
+	return db.view(func(tx *bbolt.Tx) error {
+		meta := tx.Bucket([]byte(bucketMeta))
+		current := meta.Get([]byte(metaCurrent))
+		if len(current) != 16 {
+			return fmt.Errorf("meta has no current revision: %w", ErrCorrupt)
+		}
+		db.rev, db.stamp = parseInt64(current), parseInt64(current[8:])
+		db.committed.Store(db.rev)
+		db.compacted.Store(parseInt64(meta.Get([]byte(metaCompacted))))
+		return tx.Bucket([]byte(bucketTTL)).ForEach(func(k, v []byte) error {
+			if len(k) < 9 || len(v) != 8 {
+				return fmt.Errorf("ttl entry %q: %w", k, ErrCorrupt)
+			}
+			db.expiries.ReplaceOrInsert(expiry{at: parseInt64(k), key: string(k[8:]), rev: parseInt64(v)})
+			return nil
+		})
+	})
+}
+
+// layOut makes a fresh file's buckets.
+func layOut(tx *bbolt.Tx) error {
+	for _, name := range []string{bucketMeta, bucketLog, bucketIndex, bucketTTL, bucketStats} {
+		if _, err := tx.CreateBucket([]byte(name)); err != nil {
+			return err
+		}
+	}
+	meta := tx.Bucket([]byte(bucketMeta))
+	return errors.Join(
+		meta.Put([]byte(metaFormat), beUint64(formatVersion)),
+		meta.Put([]byte(metaCurrent), append(beUint64(firstRevision), beUint64(0)...)))
+}
+
+// checkFormat reports whether the file has our buckets, and refuses those of a
+// newer kubesim and of other programs.
+func checkFormat(tx *bbolt.Tx) (laidOut bool, err error) {
+	meta := tx.Bucket([]byte(bucketMeta))
+	if meta == nil {
+		if k, _ := tx.Cursor().First(); k != nil {
+			return false, fmt.Errorf("it is a bbolt file, but not kubesim's: %w", ErrCorrupt)
+		}
+		return false, nil
+	}
+	v := parseInt64(meta.Get([]byte(metaFormat)))
+	if v > formatVersion {
+		return false, fmt.Errorf("it has format %d, this kubesim knows up to %d: %w", v, formatVersion, ErrNewerFormat)
+	}
+	for _, name := range []string{bucketLog, bucketIndex, bucketTTL, bucketStats} {
+		if v < 1 || tx.Bucket([]byte(name)) == nil {
+			return false, fmt.Errorf("format %d, bucket %s: %w", v, name, ErrCorrupt)
+		}
+	}
+	return true, nil
+}
+
+// explain names the file and what to do about err.
+func explain(path string, err error) error {
+	advice := ""
+	switch {
+	case errors.Is(err, berrors.ErrTimeout), errors.Is(err, ErrInUse):
+		return fmt.Errorf("storage: %s: %w: stop that process, or use another --data-dir", path, ErrInUse)
+	case errors.Is(err, ErrNewerFormat):
+		advice = "use that kubesim, or another --data-dir"
+	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
+		err, advice = fmt.Errorf("%w: %w", ErrCorrupt, err), "restore a snapshot, or move the file away to start empty"
+	case errors.Is(err, ErrCorrupt):
+		advice = "restore a snapshot, or move the file away to start empty"
+	case errors.Is(err, fs.ErrNotExist):
+		advice = "create its directory first"
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		err, advice = fmt.Errorf("%w: %w", ErrReadOnly, err), "make it writable, or use another --data-dir"
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EFBIG):
+		err, advice = fmt.Errorf("%w: %w", ErrDiskFull, err), "free some space and start again; what was acknowledged is safe"
+	default:
+		return fmt.Errorf("storage: %s: %w", path, err)
+	}
+	return fmt.Errorf("storage: %s: %w: %s", path, err, advice)
+}

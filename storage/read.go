@@ -1,0 +1,168 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"go.etcd.io/bbolt"
+)
+
+// stepsBeforeSeek is how many versions of a key a scan steps over before it
+// seeks: a step is cheap, but a hot key may have a million versions.
+const stepsBeforeSeek = 8
+
+// view runs f in a read transaction. f must be short, since a long reader holds
+// up the commit that makes the file grow.
+func (db *DB) view(f func(*bbolt.Tx) error) error {
+	return guard(func() error { return db.bolt.View(f) })
+}
+
+// update runs f in a write transaction.
+func (db *DB) update(f func(*bbolt.Tx) error) error {
+	return guard(func() error { return db.bolt.Update(f) })
+}
+
+// settle waits until revision rev is durable, unless ctx is WithoutWait. Call
+// it before an answer that tells of an uncommitted version.
+func (db *DB) settle(ctx context.Context, rev int64) error {
+	if rev <= db.committed.Load() || withoutWait(ctx) {
+		return nil
+	}
+	return db.Sync(ctx)
+}
+
+// settleAll waits until all that is assigned is durable, unless ctx is
+// WithoutWait.
+func (db *DB) settleAll(ctx context.Context) error {
+	if withoutWait(ctx) {
+		return nil
+	}
+	return db.Sync(ctx)
+}
+
+// pendingOrCommitted returns the newest version of key, uncommitted ones included, or nil.
+func (db *DB) pendingOrCommitted(key string) (*record, error) {
+	db.mu.Lock()
+	r := db.overlay[key]
+	db.mu.Unlock()
+	if r != nil {
+		return r, nil
+	}
+	return db.committedRecord(key)
+}
+
+// committedRecord returns the newest committed version of key, or nil.
+func (db *DB) committedRecord(key string) (r *record, err error) {
+	err = db.view(func(tx *bbolt.Tx) error {
+		if rev := latest(tx, key); rev != 0 {
+			r, err = db.load1(tx, rev)
+			return err
+		}
+		return nil
+	})
+	return r, err
+}
+
+// load1 returns the record of revision rev from the cache or the log.
+func (db *DB) load1(tx *bbolt.Tx, rev int64) (*record, error) {
+	if r := db.cache.get(rev); r != nil {
+		return r, nil
+	}
+	v := tx.Bucket([]byte(bucketLog)).Get(beUint64(rev))
+	if v == nil {
+		return nil, fmt.Errorf("revision %d is indexed but not in the log: %w", rev, ErrCorrupt)
+	}
+	return decodeRecord(rev, v)
+}
+
+// bounds returns, of the snapshot tx, the newest revision and the compacted one.
+func bounds(tx *bbolt.Tx) (current, compacted int64) {
+	meta := tx.Bucket([]byte(bucketMeta))
+	return parseInt64(meta.Get([]byte(metaCurrent))), parseInt64(meta.Get([]byte(metaCompacted)))
+}
+
+// latest returns the revision of the newest committed version of key, or 0 if
+// there is none or it is a tombstone. Its cost does not depend on the number of
+// versions.
+func latest(tx *bbolt.Tx, key string) int64 {
+	return at(tx.Bucket([]byte(bucketIndex)).Cursor(), key, -1)
+}
+
+// at returns the revision of key's version as of revision rev (-1: the newest),
+// or 0 if it did not exist then.
+func at(c *bbolt.Cursor, key string, rev int64) int64 {
+	// As an unsigned number -1 sorts after every revision.
+	after := int64(-1)
+	if rev >= 0 {
+		after = rev + 1
+	}
+	c.Seek(indexKey(key, after))
+	k, v := c.Prev()
+	if k == nil {
+		// Seek went past the end, from where Prev does not come back.
+		if k, v = c.Last(); k == nil || bytes.Compare(k, indexKey(key, after)) >= 0 {
+			return 0
+		}
+	}
+	if owner, found := splitIndexKey(k); string(owner) == key && kind(v[0]) != deleted {
+		return found
+	}
+	return 0
+}
+
+// scan visits in key order each key that begins with prefix, is not below from,
+// and exists at revision rev. The key that visit gets aliases the file. visit
+// returns false to stop.
+func scan(tx *bbolt.Tx, prefix, from string, rev int64, visit func(key []byte, rev int64) bool) {
+	c := tx.Bucket([]byte(bucketIndex)).Cursor()
+	p := []byte(prefix)
+	start := []byte(prefix)
+	if from > prefix {
+		start = fromKey(from)
+	}
+	k, v := c.Seek(start)
+	for k != nil && bytes.HasPrefix(k, p) {
+		key, _ := splitIndexKey(k)
+		if key == nil {
+			return
+		}
+		var found int64
+		found, k, v = version(c, key, k, v, rev)
+		if found != 0 && !visit(key, found) {
+			return
+		}
+	}
+}
+
+// fromKey is where a scan from key on begins. A key never contains 0x00; a
+// continue token is the last key and 0x00, that is, the least key after it.
+func fromKey(from string) []byte {
+	if n := len(from) - 1; n >= 0 && from[n] == 0 {
+		return append([]byte(from[:n]), 1)
+	}
+	return []byte(from)
+}
+
+// version returns key's revision at rev (0: it did not exist), and the first
+// index entry of the next key. c stands at key's first version, k and v.
+func version(c *bbolt.Cursor, key, k, v []byte, rev int64) (found int64, nk, nv []byte) {
+	for range stepsBeforeSeek {
+		owner, r := splitIndexKey(k)
+		if k == nil || !bytes.Equal(owner, key) {
+			return found, k, v
+		}
+		if r <= rev {
+			found = r
+			if kind(v[0]) == deleted {
+				found = 0
+			}
+		}
+		k, v = c.Next()
+	}
+	if owner, r := splitIndexKey(k); k != nil && bytes.Equal(owner, key) && r <= rev {
+		found = at(c, string(key), rev)
+	}
+	k, v = c.Seek(append(bytes.Clone(key), 1))
+	return found, k, v
+}

@@ -1,0 +1,161 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"go.etcd.io/bbolt"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apiserver/pkg/features"
+	"k8s.io/apiserver/pkg/storage"
+	"k8s.io/apiserver/pkg/storage/value"
+	utilfeature "k8s.io/apiserver/pkg/util/feature"
+)
+
+// ResourceConfig describes one resource to the DB.
+type ResourceConfig struct {
+	GroupResource schema.GroupResource
+	// Codec encodes to the storage version and decodes to the internal one.
+	Codec runtime.Codec
+	// NewFunc and NewListFunc return an empty object and list.
+	NewFunc, NewListFunc func() runtime.Object
+	// ResourcePrefix begins every key of the resource: "/pods".
+	ResourcePrefix string
+	// Transformer, if set, is applied to stored bytes. Objects of a resource
+	// that has one are not cached. Nil stores them as they are.
+	Transformer value.Transformer
+}
+
+func (rc ResourceConfig) validate() error {
+	var errs []error
+	if rc.Codec == nil || rc.NewFunc == nil {
+		errs = append(errs, fmt.Errorf("storage: resource %s: want a Codec and a NewFunc", rc.GroupResource))
+	}
+	if !strings.HasPrefix(rc.ResourcePrefix, "/") || rc.ResourcePrefix == "/" {
+		errs = append(errs, fmt.Errorf("storage: resource %s: prefix %q: want \"/\" and a name", rc.GroupResource, rc.ResourcePrefix))
+	}
+	return errors.Join(errs...)
+}
+
+// Store is one resource of a DB. It implements storage.Interface.
+type Store struct {
+	db          *DB
+	resource    schema.GroupResource
+	codec       runtime.Codec
+	newFunc     func() runtime.Object
+	newListFunc func() runtime.Object
+	prefix      string
+	versioner   storage.APIObjectVersioner
+	hub         *hub
+	counts      counts
+	sized       atomic.Bool
+	// unsafeDelete: corrupt objects are reported so that they can be deleted
+	// (feature AllowUnsafeMalformedObjectDeletion).
+	unsafeDelete bool
+	// transformer holds nil for a resource that stores objects as encoded.
+	transformer atomic.Pointer[value.Transformer]
+}
+
+var _ storage.Interface = (*Store)(nil)
+
+// Resource returns the store of a resource. A second call for the same prefix
+// and resource returns the same store: upstream's registry sets up events twice.
+func (db *DB) Resource(rc ResourceConfig) (*Store, error) {
+	if err := rc.validate(); err != nil {
+		return nil, err
+	}
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	i, found := slices.BinarySearchFunc(db.stores, rc.ResourcePrefix, func(s *Store, p string) int {
+		return strings.Compare(s.prefix, p)
+	})
+	if found {
+		if s := db.stores[i]; s.resource == rc.GroupResource {
+			return s, nil
+		}
+		return nil, fmt.Errorf("storage: prefix %s belongs to %s: want another one for %s",
+			rc.ResourcePrefix, db.stores[i].resource, rc.GroupResource)
+	}
+	s := &Store{
+		db:           db,
+		resource:     rc.GroupResource,
+		codec:        rc.Codec,
+		newFunc:      rc.NewFunc,
+		newListFunc:  rc.NewListFunc,
+		prefix:       rc.ResourcePrefix,
+		hub:          newHub(db.committed.Load()),
+		unsafeDelete: utilfeature.DefaultFeatureGate.Enabled(features.AllowUnsafeMalformedObjectDeletion),
+	}
+	if rc.Transformer != nil {
+		s.setTransformer(s.reportCorrupt(rc.Transformer))
+	}
+	if err := db.view(func(tx *bbolt.Tx) error { return s.counts.load(tx, s) }); err != nil {
+		return nil, explain(db.cfg.Path, err)
+	}
+	db.stores = slices.Insert(db.stores, i, s)
+	return s, nil
+}
+
+func (s *Store) setTransformer(t value.Transformer) { s.transformer.Store(&t) }
+
+// root begins every key of the resource that a recursive list returns.
+func (s *Store) root() string { return strings.TrimSuffix(s.prefix, "/") + "/" }
+
+// storeOf returns the resource with the longest prefix of key, or nil.
+func (db *DB) storeOf(key string) *Store {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	var best *Store
+	for _, s := range db.stores {
+		if strings.HasPrefix(key, s.root()) && (best == nil || len(best.prefix) < len(s.prefix)) {
+			best = s
+		}
+	}
+	return best
+}
+
+// plain reports that stored bytes are encoded objects as they are.
+func (s *Store) plain() bool { return s.transformer.Load() == nil }
+
+// Versioner implements storage.Interface.
+func (s *Store) Versioner() storage.Versioner { return s.versioner }
+
+// ReadinessCheck implements storage.Interface: an error once a commit failed.
+func (s *Store) ReadinessCheck() error { return s.db.Err() }
+
+// GetCurrentResourceVersion implements storage.Interface.
+func (s *Store) GetCurrentResourceVersion(ctx context.Context) (uint64, error) {
+	if withoutWait(ctx) {
+		return uint64(s.db.Revision()), nil
+	}
+	return uint64(s.db.committed.Load()), nil
+}
+
+// CompactRevision implements storage.Interface.
+func (s *Store) CompactRevision() int64 { return s.db.compacted.Load() }
+
+// prepareKey checks key as upstream does. A key must not contain 0x00, which
+// ends a key in the index.
+func (s *Store) prepareKey(key string, recursive bool) (string, error) {
+	if strings.ContainsRune(key, 0) {
+		return "", fmt.Errorf("invalid key: %q contains 0x00", key)
+	}
+	return storage.PrepareKey(s.prefix, key, recursive)
+}
+
+// withoutWaitKey marks a context; see WithoutWait.
+type withoutWaitKey struct{}
+
+// WithoutWait marks the writes of the engine. A write with this context returns
+// when its revision is assigned, before it is durable; a read sees such writes.
+// The engine's own writes are repeatable, so that it loses nothing with them.
+func WithoutWait(ctx context.Context) context.Context {
+	return context.WithValue(ctx, withoutWaitKey{}, true)
+}
+
+func withoutWait(ctx context.Context) bool { return ctx.Value(withoutWaitKey{}) != nil }

@@ -1,0 +1,293 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"go.etcd.io/bbolt"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/apiserver/pkg/features"
+	"k8s.io/apiserver/pkg/storage"
+	utilfeature "k8s.io/apiserver/pkg/util/feature"
+	utilflowcontrol "k8s.io/apiserver/pkg/util/flowcontrol"
+)
+
+const (
+	// resultsMax is how many events wait for a slow client before its watcher
+	// stops reading. Source: outgoingBufSize in upstream's etcd3 watcher.
+	resultsMax = 100
+	// lookMax is how many changes a watcher takes from its hub at once.
+	lookMax = 64
+	// logPageMax is how many log records, of all resources, one read
+	// transaction of a watcher visits.
+	logPageMax = 2000
+)
+
+// watcher is one client's place in the history of a resource. Only its own
+// goroutine moves it; a slow client holds up nobody else.
+type watcher struct {
+	s         *Store
+	key       string // without recursive the key, else what it begins with
+	recursive bool
+	pred      storage.SelectionPredicate
+	progress  bool // bookmarks are welcome
+	timed     bool // opts.RecordTimestamps
+	rev       int64
+	asked     int // progress requests answered
+	cancel    context.CancelFunc
+	results   chan watch.Event
+}
+
+// Watch implements storage.Interface.
+func (s *Store) Watch(ctx context.Context, key string, opts storage.ListOptions) (watch.Interface, error) {
+	key, err := s.prepareKey(key, opts.Recursive)
+	if err != nil {
+		return nil, err
+	}
+	rv, err := s.versioner.ParseResourceVersion(opts.ResourceVersion)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	w := &watcher{
+		s:         s,
+		key:       key,
+		recursive: opts.Recursive,
+		pred:      opts.Predicate,
+		progress:  opts.ProgressNotify || opts.Predicate.AllowWatchBookmarks,
+		timed:     opts.RecordTimestamps,
+		rev:       int64(rv),
+		asked:     s.hub.after(0, nil).asked,
+		cancel:    cancel,
+		results:   make(chan watch.Event, resultsMax),
+	}
+	if w.pred.Empty() {
+		w.pred = storage.Everything
+	}
+	initial := initialEvents(w.rev, opts)
+	if w.rev == 0 && !initial {
+		w.rev = s.db.committed.Load() // from now on
+	}
+	go w.run(ctx, initial, endBookmark(opts))
+	utilflowcontrol.WatchInitialized(ctx)
+	return w, nil
+}
+
+// initialEvents reports whether the watch begins with the current state.
+// Source: areInitialEventsRequired in upstream's etcd3 watcher.
+func initialEvents(rev int64, opts storage.ListOptions) bool {
+	if opts.SendInitialEvents == nil {
+		return rev == 0
+	}
+	return *opts.SendInitialEvents && utilfeature.DefaultFeatureGate.Enabled(features.WatchList)
+}
+
+// endBookmark reports whether a bookmark tells the end of the initial events.
+func endBookmark(opts storage.ListOptions) bool {
+	return opts.SendInitialEvents != nil && *opts.SendInitialEvents && opts.Predicate.AllowWatchBookmarks &&
+		utilfeature.DefaultFeatureGate.Enabled(features.WatchList)
+}
+
+// Stop implements watch.Interface.
+func (w *watcher) Stop() { w.cancel() }
+
+// ResultChan implements watch.Interface.
+func (w *watcher) ResultChan() <-chan watch.Event { return w.results }
+
+// run sends events until the client or the DB goes away, or an error, which is
+// the last event, ends the watch.
+func (w *watcher) run(ctx context.Context, initial, endBookmark bool) {
+	defer close(w.results)
+	defer w.cancel()
+	err := w.begin(ctx, initial, endBookmark)
+	for err == nil {
+		err = w.step(ctx)
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrClosed) {
+		return
+	}
+	_ = w.send(ctx, errorEvent(err)) // a client that is gone needs no error
+}
+
+// begin sends the initial events, or checks that history reaches back to where
+// the watch is to begin.
+func (w *watcher) begin(ctx context.Context, initial, endBookmark bool) error {
+	committed := w.s.db.committed.Load()
+	switch {
+	case initial && w.rev > committed:
+		return storage.NewTooLargeResourceVersionError(uint64(w.rev), uint64(committed), 1)
+	case initial:
+		if err := w.sendState(ctx); err != nil {
+			return err
+		}
+	case w.rev < w.s.db.compacted.Load():
+		return errCompacted
+	}
+	if endBookmark {
+		return w.sendBookmark(ctx, true)
+	}
+	return nil
+}
+
+// sendState sends the current state as Added events and moves to its revision.
+func (w *watcher) sendState(ctx context.Context) error {
+	l := &listing{s: w.s, opts: storage.ListOptions{Recursive: w.recursive}, prefix: w.key}
+	for {
+		p, err := l.read(pageMax)
+		if err != nil {
+			return err
+		}
+		for _, r := range p.recs {
+			if err := w.sendChange(ctx, change{store: w.s, rec: r}, watch.Added); err != nil {
+				return err
+			}
+			l.from = r.key + "\x00"
+		}
+		if !p.more {
+			w.rev = l.rev
+			return nil
+		}
+	}
+}
+
+// step sends what the hub or, behind it, the log has, or waits for more.
+func (w *watcher) step(ctx context.Context) error {
+	l := w.s.hub.after(w.rev, make([]change, 0, lookMax))
+	if l.behind {
+		return w.catchUp(ctx)
+	}
+	for _, c := range l.changes {
+		if err := w.pass(ctx, c); err != nil {
+			return err
+		}
+	}
+	if len(l.changes) > 0 {
+		return nil
+	}
+	if w.asked != l.asked {
+		w.asked = l.asked
+		if w.progress && l.askedRev >= w.rev {
+			w.rev = l.askedRev
+			return w.sendBookmark(ctx, false)
+		}
+	}
+	select {
+	case <-l.wakeup:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-w.s.db.stop:
+		return ErrClosed
+	}
+}
+
+// catchUp reads a page of the log.
+func (w *watcher) catchUp(ctx context.Context) error {
+	var changes []change
+	next := w.rev
+	err := w.s.db.view(func(tx *bbolt.Tx) error {
+		current, compacted := bounds(tx)
+		if w.rev < compacted {
+			return errCompacted
+		}
+		next = min(current, w.rev+logPageMax)
+		var err error
+		changes, err = w.s.history(tx, w.rev, next, w.matches)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, c := range changes {
+		if err := w.pass(ctx, c); err != nil {
+			return err
+		}
+	}
+	w.rev = max(w.rev, next)
+	return nil
+}
+
+// history returns the changes in (after, upTo] to keys that match.
+func (s *Store) history(tx *bbolt.Tx, after, upTo int64, match func(key string) bool) ([]change, error) {
+	var out []change
+	c := tx.Bucket([]byte(bucketLog)).Cursor()
+	for k, v := c.Seek(beUint64(after + 1)); k != nil && parseInt64(k) <= upTo; k, v = c.Next() {
+		if !match(string(peekKey(v))) {
+			continue
+		}
+		r := s.db.cache.get(parseInt64(k))
+		if r == nil {
+			var err error
+			if r, err = decodeRecord(parseInt64(k), v); err != nil {
+				return nil, err
+			}
+		}
+		ch := change{store: s, rec: r}
+		if r.prevRev != 0 {
+			prev, err := s.db.load1(tx, r.prevRev)
+			if err != nil {
+				return nil, err
+			}
+			ch.prev = prev
+		}
+		out = append(out, ch)
+	}
+	return out, nil
+}
+
+func (w *watcher) matches(key string) bool {
+	if w.recursive {
+		return strings.HasPrefix(key, w.key)
+	}
+	return key == w.key
+}
+
+// pass sends c if the client wants it, and moves past it.
+func (w *watcher) pass(ctx context.Context, c change) error {
+	if c.rec.rev <= w.rev {
+		return nil
+	}
+	if w.matches(c.rec.key) {
+		types := map[kind]watch.EventType{created: watch.Added, modified: watch.Modified, deleted: watch.Deleted}
+		if err := w.sendChange(ctx, c, types[c.rec.kind]); err != nil {
+			return err
+		}
+	}
+	w.rev = c.rec.rev
+	return nil
+}
+
+// RequestWatchProgress implements storage.Interface: the resource's watchers
+// that take bookmarks get one as soon as they have seen everything.
+func (s *Store) RequestWatchProgress(context.Context) error {
+	s.hub.ask(s.db.committed.Load())
+	return nil
+}
+
+// NotifyProgress asks for a bookmark on every watch that takes them. Who owns
+// time calls it, about once a minute of the cluster's clock.
+func (db *DB) NotifyProgress() {
+	db.mu.Lock()
+	stores := append([]*Store(nil), db.stores...)
+	db.mu.Unlock()
+	for _, s := range stores {
+		s.hub.ask(db.committed.Load())
+	}
+}
+
+// errorEvent is the last event of a watch. Source: transformErrorToEvent in
+// upstream's etcd3 watcher.
+func errorEvent(err error) watch.Event {
+	if errors.Is(err, errCompacted) {
+		err = apierrors.NewResourceExpired("The resourceVersion for the provided watch is too old.")
+	}
+	status, ok := err.(apierrors.APIStatus) //nolint:errorlint // upstream takes no wrapped status either
+	if !ok {
+		status = apierrors.NewInternalError(fmt.Errorf("watch: %w", err))
+	}
+	st := status.Status()
+	return watch.Event{Type: watch.Error, Object: &st}
+}
