@@ -1,0 +1,160 @@
+package job
+
+import (
+	"context"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kubesim-dev/kubesim/controllers/engine"
+)
+
+// apply carries p out. It stops at the first error, but for Pods that cannot
+// be created: the status is to say that they are missing. The engine calls the
+// reconciler again and decide looks afresh, so nothing needs undoing.
+func (r *Reconciler) apply(ctx context.Context, job *batchv1.Job, m memory, p plan, now time.Time) (engine.Wake, error) {
+	for _, pod := range p.Remove {
+		if err := r.removePod(ctx, job, pod); err != nil {
+			return engine.Wake{}, err
+		}
+	}
+	missing := r.createPods(ctx, job, p.Create)
+	p.Interim.Active -= missing
+	p.Final.Active -= missing
+	for _, e := range p.Before {
+		r.event(ctx, job, e)
+	}
+	written, err := r.writeStatus(ctx, job, job.Status, p.Interim)
+	if err != nil {
+		return engine.Wake{}, err
+	}
+	m.backoff = p.Backoff
+	if m.creationFailures++; missing == 0 {
+		m.creationFailures = 0
+	}
+	r.memory[types.NamespacedName{Namespace: job.Namespace, Name: job.Name}] = m
+	if err := r.unfinalize(ctx, p.Unfinalize); err != nil {
+		return engine.Wake{}, err
+	}
+	for _, pod := range p.Stop {
+		if err := r.deletePod(ctx, job, pod); err != nil {
+			return engine.Wake{}, err
+		}
+	}
+	if _, err := r.writeStatus(ctx, written, *p.Interim, p.Final); err != nil {
+		return engine.Wake{}, err
+	}
+	for _, e := range p.After {
+		r.event(ctx, job, e)
+	}
+	wake := engine.Wake{At: p.WakeAt}
+	if missing > 0 {
+		wake = wake.Sooner(retryCreation(m.creationFailures, now))
+	}
+	return wake, nil
+}
+
+// writeStatus writes status unless it is what is stored, and returns the Job
+// as it then is.
+func (r *Reconciler) writeStatus(ctx context.Context, job *batchv1.Job, stored batchv1.JobStatus, status *batchv1.JobStatus) (*batchv1.Job, error) {
+	if equality.Semantic.DeepEqual(&stored, status) {
+		return job, nil
+	}
+	next := *job
+	next.Status = *status
+	obj, err := r.api.Update(ctx, r.who, engine.Jobs, "status", &next)
+	if err != nil {
+		return nil, err
+	}
+	return obj.(*batchv1.Job), nil
+}
+
+// createPods returns how many Pods it could not create. After the first batch
+// with a failure it leaves the rest alone; batches double in size, so that a
+// quota that is used up does not cause hundreds of failures.
+// Source: manageJob, k8s.io/kubernetes pkg/controller/job v1.37.2.
+func (r *Reconciler) createPods(ctx context.Context, job *batchv1.Job, create []creation) int32 {
+	if len(create) == 0 {
+		return 0
+	}
+	template := podTemplate(job)
+	missing := int32(0)
+	for batch := 1; len(create) > 0 && missing == 0; batch *= 2 {
+		size := min(batch, len(create))
+		for _, c := range create[:size] {
+			if err := r.createPod(ctx, job, newPod(job, template, c)); err != nil {
+				missing++
+			}
+		}
+		create = create[size:]
+	}
+	return missing + int32(len(create))
+}
+
+// createPod creates one Pod and records what came of it. A namespace that is
+// being deleted is not worth telling.
+func (r *Reconciler) createPod(ctx context.Context, job *batchv1.Job, pod *corev1.Pod) error {
+	obj, err := r.api.Create(ctx, r.who, engine.Pods, pod)
+	if err == nil {
+		r.event(ctx, job, event{corev1.EventTypeNormal, "SuccessfulCreate", "Created pod: " + obj.GetName()})
+	} else if !apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
+		r.event(ctx, job, event{corev1.EventTypeWarning, "FailedCreate", "Error creating: " + err.Error()})
+	}
+	return err
+}
+
+// retryCreation says when to try again after failures steps in a row that
+// could not create a Pod. The first minute of that is work that mode auto moves
+// time for; a quota that stays used up must not make it run away.
+// Source: DefaultJobApiBackOff and MaxJobApiBackOff, k8s.io/kubernetes
+// pkg/controller/job v1.37.2.
+func retryCreation(failures int, now time.Time) engine.Wake {
+	const start, limit, workMax = time.Second, time.Minute, 6
+	wake := engine.Wake{At: now.Add(limit), Kind: engine.Recurring}
+	if failures <= workMax {
+		wake = engine.Wake{At: now.Add(start << (failures - 1)), Kind: engine.Work}
+	}
+	return wake
+}
+
+// removePod deletes a Pod that is not to count.
+func (r *Reconciler) removePod(ctx context.Context, job *batchv1.Job, pod *corev1.Pod) error {
+	if err := r.unfinalize(ctx, []*corev1.Pod{pod}); err != nil {
+		return err
+	}
+	return r.deletePod(ctx, job, pod)
+}
+
+func (r *Reconciler) deletePod(ctx context.Context, job *batchv1.Job, pod *corev1.Pod) error {
+	key := types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}
+	err := r.api.Delete(ctx, r.who, engine.Pods, key, metav1.DeleteOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		r.event(ctx, job, event{corev1.EventTypeWarning, "FailedDelete", "Error deleting: " + err.Error()})
+		return err
+	}
+	r.event(ctx, job, event{corev1.EventTypeNormal, "SuccessfulDelete", "Deleted pod: " + pod.Name})
+	return nil
+}
+
+// unfinalize takes the tracking finalizer from the Pods that have it.
+func (r *Reconciler) unfinalize(ctx context.Context, pods []*corev1.Pod) error {
+	for _, pod := range pods {
+		if !hasFinalizer(pod) {
+			continue
+		}
+		next := *pod
+		next.Finalizers = withoutFinalizer(pod)
+		if _, err := r.api.Update(ctx, r.who, engine.Pods, "", &next); err != nil && !apierrors.IsNotFound(err) {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,151 @@
+package job
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
+)
+
+// podBackoffStart and podBackoffMax bound the wait before a replacement Pod.
+// Unit: virtual time. Source: DefaultJobPodFailureBackOff and
+// MaxJobPodFailureBackOff, k8s.io/kubernetes pkg/controller/job v1.37.2.
+const (
+	podBackoffStart = 10 * time.Second
+	podBackoffMax   = 10 * time.Minute
+)
+
+// backoffRecord says how a Job's Pods have been failing lately.
+type backoffRecord struct {
+	// Failures counts the failed Pods since the last one that succeeded.
+	Failures int32
+	// LastFailure is when the last of them finished.
+	LastFailure time.Time
+}
+
+// next returns the record after more Pods have finished.
+func (b backoffRecord) next(succeeded, failed []*corev1.Pod) backoffRecord {
+	var lastSuccess time.Time
+	for _, pod := range succeeded {
+		if t := finishedAt(pod); t.After(lastSuccess) {
+			lastSuccess = t
+		}
+	}
+	if len(succeeded) > 0 {
+		b = backoffRecord{}
+	}
+	for _, pod := range failed {
+		t := finishedAt(pod)
+		if len(succeeded) > 0 && !t.After(lastSuccess) {
+			continue
+		}
+		b.Failures++
+		if t.After(b.LastFailure) {
+			b.LastFailure = t
+		}
+	}
+	return b
+}
+
+// rebuildBackoff makes up for a record that a restart has lost.
+//
+// Deviation: upstream's controller forgets all failures when it restarts.
+func rebuildBackoff(job *batchv1.Job, counted []*corev1.Pod) backoffRecord {
+	var succeeded, failed []*corev1.Pod
+	for _, pod := range counted {
+		switch {
+		case pod.Status.Phase == corev1.PodSucceeded:
+			succeeded = append(succeeded, pod)
+		case podFailed(job, pod):
+			failed = append(failed, pod)
+		}
+	}
+	b := backoffRecord{}.next(succeeded, failed)
+	if job.Status.Succeeded == 0 && b.Failures > 0 {
+		b.Failures = max(b.Failures, job.Status.Failed)
+	}
+	return b
+}
+
+// until returns when the next Pod may be created; zero is at once.
+func (b backoffRecord) until(now time.Time) time.Time {
+	if b.Failures == 0 || b.LastFailure.IsZero() {
+		return time.Time{}
+	}
+	at := b.LastFailure.Add(podBackoff(b.Failures))
+	if !at.After(now) {
+		return time.Time{}
+	}
+	return at
+}
+
+// podBackoff returns how long a Job waits after its failures-th failure in a
+// row: podBackoffStart, doubled for each further failure, at most
+// podBackoffMax. It is exact, not jittered: upstream does not jitter either.
+func podBackoff(failures int32) time.Duration {
+	wait := podBackoffStart
+	for i := int32(1); i < failures && wait < podBackoffMax; i++ {
+		wait *= 2
+	}
+	return min(wait, podBackoffMax)
+}
+
+// indexUntil returns when the index of the failed Pod may be tried again; zero
+// is at once.
+func indexUntil(failed *corev1.Pod, now time.Time) time.Time {
+	if failed == nil {
+		return time.Time{}
+	}
+	return backoffRecord{Failures: absoluteFailureCount(failed) + 1, LastFailure: finishedAt(failed)}.until(now)
+}
+
+// finishedAt returns when a Pod ended: by its containers, else by its condition
+// Ready, else by its deletion, else its creation.
+// Source: getFinishedTime, k8s.io/kubernetes pkg/controller/job v1.37.2.
+func finishedAt(pod *corev1.Pod) time.Time {
+	if t, ok := containersFinishedAt(pod); ok {
+		return t
+	}
+	if _, c := podutil.GetPodCondition(&pod.Status, corev1.PodReady); c != nil && c.Status == corev1.ConditionFalse && !c.LastTransitionTime.IsZero() {
+		return c.LastTransitionTime.Time
+	}
+	if pod.DeletionTimestamp != nil {
+		var grace time.Duration
+		if pod.DeletionGracePeriodSeconds != nil {
+			grace = time.Duration(*pod.DeletionGracePeriodSeconds) * time.Second
+		}
+		return pod.DeletionTimestamp.Add(-grace)
+	}
+	return pod.CreationTimestamp.Time
+}
+
+// containersFinishedAt returns the latest end of the Pod's containers and
+// sidecars, or false if there is none or one of them has not ended.
+func containersFinishedAt(pod *corev1.Pod) (time.Time, bool) {
+	sidecars := map[string]bool{}
+	for i := range pod.Spec.InitContainers {
+		c := &pod.Spec.InitContainers[i]
+		sidecars[c.Name] = c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways
+	}
+	statuses := slices.Clone(pod.Status.ContainerStatuses)
+	for _, s := range pod.Status.InitContainerStatuses {
+		if sidecars[s.Name] {
+			statuses = append(statuses, s)
+		}
+	}
+	if len(statuses) == 0 {
+		return time.Time{}, false
+	}
+	for i := range statuses {
+		if end := statuses[i].State.Terminated; end == nil || end.FinishedAt.IsZero() {
+			return time.Time{}, false
+		}
+	}
+	last := slices.MaxFunc(statuses, func(a, b corev1.ContainerStatus) int {
+		return cmp.Compare(a.State.Terminated.FinishedAt.UnixNano(), b.State.Terminated.FinishedAt.UnixNano())
+	})
+	return last.State.Terminated.FinishedAt.Time, true
+}

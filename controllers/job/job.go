@@ -1,0 +1,164 @@
+// Package job runs Jobs: it creates their Pods, counts how they end, and
+// declares the Job complete or failed.
+//
+// Invariant: every Pod counts once. A finished Pod's UID is first written to
+// status.uncountedTerminatedPods, then its finalizer goes, then the UID turns
+// into a number; whatever is interrupted in between is taken up again from the
+// API objects alone. The end of a Job is judged in one order, see finish.go.
+//
+// It follows k8s.io/kubernetes pkg/controller/job v1.37.2, with the feature
+// gates that are on by default in that release.
+//
+// Deviation: there are no expectations and no batch period of a second: the
+// engine reads its own writes, and what happens in one instant is one step.
+package job
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	jobutil "k8s.io/kubernetes/pkg/controller/job/util"
+
+	"github.com/kubesim-dev/kubesim/controllers/engine"
+)
+
+// Name is the reconciler's name in the queue and in the event log.
+const Name = "job"
+
+// Config is what a Reconciler needs.
+type Config struct {
+	// View is the engine's picture of the cluster. New makes it hold Jobs and
+	// Pods with the indexes that this package needs.
+	View *engine.View
+	// API is where the Reconciler writes.
+	API engine.API
+	// Recorder writes Events whose source is job-controller.
+	Recorder *engine.Recorder
+}
+
+func (c *Config) validate() error {
+	var errs []error
+	if c.View == nil {
+		errs = append(errs, errors.New("job: Config.View is nil: pass the engine's View"))
+	}
+	if c.API == nil {
+		errs = append(errs, errors.New("job: Config.API is nil: pass the API server's in-process client"))
+	}
+	if c.Recorder == nil {
+		errs = append(errs, errors.New("job: Config.Recorder is nil: pass Engine.NewRecorder for job-controller"))
+	}
+	return errors.Join(errs...)
+}
+
+// Reconciler reconciles Jobs.
+type Reconciler struct {
+	view     *engine.View
+	api      engine.API
+	recorder *engine.Recorder
+	who      engine.Identity
+	// memory holds what unfinished Jobs need beyond their API objects.
+	memory map[types.NamespacedName]memory
+}
+
+// memory is what the controller remembers about one Job from step to step. All
+// of it can be rebuilt, at worst less exactly, when a restart has lost it.
+type memory struct {
+	uid types.UID
+	// backoff includes the failures of Pods that are gone by now.
+	backoff backoffRecord
+	// creationFailures counts steps in a row that could not create a Pod.
+	creationFailures int
+}
+
+var _ engine.Reconciler = (*Reconciler)(nil)
+
+// New returns a Reconciler. It must be called before the engine starts.
+func New(cfg Config) (*Reconciler, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	cfg.View.Index(engine.Pods, podIndex, podIndexValues)
+	cfg.View.Index(engine.Jobs, selectorIndex, selectorIndexValues)
+	return &Reconciler{
+		view: cfg.View, api: cfg.API, recorder: cfg.Recorder,
+		who:    engine.ControllerIdentity("job-controller"),
+		memory: map[types.NamespacedName]memory{},
+	}, nil
+}
+
+// Name implements engine.Reconciler.
+func (r *Reconciler) Name() string { return Name }
+
+// Reconcile implements engine.Reconciler.
+func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Time) (engine.Wake, error) {
+	if pod, ok := strings.CutPrefix(key.Name, orphanPrefix); ok {
+		return engine.Wake{}, r.reconcileOrphan(ctx, key.Namespace, pod)
+	}
+	name := types.NamespacedName{Namespace: key.Namespace, Name: key.Name}
+	job, found := engine.Get[*batchv1.Job](r.view, engine.Jobs, key.Namespace, key.Name)
+	owned := engine.ByIndex[*corev1.Pod](r.view, engine.Pods, podIndex, liveKey(key.Namespace, key.Name))
+	if !found {
+		delete(r.memory, name)
+		return engine.Wake{}, r.unfinalize(ctx, strays(owned, ""))
+	}
+	if managedByOther(job) {
+		return engine.Wake{}, nil
+	}
+	if jobutil.IsJobFinished(job) {
+		delete(r.memory, name)
+		return engine.Wake{}, r.unfinalize(ctx, withFinalizer(owned))
+	}
+	if err := r.unfinalize(ctx, strays(owned, job.UID)); err != nil {
+		return engine.Wake{}, err
+	}
+	if unknownCompletionMode(job) {
+		r.event(ctx, job, event{corev1.EventTypeWarning, "UnknownCompletionMode", "Skipped Job sync because completion mode is unknown"})
+		return engine.Wake{}, nil
+	}
+	pods, err := r.claimPods(ctx, job, owned)
+	if err != nil {
+		return engine.Wake{}, err
+	}
+	m := r.remember(job)
+	return r.apply(ctx, job, m, decide(job, pods, m.backoff, now), now)
+}
+
+// remember returns the Job's memory, rebuilt from its Pods if there is none.
+func (r *Reconciler) remember(job *batchv1.Job) memory {
+	name := types.NamespacedName{Namespace: job.Namespace, Name: job.Name}
+	if m, ok := r.memory[name]; ok && m.uid == job.UID {
+		return m
+	}
+	m := memory{uid: job.UID}
+	if job.Status.Failed > 0 {
+		counted := engine.ByIndex[*corev1.Pod](r.view, engine.Pods, podIndex, countedKey(job.UID))
+		m.backoff = rebuildBackoff(job, counted)
+	}
+	return m
+}
+
+// event is one Event about a Job.
+type event struct {
+	Type, Reason, Message string
+}
+
+func (r *Reconciler) event(ctx context.Context, job *batchv1.Job, e event) {
+	r.recorder.Event(ctx, engine.Reference(job, "batch/v1", "Job"), e.Type, e.Reason, "%s", e.Message)
+}
+
+// managedByOther reports whether spec.managedBy names another controller.
+func managedByOther(job *batchv1.Job) bool {
+	return job.Spec.ManagedBy != nil && *job.Spec.ManagedBy != batchv1.JobControllerName
+}
+
+func unknownCompletionMode(job *batchv1.Job) bool {
+	mode := job.Spec.CompletionMode
+	return mode != nil && *mode != batchv1.NonIndexedCompletion && *mode != batchv1.IndexedCompletion
+}
+
+func suspended(job *batchv1.Job) bool { return job.Spec.Suspend != nil && *job.Spec.Suspend }

@@ -1,0 +1,168 @@
+package job
+
+import (
+	"maps"
+	"slices"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
+
+	"github.com/kubesim-dev/kubesim/controllers/engine"
+)
+
+// The View's indexes of this package.
+const (
+	// podIndex files Pods under liveKey, countedKey or orphanKey.
+	podIndex = "job"
+	// selectorIndex files Jobs under the Pods that they could adopt.
+	selectorIndex = "job-selector"
+)
+
+// orphanPrefix marks the keys of Pods that no Job controls but that still have
+// the tracking finalizer. No Job's name has a slash.
+const orphanPrefix = "pods/"
+
+// liveKey files the Pods that the Job of this name controls, or once did, and
+// that can still change its plan. The cost of a step thus depends on the Pods
+// that run, not on those that ever ran.
+func liveKey(namespace, job string) string { return "live/" + namespace + "/" + job }
+
+// countedKey files the finished Pods that the Job's status already counts.
+func countedKey(job types.UID) string { return "counted/" + string(job) }
+
+// orphanKey files the Pods without a controller by the label that a generated
+// selector asks for; manual selectors look through all of a namespace.
+func orphanKey(namespace, uidLabel string) string { return "orphan/" + namespace + "/" + uidLabel }
+
+func podIndexValues(obj engine.Object) []string {
+	pod := obj.(*corev1.Pod)
+	ref := metav1.GetControllerOfNoCopy(pod)
+	if ref == nil {
+		all := orphanKey(pod.Namespace, "")
+		if uid := pod.Labels[batchv1.ControllerUidLabel]; uid != "" {
+			return []string{all, orphanKey(pod.Namespace, uid)}
+		}
+		return []string{all}
+	}
+	if !isJob(ref) {
+		return nil
+	}
+	counted := podutil.IsPodTerminal(pod) && !hasFinalizer(pod) && pod.Labels[batchv1.ControllerUidLabel] == string(ref.UID)
+	if counted {
+		return []string{countedKey(ref.UID)}
+	}
+	return []string{liveKey(pod.Namespace, ref.Name)}
+}
+
+func selectorIndexValues(obj engine.Object) []string {
+	job := obj.(*batchv1.Job)
+	return []string{orphanKey(job.Namespace, selectedUID(job))}
+}
+
+// selectedUID returns the value of the controller-uid label that the Job's
+// selector asks for, which is empty for most manual selectors.
+func selectedUID(job *batchv1.Job) string {
+	if job.Spec.Selector == nil {
+		return ""
+	}
+	return job.Spec.Selector.MatchLabels[batchv1.ControllerUidLabel]
+}
+
+func isJob(ref *metav1.OwnerReference) bool {
+	return ref.Kind == "Job" && ref.APIVersion == batchv1.SchemeGroupVersion.String()
+}
+
+// Keys implements engine.Reconciler.
+func (r *Reconciler) Keys(c engine.Commit) []engine.Key {
+	switch c.Resource {
+	case engine.Jobs:
+		return []engine.Key{jobKey(c.Object.GetNamespace(), c.Object.GetName())}
+	case engine.Pods:
+		old, _ := c.Old.(*corev1.Pod)
+		return r.podKeys(old, c.Object.(*corev1.Pod), c.Type == watch.Deleted)
+	case engine.ResourceQuotas, engine.LimitRanges, engine.ServiceAccounts:
+		return r.failingKeys(c.Object.GetNamespace())
+	}
+	return nil
+}
+
+func jobKey(namespace, name string) engine.Key {
+	return engine.Key{Controller: Name, Namespace: namespace, Name: name}
+}
+
+func (r *Reconciler) podKeys(old, pod *corev1.Pod, deleted bool) []engine.Key {
+	var keys []engine.Key
+	ref := metav1.GetControllerOfNoCopy(pod)
+	var oldRef *metav1.OwnerReference
+	if old != nil {
+		oldRef = metav1.GetControllerOfNoCopy(old)
+	}
+	if oldRef != nil && isJob(oldRef) && (ref == nil || ref.UID != oldRef.UID) {
+		keys = append(keys, jobKey(pod.Namespace, oldRef.Name))
+	}
+	switch {
+	case ref != nil && isJob(ref):
+		if old == nil || deleted || matters(old, pod) {
+			keys = append(keys, jobKey(pod.Namespace, ref.Name))
+		}
+	case ref == nil && !deleted:
+		keys = append(keys, r.orphanKeys(old, pod)...)
+	}
+	return keys
+}
+
+// orphanKeys returns the Jobs that could adopt pod, and a key of its own if it
+// has a finalizer to lose.
+func (r *Reconciler) orphanKeys(old, pod *corev1.Pod) []engine.Key {
+	var keys []engine.Key
+	if old == nil || !maps.Equal(old.Labels, pod.Labels) || metav1.GetControllerOfNoCopy(old) != nil {
+		for _, job := range r.candidates(pod) {
+			keys = append(keys, jobKey(job.Namespace, job.Name))
+		}
+	}
+	if hasFinalizer(pod) {
+		keys = append(keys, jobKey(pod.Namespace, orphanPrefix+pod.Name))
+	}
+	return keys
+}
+
+// failingKeys returns the Jobs in namespace whose Pods the API last refused.
+func (r *Reconciler) failingKeys(namespace string) []engine.Key {
+	var keys []engine.Key
+	for _, name := range slices.SortedFunc(maps.Keys(r.memory), compareNames) {
+		if name.Namespace == namespace && r.memory[name].creationFailures > 0 {
+			keys = append(keys, jobKey(name.Namespace, name.Name))
+		}
+	}
+	return keys
+}
+
+// matters reports whether a Pod's change can change its Job's plan. A Pod
+// changes several times between its creation and its end, mostly in ways that
+// no Job looks at.
+func matters(old, pod *corev1.Pod) bool {
+	return old.Status.Phase != pod.Status.Phase ||
+		pod.DeletionTimestamp != nil ||
+		pod.Status.Phase == corev1.PodFailed ||
+		podutil.IsPodReady(old) != podutil.IsPodReady(pod) ||
+		restarts(old) != restarts(pod) ||
+		hasFinalizer(old) != hasFinalizer(pod) ||
+		!maps.Equal(old.Labels, pod.Labels) ||
+		len(old.OwnerReferences) != len(pod.OwnerReferences)
+}
+
+// restarts returns how often the Pod's containers were restarted altogether.
+func restarts(pod *corev1.Pod) int32 {
+	var n int32
+	for i := range pod.Status.InitContainerStatuses {
+		n += pod.Status.InitContainerStatuses[i].RestartCount
+	}
+	for i := range pod.Status.ContainerStatuses {
+		n += pod.Status.ContainerStatuses[i].RestartCount
+	}
+	return n
+}

@@ -1,0 +1,98 @@
+package job
+
+import (
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+)
+
+// podsPerStepMax bounds how many Pods one step creates or deletes.
+// Source: MaxPodCreateDeletePerSync, k8s.io/kubernetes pkg/controller/job
+// v1.37.2.
+const podsPerStepMax = 500
+
+// creation is one Pod to create.
+type creation struct {
+	// Index is the completion index, or unknownIndex.
+	Index int
+	// Failures and Ignored are the index's failures so far, for the
+	// annotations that backoffLimitPerIndex needs.
+	Failures, Ignored int32
+}
+
+// staffing is how the number of running Pods must change.
+type staffing struct {
+	// Remove are active Pods to delete, in this order.
+	Remove []*corev1.Pod
+	// Create are the Pods to create, in this order.
+	Create []creation
+	// WakeAt is when a back-off ends that now keeps Pods from being created.
+	WakeAt time.Time
+}
+
+// staff decides which Pods to delete or create, never both in one step.
+func staff(job *batchv1.Job, pods []*corev1.Pod, t *tally, now time.Time) staffing {
+	if suspended(job) {
+		return staffing{Remove: surplus(job, t.Active, len(t.Active))}
+	}
+	active, want := len(t.Active), wantActive(job, t)
+	if remove := surplus(job, t.Active, max(active-want, 0)); len(remove) > 0 {
+		return staffing{Remove: remove[:min(len(remove), podsPerStepMax)]}
+	}
+	missing := want - active
+	if replacesFailedOnly(job) {
+		missing -= int(t.Terminating)
+	}
+	if missing <= 0 {
+		return staffing{}
+	}
+	return hire(job, pods, t, min(missing, podsPerStepMax), now)
+}
+
+// wantActive returns how many Pods should run.
+func wantActive(job *batchv1.Job, t *tally) int {
+	parallelism := int(*job.Spec.Parallelism)
+	if job.Spec.Completions == nil {
+		if t.Succeeded > 0 {
+			return len(t.Active)
+		}
+		return parallelism
+	}
+	return max(0, min(int(*job.Spec.Completions-t.Succeeded), parallelism))
+}
+
+// hire returns the Pods to create, or when that may be.
+func hire(job *batchv1.Job, pods []*corev1.Pod, t *tally, missing int, now time.Time) staffing {
+	if !hasBackoffLimitPerIndex(job) {
+		if at := t.Backoff.until(now); !at.IsZero() {
+			return staffing{WakeAt: at}
+		}
+	}
+	if !isIndexed(job) {
+		out := make([]creation, missing)
+		for i := range out {
+			out[i].Index = unknownIndex
+		}
+		return staffing{Create: out}
+	}
+	var s staffing
+	for _, ix := range pendingIndexes(job, pods, t, missing) {
+		replaced := t.Delayed[ix]
+		if at := indexUntil(replaced, now); !at.IsZero() {
+			s.WakeAt = earlier(s.WakeAt, at)
+			continue
+		}
+		failures, ignored := replacementCounts(job, replaced)
+		s.Create = append(s.Create, creation{Index: ix, Failures: failures, Ignored: ignored})
+	}
+	return s
+}
+
+// earlier returns the earlier instant; a zero one is never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
