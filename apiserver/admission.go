@@ -1,0 +1,81 @@
+package apiserver
+
+import (
+	"fmt"
+	"io"
+	"slices"
+
+	"k8s.io/apiserver/pkg/admission"
+	"k8s.io/apiserver/pkg/admission/initializer"
+	"k8s.io/apiserver/pkg/admission/plugin/namespace/lifecycle"
+	"k8s.io/apiserver/pkg/admission/plugin/resourcequota"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
+	quotav1 "k8s.io/apiserver/pkg/quota/v1"
+	utilfeature "k8s.io/apiserver/pkg/util/feature"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/component-base/compatibility"
+	quotainstall "k8s.io/kubernetes/pkg/quota/v1/install"
+	"k8s.io/kubernetes/plugin/pkg/admission/defaulttolerationseconds"
+	"k8s.io/kubernetes/plugin/pkg/admission/limitranger"
+	"k8s.io/kubernetes/plugin/pkg/admission/priority"
+	"k8s.io/kubernetes/plugin/pkg/admission/serviceaccount"
+)
+
+// admissionOrder lists the plugins in upstream's order: mutation first, quota
+// last. Source: AllOrderedPlugins, k8s.io/kubernetes pkg/kubeapiserver/options
+// v1.37.2.
+func admissionOrder() []string {
+	return []string{
+		lifecycle.PluginName, limitranger.PluginName, serviceaccount.PluginName, priority.PluginName,
+		defaulttolerationseconds.PluginName, resourcequota.PluginName,
+	}
+}
+
+// newAdmission returns the chain of upstream's plugins, less those in disabled.
+func newAdmission(disabled []string, client kubernetes.Interface, factory informers.SharedInformerFactory,
+	authz authorizer.Authorizer, version compatibility.EffectiveVersion, stop <-chan struct{}) (admission.Interface, error) {
+	plugins := admission.NewPlugins()
+	for _, register := range []func(*admission.Plugins){
+		lifecycle.Register, limitranger.Register, serviceaccount.Register, priority.Register,
+		defaulttolerationseconds.Register, resourcequota.Register,
+	} {
+		register(plugins)
+	}
+	var names []string
+	for _, name := range admissionOrder() {
+		if !slices.Contains(disabled, name) {
+			names = append(names, name)
+		}
+	}
+	for _, name := range disabled {
+		if !slices.Contains(admissionOrder(), name) {
+			return nil, fmt.Errorf("--disable-admission-plugins %s: want some of %v", name, admissionOrder())
+		}
+	}
+	quota, err := quotainstall.NewQuotaConfigurationForAdmission(factory, nil)
+	if err != nil {
+		return nil, err
+	}
+	initializers := admission.PluginInitializers{
+		initializer.New(client, nil, factory, authz, utilfeature.DefaultFeatureGate, version, stop, nil),
+		quotaInitializer{quota},
+	}
+	return plugins.NewFromPlugins(names, noConfig{}, initializers, admission.Decorators{})
+}
+
+// noConfig gives every plugin its defaults.
+type noConfig struct{}
+
+// ConfigFor implements admission.ConfigProvider.
+func (noConfig) ConfigFor(string) (io.Reader, error) { return nil, nil }
+
+// quotaInitializer hands the quota evaluators to the plugin that wants them.
+type quotaInitializer struct{ configuration quotav1.Configuration }
+
+// Initialize implements admission.PluginInitializer.
+func (i quotaInitializer) Initialize(plugin admission.Interface) {
+	if wants, ok := plugin.(initializer.WantsQuotaConfiguration); ok {
+		wants.SetQuotaConfiguration(i.configuration)
+	}
+}

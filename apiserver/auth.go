@@ -1,0 +1,92 @@
+package apiserver
+
+import (
+	"context"
+	"crypto"
+	"fmt"
+
+	"k8s.io/apiserver/pkg/apis/apiserver"
+	"k8s.io/apiserver/pkg/authentication/authenticator"
+	"k8s.io/apiserver/pkg/authentication/user"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
+	"k8s.io/apiserver/pkg/authorization/authorizerfactory"
+	authorizerunion "k8s.io/apiserver/pkg/authorization/union"
+	"k8s.io/apiserver/pkg/server/dynamiccertificates"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes"
+	controller "k8s.io/kubernetes/pkg/controller/serviceaccount"
+	kubeauthenticator "k8s.io/kubernetes/pkg/kubeapiserver/authenticator"
+	"k8s.io/kubernetes/pkg/serviceaccount"
+	"k8s.io/kubernetes/plugin/pkg/auth/authorizer/rbac"
+)
+
+// Authorization modes of Config.
+const (
+	AuthorizationRBAC        = "RBAC"
+	AuthorizationAlwaysAllow = "AlwaysAllow"
+)
+
+// Issuer is the issuer and audience of service-account tokens, as kubeadm
+// configures it.
+const Issuer = "https://kubernetes.default.svc.cluster.local"
+
+// publicPaths are all that may be asked without a credential.
+func publicPaths() []apiserver.AnonymousAuthCondition {
+	return []apiserver.AnonymousAuthCondition{{Path: "/healthz"}, {Path: "/livez"}, {Path: "/readyz"}, {Path: "/version"}}
+}
+
+// newAuthenticator knows client certificates of the CA, service-account
+// tokens, static tokens, and the anonymous user for publicPaths.
+func newAuthenticator(ctx context.Context, cfg *Config, ca dynamiccertificates.CAContentProvider,
+	client kubernetes.Interface, factory informers.SharedInformerFactory) (authenticator.Request, error) {
+	keys, err := serviceaccount.StaticPublicKeysGetter([]any{cfg.ServiceAccountKey.Public()})
+	if err != nil {
+		return nil, err
+	}
+	v1 := factory.Core().V1()
+	getter := controller.NewGetterFromClient(client, v1.Secrets().Lister(), v1.ServiceAccounts().Lister(), v1.Pods().Lister(), v1.Nodes().Lister(),
+		factory.Admissionregistration().V1().ValidatingWebhookConfigurations().Lister(),
+		factory.Admissionregistration().V1().MutatingWebhookConfigurations().Lister())
+	request, _, _, _, err := kubeauthenticator.Config{
+		Anonymous:                      apiserver.AnonymousAuthConfig{Enabled: true, Conditions: publicPaths()},
+		ClientCAContentProvider:        ca,
+		TokenAuthFile:                  cfg.TokenAuthFile,
+		APIAudiences:                   authenticator.Audiences{Issuer},
+		ServiceAccountIssuers:          []string{Issuer},
+		ServiceAccountLookup:           true,
+		ServiceAccountPublicKeysGetter: keys,
+		ServiceAccountTokenGetter:      getter,
+		SecretsWriter:                  client.CoreV1(),
+		AuthenticationConfig:           &apiserver.AuthenticationConfiguration{},
+	}.New(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("authentication: %w", err)
+	}
+	return request, nil
+}
+
+// newAuthorizer returns upstream's RBAC authorizer, or one that allows all.
+func newAuthorizer(mode string, factory informers.SharedInformerFactory) (authorizer.Authorizer, authorizer.RuleResolver, error) {
+	privileged := authorizerfactory.NewPrivilegedGroups(user.SystemPrivilegedGroup)
+	if mode == AuthorizationAlwaysAllow {
+		all := authorizerfactory.NewAlwaysAllowAuthorizer()
+		return all, all, nil
+	}
+	v1 := factory.Rbac().V1()
+	roles := rbac.New(
+		&rbac.RoleGetter{Lister: v1.Roles().Lister()},
+		&rbac.RoleBindingLister{Lister: v1.RoleBindings().Lister()},
+		&rbac.ClusterRoleGetter{Lister: v1.ClusterRoles().Lister()},
+		&rbac.ClusterRoleBindingLister{Lister: v1.ClusterRoleBindings().Lister()},
+	)
+	both, err := authorizerunion.New(
+		authorizerunion.NamedAuthorizer{AuthorizerName: "privileged", Authorizer: privileged},
+		authorizerunion.NamedAuthorizer{AuthorizerName: AuthorizationRBAC, Authorizer: roles},
+	)
+	return both, roles, err
+}
+
+// newIssuer signs service-account tokens.
+func newIssuer(key crypto.Signer) (serviceaccount.TokenGenerator, error) {
+	return serviceaccount.JWTTokenGenerator(Issuer, key)
+}

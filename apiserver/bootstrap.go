@@ -1,0 +1,138 @@
+package apiserver
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/apiserver/pkg/authentication/user"
+	schedulingv1 "k8s.io/kubernetes/pkg/apis/scheduling/v1"
+	"k8s.io/kubernetes/plugin/pkg/auth/authorizer/rbac/bootstrappolicy"
+	"k8s.io/utils/ptr"
+)
+
+// Bootstrap writes what a real cluster's API server and controllers have
+// written before the first client comes: the system namespaces, the RBAC
+// policy, the system priority classes and the kubernetes Service. What is there
+// already stays as it is.
+//
+// Upstream does this in post-start hooks that race with each other; here it
+// runs in one fixed order, so that revisions are the same every time.
+//
+// Deviation: a policy that a newer release changed is not reconciled in a data
+// directory that an older one has written.
+func (s *Server) Bootstrap(ctx context.Context) error {
+	b := bootstrap{local: s.local, who: &user.DefaultInfo{
+		Name: user.APIServerUser, Groups: []string{user.SystemPrivilegedGroup, user.AllAuthenticated},
+	}}
+	b.namespaces(ctx)
+	b.policy(ctx)
+	for _, class := range schedulingv1.SystemPriorityClasses() {
+		b.create(ctx, schema.GroupResource{Group: "scheduling.k8s.io", Resource: "priorityclasses"}, class.DeepCopy())
+	}
+	b.kubernetesService(ctx, s.cfg.AdvertiseAddress.String())
+	if b.err != nil {
+		return fmt.Errorf("apiserver: the cluster's first objects: %w", b.err)
+	}
+	return nil
+}
+
+// bootstrap remembers the first error and does nothing after it.
+type bootstrap struct {
+	local *Local
+	who   user.Info
+	err   error
+}
+
+func (b *bootstrap) create(ctx context.Context, gr schema.GroupResource, obj Object) {
+	if b.err != nil {
+		return
+	}
+	if _, err := b.local.Create(ctx, b.who, gr, obj); err != nil && !apierrors.IsAlreadyExists(err) {
+		b.err = fmt.Errorf("%s %q: %w", gr, obj.GetName(), err)
+	}
+}
+
+// namespaces follows SystemNamespaces in pkg/controlplane/apiserver/options
+// v1.37.2.
+func (b *bootstrap) namespaces(ctx context.Context) {
+	for _, name := range []string{metav1.NamespaceSystem, metav1.NamespacePublic, corev1.NamespaceNodeLease, metav1.NamespaceDefault} {
+		b.create(ctx, schema.GroupResource{Resource: "namespaces"}, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
+	}
+}
+
+// policy writes upstream's bootstrap policy in upstream's order.
+func (b *bootstrap) policy(ctx context.Context) {
+	of := func(resource string) schema.GroupResource {
+		return schema.GroupResource{Group: "rbac.authorization.k8s.io", Resource: resource}
+	}
+	for _, role := range slices.Concat(bootstrappolicy.ClusterRoles(), bootstrappolicy.ControllerRoles()) {
+		b.create(ctx, of("clusterroles"), &role)
+	}
+	for _, binding := range slices.Concat(bootstrappolicy.ClusterRoleBindings(), bootstrappolicy.ControllerRoleBindings()) {
+		b.create(ctx, of("clusterrolebindings"), &binding)
+	}
+	roles := bootstrappolicy.NamespaceRoles()
+	for _, namespace := range slices.Sorted(maps.Keys(roles)) {
+		for _, role := range roles[namespace] {
+			b.create(ctx, of("roles"), &role)
+		}
+	}
+	bindings := bootstrappolicy.NamespaceRoleBindings()
+	for _, namespace := range slices.Sorted(maps.Keys(bindings)) {
+		for _, binding := range bindings[namespace] {
+			b.create(ctx, of("rolebindings"), &binding)
+		}
+	}
+}
+
+// The kubernetes Service, as kubeadm sets it up. Source:
+// pkg/controlplane/controller/kubernetesservice v1.37.2.
+const (
+	kubernetesServiceName = "kubernetes"
+	kubernetesServiceIP   = "10.96.0.1"
+	kubernetesServicePort = 443
+	kubernetesTargetPort  = 6443
+)
+
+// kubernetesService writes the Service by which Pods find the API server, and
+// its endpoint.
+func (b *bootstrap) kubernetesService(ctx context.Context, address string) {
+	labels := map[string]string{"provider": "kubernetes", "component": "apiserver"}
+	meta := metav1.ObjectMeta{Name: kubernetesServiceName, Namespace: metav1.NamespaceDefault, Labels: labels}
+	b.create(ctx, schema.GroupResource{Resource: "services"}, &corev1.Service{
+		ObjectMeta: meta,
+		Spec: corev1.ServiceSpec{
+			ClusterIP: kubernetesServiceIP, Type: corev1.ServiceTypeClusterIP, SessionAffinity: corev1.ServiceAffinityNone,
+			Ports: []corev1.ServicePort{{
+				Name: "https", Protocol: corev1.ProtocolTCP, Port: kubernetesServicePort, TargetPort: intstr.FromInt32(kubernetesTargetPort),
+			}},
+		},
+	})
+	meta.Labels = map[string]string{discoveryv1.LabelSkipMirror: "true"}
+	b.create(ctx, schema.GroupResource{Resource: "endpoints"}, &corev1.Endpoints{ //nolint:staticcheck // a real cluster has it too
+		ObjectMeta: meta,
+		Subsets: []corev1.EndpointSubset{{ //nolint:staticcheck // as above
+			Addresses: []corev1.EndpointAddress{{IP: address}},                                                          //nolint:staticcheck // as above
+			Ports:     []corev1.EndpointPort{{Name: "https", Port: kubernetesTargetPort, Protocol: corev1.ProtocolTCP}}, //nolint:staticcheck // as above
+		}},
+	})
+	meta.Labels = map[string]string{discoveryv1.LabelServiceName: kubernetesServiceName}
+	b.create(ctx, schema.GroupResource{Group: discoveryv1.GroupName, Resource: "endpointslices"}, &discoveryv1.EndpointSlice{
+		ObjectMeta:  meta,
+		AddressType: discoveryv1.AddressTypeIPv4,
+		Endpoints: []discoveryv1.Endpoint{{
+			Addresses: []string{address}, Conditions: discoveryv1.EndpointConditions{Ready: ptr.To(true)},
+		}},
+		Ports: []discoveryv1.EndpointPort{{
+			Name: ptr.To("https"), Port: ptr.To[int32](kubernetesTargetPort), Protocol: ptr.To(corev1.ProtocolTCP),
+		}},
+	})
+}

@@ -1,0 +1,93 @@
+package apiserver
+
+import (
+	"context"
+	"crypto"
+	"crypto/tls"
+	"errors"
+
+	"net"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apiserver/pkg/storage"
+	"k8s.io/apiserver/pkg/storage/storagebackend/factory"
+
+	"github.com/kubesim-dev/kubesim/apiserver/registry"
+)
+
+// Config is what a server needs to know. All fields but those that say
+// otherwise must be set.
+type Config struct {
+	// Listener accepts the TLS connections.
+	Listener net.Listener
+	// Certificate is the serving certificate.
+	Certificate tls.Certificate
+	// CA is the PEM bundle that client certificates are verified against.
+	CA []byte
+	// ServiceAccountKey signs service-account tokens.
+	ServiceAccountKey crypto.Signer
+	// TokenAuthFile lists static bearer tokens, as upstream's --token-auth-file.
+	// Optional.
+	TokenAuthFile string
+	// Authorization is "RBAC" or "AlwaysAllow".
+	Authorization string
+	// DisableAdmissionPlugins names plugins of the default set. Optional.
+	DisableAdmissionPlugins []string
+	// AdvertiseAddress is the address of the kubernetes Service's endpoint. It
+	// must not be a loopback address: the API refuses that.
+	AdvertiseAddress net.IP
+	// NewStorage opens the store of one resource.
+	NewStorage func(StorageConfig) (storage.Interface, factory.DestroyFunc, error)
+	// Clock and Random are the cluster's time and randomness.
+	Clock  registry.Clock
+	Random registry.Random
+	// Gate lets writes from outside in, see Gate.
+	Gate Gate
+	// Logs answers the pods/log subresource.
+	Logs registry.LogReader
+	// Version is what /version reports as gitVersion, for example
+	// "v1.37.2+kubesim".
+	Version string
+}
+
+// StorageConfig describes one resource to the store.
+type StorageConfig struct {
+	// GroupResource names the resource; Prefix is its folder among the keys,
+	// with slashes at both ends.
+	GroupResource schema.GroupResource
+	Prefix        string
+	// Codec encodes objects for the store and decodes them to internal types.
+	Codec runtime.Codec
+	// NewFunc and NewListFunc return empty objects.
+	NewFunc, NewListFunc func() runtime.Object
+}
+
+// Gate lets one write from outside into the cluster. In the modes in which
+// virtual time does not flow it waits until the cluster is at rest, and leave
+// returns when it is at rest again; see Engine.Enter in controllers/engine.
+type Gate interface {
+	Enter(ctx context.Context) (leave func(context.Context) error, err error)
+}
+
+// EventTTL is how long Events are kept, in virtual time. Source: default of
+// --event-ttl, k8s.io/kubernetes pkg/controlplane/apiserver/options v1.37.2.
+const EventTTL = time.Hour
+
+func (c *Config) validate() error {
+	var errs []error
+	for what, missing := range map[string]bool{
+		"Listener": c.Listener == nil, "CA": len(c.CA) == 0, "ServiceAccountKey": c.ServiceAccountKey == nil,
+		"NewStorage": c.NewStorage == nil, "Clock": c.Clock == nil, "Random": c.Random == nil,
+		"Gate": c.Gate == nil, "Logs": c.Logs == nil, "Version": c.Version == "", "AdvertiseAddress": c.AdvertiseAddress == nil,
+	} {
+		if missing {
+			errs = append(errs, errors.New("apiserver: Config."+what+" is not set"))
+		}
+	}
+	if c.Authorization != AuthorizationRBAC && c.Authorization != AuthorizationAlwaysAllow {
+		errs = append(errs, errors.New("--authorization "+c.Authorization+": want RBAC or AlwaysAllow"))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,247 @@
+package apiserver
+
+import (
+	"fmt"
+	"net"
+	"time"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	schedulingv1 "k8s.io/api/scheduling/v1"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
+	"k8s.io/apiserver/pkg/authentication/authenticator"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
+	"k8s.io/apiserver/pkg/registry/rest"
+	genericapiserver "k8s.io/apiserver/pkg/server"
+	serverstorage "k8s.io/apiserver/pkg/server/storage"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/kubernetes/pkg/api/legacyscheme"
+	"k8s.io/kubernetes/pkg/apis/core"
+	kubeletclient "k8s.io/kubernetes/pkg/kubelet/client"
+	authenticationrest "k8s.io/kubernetes/pkg/registry/authentication/rest"
+	authorizationrest "k8s.io/kubernetes/pkg/registry/authorization/rest"
+	batchrest "k8s.io/kubernetes/pkg/registry/batch/rest"
+	coordinationrest "k8s.io/kubernetes/pkg/registry/coordination/rest"
+	configmapstore "k8s.io/kubernetes/pkg/registry/core/configmap/storage"
+	endpointsstore "k8s.io/kubernetes/pkg/registry/core/endpoint/storage"
+	eventstore "k8s.io/kubernetes/pkg/registry/core/event/storage"
+	limitrangestore "k8s.io/kubernetes/pkg/registry/core/limitrange/storage"
+	namespacestore "k8s.io/kubernetes/pkg/registry/core/namespace/storage"
+	nodestore "k8s.io/kubernetes/pkg/registry/core/node/storage"
+	podstore "k8s.io/kubernetes/pkg/registry/core/pod/storage"
+	podtemplatestore "k8s.io/kubernetes/pkg/registry/core/podtemplate/storage"
+	resourcequotastore "k8s.io/kubernetes/pkg/registry/core/resourcequota/storage"
+	secretstore "k8s.io/kubernetes/pkg/registry/core/secret/storage"
+	"k8s.io/kubernetes/pkg/registry/core/service/allocator"
+	"k8s.io/kubernetes/pkg/registry/core/service/ipallocator"
+	"k8s.io/kubernetes/pkg/registry/core/service/portallocator"
+	servicestore "k8s.io/kubernetes/pkg/registry/core/service/storage"
+	serviceaccountstore "k8s.io/kubernetes/pkg/registry/core/serviceaccount/storage"
+	discoveryrest "k8s.io/kubernetes/pkg/registry/discovery/rest"
+	eventsrest "k8s.io/kubernetes/pkg/registry/events/rest"
+	policyrest "k8s.io/kubernetes/pkg/registry/policy/rest"
+	rbacrest "k8s.io/kubernetes/pkg/registry/rbac/rest"
+	schedulingrest "k8s.io/kubernetes/pkg/registry/scheduling/rest"
+	"k8s.io/kubernetes/pkg/serviceaccount"
+
+	"github.com/kubesim-dev/kubesim/apiserver/registry"
+)
+
+// Ranges of what Services are given. Source: defaults of
+// --service-cluster-ip-range (kubeadm's) and --service-node-port-range.
+const (
+	serviceCIDR       = "10.96.0.0/12"
+	nodePortFirst     = 30000
+	nodePortRangeSize = 2768
+)
+
+// Bounds of service-account tokens. Source: the defaults of
+// --service-account-max-token-expiration (none) and
+// --service-account-extend-token-expiration.
+const tokenExtendedExpiration = serviceaccount.ExpirationExtensionSeconds * time.Second
+
+// groups builds every API group that the server serves.
+type groups struct {
+	options       *restOptions
+	client        kubernetes.Interface
+	issuer        serviceaccount.TokenGenerator
+	audiences     authenticator.Audiences
+	authenticator authenticator.Request
+	authorizer    authorizer.Authorizer
+	rules         authorizer.RuleResolver
+	random        registry.Random
+	logs          registry.LogReader
+
+	ips   *registry.IPs
+	ports *portallocator.PortAllocator
+}
+
+// provider is what upstream's registries offer for each group.
+type provider interface {
+	NewRESTStorage(serverstorage.APIResourceConfigSource, restOptionsGetter) (genericapiserver.APIGroupInfo, error)
+}
+
+// build returns the groups in the order in which they are installed. This is
+// THE table of what is served: a row for each group version, with the upstream
+// registry that answers it.
+func (g *groups) build() ([]genericapiserver.APIGroupInfo, error) {
+	served := serverstorage.NewResourceConfig()
+	served.EnableVersions(
+		corev1.SchemeGroupVersion, batchv1.SchemeGroupVersion, eventsv1.SchemeGroupVersion,
+		discoveryv1.SchemeGroupVersion, coordinationv1.SchemeGroupVersion, schedulingv1.SchemeGroupVersion,
+		policyv1.SchemeGroupVersion, rbacv1.SchemeGroupVersion,
+		authenticationv1.SchemeGroupVersion, authorizationv1.SchemeGroupVersion,
+	)
+	infos := make([]genericapiserver.APIGroupInfo, 0, 10)
+	core, err := g.core()
+	if err != nil {
+		return nil, err
+	}
+	infos = append(infos, core)
+	for _, p := range []provider{
+		authenticationrest.RESTStorageProvider{Authenticator: g.authenticator, APIAudiences: g.audiences},
+		authorizationrest.RESTStorageProvider{Authorizer: g.authorizer, RuleResolver: g.rules},
+		batchrest.RESTStorageProvider{},
+		coordinationrest.RESTStorageProvider{},
+		discoveryrest.StorageProvider{},
+		eventsrest.RESTStorageProvider{TTL: EventTTL},
+		policyrest.RESTStorageProvider{},
+		rbacrest.RESTStorageProvider{Authorizer: g.authorizer},
+		schedulingrest.RESTStorageProvider{},
+	} {
+		info, err := p.NewRESTStorage(served, g.options)
+		if err != nil {
+			return nil, err
+		}
+		infos = append(infos, info)
+	}
+	for i := range infos {
+		for _, resources := range infos[i].VersionedResourcesStorageMap {
+			stampAll(g.options.stamper, resources)
+		}
+	}
+	return infos, nil
+}
+
+// core is upstream's LegacyRESTStorageProvider (pkg/registry/core/rest
+// v1.37.2) for the resources that kubesim simulates, without its IP allocator's
+// repair loops and without a kubelet behind HTTPS.
+func (g *groups) core() (genericapiserver.APIGroupInfo, error) {
+	info := genericapiserver.NewDefaultAPIGroupInfo("", legacyscheme.Scheme, legacyscheme.ParameterCodec, legacyscheme.Codecs)
+	resources := map[string]rest.Storage{}
+	for _, add := range []func(map[string]rest.Storage) error{g.plain, g.workloads, g.services} {
+		if err := add(resources); err != nil {
+			return info, fmt.Errorf("apiserver: core/v1: %w", err)
+		}
+	}
+	info.VersionedResourcesStorageMap["v1"] = resources
+	return info, nil
+}
+
+// plain adds the resources that need nothing but a store.
+func (g *groups) plain(to map[string]rest.Storage) error {
+	var errs [7]error
+	to["events"], errs[0] = eventstore.NewREST(g.options, uint64(EventTTL.Seconds()))
+	to["secrets"], errs[1] = secretstore.NewREST(g.options)
+	to["configmaps"], errs[2] = configmapstore.NewREST(g.options)
+	to["podtemplates"], errs[3] = podtemplatestore.NewREST(g.options)
+	to["limitranges"], errs[4] = limitrangestore.NewREST(g.options)
+	to["namespaces"], to["namespaces/status"], to["namespaces/finalize"], errs[5] = unpack3(namespacestore.NewREST(g.options))
+	to["resourcequotas"], to["resourcequotas/status"], errs[6] = unpack2(resourcequotastore.NewREST(g.options))
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func unpack2[A, B rest.Storage](a A, b B, err error) (rest.Storage, rest.Storage, error) {
+	return a, b, err
+}
+
+func unpack3[A, B, C rest.Storage](a A, b B, c C, err error) (rest.Storage, rest.Storage, rest.Storage, error) {
+	return a, b, c, err
+}
+
+// workloads adds nodes, pods and service accounts.
+func (g *groups) workloads(to map[string]rest.Storage) error {
+	nodes, err := nodestore.NewStorage(g.options, kubeletclient.KubeletClientConfig{PreferredAddressTypes: []string{"InternalIP"}}, nil)
+	if err != nil {
+		return err
+	}
+	to["nodes"], to["nodes/status"] = nodes.Node, nodes.Status
+
+	pods, err := podstore.NewStorage(g.options, nodes.KubeletConnectionInfo, nil, g.client.PolicyV1(), g.authorizer)
+	if err != nil {
+		return err
+	}
+	to["pods"], to["pods/status"] = pods.Pod, pods.Status
+	to["pods/binding"], to["bindings"] = pods.Binding, pods.LegacyBinding
+	to["pods/eviction"] = pods.Eviction
+	to["pods/ephemeralcontainers"], to["pods/resize"] = pods.EphemeralContainers, pods.Resize
+	to["pods/log"] = registry.NewPodLog(pods.Pod.Store, g.logs)
+
+	accounts, err := serviceaccountstore.NewREST(g.options, g.issuer, g.audiences, g.authorizer, 0,
+		pods.Pod.Store, to["secrets"].(rest.Getter), nodes.Node.Store,
+		registry.Absent[*admissionregistrationv1.ValidatingWebhookConfiguration]{Resource: "validatingwebhookconfigurations"},
+		registry.Absent[*admissionregistrationv1.MutatingWebhookConfiguration]{Resource: "mutatingwebhookconfigurations"},
+		true, tokenExtendedExpiration)
+	if err != nil {
+		return err
+	}
+	to["serviceaccounts"], to["serviceaccounts/token"] = accounts, accounts.Token
+	return nil
+}
+
+// services adds services and endpoints.
+func (g *groups) services(to map[string]rest.Storage) error {
+	_, cidr, err := net.ParseCIDR(serviceCIDR)
+	if err != nil {
+		return err
+	}
+	g.ips = registry.NewIPs(*cidr, g.random)
+	g.ports, err = portallocator.New(utilnet.PortRange{Base: nodePortFirst, Size: nodePortRangeSize},
+		func(limit int, _ string, _ int) (allocator.Interface, error) {
+			return registry.NewPorts(limit, g.random), nil
+		})
+	if err != nil {
+		return err
+	}
+	endpoints, err := endpointsstore.NewREST(g.options)
+	if err != nil {
+		return err
+	}
+	to["endpoints"] = endpoints
+	pods := to["pods"].(*podstore.REST)
+	services, status, _, err := servicestore.NewREST(g.options, core.IPv4Protocol,
+		map[core.IPFamily]ipallocator.Interface{core.IPv4Protocol: g.ips}, g.ports, nil, pods, nil)
+	if err != nil {
+		return err
+	}
+	to["services"], to["services/status"] = services, status
+	return nil
+}
+
+// keep marks what a Service holds as taken. Those that were there before this
+// server started are news to the allocators, the others are not.
+func (g *groups) keep(service *corev1.Service) {
+	for _, ip := range service.Spec.ClusterIPs {
+		if parsed := net.ParseIP(ip); parsed != nil && !g.ips.Has(parsed) {
+			_ = g.ips.Allocate(parsed)
+		}
+	}
+	for _, port := range service.Spec.Ports {
+		if port.NodePort != 0 && !g.ports.Has(int(port.NodePort)) {
+			_ = g.ports.Allocate(int(port.NodePort))
+		}
+	}
+}

@@ -1,0 +1,274 @@
+package apiserver
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/internalversion"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apiserver/pkg/admission"
+	"k8s.io/apiserver/pkg/authentication/user"
+	genericrequest "k8s.io/apiserver/pkg/endpoints/request"
+	"k8s.io/apiserver/pkg/registry/rest"
+	genericapiserver "k8s.io/apiserver/pkg/server"
+	"k8s.io/kubernetes/pkg/api/legacyscheme"
+)
+
+// Local writes to the registries without HTTP: defaulting, admission, strategy
+// and validation run as for a client's request; encoding, authentication,
+// authorization and managed fields do not.
+//
+// Deviation: objects that only Local writes carry no managedFields; on a real
+// cluster the controllers' writes do.
+type Local struct {
+	admit     admission.Interface
+	resources map[schema.GroupResource]localResource
+	mapper    runtime.EquivalentResourceRegistry
+}
+
+// localResource is what the table of groups holds for one resource.
+type localResource struct {
+	resource schema.GroupVersionResource
+	kind     schema.GroupVersionKind
+	storage  map[string]rest.Storage // by subresource, "" for the resource
+}
+
+// Object is an object in its external version.
+type Object interface {
+	metav1.Object
+	runtime.Object
+}
+
+// add takes over what a group serves in its stored version.
+func (l *Local) add(info *genericapiserver.APIGroupInfo) {
+	for _, gv := range info.PrioritizedVersions {
+		for path, storage := range info.VersionedResourcesStorageMap[gv.Version] {
+			name, subresource, _ := strings.Cut(path, "/")
+			gr := schema.GroupResource{Group: gv.Group, Resource: name}
+			r, ok := l.resources[gr]
+			if !ok {
+				r = localResource{resource: gv.WithResource(name), storage: map[string]rest.Storage{}}
+			}
+			if r.resource.Version != gv.Version {
+				continue // a more preferred version is served as well
+			}
+			if subresource == "" {
+				r.kind = kindOf(gv, storage)
+			}
+			r.storage[subresource] = storage
+			l.resources[gr] = r
+		}
+	}
+}
+
+func kindOf(gv schema.GroupVersion, storage rest.Storage) schema.GroupVersionKind {
+	kinds, _, err := legacyscheme.Scheme.ObjectKinds(storage.New())
+	if err != nil || len(kinds) == 0 {
+		return schema.GroupVersionKind{}
+	}
+	return gv.WithKind(kinds[0].Kind)
+}
+
+// Persisted returns the resources whose objects can be listed and deleted, by
+// name: those that a namespace's deletion and the garbage collector care for.
+func (l *Local) Persisted() []PersistedResource {
+	var out []PersistedResource
+	for gr, r := range l.resources {
+		lister, lists := r.storage[""].(rest.Lister)
+		_, deletes := r.storage[""].(rest.GracefulDeleter)
+		if !lists || !deletes || lister == nil {
+			continue
+		}
+		scoper, _ := r.storage[""].(rest.Scoper)
+		out = append(out, PersistedResource{GroupResource: gr, Namespaced: scoper != nil && scoper.NamespaceScoped()})
+	}
+	slices.SortFunc(out, func(a, b PersistedResource) int {
+		return strings.Compare(a.GroupResource.String(), b.GroupResource.String())
+	})
+	return out
+}
+
+// PersistedResource is a resource that lies in the store.
+type PersistedResource struct {
+	schema.GroupResource
+	Namespaced bool
+}
+
+func (l *Local) find(gr schema.GroupResource, subresource string) (localResource, rest.Storage, error) {
+	found, ok := l.resources[gr]
+	if !ok {
+		return found, nil, fmt.Errorf("apiserver: resource %s is not served", gr)
+	}
+	storage, ok := found.storage[subresource]
+	if !ok {
+		return found, nil, fmt.Errorf("apiserver: resource %s has no subresource %q", gr, subresource)
+	}
+	return found, storage, nil
+}
+
+// requestContext says who asks for what, as the HTTP filters would.
+func (r localResource) requestContext(ctx context.Context, who user.Info, namespace, name, subresource, verb string) context.Context {
+	ctx = genericrequest.WithNamespace(ctx, namespace)
+	ctx = genericrequest.WithUser(ctx, who)
+	return genericrequest.WithRequestInfo(ctx, &genericrequest.RequestInfo{
+		IsResourceRequest: true, Verb: verb, APIPrefix: "apis",
+		APIGroup: r.resource.Group, APIVersion: r.resource.Version, Resource: r.resource.Resource,
+		Namespace: namespace, Name: name, Subresource: subresource,
+	})
+}
+
+func (l *Local) attributes(r localResource, who user.Info, obj, old runtime.Object, namespace, name, subresource string,
+	op admission.Operation, options runtime.Object) admission.Attributes {
+	return admission.NewAttributesRecord(obj, old, r.kind, namespace, name, r.resource, subresource, op, options, false, who)
+}
+
+// Create creates obj.
+func (l *Local) Create(ctx context.Context, who user.Info, gr schema.GroupResource, obj Object) (Object, error) {
+	r, storage, err := l.find(gr, "")
+	if err != nil {
+		return nil, err
+	}
+	creater, ok := storage.(rest.Creater)
+	if !ok {
+		return nil, fmt.Errorf("apiserver: %s cannot be created", gr)
+	}
+	internal, err := internalize(obj)
+	if err != nil {
+		return nil, err
+	}
+	ctx = r.requestContext(ctx, who, obj.GetNamespace(), obj.GetName(), "", "create")
+	options := &metav1.CreateOptions{}
+	attributes := l.attributes(r, who, internal, nil, obj.GetNamespace(), obj.GetName(), "", admission.Create, options)
+	if err := l.mutate(ctx, attributes); err != nil {
+		return nil, err
+	}
+	out, err := creater.Create(ctx, internal, rest.AdmissionToValidateObjectFunc(l.admit, attributes, l), options)
+	return externalObject(out, err)
+}
+
+// Bind creates a Pod's binding subresource.
+func (l *Local) Bind(ctx context.Context, who user.Info, binding *corev1.Binding) error {
+	pods := schema.GroupResource{Resource: "pods"}
+	r, storage, err := l.find(pods, "binding")
+	if err != nil {
+		return err
+	}
+	internal, err := internalize(binding)
+	if err != nil {
+		return err
+	}
+	ctx = r.requestContext(ctx, who, binding.Namespace, binding.Name, "binding", "create")
+	options := &metav1.CreateOptions{}
+	attributes := l.attributes(r, who, internal, nil, binding.Namespace, binding.Name, "binding", admission.Create, options)
+	validate := rest.AdmissionToValidateObjectFunc(l.admit, attributes, l)
+	_, err = storage.(rest.NamedCreater).Create(ctx, binding.Name, internal, validate, options)
+	return err
+}
+
+// Update replaces obj, or one of its subresources.
+func (l *Local) Update(ctx context.Context, who user.Info, gr schema.GroupResource, subresource string, obj Object) (Object, error) {
+	r, storage, err := l.find(gr, subresource)
+	if err != nil {
+		return nil, err
+	}
+	updater, ok := storage.(rest.Updater)
+	if !ok {
+		return nil, fmt.Errorf("apiserver: %s/%s cannot be updated", gr, subresource)
+	}
+	internal, err := internalize(obj)
+	if err != nil {
+		return nil, err
+	}
+	namespace, name := obj.GetNamespace(), obj.GetName()
+	ctx = r.requestContext(ctx, who, namespace, name, subresource, "update")
+	options := &metav1.UpdateOptions{}
+	attributes := func(obj, old runtime.Object) admission.Attributes {
+		return l.attributes(r, who, obj, old, namespace, name, subresource, admission.Update, options)
+	}
+	transform := func(ctx context.Context, obj, old runtime.Object) (runtime.Object, error) {
+		return obj, l.mutate(ctx, attributes(obj, old))
+	}
+	create := rest.AdmissionToValidateObjectFunc(l.admit, l.attributes(r, who, internal, nil, namespace, name, subresource, admission.Create, options), l)
+	update := rest.AdmissionToValidateObjectUpdateFunc(l.admit, attributes(internal, nil), l)
+	out, _, err := updater.Update(ctx, name, rest.DefaultUpdatedObjectInfo(internal, transform), create, update, false, options)
+	return externalObject(out, err)
+}
+
+// Delete deletes an object.
+func (l *Local) Delete(ctx context.Context, who user.Info, gr schema.GroupResource, key types.NamespacedName, options metav1.DeleteOptions) error {
+	r, storage, err := l.find(gr, "")
+	if err != nil {
+		return err
+	}
+	deleter, ok := storage.(rest.GracefulDeleter)
+	if !ok {
+		return fmt.Errorf("apiserver: %s cannot be deleted", gr)
+	}
+	ctx = r.requestContext(ctx, who, key.Namespace, key.Name, "", "delete")
+	attributes := l.attributes(r, who, nil, nil, key.Namespace, key.Name, "", admission.Delete, &options)
+	_, _, err = deleter.Delete(ctx, key.Name, rest.AdmissionToValidateObjectDeleteFunc(l.admit, attributes, l), &options)
+	return err
+}
+
+// DeleteCollection deletes every object of gr in namespace.
+func (l *Local) DeleteCollection(ctx context.Context, who user.Info, gr schema.GroupResource, namespace string, options metav1.DeleteOptions) error {
+	r, storage, err := l.find(gr, "")
+	if err != nil {
+		return err
+	}
+	deleter, ok := storage.(rest.CollectionDeleter)
+	if !ok {
+		return fmt.Errorf("apiserver: %s has no delete-collection", gr)
+	}
+	ctx = r.requestContext(ctx, who, namespace, "", "", "deletecollection")
+	attributes := l.attributes(r, who, nil, nil, namespace, "", "", admission.Delete, &options)
+	_, err = deleter.DeleteCollection(ctx, rest.AdmissionToValidateObjectDeleteFunc(l.admit, attributes, l), &options, &internalversion.ListOptions{})
+	return err
+}
+
+func (l *Local) mutate(ctx context.Context, attributes admission.Attributes) error {
+	mutator, ok := l.admit.(admission.MutationInterface)
+	if !ok || !mutator.Handles(attributes.GetOperation()) {
+		return nil
+	}
+	return mutator.Admit(ctx, attributes, l)
+}
+
+func externalObject(out runtime.Object, err error) (Object, error) {
+	if err != nil {
+		return nil, err
+	}
+	external, err := externalize(out)
+	if err != nil {
+		return nil, err
+	}
+	obj, ok := external.(Object)
+	if !ok {
+		return nil, fmt.Errorf("apiserver: %T has no metadata", external)
+	}
+	return obj, nil
+}
+
+// Local is the admission.ObjectInterfaces of its own requests.
+var _ admission.ObjectInterfaces = (*Local)(nil)
+
+// GetObjectCreater implements admission.ObjectInterfaces.
+func (l *Local) GetObjectCreater() runtime.ObjectCreater { return legacyscheme.Scheme }
+
+// GetObjectTyper implements admission.ObjectInterfaces.
+func (l *Local) GetObjectTyper() runtime.ObjectTyper { return legacyscheme.Scheme }
+
+// GetObjectDefaulter implements admission.ObjectInterfaces.
+func (l *Local) GetObjectDefaulter() runtime.ObjectDefaulter { return legacyscheme.Scheme }
+
+// GetObjectConvertor implements admission.ObjectInterfaces.
+func (l *Local) GetObjectConvertor() runtime.ObjectConvertor { return legacyscheme.Scheme }
+
+// GetEquivalentResourceMapper implements admission.ObjectInterfaces.
+func (l *Local) GetEquivalentResourceMapper() runtime.EquivalentResourceMapper { return l.mapper }

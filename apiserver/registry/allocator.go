@@ -1,0 +1,213 @@
+package registry
+
+import (
+	"encoding/binary"
+	"net"
+	"sync"
+
+	"k8s.io/kubernetes/pkg/apis/core"
+	"k8s.io/kubernetes/pkg/registry/core/service/allocator"
+	"k8s.io/kubernetes/pkg/registry/core/service/ipallocator"
+)
+
+// set is a set of numbers below max from which the cluster's randomness picks.
+// It is rebuilt from the stored Services when a server starts.
+//
+// Deviation: upstream keeps IPAddress objects and a bitmap in the store; here
+// the Services themselves are the only record, and no repair loop is needed.
+type set struct {
+	mu     sync.Mutex
+	random Random
+	max    int
+	taken  map[int]struct{}
+}
+
+func newSet(limit int, random Random) *set {
+	return &set{max: limit, random: random, taken: map[int]struct{}{}}
+}
+
+func (s *set) take(n int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, used := s.taken[n]; used {
+		return false
+	}
+	s.taken[n] = struct{}{}
+	return true
+}
+
+// takeAny takes a free number: a random one, or the next free after it.
+func (s *set) takeAny() (int, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.taken) >= s.max {
+		return 0, false
+	}
+	n := int(s.random.Uint64() % uint64(s.max))
+	for {
+		if _, used := s.taken[n]; !used {
+			s.taken[n] = struct{}{}
+			return n, true
+		}
+		n = (n + 1) % s.max
+	}
+}
+
+func (s *set) release(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.taken, n)
+}
+
+func (s *set) has(n int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, used := s.taken[n]
+	return used
+}
+
+// Ports is upstream's allocator of node ports on the cluster's randomness.
+type Ports struct{ *set }
+
+var _ allocator.Interface = Ports{}
+
+// NewPorts returns an allocator of limit consecutive ports.
+func NewPorts(limit int, random Random) Ports { return Ports{newSet(limit, random)} }
+
+// Allocate implements allocator.Interface.
+func (p Ports) Allocate(n int) (bool, error) { return p.take(n), nil }
+
+// AllocateNext implements allocator.Interface.
+func (p Ports) AllocateNext() (int, bool, error) {
+	n, ok := p.takeAny()
+	return n, ok, nil
+}
+
+// Release implements allocator.Interface.
+func (p Ports) Release(n int) error { p.release(n); return nil }
+
+// ForEach implements allocator.Interface; nothing that kubesim uses calls it.
+func (p Ports) ForEach(f func(int)) {
+	for n := range p.max {
+		if p.has(n) {
+			f(n)
+		}
+	}
+}
+
+// Has implements allocator.Interface.
+func (p Ports) Has(n int) bool { return p.has(n) }
+
+// Free implements allocator.Interface.
+func (p Ports) Free() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.max - len(p.taken)
+}
+
+// Destroy implements allocator.Interface.
+func (p Ports) Destroy() {}
+
+// IPs allocates the cluster IPs of Services from an IPv4 range. The first
+// address is the network's and the last the broadcast's: neither is given out.
+type IPs struct {
+	set    *set
+	cidr   net.IPNet
+	first  uint32
+	dryRun bool
+}
+
+var _ ipallocator.Interface = (*IPs)(nil)
+
+// NewIPs returns an allocator of cidr, which must be an IPv4 network.
+func NewIPs(cidr net.IPNet, random Random) *IPs {
+	ones, bits := cidr.Mask.Size()
+	first := binary.BigEndian.Uint32(cidr.IP.To4()) + 1
+	return &IPs{set: newSet(1<<(bits-ones)-2, random), cidr: cidr, first: first}
+}
+
+func (a *IPs) offset(ip net.IP) (int, error) {
+	v4 := ip.To4()
+	if v4 == nil || !a.cidr.Contains(v4) {
+		return 0, &ipallocator.ErrNotInRange{IP: ip, ValidRange: a.cidr.String()}
+	}
+	n := int(int64(binary.BigEndian.Uint32(v4)) - int64(a.first))
+	if n < 0 || n >= a.set.max {
+		return 0, &ipallocator.ErrNotInRange{IP: ip, ValidRange: a.cidr.String()}
+	}
+	return n, nil
+}
+
+// Allocate implements ipallocator.Interface.
+func (a *IPs) Allocate(ip net.IP) error {
+	n, err := a.offset(ip)
+	if err != nil {
+		return err
+	}
+	if a.dryRun {
+		if a.set.has(n) {
+			return ipallocator.ErrAllocated
+		}
+		return nil
+	}
+	if !a.set.take(n) {
+		return ipallocator.ErrAllocated
+	}
+	return nil
+}
+
+// AllocateNext implements ipallocator.Interface.
+func (a *IPs) AllocateNext() (net.IP, error) {
+	n, ok := a.set.takeAny()
+	if !ok {
+		return nil, ipallocator.ErrFull
+	}
+	if a.dryRun {
+		a.set.release(n)
+	}
+	ip := make(net.IP, net.IPv4len)
+	binary.BigEndian.PutUint32(ip, a.first+uint32(n))
+	return ip, nil
+}
+
+// Release implements ipallocator.Interface.
+func (a *IPs) Release(ip net.IP) error {
+	if n, err := a.offset(ip); err == nil && !a.dryRun {
+		a.set.release(n)
+	}
+	return nil
+}
+
+// ForEach implements ipallocator.Interface.
+func (a *IPs) ForEach(f func(net.IP)) {
+	for n := range a.set.max {
+		if a.set.has(n) {
+			ip := make(net.IP, net.IPv4len)
+			binary.BigEndian.PutUint32(ip, a.first+uint32(n))
+			f(ip)
+		}
+	}
+}
+
+// CIDR implements ipallocator.Interface.
+func (a *IPs) CIDR() net.IPNet { return a.cidr }
+
+// IPFamily implements ipallocator.Interface.
+func (a *IPs) IPFamily() core.IPFamily { return core.IPv4Protocol }
+
+// Has implements ipallocator.Interface.
+func (a *IPs) Has(ip net.IP) bool {
+	n, err := a.offset(ip)
+	return err == nil && a.set.has(n)
+}
+
+// Destroy implements ipallocator.Interface.
+func (a *IPs) Destroy() {}
+
+// EnableMetrics implements ipallocator.Interface.
+func (a *IPs) EnableMetrics() {}
+
+// DryRun implements ipallocator.Interface.
+func (a *IPs) DryRun() ipallocator.Interface {
+	return &IPs{set: a.set, cidr: a.cidr, first: a.first, dryRun: true}
+}

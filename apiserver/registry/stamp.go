@@ -1,0 +1,216 @@
+package registry
+
+import (
+	"context"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apiserver/pkg/registry/generic/registry"
+	"k8s.io/apiserver/pkg/registry/rest"
+	"k8s.io/apiserver/pkg/storage"
+)
+
+// Clock is the cluster's virtual time.
+type Clock interface {
+	Now() time.Time
+}
+
+// Random is the cluster's one source of randomness.
+type Random interface {
+	// UID returns a new UUID.
+	UID() types.UID
+	// Suffix returns n characters for a generated name.
+	Suffix(n int) string
+	// Uint64 returns the next number.
+	Uint64() uint64
+}
+
+// Stamper puts virtual time and seeded randomness where upstream's library
+// reads the wall clock and the global random source:
+//
+//	creationTimestamp, uid   rest.FillObjectMetaSystemFields
+//	generateName             names.SimpleNameGenerator
+//	deletionTimestamp        rest.BeforeDelete, registry.Store's finalizer paths
+//	managedFields[*].time    managedfields' updater
+//	AGE, DURATION …          the printers, see table.go
+//
+// all in k8s.io/apiserver and k8s.io/apimachinery v0.37.2. It does so without
+// any global state, so that two clusters in one process do not disturb each
+// other: creation is stamped in a wrapper of the strategy, before anything is
+// derived from the UID; the rest in a wrapper of the store.
+type Stamper struct {
+	Clock  Clock
+	Random Random
+}
+
+// Apply wraps what s uses of the store it belongs to.
+func (s Stamper) Apply(store *registry.Store) {
+	if store.CreateStrategy != nil {
+		store.CreateStrategy = s.createStrategy(store.CreateStrategy)
+	}
+	if store.TableConvertor != nil {
+		store.TableConvertor = tableConvertor{inner: store.TableConvertor, clock: s.Clock}
+	}
+}
+
+// createStrategy overrides PrepareForCreate and GenerateName. Whether inner
+// validates declaratively decides about its own interfaces, so the wrapper has
+// to keep that one visible.
+func (s Stamper) createStrategy(inner rest.RESTCreateStrategy) rest.RESTCreateStrategy {
+	stamped := stampedStrategy{RESTCreateStrategy: inner, stamper: s}
+	if declarative, ok := inner.(rest.DeclarativeValidationStrategy); ok {
+		return declarativeStrategy{stampedStrategy: stamped, DeclarativeValidationStrategy: declarative}
+	}
+	return stamped
+}
+
+type stampedStrategy struct {
+	rest.RESTCreateStrategy
+	stamper Stamper
+}
+
+type declarativeStrategy struct {
+	stampedStrategy
+	rest.DeclarativeValidationStrategy
+}
+
+// PrepareForCreate runs first of all hooks that see the object's UID.
+func (s stampedStrategy) PrepareForCreate(ctx context.Context, obj runtime.Object) {
+	if m, err := meta.Accessor(obj); err == nil {
+		m.SetUID(s.stamper.Random.UID())
+		m.SetCreationTimestamp(s.stamper.now())
+	}
+	s.RESTCreateStrategy.PrepareForCreate(ctx, obj)
+}
+
+// Bounds of a generated name. Source: maxNameLength and randomLength in
+// k8s.io/apiserver pkg/storage/names v0.37.2.
+const (
+	generatedNameMax = 63
+	suffixLength     = 5
+)
+
+// GenerateName is names.SimpleNameGenerator on the cluster's randomness.
+func (s stampedStrategy) GenerateName(base string) string {
+	if most := generatedNameMax - suffixLength; len(base) > most {
+		base = base[:most]
+	}
+	return base + s.stamper.Random.Suffix(suffixLength)
+}
+
+func (s Stamper) now() metav1.Time {
+	return metav1.NewTime(s.Clock.Now().UTC().Truncate(time.Second))
+}
+
+// Storage wraps inner so that what is written carries virtual time.
+func (s Stamper) Storage(inner storage.Interface) storage.Interface {
+	return stampedStorage{Interface: inner, stamper: s}
+}
+
+type stampedStorage struct {
+	storage.Interface
+	stamper Stamper
+}
+
+// Create implements storage.Interface.
+func (s stampedStorage) Create(ctx context.Context, key string, obj, out runtime.Object, ttl uint64) error {
+	if m, err := meta.Accessor(obj); err == nil {
+		s.stamper.stampManagedFields(m, nil)
+	}
+	return s.Interface.Create(ctx, key, obj, out, ttl)
+}
+
+// GuaranteedUpdate implements storage.Interface.
+func (s stampedStorage) GuaranteedUpdate(ctx context.Context, key string, dest runtime.Object, ignoreNotFound bool,
+	preconditions *storage.Preconditions, tryUpdate storage.UpdateFunc, cached runtime.Object) error {
+	stamped := func(input runtime.Object, res storage.ResponseMeta) (runtime.Object, *uint64, error) {
+		before := remember(input)
+		out, ttl, err := tryUpdate(input, res)
+		if err != nil {
+			return out, ttl, err
+		}
+		if m, merr := meta.Accessor(out); merr == nil {
+			s.stamper.stampManagedFields(m, before.managedFields)
+			s.stamper.stampDeletion(m, before)
+		}
+		return out, ttl, nil
+	}
+	return s.Interface.GuaranteedUpdate(ctx, key, dest, ignoreNotFound, preconditions, stamped, cached)
+}
+
+// former is what an object said before an update, which may change it in place.
+type former struct {
+	deletion      *metav1.Time
+	grace         int64
+	managedFields []metav1.ManagedFieldsEntry
+}
+
+func remember(obj runtime.Object) former {
+	m, err := meta.Accessor(obj)
+	if err != nil {
+		return former{}
+	}
+	f := former{managedFields: append([]metav1.ManagedFieldsEntry(nil), m.GetManagedFields()...)}
+	if t := m.GetDeletionTimestamp(); t != nil {
+		f.deletion = t.DeepCopy()
+	}
+	if g := m.GetDeletionGracePeriodSeconds(); g != nil {
+		f.grace = *g
+	}
+	return f
+}
+
+// stampDeletion replaces the wall clock in a deletionTimestamp that the update
+// has set or moved. BeforeDelete only ever shortens the grace period of an
+// object that is being deleted, and never below the present.
+//
+// Deviation: where the virtual clock is behind the wall clock, BeforeDelete
+// itself compares with the latter and so shortens a shortened period to 1 s.
+func (s Stamper) stampDeletion(m metav1.Object, before former) {
+	after := m.GetDeletionTimestamp()
+	if after == nil || (before.deletion != nil && before.deletion.Equal(after)) {
+		return
+	}
+	var grace int64
+	if g := m.GetDeletionGracePeriodSeconds(); g != nil {
+		grace = *g
+	}
+	now := s.now()
+	at := metav1.NewTime(now.Add(time.Duration(grace) * time.Second))
+	if before.deletion != nil {
+		at = metav1.NewTime(before.deletion.Add(time.Duration(grace-before.grace) * time.Second))
+		if at.Before(&now) {
+			at = now
+		}
+	}
+	m.SetDeletionTimestamp(&at)
+}
+
+// stampManagedFields puts virtual time on the entries that are not in before.
+func (s Stamper) stampManagedFields(m metav1.Object, before []metav1.ManagedFieldsEntry) {
+	entries := m.GetManagedFields()
+	if len(entries) == 0 {
+		return
+	}
+	now := s.now()
+	for i := range entries {
+		if entries[i].Time != nil && !containsEntry(before, &entries[i]) {
+			entries[i].Time = &now
+		}
+	}
+	m.SetManagedFields(entries)
+}
+
+func containsEntry(entries []metav1.ManagedFieldsEntry, e *metav1.ManagedFieldsEntry) bool {
+	for i := range entries {
+		o := &entries[i]
+		if o.Manager == e.Manager && o.Operation == e.Operation && o.APIVersion == e.APIVersion &&
+			o.Subresource == e.Subresource && o.Time.Equal(e.Time) {
+			return true
+		}
+	}
+	return false
+}

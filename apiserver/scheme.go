@@ -1,0 +1,98 @@
+package apiserver
+
+import (
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	serverstorage "k8s.io/apiserver/pkg/server/storage"
+	"k8s.io/apiserver/pkg/storage/storagebackend"
+	"k8s.io/kubernetes/pkg/api/legacyscheme"
+
+	// Every group that groups.go serves registers its types and defaults here.
+	_ "k8s.io/kubernetes/pkg/apis/authentication/install"
+	_ "k8s.io/kubernetes/pkg/apis/authorization/install"
+	_ "k8s.io/kubernetes/pkg/apis/autoscaling/install"
+	_ "k8s.io/kubernetes/pkg/apis/batch/install"
+	_ "k8s.io/kubernetes/pkg/apis/coordination/install"
+	_ "k8s.io/kubernetes/pkg/apis/core/install"
+	_ "k8s.io/kubernetes/pkg/apis/discovery/install"
+	_ "k8s.io/kubernetes/pkg/apis/events/install"
+	_ "k8s.io/kubernetes/pkg/apis/policy/install"
+	_ "k8s.io/kubernetes/pkg/apis/rbac/install"
+	_ "k8s.io/kubernetes/pkg/apis/scheduling/install"
+)
+
+// storedMediaType is how objects lie in the store, as in a real cluster's etcd.
+const storedMediaType = "application/vnd.kubernetes.protobuf"
+
+// storageVersion returns the version in which a group's objects are stored:
+// the preferred one of those that are served.
+func storageVersion(group string) (schema.GroupVersion, error) {
+	// Events have one store for two groups, in core/v1; upstream:
+	// NewStorageFactoryConfig's cohabitating resources.
+	if group == "events.k8s.io" {
+		group = ""
+	}
+	versions := legacyscheme.Scheme.PrioritizedVersionsForGroup(group)
+	for _, v := range versions {
+		if v.Version == "v1" {
+			return v, nil
+		}
+	}
+	if len(versions) == 0 {
+		return schema.GroupVersion{}, fmt.Errorf("apiserver: group %q has no version", group)
+	}
+	return versions[0], nil
+}
+
+// storageCodec encodes a group's objects for the store.
+func storageCodec(group string) (runtime.Codec, error) {
+	stored, err := storageVersion(group)
+	if err != nil {
+		return nil, err
+	}
+	codec, _, err := serverstorage.NewStorageCodec(serverstorage.StorageCodecConfig{
+		StorageMediaType:  storedMediaType,
+		StorageSerializer: legacyscheme.Codecs,
+		StorageVersion:    stored,
+		MemoryVersion:     schema.GroupVersion{Group: stored.Group, Version: runtime.APIVersionInternal},
+		Config:            storagebackend.Config{},
+	})
+	return codec, err
+}
+
+// externalize returns obj, an internal type, in its group's stored version.
+// The result may share memory with obj: neither may be changed.
+func externalize(obj runtime.Object) (runtime.Object, error) {
+	kinds, _, err := legacyscheme.Scheme.ObjectKinds(obj)
+	if err != nil {
+		return nil, err
+	}
+	version, err := storageVersion(kinds[0].Group)
+	if err != nil {
+		return nil, err
+	}
+	return legacyscheme.Scheme.UnsafeConvertToVersion(obj, version)
+}
+
+// internalize returns a private internal copy of obj, with defaults, as if it
+// had been decoded from a request.
+func internalize(obj runtime.Object) (runtime.Object, error) {
+	private := obj.DeepCopyObject()
+	legacyscheme.Scheme.Default(private)
+	kinds, _, err := legacyscheme.Scheme.ObjectKinds(private)
+	if err != nil {
+		return nil, err
+	}
+	internal, err := legacyscheme.Scheme.UnsafeConvertToVersion(private, schema.GroupVersion{Group: kinds[0].Group, Version: runtime.APIVersionInternal})
+	if err != nil {
+		return nil, err
+	}
+	if m, merr := meta.TypeAccessor(internal); merr == nil {
+		m.SetAPIVersion("")
+		m.SetKind("")
+	}
+	return internal, nil
+}

@@ -1,0 +1,212 @@
+package apiserver
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"fmt"
+	"net/http"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/apiserver/pkg/admission"
+	"k8s.io/apiserver/pkg/authentication/authenticator"
+	openapinamer "k8s.io/apiserver/pkg/endpoints/openapi"
+	genericapiserver "k8s.io/apiserver/pkg/server"
+	"k8s.io/apiserver/pkg/server/dynamiccertificates"
+	"k8s.io/apiserver/pkg/server/filters"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/kubernetes/pkg/api/legacyscheme"
+	generatedopenapi "k8s.io/kubernetes/pkg/generated/openapi"
+
+	"github.com/kubesim-dev/kubesim/apiserver/registry"
+)
+
+// Server is an API server over one store.
+type Server struct {
+	cfg     Config
+	generic *genericapiserver.GenericAPIServer
+	local   *Local
+	caches  caches
+	client  kubernetes.Interface
+	groups  *groups
+}
+
+// New builds a server. It opens every resource's store but serves nothing yet.
+// The context bounds the helpers that upstream's plugins start.
+func New(ctx context.Context, cfg Config) (*Server, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	token, err := newToken()
+	if err != nil {
+		return nil, err
+	}
+	back := &loopback{}
+	loopbackConfig := back.config(token)
+	client, err := kubernetes.NewForConfig(loopbackConfig)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{cfg: cfg, client: client}
+	caches, factory := newCaches(client)
+	s.caches = caches
+
+	generic := genericapiserver.NewConfig(legacyscheme.Codecs)
+	generic.EffectiveVersion = newVersion(cfg.Version)
+	generic.LoopbackClientConfig = loopbackConfig
+	if generic.SecureServing, err = secureServing(&cfg); err != nil {
+		return nil, err
+	}
+	generic.PublicAddress = cfg.AdvertiseAddress
+	if generic.Authentication.Authenticator, err = newAuthenticator(ctx, &cfg, generic.SecureServing.ClientCA, client, factory); err != nil {
+		return nil, err
+	}
+	generic.Authentication.APIAudiences = authenticator.Audiences{Issuer}
+	if generic.Authorization.Authorizer, generic.RuleResolver, err = newAuthorizer(cfg.Authorization, factory); err != nil {
+		return nil, err
+	}
+	if generic.AdmissionControl, err = newAdmission(cfg.DisableAdmissionPlugins, client, factory, generic.Authorization.Authorizer, generic.EffectiveVersion, ctx.Done()); err != nil {
+		return nil, err
+	}
+	options := &restOptions{open: cfg.NewStorage, stamper: registry.Stamper{Clock: cfg.Clock, Random: cfg.Random}}
+	generic.RESTOptionsGetter = options
+	configureServing(generic, cfg.Gate)
+
+	// No informer factory is handed over: ours never runs, see newCaches.
+	completed := generic.Complete(nil)
+	if s.generic, err = completed.New("kubesim", genericapiserver.NewEmptyDelegate()); err != nil {
+		return nil, err
+	}
+	issuer, err := newIssuer(cfg.ServiceAccountKey)
+	if err != nil {
+		return nil, err
+	}
+	s.groups = &groups{
+		options: options, client: client, issuer: issuer, audiences: generic.Authentication.APIAudiences,
+		authenticator: generic.Authentication.Authenticator, authorizer: generic.Authorization.Authorizer, rules: generic.RuleResolver,
+		random: cfg.Random, logs: cfg.Logs,
+	}
+	infos, err := s.groups.build()
+	if err != nil {
+		return nil, err
+	}
+	s.local = newLocal(generic.AdmissionControl, generic.EquivalentResourceRegistry, infos)
+	if err := s.install(infos); err != nil {
+		return nil, err
+	}
+	back.handler = s.generic.Handler
+	return s, nil
+}
+
+// configureServing sets what a kubesim server answers differently from a bare
+// generic server.
+func configureServing(c *genericapiserver.Config, gate Gate) {
+	namer := openapinamer.NewDefinitionNamer(legacyscheme.Scheme)
+	c.OpenAPIConfig = genericapiserver.DefaultOpenAPIConfig(generatedopenapi.GetOpenAPIDefinitions, namer)
+	c.OpenAPIConfig.Info.Title = "Kubernetes"
+	c.OpenAPIV3Config = genericapiserver.DefaultOpenAPIV3Config(generatedopenapi.GetOpenAPIDefinitions, namer)
+	c.OpenAPIV3Config.Info.Title = "Kubernetes"
+	c.EnableProfiling = false
+	// A simulator's clients are tests: no request is turned away for being one
+	// of many.
+	c.MaxRequestsInFlight, c.MaxMutatingRequestsInFlight = 0, 0
+	c.LongRunningFunc = filters.BasicLongRunningRequestCheck(
+		sets.NewString("watch", "proxy"), sets.NewString("attach", "exec", "proxy", "log", "portforward"))
+	c.BuildHandlerChainFunc = func(api http.Handler, c *genericapiserver.Config) http.Handler {
+		return genericapiserver.DefaultBuildHandlerChain(withGate(api, gate), c)
+	}
+}
+
+func (s *Server) install(infos []genericapiserver.APIGroupInfo) error {
+	if err := s.generic.InstallLegacyAPIGroup(genericapiserver.DefaultLegacyAPIPrefix, &infos[0]); err != nil {
+		return err
+	}
+	rest := make([]*genericapiserver.APIGroupInfo, 0, len(infos)-1)
+	for i := range infos[1:] {
+		rest = append(rest, &infos[i+1])
+	}
+	return s.generic.InstallAPIGroups(rest...)
+}
+
+// Run serves until ctx ends and all requests have been answered.
+func (s *Server) Run(ctx context.Context) error {
+	return s.generic.PrepareRun().RunWithContext(ctx)
+}
+
+// Local returns the way to write without HTTP.
+func (s *Server) Local() *Local { return s.local }
+
+// Observe takes over one commit of the store: it fills the caches that
+// admission and authorization read, and returns the object in its external
+// version. It must be called in revision order. The result may share memory
+// with obj; neither may be changed.
+func (s *Server) Observe(gr schema.GroupResource, event watch.EventType, obj runtime.Object) (Object, error) {
+	external, err := externalize(obj)
+	if err != nil {
+		return nil, fmt.Errorf("apiserver: a commit of %s: %w", gr, err)
+	}
+	s.caches.observe(gr, event, external)
+	if service, ok := external.(*corev1.Service); ok && event == watch.Added {
+		s.groups.keep(service)
+	}
+	out, ok := external.(Object)
+	if !ok {
+		return nil, fmt.Errorf("apiserver: a commit of %s: %T has no metadata", gr, external)
+	}
+	return out, nil
+}
+
+func newLocal(admit admission.Interface, mapper runtime.EquivalentResourceRegistry, infos []genericapiserver.APIGroupInfo) *Local {
+	l := &Local{admit: admit, mapper: mapper, resources: map[schema.GroupResource]localResource{}}
+	for i := range infos {
+		l.add(&infos[i])
+	}
+	return l
+}
+
+// secureServing verifies client certificates of the CA and serves only TLS.
+func secureServing(cfg *Config) (*genericapiserver.SecureServingInfo, error) {
+	ca, err := dynamiccertificates.NewStaticCAContent("client-ca", cfg.CA)
+	if err != nil {
+		return nil, fmt.Errorf("the certificate authority: %w", err)
+	}
+	certificate, key, err := encodeCertificate(cfg.Certificate)
+	if err != nil {
+		return nil, err
+	}
+	serving, err := dynamiccertificates.NewStaticCertKeyContent("serving-cert", certificate, key)
+	if err != nil {
+		return nil, fmt.Errorf("the serving certificate: %w", err)
+	}
+	return &genericapiserver.SecureServingInfo{
+		Listener: cfg.Listener, Cert: serving, ClientCA: ca, MinTLSVersion: tls.VersionTLS12,
+	}, nil
+}
+
+func encodeCertificate(c tls.Certificate) (certificate, key []byte, err error) {
+	for _, der := range c.Certificate {
+		certificate = append(certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
+	if err != nil {
+		return nil, nil, fmt.Errorf("the serving key: %w", err)
+	}
+	return certificate, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
+}
+
+// newToken returns the secret of the loopback client. It is the one value in a
+// cluster that must not follow from the seed.
+func newToken() (string, error) {
+	b := make([]byte, 32)
+	if _, err := rand.Read(b); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(b), nil
+}
