@@ -1,0 +1,183 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"go.etcd.io/bbolt"
+)
+
+// problemsMax is how many problems Check names before it stops.
+const problemsMax = 20
+
+// checker gathers what is wrong with one snapshot of the file.
+type checker struct {
+	ctx                        context.Context
+	tx                         *bbolt.Tx
+	current, compacted, pruned int64
+	problems                   []error
+	logged, indexed, timed     int
+}
+
+// Check verifies the invariants of the file: bbolt's pages; dense revisions;
+// log, index, ttl and stats that agree; nothing left that compaction has
+// removed. The error joins what is wrong and wraps ErrCorrupt.
+func (db *DB) Check(ctx context.Context) error {
+	db.compacting.Lock()
+	defer db.compacting.Unlock()
+	err := db.view(func(tx *bbolt.Tx) error {
+		c := &checker{ctx: ctx, tx: tx}
+		c.current, c.compacted = bounds(tx)
+		c.pruned = parseInt64(tx.Bucket([]byte(bucketMeta)).Get([]byte(metaPruned)))
+		return c.run()
+	})
+	if errors.Is(err, ErrCorrupt) {
+		return explain(db.cfg.Path, err)
+	}
+	return err
+}
+
+func (c *checker) run() error {
+	for err := range c.tx.Check() {
+		c.wrong("bbolt: %w", err)
+	}
+	if c.pruned > c.compacted || c.compacted > c.current {
+		c.wrong("pruned %d, compacted %d, current %d are out of order", c.pruned, c.compacted, c.current)
+	}
+	for _, step := range []func(){c.log, c.index, c.ttl, c.stats} {
+		if c.ctx.Err() != nil {
+			return c.ctx.Err()
+		}
+		step()
+	}
+	if c.logged != c.indexed {
+		c.wrong("%d records in the log, %d in the index", c.logged, c.indexed)
+	}
+	if len(c.problems) > 0 {
+		return fmt.Errorf("%w: %w", ErrCorrupt, errors.Join(c.problems...))
+	}
+	return nil
+}
+
+func (c *checker) wrong(format string, args ...any) {
+	if len(c.problems) < problemsMax {
+		c.problems = append(c.problems, fmt.Errorf(format, args...))
+	}
+}
+
+// log: every record is whole and indexed; none is missing above the compacted
+// revision; versions refer back; times do not go back.
+func (c *checker) log() {
+	index := c.tx.Bucket([]byte(bucketIndex))
+	want := max(c.compacted, firstRevision) + 1
+	var stamp int64
+	cur := c.tx.Bucket([]byte(bucketLog)).Cursor()
+	for k, v := cur.First(); k != nil; k, v = cur.Next() {
+		rev := parseInt64(k)
+		r, err := decodeRecord(rev, v)
+		if err != nil {
+			c.wrong("%w", err)
+			continue
+		}
+		c.logged++
+		if rev >= want {
+			if rev != want {
+				c.wrong("revisions %d to %d are missing", want, rev-1)
+			}
+			want = rev + 1
+		}
+		if i := index.Get(indexKey(r.key, rev)); !bytes.Equal(i, []byte{byte(r.kind)}) {
+			c.wrong("revision %d of %s is kind %d in the log, %v in the index", rev, r.key, r.kind, i)
+		}
+		if (r.kind == created) != (r.prevRev == 0) || r.prevRev >= rev || r.createRev > rev {
+			c.wrong("revision %d of %s: kind %d, created at %d, before it %d", rev, r.key, r.kind, r.createRev, r.prevRev)
+		}
+		if r.time < stamp {
+			c.wrong("revision %d is older than the one before it", rev)
+		}
+		stamp = r.time
+	}
+	if want <= c.current {
+		c.wrong("revisions %d to %d are missing", want, c.current)
+	}
+}
+
+// index: each key's versions follow one another; of those that compaction has
+// been over at most one is left, and no tombstone.
+func (c *checker) index() {
+	log := c.tx.Bucket([]byte(bucketLog))
+	var last string
+	var lastRev int64
+	var old int
+	err := c.tx.Bucket([]byte(bucketIndex)).ForEach(func(k, v []byte) error {
+		key, rev := splitIndexKey(k)
+		c.indexed++
+		if string(key) != last {
+			last, lastRev, old = string(key), 0, 0
+		}
+		r, err := decodeRecord(rev, log.Get(beUint64(rev)))
+		if err != nil {
+			c.wrong("index of %s: %w", key, err)
+			return nil
+		}
+		if r.prevRev != 0 && r.prevRev != lastRev && r.prevRev > c.pruned {
+			c.wrong("%s: before revision %d comes %d, not %d", key, rev, r.prevRev, lastRev)
+		}
+		if rev <= c.pruned {
+			if old++; old > 1 || r.kind == deleted {
+				c.wrong("%s: revision %d is left over from compaction at %d", key, rev, c.pruned)
+			}
+		}
+		lastRev = rev
+		return nil
+	})
+	if err != nil {
+		c.wrong("index: %w", err)
+	}
+}
+
+// ttl: the keys that expire are those whose newest version says so.
+func (c *checker) ttl() {
+	log := c.tx.Bucket([]byte(bucketLog))
+	err := c.tx.Bucket([]byte(bucketTTL)).ForEach(func(k, v []byte) error {
+		c.timed++
+		rev := parseInt64(v)
+		r, err := decodeRecord(rev, log.Get(beUint64(rev)))
+		if err != nil || !bytes.Equal(k, ttlKey(r.expiry, r.key)) || latest(c.tx, r.key) != rev {
+			c.wrong("ttl of %q at revision %d does not belong to a live version", k[8:], rev)
+		}
+		return nil
+	})
+	if err != nil {
+		c.wrong("ttl: %w", err)
+	}
+	live := 0
+	scan(c.tx, "", "", c.current, func(_ []byte, rev int64) bool {
+		if r, err := decodeRecord(rev, log.Get(beUint64(rev))); err == nil && r.expiry != 0 {
+			live++
+		}
+		return true
+	})
+	if live != c.timed {
+		c.wrong("%d keys expire, %d are in ttl", live, c.timed)
+	}
+}
+
+// stats: the counts are those of the live keys.
+func (c *checker) stats() {
+	err := c.tx.Bucket([]byte(bucketStats)).ForEach(func(k, v []byte) error {
+		keys, size, err := takeCounts(c.tx, string(k))
+		if err != nil {
+			return err
+		}
+		if !bytes.Equal(v, append(beUint64(keys), beUint64(size)...)) {
+			c.wrong("stats of %s: want %d keys, %d bytes", k, keys, size)
+		}
+		return nil
+	})
+	if err != nil {
+		c.wrong("stats: %w", err)
+	}
+}

@@ -1,0 +1,15 @@
+package storage
+
+import "time"
+
+// LastWrite returns the instant at which the newest revision was written, by
+// Config.Now; zero if there is none. A server that starts again lets virtual
+// time go on from there, so that it never goes back.
+func (db *DB) LastWrite() time.Time {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if db.stamp == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, db.stamp).UTC()
+}
