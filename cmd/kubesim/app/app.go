@@ -1,0 +1,86 @@
+// Package app is kubesim's command line, a file a subcommand, and wire.go,
+// which joins the parts of a cluster to a ring.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit statuses.
+const (
+	exitOK     = 0
+	exitFailed = 1 // it failed, with one line that says what to do
+	exitUsage  = 2 // the command line is wrong
+)
+
+// usageError is a mistake in the command line.
+type usageError struct{ error }
+
+// exitError ends the process with a child's exit status and no message.
+type exitError struct{ status int }
+
+func (e exitError) Error() string { return fmt.Sprintf("exit status %d", e.status) }
+
+// streams are the process's standard streams.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// Main runs the command line args and returns the exit status.
+func Main(args []string, in io.Reader, out, errOut io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// A second signal ends the process at once.
+	context.AfterFunc(ctx, stop)
+	root := newRoot(streams{in: in, out: out, err: errOut})
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	var usage usageError
+	var exit exitError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &exit):
+		return exit.status
+	case errors.As(err, &usage):
+		fmt.Fprintf(errOut, "kubesim: %v\nRun 'kubesim --help' for usage.\n", err)
+		return exitUsage
+	}
+	fmt.Fprintf(errOut, "kubesim: %v\n", err)
+	return exitFailed
+}
+
+func newRoot(s streams) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "kubesim",
+		Short:         "A lightweight simulator that speaks the Kubernetes API",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          noArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetIn(s.in)
+	root.SetOut(s.out)
+	root.SetErr(s.err)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddCommand(newServe(s), newClock(s), newKubectl(s), newVersion(s))
+	return root
+}
+
+// noArgs is cobra.NoArgs with our exit status.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return usageError{fmt.Errorf("%s: unknown argument %q", cmd.CommandPath(), args[0])}
+}

@@ -1,0 +1,85 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// dataDir is the folder that holds all of a cluster: the store, the
+// certificate authority and the kubeconfig.
+type dataDir struct {
+	path string
+	// temporary: it goes when the server ends.
+	temporary bool
+}
+
+// Modes of what lies in a data directory: nobody but its owner may read it.
+const (
+	dirMode  = 0o700
+	fileMode = 0o600
+)
+
+// openDataDir makes the folder if it is missing; for an ephemeral cluster
+// without a folder of its own it makes a temporary one.
+func openDataDir(path string, ephemeral bool) (*dataDir, error) {
+	if ephemeral && path == "" {
+		path, err := os.MkdirTemp("", "kubesim-")
+		if err != nil {
+			return nil, fmt.Errorf("a temporary data directory: %w", err)
+		}
+		return &dataDir{path: path, temporary: true}, nil
+	}
+	if path == "" {
+		var err error
+		if path, err = defaultDataDir(); err != nil {
+			return nil, err
+		}
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(path, dirMode); err != nil {
+		return nil, fmt.Errorf("data directory %s: %w: choose another with --data-dir", path, rootCause(err))
+	}
+	return &dataDir{path: path}, nil
+}
+
+func defaultDataDir() (string, error) {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("no home directory for the default data directory: set one with --data-dir: %w", err)
+	}
+	return filepath.Join(home, ".kubesim"), nil
+}
+
+// rootCause drops the operation and path of a path error, which the message
+// has named already.
+func rootCause(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}
+
+func (d *dataDir) file(name string) string { return filepath.Join(d.path, name) }
+
+// close removes a temporary folder.
+func (d *dataDir) close() {
+	if d.temporary {
+		_ = os.RemoveAll(d.path)
+	}
+}
+
+// writeFile replaces a file as a whole: a reader sees the old or the new one.
+func writeFile(path string, data []byte) error {
+	temporary := path + ".new"
+	if err := os.WriteFile(temporary, data, fileMode); err != nil {
+		return err
+	}
+	return os.Rename(temporary, path)
+}

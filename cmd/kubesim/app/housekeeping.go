@@ -1,0 +1,73 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/storage"
+)
+
+// DefaultCompactionInterval is how much history the store keeps. Source: the
+// default of --etcd-compaction-interval.
+const DefaultCompactionInterval = 5 * time.Minute
+
+// historyMin is how many revisions are kept however old they are, unless the
+// interval was chosen: in mode auto an hour passes in a millisecond, and a
+// client's watch must not be cut off for that.
+const historyMin = 10_000
+
+// expiryInterval is how often keys with a TTL are looked at.
+const expiryInterval = time.Minute
+
+// housekeeping is the store's own reconciler: it expires keys and compacts
+// history on virtual time.
+type housekeeping struct {
+	db       *storage.DB
+	interval time.Duration
+	keep     int64
+	compact  time.Time
+}
+
+func newHousekeeping(db *storage.DB, e *engine.Engine, interval time.Duration) *housekeeping {
+	h := &housekeeping{db: db, interval: interval}
+	if interval == 0 {
+		h.interval, h.keep = DefaultCompactionInterval, historyMin
+	}
+	e.Poke(engine.Key{Controller: h.Name(), Name: "housekeeping"})
+	return h
+}
+
+// Name implements engine.Reconciler.
+func (h *housekeeping) Name() string { return "store" }
+
+// Keys implements engine.Reconciler: only the clock matters.
+func (h *housekeeping) Keys(engine.Commit) []engine.Key { return nil }
+
+// Reconcile implements engine.Reconciler.
+func (h *housekeeping) Reconcile(ctx context.Context, _ engine.Key, now time.Time) (engine.Wake, error) {
+	if err := h.db.Expire(ctx, now); err != nil {
+		return engine.Wake{}, err
+	}
+	if h.compact.IsZero() {
+		h.compact = now.Add(h.interval)
+	}
+	if !now.Before(h.compact) {
+		h.compact = now.Add(h.interval)
+		if err := h.compactTo(ctx, now); err != nil {
+			return engine.Wake{}, err
+		}
+	}
+	return engine.Wake{At: now.Add(min(h.interval, expiryInterval)), Kind: engine.Chore}, nil
+}
+
+func (h *housekeeping) compactTo(ctx context.Context, now time.Time) error {
+	rev := min(h.db.RevisionAt(now.Add(-h.interval)), h.db.Revision()-h.keep)
+	if rev <= 0 {
+		return nil
+	}
+	if err := h.db.Sync(ctx); err != nil {
+		return err
+	}
+	return h.db.Compact(ctx, rev)
+}

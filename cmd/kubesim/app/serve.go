@@ -1,0 +1,143 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/kubesim-dev/kubesim/apiserver"
+	"github.com/kubesim-dev/kubesim/controllers/engine"
+)
+
+// serveFlags are what serve's flags set.
+type serveFlags struct {
+	Options
+	mode    string
+	start   string
+	logFile string
+	verbose int
+}
+
+func newServe(s streams) *cobra.Command {
+	f := &serveFlags{}
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run a simulated cluster until interrupted",
+		Long: "Run a simulated cluster until interrupted.\n\n" +
+			"Prints one line with the kubeconfig to use once every node is Ready; logs and errors go to stderr.",
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.serve(cmd.Context(), s) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.DataDir, "data-dir", "", "`directory` that keeps the cluster (default ~/.kubesim)")
+	flags.BoolVar(&f.Ephemeral, "ephemeral", false, "write nothing durably: faster, and gone when the machine crashes; without --data-dir gone at the end")
+	flags.StringVar(&f.Listen, "listen", "127.0.0.1:6443", "`address` of the API; port 0 for any free one")
+	flags.StringVar(&f.Kubeconfig, "kubeconfig", "", "`file` to write the kubeconfig to (default DATA-DIR/kubeconfig)")
+	flags.StringVar(&f.mode, "clock", string(engine.Realtime), "how virtual time moves: realtime, auto (jumps over idle waits while work is under way) or manual")
+	flags.Float64Var(&f.Speed, "speed", 1, "virtual seconds per second in clock mode realtime")
+	flags.Uint64Var(&f.Seed, "seed", 1, "decides every name, UID and random number")
+	flags.StringVar(&f.start, "start-time", "", "first virtual `instant`, RFC 3339 (default: now)")
+	flags.IntVar(&f.Nodes, "nodes", 2, "number of simulated nodes; 0 for an API alone, where Pods stay Pending")
+	flags.StringSliceVar(&f.Controllers, "controllers", []string{"*"}, "controllers to run: '*' for all, 'foo' switches foo on, '-foo' off")
+	flags.DurationVar(&f.CompactionInterval, "compaction-interval", 0, "virtual time for which old revisions are kept (default 5m, and never fewer than 10000 revisions)")
+	flags.StringVar(&f.Authorization, "authorization", apiserver.AuthorizationRBAC, "RBAC or AlwaysAllow")
+	flags.StringVar(&f.TokenAuthFile, "token-auth-file", "", "`file` of static bearer tokens, as kube-apiserver's")
+	flags.StringSliceVar(&f.DisableAdmissionPlugins, "disable-admission-plugins", nil, "admission plugins to leave out")
+	flags.StringVar(&f.logFile, "event-log", "", "`file` to write the event log to: a line a revision, in virtual time")
+	flags.IntVarP(&f.verbose, "v", "v", 0, "verbosity of the API server's own log on stderr; 0 for none")
+	return cmd
+}
+
+func (f *serveFlags) complete() error {
+	mode, err := engine.ParseMode(f.mode)
+	if err != nil {
+		return usageError{fmt.Errorf("--clock: %w", err)}
+	}
+	f.Mode = mode
+	if f.start != "" {
+		if f.Start, err = time.Parse(time.RFC3339, f.start); err != nil {
+			return usageError{fmt.Errorf("--start-time %q: want RFC 3339, for example 2026-01-01T00:00:00Z", f.start)}
+		}
+	}
+	if f.Nodes < 0 {
+		return usageError{fmt.Errorf("--nodes %d: want 0 or more", f.Nodes)}
+	}
+	if f.Speed <= 0 {
+		return usageError{fmt.Errorf("--speed %v: want a number greater than 0", f.Speed)}
+	}
+	if f.Authorization != apiserver.AuthorizationRBAC && f.Authorization != apiserver.AuthorizationAlwaysAllow {
+		return usageError{fmt.Errorf("--authorization %q: want RBAC or AlwaysAllow", f.Authorization)}
+	}
+	return checkControllers(f.Controllers)
+}
+
+func (f *serveFlags) serve(ctx context.Context, s streams) error {
+	if err := f.complete(); err != nil {
+		return err
+	}
+	quiet(f.verbose, s.err)
+	if f.logFile != "" {
+		log, err := os.Create(f.logFile)
+		if err != nil {
+			return fmt.Errorf("--event-log %s: %w", f.logFile, rootCause(err))
+		}
+		defer log.Close()
+		f.Log = log
+	}
+	cluster, err := Start(ctx, f.Options)
+	if err != nil {
+		return err
+	}
+	defer cluster.Close()
+	if err := cluster.AwaitReady(ctx); err != nil || ctx.Err() != nil {
+		return err
+	}
+	fmt.Fprintf(s.out, "export KUBECONFIG=%s\n", shellQuote(cluster.Kubeconfig()))
+	return cluster.Wait(ctx)
+}
+
+// readyInterval is how often AwaitReady asks. Unit: wall time.
+const readyInterval = 5 * time.Millisecond
+
+// AwaitReady returns when the API answers and every node is Ready, or when ctx
+// ends.
+func (c *Cluster) AwaitReady(ctx context.Context) error {
+	config, err := clientcmd.BuildConfigFromFlags("", c.kubeconfig)
+	if err != nil {
+		return err
+	}
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return err
+	}
+	ticker := time.NewTicker(readyInterval)
+	defer ticker.Stop()
+	for {
+		nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+		if err == nil && nodesReady(nodes.Items, c.nodes) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-c.failed:
+			return err
+		case <-ticker.C:
+		}
+	}
+}
+
+// shellQuote quotes a path that a shell would take apart.
+func shellQuote(path string) string {
+	if !strings.ContainsAny(path, " '\"\\$`!*?[](){};&|<>~#\t\n") {
+		return path
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+}
