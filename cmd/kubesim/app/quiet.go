@@ -5,6 +5,7 @@ import (
 	"io"
 	"strconv"
 
+	"github.com/go-logr/logr"
 	"k8s.io/klog/v2"
 )
 
@@ -12,12 +13,11 @@ import (
 // and else nowhere: what a user must know is in an API answer or in the one
 // line with which the process ends.
 func quiet(verbosity int, w io.Writer) {
-	klog.LogToStderr(false)
 	if verbosity <= 0 {
-		klog.SetOutput(io.Discard)
-		klog.SetLogger(klog.NewKlogr().V(0))
+		klog.SetLogger(logr.Discard())
 		return
 	}
+	klog.LogToStderr(false)
 	klog.SetOutput(w)
 	flags := flag.NewFlagSet("klog", flag.ContinueOnError)
 	klog.InitFlags(flags)
