@@ -7,7 +7,6 @@ import (
 
 	"go.etcd.io/bbolt"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/apiserver/pkg/storage"
 )
 
@@ -130,14 +129,9 @@ func (db *DB) tell(w write, rev int64) {
 	if len(db.observers) == 0 {
 		return
 	}
-	c := Commit{Revision: rev, Resource: w.store.resource, Key: w.key, Object: w.obj, Previous: w.prevObj}
-	switch w.kind {
-	case created:
-		c.Type = watch.Added
-	case modified:
-		c.Type = watch.Modified
-	case deleted:
-		c.Type = watch.Deleted
+	c := Commit{
+		Revision: rev, Type: w.kind.eventType(), Resource: w.store.resource, Key: w.key,
+		Object: w.obj, Previous: w.prevObj,
 	}
 	for _, f := range db.observers {
 		f(c)

@@ -6,6 +6,7 @@ import (
 	"hash/crc32"
 
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/watch"
 )
 
 // formatVersion is the layout that doc.go describes. A file that says more is
@@ -39,6 +40,17 @@ const (
 	modified
 	deleted
 )
+
+// eventType is what observers and watchers call k.
+func (k kind) eventType() watch.EventType {
+	switch k {
+	case created:
+		return watch.Added
+	case modified:
+		return watch.Modified
+	}
+	return watch.Deleted
+}
 
 // record is one version of one key. It is immutable once shared.
 type record struct {

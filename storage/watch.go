@@ -37,6 +37,7 @@ type watcher struct {
 	timed     bool // opts.RecordTimestamps
 	rev       int64
 	asked     int // progress requests answered
+	buf       []change
 	cancel    context.CancelFunc
 	results   chan watch.Event
 }
@@ -62,6 +63,7 @@ func (s *Store) Watch(ctx context.Context, key string, opts storage.ListOptions)
 		rev:       int64(rv),
 		asked:     s.hub.after(0, nil).asked,
 		cancel:    cancel,
+		buf:       make([]change, 0, lookMax),
 		results:   make(chan watch.Event, resultsMax),
 	}
 	if w.pred.Empty() {
@@ -155,7 +157,7 @@ func (w *watcher) sendState(ctx context.Context) error {
 
 // step sends what the hub or, behind it, the log has, or waits for more.
 func (w *watcher) step(ctx context.Context) error {
-	l := w.s.hub.after(w.rev, make([]change, 0, lookMax))
+	l := w.s.hub.after(w.rev, w.buf)
 	if l.behind {
 		return w.catchUp(ctx)
 	}
@@ -165,6 +167,7 @@ func (w *watcher) step(ctx context.Context) error {
 		}
 	}
 	if len(l.changes) > 0 {
+		clear(l.changes) // an idle watcher keeps no objects alive
 		return nil
 	}
 	if w.asked != l.asked {
@@ -251,8 +254,7 @@ func (w *watcher) pass(ctx context.Context, c change) error {
 		return nil
 	}
 	if w.matches(c.rec.key) {
-		types := map[kind]watch.EventType{created: watch.Added, modified: watch.Modified, deleted: watch.Deleted}
-		if err := w.sendChange(ctx, c, types[c.rec.kind]); err != nil {
+		if err := w.sendChange(ctx, c, c.rec.kind.eventType()); err != nil {
 			return err
 		}
 	}
