@@ -7,6 +7,7 @@ import (
 	"errors"
 
 	"net"
+	"net/http"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
@@ -47,6 +48,9 @@ type Config struct {
 	Gate Gate
 	// Logs answers the pods/log subresource.
 	Logs registry.LogReader
+	// Handlers answer paths outside of the API, for clients that may post to
+	// that path: "/kubesim/clock". Optional.
+	Handlers map[string]http.Handler
 	// Version is what /version reports as gitVersion, for example
 	// "v1.37.2+kubesim".
 	Version string

@@ -18,6 +18,7 @@ import (
 	"k8s.io/apiserver/pkg/admission"
 	"k8s.io/apiserver/pkg/authentication/authenticator"
 	openapinamer "k8s.io/apiserver/pkg/endpoints/openapi"
+	genericrequest "k8s.io/apiserver/pkg/endpoints/request"
 	genericapiserver "k8s.io/apiserver/pkg/server"
 	"k8s.io/apiserver/pkg/server/dynamiccertificates"
 	"k8s.io/apiserver/pkg/server/filters"
@@ -77,7 +78,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	options := &restOptions{open: cfg.NewStorage, stamper: registry.Stamper{Clock: cfg.Clock, Random: cfg.Random}}
 	generic.RESTOptionsGetter = options
-	configureServing(generic, cfg.Gate)
+	configureServing(generic, cfg.Gate, cfg.Handlers)
 
 	// No informer factory is handed over: ours never runs, see newCaches.
 	completed := generic.Complete(nil)
@@ -101,13 +102,16 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if err := s.install(infos); err != nil {
 		return nil, err
 	}
+	for path, handler := range cfg.Handlers {
+		s.generic.Handler.NonGoRestfulMux.Handle(path, handler)
+	}
 	back.handler = s.generic.Handler
 	return s, nil
 }
 
 // configureServing sets what a kubesim server answers differently from a bare
 // generic server.
-func configureServing(c *genericapiserver.Config, gate Gate) {
+func configureServing(c *genericapiserver.Config, gate Gate, own map[string]http.Handler) {
 	namer := openapinamer.NewDefinitionNamer(legacyscheme.Scheme)
 	c.OpenAPIConfig = genericapiserver.DefaultOpenAPIConfig(generatedopenapi.GetOpenAPIDefinitions, namer)
 	c.OpenAPIConfig.Info.Title = "Kubernetes"
@@ -117,8 +121,11 @@ func configureServing(c *genericapiserver.Config, gate Gate) {
 	// A simulator's clients are tests: no request is turned away for being one
 	// of many.
 	c.MaxRequestsInFlight, c.MaxMutatingRequestsInFlight = 0, 0
-	c.LongRunningFunc = filters.BasicLongRunningRequestCheck(
+	upstream := filters.BasicLongRunningRequestCheck(
 		sets.NewString("watch", "proxy"), sets.NewString("attach", "exec", "proxy", "log", "portforward"))
+	c.LongRunningFunc = func(r *http.Request, info *genericrequest.RequestInfo) bool {
+		return !info.IsResourceRequest && own[info.Path] != nil || upstream(r, info)
+	}
 	c.BuildHandlerChainFunc = func(api http.Handler, c *genericapiserver.Config) http.Handler {
 		return genericapiserver.DefaultBuildHandlerChain(withGate(api, gate), c)
 	}

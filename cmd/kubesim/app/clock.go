@@ -1,7 +1,178 @@
 package app
 
 import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
 	"github.com/spf13/cobra"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
 
-func newClock(streams) *cobra.Command { return &cobra.Command{Use: "clock"} }
+// clockClient is what the clock's subcommands share.
+type clockClient struct {
+	kubeconfig string
+	s          streams
+}
+
+func newClock(s streams) *cobra.Command {
+	c := &clockClient{s: s}
+	cmd := &cobra.Command{
+		Use:   "clock",
+		Short: "Show or move the virtual clock of a running server",
+		Long: "Show or move the virtual clock of a running server.\n\n" +
+			"What moves it returns when the cluster has settled, and shows the clock.",
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.show(cmd.Context()) },
+	}
+	cmd.PersistentFlags().StringVar(&c.kubeconfig, "kubeconfig", "", "kubeconfig `file` of the server (default $KUBECONFIG, then ~/.kubesim/kubeconfig)")
+	cmd.AddCommand(
+		c.simple("show", "Show mode, time and next timer", func(ctx context.Context) error { return c.show(ctx) }),
+		c.simple("pause", "Stop time", c.post(clockRequest{Action: "pause"})),
+		c.simple("resume", "Let time move again", c.post(clockRequest{Action: "resume"})),
+		c.simple("next", "Move time to the next timer", c.post(clockRequest{Action: "next"})),
+		c.advance(), c.until(), c.mode(),
+	)
+	return cmd
+}
+
+func (c *clockClient) simple(use, short string, run func(context.Context) error) *cobra.Command {
+	return &cobra.Command{Use: use, Short: short, Args: noArgs, RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context()) }}
+}
+
+func (c *clockClient) advance() *cobra.Command {
+	return &cobra.Command{
+		Use: "advance DURATION", Short: "Move time on, through every timer in between", Example: "  kubesim clock advance 10m",
+		Args: oneArg("DURATION, for example 10m"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if d, err := time.ParseDuration(args[0]); err != nil || d < 0 {
+				return usageError{fmt.Errorf("clock advance %q: want a positive duration, for example 10m or 24h", args[0])}
+			}
+			return c.post(clockRequest{Action: "advance", Duration: args[0]})(cmd.Context())
+		},
+	}
+}
+
+func (c *clockClient) until() *cobra.Command {
+	return &cobra.Command{
+		Use: "until TIME", Short: "Move time on to an instant, RFC 3339", Example: "  kubesim clock until 2026-12-24T18:00:00Z",
+		Args: oneArg("TIME, RFC 3339, for example 2026-12-24T18:00:00Z"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			t, err := time.Parse(time.RFC3339, args[0])
+			if err != nil {
+				return usageError{fmt.Errorf("clock until %q: want RFC 3339, for example 2026-12-24T18:00:00Z", args[0])}
+			}
+			return c.post(clockRequest{Action: "until", Time: t})(cmd.Context())
+		},
+	}
+}
+
+func (c *clockClient) mode() *cobra.Command {
+	var speed float64
+	cmd := &cobra.Command{
+		Use: "mode MODE", Short: "Change how time moves: realtime, auto or manual",
+		Args: oneArg("MODE: realtime, auto or manual"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if _, err := engine.ParseMode(args[0]); err != nil {
+				return usageError{err}
+			}
+			if speed < 0 {
+				return usageError{fmt.Errorf("--speed %v: want a number greater than 0", speed)}
+			}
+			return c.post(clockRequest{Action: "mode", Mode: args[0], Speed: speed})(cmd.Context())
+		},
+	}
+	cmd.Flags().Float64Var(&speed, "speed", 0, "virtual seconds per second in mode realtime (default: as it is)")
+	return cmd
+}
+
+func oneArg(want string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return usageError{fmt.Errorf("%s: want one argument: %s", cmd.CommandPath(), want)}
+		}
+		return nil
+	}
+}
+
+func (c *clockClient) show(ctx context.Context) error { return c.request(ctx, http.MethodGet, nil) }
+
+func (c *clockClient) post(r clockRequest) func(context.Context) error {
+	return func(ctx context.Context) error {
+		body, err := json.Marshal(r)
+		if err != nil {
+			return err
+		}
+		return c.request(ctx, http.MethodPost, body)
+	}
+}
+
+// request asks the server and prints the clock that it answers.
+func (c *clockClient) request(ctx context.Context, method string, body []byte) error {
+	path, err := findKubeconfig(c.kubeconfig)
+	if err != nil {
+		return err
+	}
+	config, err := clientcmd.BuildConfigFromFlags("", path)
+	if err != nil {
+		return fmt.Errorf("kubeconfig %s: %w", path, err)
+	}
+	client, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(config.Host, "/")+clockPath, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	response, err := client.Do(req)
+	if err != nil {
+		var where *url.Error
+		if errors.As(err, &where) {
+			err = where.Err
+		}
+		return fmt.Errorf("no answer from the server at %s: %w: is 'kubesim serve' running?", config.Host, err)
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	if err != nil {
+		return err
+	}
+	switch response.StatusCode {
+	case http.StatusOK:
+		return c.print(answer)
+	case http.StatusNotFound:
+		return fmt.Errorf("the server at %s is no kubesim server: it has no clock", config.Host)
+	}
+	return errors.New(strings.TrimSpace(string(answer)))
+}
+
+func (c *clockClient) print(answer []byte) error {
+	var s clockStatus
+	if err := json.Unmarshal(answer, &s); err != nil {
+		return fmt.Errorf("the server's clock is unreadable: %w", err)
+	}
+	mode := s.Mode
+	if s.Mode == string(engine.Realtime) && s.Speed != 1 {
+		mode += fmt.Sprintf(" ×%v", s.Speed)
+	}
+	if s.Paused {
+		mode += ", paused"
+	}
+	next := "none"
+	if !s.Next.IsZero() {
+		next = s.Next.UTC().Format(time.RFC3339)
+	}
+	_, err := fmt.Fprintf(c.s.out, "mode:  %s\nnow:   %s\nnext:  %s\n", mode, s.Now.UTC().Format(time.RFC3339), next)
+	return err
+}

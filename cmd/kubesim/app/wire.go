@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"path/filepath"
 	"sync"
 	"time"
@@ -194,6 +195,7 @@ func (c *Cluster) newServer(ctx context.Context, o Options) (*pki, error) {
 		NewStorage:       c.newStorage,
 		Clock:            c.engine, Random: c.engine.Random(), Gate: gate{c},
 		Logs: reader, Version: gitVersion,
+		Handlers: map[string]http.Handler{clockPath: clockHandler{c}},
 	})
 	if err != nil {
 		return nil, err
