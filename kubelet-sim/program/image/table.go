@@ -1,0 +1,192 @@
+package image
+
+import "strings"
+
+// Find returns what is known of an image by the last part of its repository,
+// so that mirrors and registry.k8s.io/e2e-test-images are known too.
+func Find(ref string) *Image {
+	r, err := Parse(ref)
+	if err != nil {
+		return &Image{Distro: Unknown, WorkingDir: "/"}
+	}
+	im := find(r)
+	if im.WorkingDir == "" {
+		im.WorkingDir = "/"
+	}
+	im.Tag = r.Tag
+	return im
+}
+
+func find(r Reference) *Image {
+	base := r.Base()
+	switch base {
+	case "distroless", "static", "static-debian12", "base-debian12", "scratch":
+		return &Image{Name: base, Closed: true}
+	case "curl":
+		if strings.HasPrefix(r.Repository, "alpine/") || strings.HasPrefix(r.Repository, "curlimages/") {
+			return &Image{Name: "curl", Distro: Alpine, Closed: true, Entrypoint: []string{"curl"}}
+		}
+	case "stress":
+		return &Image{Name: "stress", Distro: Alpine, Cmd: []string{"stress"}, Programs: []Program{{"/usr/local/bin/stress", "stress"}}}
+	case "nodejs-hello-world":
+		return &Image{Name: base, Distro: Debian, Cmd: []string{"node-hello"}, Programs: []Program{{"/usr/local/bin/node-hello", "node-hello"}}}
+	}
+	for _, lookup := range [...]func(string, Reference) *Image{findOS, findServer, findDatabase, findLanguage, findTest} {
+		if im := lookup(base, r); im != nil {
+			return im
+		}
+	}
+	return &Image{Distro: Unknown}
+}
+
+func findOS(base string, r Reference) *Image {
+	switch base {
+	case "busybox":
+		return &Image{Name: "busybox", Distro: Busybox, Closed: true, Cmd: []string{"sh"}}
+	case "alpine":
+		return &Image{Name: "alpine", Distro: Alpine, Closed: true, Cmd: []string{"/bin/sh"}}
+	case "bash":
+		return &Image{
+			Name: "bash", Distro: Alpine, Closed: true, Entrypoint: []string{"docker-entrypoint.sh"}, Cmd: []string{"bash"},
+			Programs: []Program{{"/usr/local/bin/bash", "bash"}, {"/usr/local/bin/docker-entrypoint.sh", "entrypoint"}},
+		}
+	case "debian":
+		return &Image{Name: "debian", Distro: Debian, Closed: true, Cmd: []string{"bash"}}
+	case "ubuntu":
+		return &Image{Name: "ubuntu", Distro: Ubuntu, Closed: true, Cmd: []string{"/bin/bash"}}
+	}
+	return nil
+}
+
+// dockerEntrypoint is the entrypoint of most official images. The program
+// "entrypoint" runs the command that it is given.
+const dockerEntrypoint = "/docker-entrypoint.sh"
+
+func findServer(base string, r Reference) *Image {
+	debian := Debian
+	if strings.Contains(r.Tag, "alpine") {
+		debian = Alpine
+	}
+	switch base {
+	case "nginx", "nginx-unprivileged", "nginx-slim", "nginx-new":
+		im := &Image{
+			Name: "nginx", Distro: debian, Closed: true,
+			Entrypoint: []string{dockerEntrypoint}, Cmd: []string{"nginx", "-g", "daemon off;"},
+			Env: []string{"PATH=" + Path, "NGINX_VERSION=" + NginxVersion(r.Tag), "NJS_VERSION=0.8.4", "PKG_RELEASE=1~bookworm"},
+			Programs: []Program{
+				{"/usr/sbin/nginx", "nginx"}, {dockerEntrypoint, "entrypoint"}, {"/usr/bin/curl", "gnu-curl"},
+				{"/usr/sbin/nginx-debug", "nginx"},
+			},
+		}
+		if base == "nginx-unprivileged" {
+			im.Name, im.User = base, User{UID: 101, GID: 101, Home: "/nonexistent"}
+		}
+		return im
+	case "httpd":
+		return &Image{
+			Name: "httpd", Distro: debian, Closed: true, Cmd: []string{"httpd-foreground"}, WorkingDir: "/usr/local/apache2",
+			Env:      []string{"PATH=/usr/local/apache2/bin:" + Path, "HTTPD_PREFIX=/usr/local/apache2", "HTTPD_VERSION=2.4.66"},
+			Programs: []Program{{"/usr/local/bin/httpd-foreground", "httpd"}, {"/usr/local/apache2/bin/httpd", "httpd"}},
+		}
+	}
+	return nil
+}
+
+// NginxVersion is the version that an nginx tag stands for.
+func NginxVersion(tag string) string {
+	version, _, _ := strings.Cut(tag, "-")
+	switch strings.Count(version, ".") {
+	case 2:
+		return version
+	case 1:
+		if version[0] >= '0' && version[0] <= '9' {
+			return version + ".0"
+		}
+	}
+	return "1.29.4"
+}
+
+func findDatabase(base string, r Reference) *Image {
+	debian := Debian
+	if strings.Contains(r.Tag, "alpine") {
+		debian = Alpine
+	}
+	entry := []string{"docker-entrypoint.sh"}
+	const at = "/usr/local/bin/"
+	switch base {
+	case "redis":
+		return &Image{
+			Name: "redis", Distro: debian, Closed: true, Entrypoint: entry, Cmd: []string{"redis-server"}, WorkingDir: "/data",
+			Programs: []Program{{at + "docker-entrypoint.sh", "entrypoint"}, {at + "redis-server", "redis-server"}, {at + "redis-cli", "redis-cli"}},
+		}
+	case "postgres":
+		return &Image{
+			Name: "postgres", Distro: debian, Closed: true, Entrypoint: entry, Cmd: []string{"postgres"},
+			Env:      []string{"PATH=" + Path + ":/usr/lib/postgresql/17/bin", "LANG=en_US.utf8", "PG_MAJOR=17", "PGDATA=/var/lib/postgresql/data"},
+			Programs: []Program{{at + "docker-entrypoint.sh", "entrypoint"}, {"/usr/lib/postgresql/17/bin/postgres", "postgres"}},
+		}
+	case "mysql":
+		return &Image{
+			Name: "mysql", Distro: debian, Closed: true, Entrypoint: entry, Cmd: []string{"mysqld"},
+			Programs: []Program{{at + "docker-entrypoint.sh", "entrypoint"}, {"/usr/sbin/mysqld", "mysqld"}},
+		}
+	case "mariadb":
+		return &Image{
+			Name: "mariadb", Distro: debian, Closed: true, Entrypoint: entry, Cmd: []string{"mariadbd"},
+			Programs: []Program{{at + "docker-entrypoint.sh", "entrypoint"}, {"/usr/sbin/mariadbd", "mariadbd"}},
+		}
+	case "mongo":
+		return &Image{
+			Name: "mongo", Distro: debian, Entrypoint: entry, Cmd: []string{"mongod"},
+			Programs: []Program{{at + "docker-entrypoint.sh", "entrypoint"}, {"/usr/bin/mongod", "mongod"}},
+		}
+	case "memcached":
+		return &Image{
+			Name: "memcached", Distro: debian, Entrypoint: entry, Cmd: []string{"memcached"},
+			Programs: []Program{{at + "docker-entrypoint.sh", "entrypoint"}, {at + "memcached", "memcached"}},
+		}
+	}
+	return nil
+}
+
+func findLanguage(base string, r Reference) *Image {
+	debian := Debian
+	if strings.Contains(r.Tag, "alpine") {
+		debian = Alpine
+	}
+	switch base {
+	case "perl":
+		return &Image{
+			Name: "perl", Distro: debian, Closed: true, Cmd: []string{"perl5", "-de0"}, WorkingDir: "/usr/src/app",
+			Programs: []Program{{"/usr/local/bin/perl", "perl"}, {"/usr/local/bin/perl5", "perl"}},
+		}
+	case "python":
+		return &Image{
+			Name: "python", Distro: debian, Cmd: []string{"python3"},
+			Programs: []Program{{"/usr/local/bin/python3", "python"}, {"/usr/local/bin/python", "python"}},
+		}
+	case "node":
+		return &Image{
+			Name: "node", Distro: debian, Entrypoint: []string{"docker-entrypoint.sh"}, Cmd: []string{"node"},
+			Programs: []Program{{"/usr/local/bin/docker-entrypoint.sh", "entrypoint"}, {"/usr/local/bin/node", "node"}},
+		}
+	}
+	return nil
+}
+
+func findTest(base string, r Reference) *Image {
+	switch base {
+	case "pause":
+		return &Image{Name: "pause", Closed: true, Entrypoint: []string{"/pause"}, User: User{UID: 65535, GID: 65535, Home: "/"}, Programs: []Program{{"/pause", "pause"}}}
+	case "agnhost":
+		return &Image{
+			Name: "agnhost", Distro: Alpine, Closed: true, Entrypoint: []string{"/agnhost"}, Cmd: []string{"pause"},
+			Programs: []Program{{"/agnhost", "agnhost"}, {"/usr/bin/curl", "curl"}, {"/bin/bash", "bash"}},
+		}
+	case "nautilus", "kitten":
+		return &Image{Name: base, Cmd: []string{"/test-webserver"}, Programs: []Program{{"/test-webserver", "test-webserver"}}}
+	case "nonewprivs":
+		return &Image{Name: base, Distro: Alpine}
+	}
+	return nil
+}

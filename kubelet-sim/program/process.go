@@ -1,0 +1,199 @@
+package program
+
+import (
+	"errors"
+	"io/fs"
+	"strings"
+	"time"
+
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/image"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
+)
+
+// Process is a container that was started.
+type Process struct {
+	m       *kernel.Machine
+	spec    Spec
+	image   *image.Image
+	env     []string
+	user    image.User
+	dir     string
+	session *kernel.Session
+}
+
+// Start starts a container and runs it until it waits for the first time. An
+// error is a *StartError, or says that the root cannot be made.
+func Start(spec Spec, now time.Time) (*Process, error) {
+	if spec.Catalog == nil {
+		spec.Catalog = NewCatalog()
+	}
+	p, err := newProcess(spec, now)
+	if err != nil {
+		return nil, err
+	}
+	p.session = kernel.NewSession(spec.Stdin, spec.StdinOpen, spec.TTY, spec.Output)
+	init := p.m.NewProc(p.session)
+	p.prepare(init, p.env, p.dir)
+	main, err := p.load(init, p.argv())
+	if err != nil {
+		p.m.Close()
+		return nil, err
+	}
+	p.m.Start(init, main)
+	p.m.Resume(now)
+	return p, nil
+}
+
+func newProcess(spec Spec, now time.Time) (*Process, error) {
+	im := spec.Catalog.Image(spec.Image)
+	if spec.Root == nil {
+		root, err := spec.Catalog.Root(spec.Image, now)
+		if err != nil {
+			return nil, err
+		}
+		spec.Root = root
+	}
+	p := &Process{spec: spec, image: im}
+	p.m = kernel.New(kernel.Config{
+		Root: spec.Root, ReadOnlyRoot: spec.ReadOnlyRoot, Hostname: spec.Hostname, Seed: spec.Seed,
+		MemoryLimit: spec.MemoryLimit, Network: spec.Network, Programs: p.program,
+	}, now)
+	if err := p.m.MountProc(); err != nil {
+		return nil, err
+	}
+	p.user = im.UserOf(spec.User, spec.Group)
+	p.dir = spec.WorkingDir
+	if p.dir == "" {
+		p.dir = im.WorkingDir
+	}
+	p.env = im.Environment(spec.Env, spec.Hostname, p.user)
+	return p, p.layRoot(now)
+}
+
+// layRoot makes what a runtime puts into a root: the working directory,
+// /etc/hostname and the termination log.
+func (p *Process) layRoot(now time.Time) error {
+	root, u := p.spec.Root, vfs.User{Now: now}
+	if _, err := root.Stat(p.dir, u); err == vfs.ENOENT {
+		if err := root.MkdirAll(p.dir, 0o755, u); err != nil {
+			return startError(128, "mkdir "+p.dir+": "+strings.ToLower(err.Error()))
+		}
+	}
+	for _, file := range [...]struct {
+		name, text string
+		mode       fs.FileMode
+	}{
+		{"/etc/hostname", p.spec.Hostname + "\n", 0o644},
+		{p.terminationLog(), "", 0o666},
+	} {
+		if _, err := root.Stat(file.name, u); err != vfs.ENOENT {
+			continue
+		}
+		if err := root.WriteFile(file.name, []byte(file.text), file.mode, now); err != nil {
+			return startError(128, "open "+file.name+": "+strings.ToLower(err.Error()))
+		}
+	}
+	return nil
+}
+
+func (p *Process) terminationLog() string {
+	if p.spec.TerminationMessagePath != "" {
+		return p.spec.TerminationMessagePath
+	}
+	return "/dev/termination-log"
+}
+
+// prepare gives a process without a parent its user, place and environment.
+func (p *Process) prepare(c *kernel.Proc, env []string, dir string) {
+	c.UID, c.GID, c.Cwd, c.Env = p.user.UID, p.user.GID, vfs.Clean(dir), env
+	for _, g := range p.spec.Groups {
+		c.Groups = append(c.Groups, uint32(g))
+	}
+}
+
+// argv is the container's command, or the image's.
+func (p *Process) argv() []string {
+	switch s := p.spec; {
+	case len(s.Command) > 0:
+		return append(s.Command[:len(s.Command):len(s.Command)], s.Args...)
+	case len(s.Args) > 0:
+		e := p.image.Entrypoint
+		return append(e[:len(e):len(e)], s.Args...)
+	default:
+		e := p.image.Entrypoint
+		return append(e[:len(e):len(e)], p.image.Cmd...)
+	}
+}
+
+// load resolves argv, or says why it cannot be started.
+func (p *Process) load(c *kernel.Proc, argv []string) (kernel.Main, error) {
+	if len(argv) == 0 {
+		if p.image.Closed {
+			return nil, startError(128, "no command specified")
+		}
+		return p.simulated(nil), nil
+	}
+	c.Args = argv
+	main, err := c.Resolve(argv)
+	switch {
+	case err == nil:
+		return main, nil
+	case !p.image.Closed && !strings.HasPrefix(argv[0], "/bin/") && errors.Is(err, fs.ErrNotExist):
+		return p.simulated(argv), nil
+	case !p.image.Closed && err == vfs.ENOENT:
+		return p.simulated(argv), nil
+	case err == vfs.ENOENT && !strings.Contains(argv[0], "/"):
+		return nil, errNotFound(argv[0])
+	case err == vfs.ENOENT:
+		return nil, errNoFile(argv[0], "no such file or directory")
+	default:
+		return nil, startError(128, "exec "+argv[0]+": "+strings.ToLower(err.Error()))
+	}
+}
+
+// State says what the container waits for, or how it ended.
+func (p *Process) State() State {
+	if status, exited := p.m.Exited(); exited {
+		return State{Exited: true, ExitCode: int32(status.ExitCode()), OOMKilled: p.m.OOMKilled() && status.Signal == kernel.SIGKILL}
+	}
+	return State{WakeAt: p.m.WakeAt(), Listening: p.m.Listening()}
+}
+
+// Resume lets the container go on at State's WakeAt or later, until it waits
+// again.
+func (p *Process) Resume(now time.Time) { p.m.Resume(now) }
+
+// Signal sends a signal to process 1, as a runtime does, and lets the
+// container act on it.
+func (p *Process) Signal(sig kernel.Signal, now time.Time) {
+	if init := p.m.Find(1); init != nil {
+		init.Kill(sig, true)
+	}
+	p.m.Resume(now)
+}
+
+// Input adds to the container's standard input if Spec.StdinOpen; eof ends it.
+func (p *Process) Input(data []byte, eof bool, now time.Time) {
+	p.session.Input(p.m, data, eof)
+	p.m.Resume(now)
+}
+
+// Root is the container's file system.
+func (p *Process) Root() *vfs.FS { return p.m.Root() }
+
+// TerminationMessage returns what the container wrote to its termination log.
+func (p *Process) TerminationMessage() []byte {
+	data, err := p.m.Root().ReadFile(p.terminationLog(), vfs.User{})
+	if err != nil {
+		return nil
+	}
+	return data
+}
+
+// Crashes lists defects of the simulator that ended a program. Tests expect
+// none.
+func (p *Process) Crashes() []string { return p.m.Crashes() }
+
+// Close ends the container and frees what it holds.
+func (p *Process) Close() { p.m.Close() }

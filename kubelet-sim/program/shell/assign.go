@@ -1,0 +1,397 @@
+package shell
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"sort"
+	"strings"
+
+	"mvdan.cc/sh/v3/expand"
+	"mvdan.cc/sh/v3/syntax"
+)
+
+// indexMax bounds the indexes of arrays.
+const indexMax = 1 << 20
+
+// assignment makes one NAME=value. kind is -a, -A or -n of declare. It is
+// false if the shell must leave.
+func (sh *Shell) assignment(a *syntax.Assign, kind string) bool {
+	name := a.Name.Value
+	v, _ := sh.vars.find(name)
+	if v.Kind == expand.NameRef && kind != "-n" {
+		if n, w := v.Resolve(environ{sh}); n != "" {
+			name, v = n, w
+		}
+	}
+	local := v.Local
+	v.Local = false
+	switch {
+	case a.Array != nil:
+		v = sh.arrayValue(a, v, kind)
+	case a.Index != nil:
+		v = sh.element(v, a.Index, func(old string) string {
+			s := sh.literal(a.Value)
+			if a.Append {
+				return old + s
+			}
+			return s
+		})
+	default:
+		v = sh.scalar(a, v)
+		if kind == "-n" {
+			v.Kind = expand.NameRef
+		}
+	}
+	v.Set, v.Local = true, local && v.Local
+	if sh.leaving != stay {
+		return false
+	}
+	return sh.report(name, sh.assign(name, v))
+}
+
+func (sh *Shell) scalar(a *syntax.Assign, v expand.Variable) expand.Variable {
+	s := sh.literal(a.Value)
+	switch v.Kind {
+	case expand.Indexed, expand.Associative:
+		return sh.element(v, nil, func(old string) string {
+			if a.Append {
+				return old + s
+			}
+			return s
+		})
+	}
+	if a.Append {
+		s = v.Str + s
+	}
+	v.Kind, v.Str = expand.String, s
+	return v
+}
+
+// element changes one element of an array. A nil index is that of element 0.
+func (sh *Shell) element(v expand.Variable, index syntax.ArithmExpr, change func(old string) string) expand.Variable {
+	if v.Kind == expand.Associative {
+		key := "0"
+		if w, ok := index.(*syntax.Word); ok {
+			key = sh.literal(w)
+		}
+		m := maps.Clone(v.Map)
+		if m == nil {
+			m = make(map[string]string)
+		}
+		m[key] = change(m[key])
+		v.Map = m
+		return v
+	}
+	n := 0
+	if index != nil {
+		n = sh.arithmetic(index)
+	}
+	elements := indexed(v)
+	if n < 0 {
+		n += maxIndex(elements) + 1
+	}
+	if n < 0 || n > indexMax {
+		sh.errorf("bad array subscript")
+		sh.status = 1
+		return v
+	}
+	elements[n] = change(elements[n])
+	return setIndexed(v, elements)
+}
+
+// indexed returns the elements of an indexed array by index.
+func indexed(v expand.Variable) map[int]string {
+	m := make(map[int]string)
+	switch v.Kind {
+	case expand.String:
+		m[0] = v.Str
+	case expand.Indexed:
+		for i, s := range v.List {
+			if v.Indexes != nil {
+				m[v.Indexes[i]] = s
+			} else {
+				m[i] = s
+			}
+		}
+	}
+	return m
+}
+
+func maxIndex(m map[int]string) int {
+	n := -1
+	for i := range m {
+		n = max(n, i)
+	}
+	return n
+}
+
+func setIndexed(v expand.Variable, m map[int]string) expand.Variable {
+	keys := slices.Sorted(maps.Keys(m))
+	v.Kind, v.Str = expand.Indexed, ""
+	v.List, v.Indexes = make([]string, len(keys)), nil
+	dense := true
+	for i, k := range keys {
+		v.List[i] = m[k]
+		dense = dense && k == i
+	}
+	if !dense {
+		v.Indexes = keys
+	}
+	return v
+}
+
+func (sh *Shell) arrayValue(a *syntax.Assign, v expand.Variable, kind string) expand.Variable {
+	if kind == "-A" || v.Kind == expand.Associative && kind == "" {
+		m := make(map[string]string)
+		if a.Append {
+			maps.Copy(m, v.Map)
+		}
+		for _, e := range a.Array.Elems {
+			if w, ok := e.Index.(*syntax.Word); ok {
+				m[sh.literal(w)] = sh.literal(e.Value)
+			}
+		}
+		v.Kind, v.Map = expand.Associative, m
+		return v
+	}
+	m := make(map[int]string)
+	if a.Append {
+		m = indexed(v)
+	}
+	next := maxIndex(m) + 1
+	for _, e := range a.Array.Elems {
+		if e.Index != nil {
+			if next = sh.arithmetic(e.Index); next < 0 || next > indexMax {
+				sh.errorf("bad array subscript")
+				break
+			}
+			m[next] = sh.literal(e.Value)
+			next++
+			continue
+		}
+		words, ok := sh.fields(e.Value)
+		if !ok {
+			break
+		}
+		for _, w := range words {
+			m[next] = w
+			next++
+		}
+	}
+	return setIndexed(v, m)
+}
+
+func (sh *Shell) setList(name string, list []string) {
+	_ = sh.assign(name, expand.Variable{Set: true, Kind: expand.Indexed, List: list})
+}
+
+// declare runs export, readonly, local, declare, typeset and nameref.
+func (sh *Shell) declare(cmd *syntax.DeclClause) {
+	d := declaration{name: cmd.Variant.Value, local: sh.inFunction > 0}
+	switch d.name {
+	case "export":
+		d.export, d.local = true, false
+	case "readonly":
+		d.readOnly, d.local = true, false
+	case "nameref":
+		d.kind = "-n"
+	case "local":
+		if sh.inFunction == 0 {
+			sh.localOutside()
+			return
+		}
+	}
+	sh.substituted, sh.status = 0, 0
+	named := false
+	for _, a := range cmd.Args {
+		if sh.leaving != stay {
+			return
+		}
+		if a.Name != nil {
+			named = true
+			sh.declareOne(d, a)
+			continue
+		}
+		words, ok := sh.fields(a.Value)
+		if !ok {
+			return
+		}
+		for _, w := range words {
+			if strings.HasPrefix(w, "-") || strings.HasPrefix(w, "+") {
+				d.option(w)
+				continue
+			}
+			named = true
+			sh.declareOne(d, textAssign(w))
+		}
+	}
+	if !named {
+		sh.listVariables(d)
+	}
+}
+
+func (sh *Shell) localOutside() {
+	if sh.dialect == Bash {
+		sh.builtinErrorf("local", "can only be used in a function")
+		sh.status = 1
+		return
+	}
+	sh.builtinErrorf("local", "not in a function")
+	sh.status, sh.leaving = 2, leaveShell
+}
+
+// declaration is what a declare command does to its names.
+type declaration struct {
+	name                                 string
+	local, export, unexport, readOnly    bool
+	integer, upper, lower, print, global bool
+	functions                            bool
+	kind                                 string
+}
+
+func (d *declaration) option(w string) {
+	on := w[0] == '-'
+	for _, f := range w[1:] {
+		switch f {
+		case 'x':
+			d.export, d.unexport = on, !on
+		case 'n':
+			if d.name == "export" {
+				d.export, d.unexport = false, true
+			} else {
+				d.kind = "-n"
+			}
+		case 'r':
+			d.readOnly = on
+		case 'g':
+			d.local = false
+		case 'a', 'A':
+			d.kind = "-" + string(f)
+		case 'p':
+			d.print = true
+		case 'f', 'F':
+			d.functions = true
+		}
+	}
+}
+
+// textAssign makes an assignment of a word such as NAME=value.
+func textAssign(w string) *syntax.Assign {
+	name, value, ok := strings.Cut(w, "=")
+	a := &syntax.Assign{Name: &syntax.Lit{Value: name}, Naked: !ok}
+	if ok {
+		a.Value = &syntax.Word{Parts: []syntax.WordPart{&syntax.SglQuoted{Value: value}}}
+	}
+	return a
+}
+
+func (sh *Shell) declareOne(d declaration, a *syntax.Assign) {
+	name := a.Name.Value
+	if !syntax.ValidName(name) {
+		switch sh.dialect {
+		case Bash:
+			sh.builtinErrorf(d.name, "`%s': not a valid identifier", name)
+			sh.status = 1
+		default:
+			sh.builtinErrorf(d.name, "%s: bad variable name", name)
+			sh.status, sh.leaving = 2, leaveShell
+		}
+		return
+	}
+	if d.functions {
+		sh.status = boolStatus(sh.funcs[name] != nil)
+		return
+	}
+	if d.local {
+		sh.makeLocal(name)
+	}
+	if !a.Naked && !sh.assignment(a, d.kind) {
+		return
+	}
+	v, had := sh.vars.find(name)
+	if d.print && a.Naked {
+		if !had {
+			sh.builtinErrorf(d.name, "%s: not found", name)
+			sh.status = 1
+			return
+		}
+		sh.printVariable(name, v)
+		return
+	}
+	if a.Naked && !v.Set && d.kind != "" {
+		v.Kind = map[string]expand.ValueKind{"-a": expand.Indexed, "-A": expand.Associative}[d.kind]
+	}
+	v.Exported = (v.Exported || d.export) && !d.unexport
+	if d.readOnly {
+		if v.ReadOnly && !a.Naked {
+			return
+		}
+		v.ReadOnly = true
+	}
+	if v.Kind == expand.Unknown && !v.Set && !v.Declared() {
+		return
+	}
+	at := sh.vars.home(name)
+	if at.values == nil {
+		at.values = make(map[string]expand.Variable)
+	}
+	at.values[name] = v
+}
+
+// makeLocal gives the running function a variable of its own.
+func (sh *Shell) makeLocal(name string) {
+	if sh.vars.values == nil {
+		sh.vars.values = make(map[string]expand.Variable)
+	}
+	if _, ok := sh.vars.values[name]; !ok {
+		sh.vars.values[name] = expand.Variable{Local: true}
+	}
+}
+
+func (sh *Shell) printVariable(name string, v expand.Variable) {
+	flags := v.Flags()
+	if flags == "" {
+		flags = "-"
+	}
+	switch v.Kind {
+	case expand.Indexed:
+		var s strings.Builder
+		for i, e := range v.List {
+			k := i
+			if v.Indexes != nil {
+				k = v.Indexes[i]
+			}
+			fmt.Fprintf(&s, " [%d]=%q", k, e)
+		}
+		sh.outf("declare -%s %s=(%s)\n", flags, name, strings.TrimPrefix(s.String(), " "))
+	case expand.Associative:
+		var s strings.Builder
+		for _, k := range slices.Sorted(maps.Keys(v.Map)) {
+			fmt.Fprintf(&s, "[%s]=%q ", k, v.Map[k])
+		}
+		sh.outf("declare -%s %s=(%s)\n", flags, name, s.String())
+	default:
+		sh.outf("declare -%s %s=%q\n", flags, name, v.Str)
+	}
+}
+
+func (sh *Shell) listVariables(d declaration) {
+	all := sh.vars.all()
+	names := slices.Collect(maps.Keys(all))
+	sort.Strings(names)
+	for _, name := range names {
+		v := all[name]
+		switch {
+		case d.export && !v.Exported, d.readOnly && !v.ReadOnly, !v.Set, strings.HasPrefix(name, "\x00"):
+		case sh.dialect == Bash:
+			sh.printVariable(name, v)
+		default:
+			sh.outf("%s %s='%s'\n", d.name, name, strings.ReplaceAll(v.String(), "'", `'"'"'`))
+		}
+	}
+}
+
+func (sh *Shell) outf(format string, args ...any) {
+	_, _ = fmt.Fprintf(sh.p.Stdout(), format, args...)
+}

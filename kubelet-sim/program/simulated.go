@@ -1,0 +1,29 @@
+package program
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
+)
+
+// simulated stands for a program that nothing is known of: it says so, and
+// succeeds after Spec.UnknownRuntime or runs until it is told to stop.
+func (p *Process) simulated(argv []string) kernel.Main {
+	what := strings.Join(argv, " ")
+	if what == "" {
+		what = p.spec.Image
+	}
+	return func(c *kernel.Proc) int {
+		c.Handle(kernel.SIGTERM, kernel.SIGINT)
+		fmt.Fprintf(c.Stdout(), "kubesim: simulated %q\n", what)
+		wait := p.spec.UnknownRuntime
+		if p.spec.RunsOn && c.PID == 1 {
+			wait = -1
+		}
+		if c.Sleep(wait) {
+			return 0
+		}
+		return 128 + int(c.Pending())
+	}
+}

@@ -1,0 +1,91 @@
+package program
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
+)
+
+// Spec is what a container asks to run, after the kubelet expanded $(VAR) and
+// resolved the environment.
+type Spec struct {
+	Image         string   // "busybox:1.36", "registry.k8s.io/pause:3.10"
+	Command, Args []string // as in the container; empty: the image's own
+	Env           []string // NAME=value in order
+	WorkingDir    string   // empty: the image's own
+	Hostname      string
+	User, Group   int64   // as in the security context; -1: the image's own
+	Groups        []int64 // supplemental groups
+	ReadOnlyRoot  bool
+	// Root is the container's private root with its volumes mounted, made by
+	// Catalog.Root. Nil: a new root for the image.
+	Root *vfs.FS
+	// RunsOn lets an unknown program run until it is stopped, as under
+	// restartPolicy Always. Else it succeeds after UnknownRuntime.
+	RunsOn         bool
+	UnknownRuntime time.Duration
+	Seed           uint64 // all randomness comes from it
+	// Stdin is read to its end where it is not nil. StdinOpen makes reads
+	// wait for Process.Input instead. Neither: an empty standard input.
+	Stdin     io.Reader
+	StdinOpen bool
+	TTY       bool
+	// TerminationMessagePath is a file that /dev/termination-log writes, and
+	// which exists from the start. Empty: /dev/termination-log.
+	TerminationMessagePath string
+	// MemoryLimit is what the container may use. Unit: bytes. 0: no limit.
+	MemoryLimit int64
+	Network     Network     // nil: no DNS, no route
+	Output      func(Chunk) // called synchronously, in order
+	Catalog     *Catalog    // what containers share; nil: a new one
+}
+
+// Chunk is one write to standard output or error.
+type Chunk = kernel.Chunk
+
+// Network is what nc, wget, curl, nslookup and ping reach.
+type Network = kernel.Network
+
+// State is what a container is waiting for, or how it ended.
+type State struct {
+	Exited   bool
+	ExitCode int32
+	// OOMKilled says that the program went over Spec.MemoryLimit.
+	OOMKilled bool
+	// WakeAt is when Resume must be called. Zero: the container waits for a
+	// signal or for input.
+	WakeAt time.Time
+	// Listening are the TCP ports of its servers, in ascending order.
+	Listening []int32
+}
+
+// StartError says that a container's command cannot be started, with
+// containerd's and runc's words.
+type StartError struct {
+	ExitCode int32 // 127: no such program; 126: not executable; 128: else
+	Message  string
+}
+
+func (e *StartError) Error() string { return e.Message }
+
+func errNotFound(name string) *StartError {
+	return startError(127, fmt.Sprintf("exec: %q: executable file not found in $PATH", name))
+}
+
+func errNoFile(name, reason string) *StartError {
+	code := int32(127)
+	if reason != "no such file or directory" {
+		code = 126
+	}
+	return startError(code, fmt.Sprintf("exec: %q: stat %s: %s", name, name, reason))
+}
+
+// startError wraps a reason as containerd 2 with runc 1.2 does.
+func startError(code int32, reason string) *StartError {
+	return &StartError{code, "failed to create containerd task: failed to create shim task: " +
+		"OCI runtime create failed: runc create failed: unable to start container process: " +
+		"error during container init: " + reason + ": unknown"}
+}
