@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/internalversion"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -169,6 +170,28 @@ func (l *Local) Bind(ctx context.Context, who user.Info, binding *corev1.Binding
 	validate := rest.AdmissionToValidateObjectFunc(l.admit, attributes, l)
 	_, err = storage.(rest.NamedCreater).Create(ctx, binding.Name, internal, validate, options)
 	return err
+}
+
+// Token creates a service account's token subresource and returns the token.
+func (l *Local) Token(ctx context.Context, who user.Info, namespace, account string, request *authenticationv1.TokenRequest) (string, error) {
+	r, storage, err := l.find(schema.GroupResource{Resource: "serviceaccounts"}, "token")
+	if err != nil {
+		return "", err
+	}
+	internal, err := internalize(request)
+	if err != nil {
+		return "", err
+	}
+	ctx = r.requestContext(ctx, who, namespace, account, "token", "create")
+	out, err := storage.(rest.NamedCreater).Create(ctx, account, internal, rest.ValidateAllObjectFunc, &metav1.CreateOptions{})
+	if err != nil {
+		return "", err
+	}
+	external, err := externalize(out)
+	if err != nil {
+		return "", err
+	}
+	return external.(*authenticationv1.TokenRequest).Status.Token, nil
 }
 
 // Update replaces obj, or one of its subresources.

@@ -1,14 +1,19 @@
 package app
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 
+	authenticationv1 "k8s.io/api/authentication/v1"
+
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/controllers/job"
 	"github.com/kubesim-dev/kubesim/controllers/rootcacertpublisher"
+	"github.com/kubesim-dev/kubesim/controllers/scheduler"
 	"github.com/kubesim-dev/kubesim/controllers/serviceaccount"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/lifecycle"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/node"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
 )
@@ -44,6 +49,12 @@ func controllers() []controller {
 		}},
 		{"job-controller", "job", func(p parts) (engine.Reconciler, error) {
 			return job.New(job.Config{View: p.view, API: p.api, Recorder: p.recorder("job-controller")})
+		}},
+		{"kube-scheduler", "scheduler", func(p parts) (engine.Reconciler, error) {
+			return scheduler.New(scheduler.Config{
+				View: p.view, API: p.api, Random: p.engine.Random(),
+				Recorder: p.engine.NewRecorder(p.api, engine.Identity{User: "system:kube-scheduler"}, engine.Source{Component: "default-scheduler"}),
+			})
 		}},
 	}
 }
@@ -93,10 +104,31 @@ func (c *Cluster) register(o Options, keys *pki, logs *stream.Store) error {
 		}
 		c.engine.Register(r)
 	}
-	nodes, err := node.New(node.Config{Engine: c.engine, API: p.api, Nodes: node.List(o.Nodes), Version: kubernetesVersion})
+	list := node.List(o.Nodes)
+	nodes, err := node.New(node.Config{Engine: c.engine, API: p.api, Nodes: list, Version: kubernetesVersion})
 	if err != nil {
 		return err
 	}
-	c.engine.Register(nodes, newHousekeeping(c.db, c.engine, o.CompactionInterval))
+	pods, err := lifecycle.New(lifecycle.Config{
+		Engine: c.engine, API: p.api, Nodes: list, Runtime: lifecycle.NewRuntime(), Logs: logs, Token: c.token,
+	})
+	if err != nil {
+		return err
+	}
+	c.engine.Register(nodes, pods, newHousekeeping(c.db, c.engine, o.CompactionInterval))
 	return nil
+}
+
+// token makes the token of a projected volume, as a kubelet asks for it.
+func (c *Cluster) token(r lifecycle.TokenRequest) (string, error) {
+	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
+		BoundObjectRef: &authenticationv1.BoundObjectReference{Kind: "Pod", APIVersion: "v1", Name: r.PodName, UID: r.Pod},
+	}}
+	if r.Audience != "" {
+		request.Spec.Audiences = []string{r.Audience}
+	}
+	if r.ExpirationSeconds > 0 {
+		request.Spec.ExpirationSeconds = &r.ExpirationSeconds
+	}
+	return c.server.Local().Token(context.Background(), info(engine.Identity{User: "system:node", Groups: []string{"system:nodes"}}), r.Namespace, r.ServiceAccount, request)
 }

@@ -1,0 +1,313 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
+)
+
+func noon() time.Time { return time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC) }
+
+// scripted is a reconciler that writes down its steps and does what it is told.
+type scripted struct {
+	name  string
+	steps *[]string
+	do    func(key Key, now time.Time) (Wake, error)
+}
+
+func (s scripted) Name() string { return s.name }
+
+func (s scripted) Keys(c Commit) []Key {
+	return []Key{{Controller: s.name, Namespace: c.Object.GetNamespace(), Name: c.Object.GetName()}}
+}
+
+func (s scripted) Reconcile(_ context.Context, key Key, now time.Time) (Wake, error) {
+	*s.steps = append(*s.steps, fmt.Sprintf("%s %s", now.Sub(noon()), key))
+	if s.do == nil {
+		return Wake{}, nil
+	}
+	return s.do(key, now)
+}
+
+// start runs an engine until the test ends.
+func start(t *testing.T, cfg Config, reconcilers ...Reconciler) *Engine {
+	t.Helper()
+	cfg.Start, cfg.Speed = noon(), 1
+	e, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.View().Track(Pods)
+	e.Register(reconcilers...)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- e.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-done })
+	return e
+}
+
+func pod(name string) *corev1.Pod {
+	return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name}}
+}
+
+func added(rev int64, name string) Commit {
+	return Commit{Revision: rev, Type: watch.Added, Resource: Pods, Object: pod(name)}
+}
+
+func settle(t *testing.T, e *Engine) {
+	t.Helper()
+	if err := e.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSteps(t *testing.T) {
+	sleeper := func(kind Kind, times int) func(Key, time.Time) (Wake, error) {
+		turns := 0
+		return func(_ Key, now time.Time) (Wake, error) {
+			if turns++; turns > times {
+				return Wake{}, nil
+			}
+			return Wake{At: now.Add(time.Minute), Kind: kind}, nil
+		}
+	}
+	for name, tc := range map[string]struct {
+		cfg  Config
+		do   func(Key, time.Time) (Wake, error)
+		run  func(*testing.T, *Engine)
+		want []string
+	}{
+		"a commit makes its key due at the present instant": {
+			cfg:  Config{Mode: Manual},
+			run:  func(t *testing.T, e *Engine) { e.Deliver(added(1, "a")) },
+			want: []string{"0s pod/default/a"},
+		},
+		"keys run in order of arrival": {
+			cfg:  Config{Mode: Manual},
+			run:  func(t *testing.T, e *Engine) { e.Deliver(added(1, "b")); settle(t, e); e.Deliver(added(2, "a")) },
+			want: []string{"0s pod/default/b", "0s pod/default/a"},
+		},
+		"manual stands still without a command": {
+			cfg:  Config{Mode: Manual},
+			do:   sleeper(Work, 3),
+			run:  func(t *testing.T, e *Engine) { e.Deliver(added(1, "a")) },
+			want: []string{"0s pod/default/a"},
+		},
+		"advance passes every timer on its way": {
+			cfg: Config{Mode: Manual},
+			do:  sleeper(Work, 9),
+			run: func(t *testing.T, e *Engine) {
+				e.Deliver(added(1, "a"))
+				settle(t, e)
+				if err := e.Advance(t.Context(), 150*time.Second); err != nil {
+					t.Error(err)
+				}
+				if got := e.Now().Sub(noon()); got != 150*time.Second {
+					t.Errorf("now is %s after noon, want 2m30s", got)
+				}
+			},
+			want: []string{"0s pod/default/a", "1m0s pod/default/a", "2m0s pod/default/a"},
+		},
+		"auto jumps as long as there is work": {
+			cfg:  Config{Mode: Auto},
+			do:   sleeper(Work, 2),
+			run:  func(t *testing.T, e *Engine) { e.Deliver(added(1, "a")) },
+			want: []string{"0s pod/default/a", "1m0s pod/default/a", "2m0s pod/default/a"},
+		},
+		"auto does not run after recurring steps": {
+			cfg:  Config{Mode: Auto},
+			do:   sleeper(Recurring, 2),
+			run:  func(t *testing.T, e *Engine) { e.Deliver(added(1, "a")) },
+			want: []string{"0s pod/default/a"},
+		},
+		"auto leaves an endless loop after its turns": {
+			cfg:  Config{Mode: Auto, TurnsMax: 2},
+			do:   sleeper(Work, 1000),
+			run:  func(t *testing.T, e *Engine) { e.Deliver(added(1, "a")) },
+			want: []string{"0s pod/default/a", "1m0s pod/default/a", "2m0s pod/default/a"},
+		},
+		"a jump over many chores runs one": {
+			cfg: Config{Mode: Manual},
+			do:  sleeper(Chore, 1000),
+			run: func(t *testing.T, e *Engine) {
+				e.Deliver(added(1, "a"))
+				settle(t, e)
+				if err := e.Advance(t.Context(), time.Hour); err != nil {
+					t.Error(err)
+				}
+			},
+			want: []string{"0s pod/default/a", "1h0m0s pod/default/a"},
+		},
+		"a step that fails is tried again after 5 ms, then 10": {
+			cfg: Config{Mode: Auto},
+			do: func() func(Key, time.Time) (Wake, error) {
+				n := 0
+				return func(Key, time.Time) (Wake, error) {
+					if n++; n < 3 {
+						return Wake{}, errors.New("not yet")
+					}
+					return Wake{}, nil
+				}
+			}(),
+			run:  func(t *testing.T, e *Engine) { e.Deliver(added(1, "a")) },
+			want: []string{"0s pod/default/a", "5ms pod/default/a", "15ms pod/default/a"},
+		},
+		"next goes to the next timer": {
+			cfg: Config{Mode: Manual},
+			do:  sleeper(Recurring, 9),
+			run: func(t *testing.T, e *Engine) {
+				e.Deliver(added(1, "a"))
+				settle(t, e)
+				if err := e.Next(t.Context()); err != nil {
+					t.Error(err)
+				}
+			},
+			want: []string{"0s pod/default/a", "1m0s pod/default/a"},
+		},
+		"paused auto stands still": {
+			cfg: Config{Mode: Auto},
+			do:  sleeper(Work, 3),
+			run: func(t *testing.T, e *Engine) {
+				if err := e.Pause(t.Context()); err != nil {
+					t.Error(err)
+				}
+				e.Deliver(added(1, "a"))
+			},
+			want: []string{"0s pod/default/a"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var steps []string
+			e := start(t, tc.cfg, scripted{name: "pod", steps: &steps, do: tc.do})
+			tc.run(t, e)
+			settle(t, e)
+			if diff := cmp.Diff(tc.want, steps); diff != "" {
+				t.Errorf("steps (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestAWriteFromOutsideWaitsForRest(t *testing.T) {
+	var steps []string
+	e := start(t, Config{Mode: Auto}, scripted{name: "pod", steps: &steps, do: func(_ Key, now time.Time) (Wake, error) {
+		if now.Sub(noon()) < time.Hour {
+			return Wake{At: now.Add(time.Minute)}, nil
+		}
+		return Wake{}, nil
+	}})
+	leave, err := e.Enter(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Deliver(added(1, "a"))
+	if len(steps) != 0 {
+		t.Errorf("the engine ran %d steps while a write was inside", len(steps))
+	}
+	if err := leave(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := e.Now().Sub(noon()); got != time.Hour {
+		t.Errorf("answered %s after noon, want 1h: at rest", got)
+	}
+}
+
+func TestCommandsRefuseToGoBack(t *testing.T) {
+	e := start(t, Config{Mode: Manual})
+	if err := e.Advance(t.Context(), -time.Second); !errors.Is(err, ErrBackwards) {
+		t.Errorf("Advance(-1s) = %v, want ErrBackwards", err)
+	}
+	if err := e.Until(t.Context(), noon().Add(-time.Second)); !errors.Is(err, ErrBackwards) {
+		t.Errorf("Until(11:59:59) = %v, want ErrBackwards", err)
+	}
+}
+
+func TestALivelockStopsTheRunWithItsKey(t *testing.T) {
+	e, err := New(Config{Start: noon(), Mode: Manual, Speed: 1, StepsMax: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var steps []string
+	e.Register(scripted{name: "pod", steps: &steps, do: func(_ Key, now time.Time) (Wake, error) { return Wake{At: now}, nil }})
+	e.Poke(Key{Controller: "pod", Name: "a"})
+	err = e.Run(t.Context())
+	if err == nil || !strings.Contains(err.Error(), `last "pod/a"`) {
+		t.Errorf("Run() = %v, want an error that names pod/a", err)
+	}
+}
+
+func TestAPanicStopsTheRunWithSeedAndKey(t *testing.T) {
+	e, err := New(Config{Start: noon(), Mode: Manual, Speed: 1, Seed: 42})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var steps []string
+	e.Register(scripted{name: "pod", steps: &steps, do: func(Key, time.Time) (Wake, error) { panic("broken") }})
+	e.Poke(Key{Controller: "pod", Name: "a"})
+	err = e.Run(t.Context())
+	if err == nil || !strings.Contains(err.Error(), `"pod/a"`) || !strings.Contains(err.Error(), "seed 42") {
+		t.Errorf("Run() = %v, want an error that names pod/a and seed 42", err)
+	}
+}
+
+func TestTheEventLogIsTheSameEveryTime(t *testing.T) {
+	run := func() string {
+		var log bytes.Buffer
+		var steps []string
+		e := start(t, Config{Mode: Manual, Log: &log}, scripted{name: "pod", steps: &steps})
+		e.Deliver(added(1, "a"))
+		e.Deliver(Commit{Revision: 2, Type: watch.Modified, Resource: Pods, Object: pod("a")})
+		settle(t, e)
+		if err := e.Advance(t.Context(), time.Second); err != nil {
+			t.Fatal(err)
+		}
+		e.Deliver(Commit{Revision: 3, Type: watch.Deleted, Resource: Pods, Object: pod("a")})
+		settle(t, e)
+		return log.String()
+	}
+	want := `2026-01-01T12:00:00.000000000Z r1 client create pods/default/a
+2026-01-01T12:00:00.000000000Z r2 client update pods/default/a
+2026-01-01T12:00:01.000000000Z r3 client delete pods/default/a
+`
+	for range 20 {
+		if diff := cmp.Diff(want, run()); diff != "" {
+			t.Fatalf("event log (-want +got):\n%s", diff)
+		}
+	}
+}
+
+func TestConfigNamesEveryWrongField(t *testing.T) {
+	_, err := New(Config{Mode: "fast", Speed: -1})
+	for _, want := range []string{`clock mode "fast"`, "clock speed -1"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("New() = %v, want it to name %s", err, want)
+		}
+	}
+}
+
+func TestRealtimeFlowsAndRunsTimers(t *testing.T) {
+	var steps []string
+	ran := make(chan struct{})
+	e := start(t, Config{Mode: Realtime}, scripted{name: "pod", steps: &steps, do: func(_ Key, now time.Time) (Wake, error) {
+		if now.Sub(noon()) >= time.Hour {
+			close(ran)
+			return Wake{}, nil
+		}
+		return Wake{At: noon().Add(time.Hour)}, nil
+	}})
+	// An hour passes in a few milliseconds.
+	if err := e.SetMode(t.Context(), Realtime, 1e6); err != nil {
+		t.Fatal(err)
+	}
+	e.Deliver(added(1, "a"))
+	<-ran
+}
