@@ -1,0 +1,181 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
+)
+
+// sandboxMin and sandboxMax bound the time to make a Pod's sandbox, createMin
+// and createMax that to create a container. Unit: virtual time.
+const (
+	sandboxMin, sandboxMax = 100 * time.Millisecond, 300 * time.Millisecond
+	createMin, createMax   = 20 * time.Millisecond, 80 * time.Millisecond
+)
+
+// apply carries one action out.
+func (r *Reconciler) apply(ctx context.Context, run *podRun, a action, now time.Time) {
+	switch a.Verb {
+	case beginSandbox:
+		r.beginSandbox(ctx, run, now)
+	case endSandbox:
+		r.endSandbox(ctx, run, now)
+	case pull:
+		r.pull(ctx, run, a.Container, now)
+	case endPull:
+		r.endPull(ctx, run, a.Container)
+	case backOffPull:
+		r.backOffPull(ctx, run, a.Container)
+	case backOffRestart:
+		r.backOffRestart(ctx, run, a.Container)
+	case start:
+		r.start(ctx, run, a.Container)
+	case stopPod:
+		r.stopPod(ctx, run, a.Stop)
+	case terminate:
+		r.terminate(ctx, run, a.Container, now)
+	case kill:
+		run.kill(a.Container, now)
+	case finish:
+		run.finish()
+	}
+}
+
+// event records what happened to container i, or to the Pod if i is -1.
+func (run *podRun) event(ctx context.Context, i int, eventType, reason, format string, args ...any) {
+	ref := engine.Reference(run.pod, "v1", "Pod")
+	if i >= 0 {
+		ref.FieldPath = "spec.containers{" + run.Containers[i].Name + "}"
+		if run.Containers[i].Role != regular {
+			ref.FieldPath = "spec.initContainers{" + run.Containers[i].Name + "}"
+		}
+	}
+	run.node.recorder.Event(ctx, ref, eventType, reason, format, args...)
+}
+
+// draw derives the numbers of the next instance of container i.
+func (r *Reconciler) draw(run *podRun, i int) draw {
+	c := &run.Containers[i]
+	return draw{r.cfg.Engine.Random(), run.pod, c.Name, c.attempt()}
+}
+
+// blockOn makes the Pod wait for the objects that err misses.
+func (r *Reconciler) blockOn(run *podRun, err error) {
+	var lacks *missingError
+	var list *listError
+	if errors.As(err, &lacks) {
+		r.waiters.add(lacks.dependency, run.name)
+	}
+	if errors.As(err, &list) {
+		for _, one := range list.errs {
+			r.blockOn(run, one)
+		}
+	}
+}
+
+func (r *Reconciler) beginSandbox(ctx context.Context, run *podRun, now time.Time) {
+	if err := r.makeVolumes(run, now); err != nil {
+		run.Blocked = true
+		r.blockOn(run, err)
+		run.event(ctx, -1, corev1.EventTypeWarning, "FailedMount", "%v", err)
+		return
+	}
+	d := r.draw(run, 0)
+	wait := between(d.number("sandbox"), sandboxMin, sandboxMax)
+	run.Sandbox, run.SandboxAt = sandboxStarting, d.startAt(now.Add(wait))
+}
+
+func (r *Reconciler) endSandbox(ctx context.Context, run *podRun, now time.Time) {
+	if run.pod.Spec.HostNetwork {
+		run.IP = run.HostIP
+	} else {
+		addr, ok := run.node.ips.take()
+		if !ok {
+			run.event(ctx, -1, corev1.EventTypeWarning, "FailedCreatePodSandBox",
+				"Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup network for sandbox: no IP addresses available in %s", run.node.PodCIDR)
+			run.SandboxAt = now.Add(backOffStart)
+			return
+		}
+		run.IP = addr.String()
+	}
+	run.Sandbox, run.Cursor = sandboxReady, run.SandboxAt
+}
+
+// cursor is the instant at which the kubelet goes on with the Pod: when it was
+// due, unless it waited for something without a time.
+func (run *podRun) cursor(now time.Time) time.Time {
+	if now.Sub(run.Cursor) > time.Second {
+		run.Cursor = now
+	}
+	return run.Cursor
+}
+
+// start creates the container and starts it. Source:
+// kubeGenericRuntimeManager.startContainer in k8s.io/kubernetes
+// pkg/kubelet/kuberuntime v1.37.2.
+func (r *Reconciler) start(ctx context.Context, run *podRun, i int) {
+	c := &run.Containers[i]
+	d, at := r.draw(run, i), c.At
+	run.Cursor = at
+	spec, err := r.programSpec(run, i, d, at)
+	if err != nil {
+		c.Stage, c.Reason, c.Message, c.Blocked = idle, createConfigError, err.Error(), true
+		r.blockOn(run, err)
+		run.dirty = true
+		run.event(ctx, i, corev1.EventTypeWarning, "Failed", "Error: %v", err)
+		return
+	}
+	run.begin(r, i, d, at)
+	log := run.parts[i].log
+	spec.Output = func(chunk kernel.Chunk) { log.Append(chunk.At, chunk.Stderr, chunk.Data) }
+	run.event(ctx, i, corev1.EventTypeNormal, "Created", "Container created")
+	process, err := r.cfg.Runtime.Start(spec, at)
+	if err != nil {
+		run.failedToStart(i, err)
+		run.event(ctx, i, corev1.EventTypeWarning, "Failed", "Error: %v", err)
+		return
+	}
+	run.parts[i].process = process
+	run.event(ctx, i, corev1.EventTypeNormal, "Started", "Container started")
+	run.collect(i, at)
+}
+
+// begin enters a new instance of container i, and forgets the one before the
+// last.
+func (run *podRun) begin(r *Reconciler, i int, d draw, at time.Time) {
+	c := &run.Containers[i]
+	if c.Last != nil {
+		r.cfg.Logs.DropLog(run.name.Namespace, run.name.Name, c.Last.ID)
+	}
+	in := &instance{
+		ID: d.containerID(), Attempt: d.attempt, StartedAt: at,
+		ImageID: imageID(fullImageName(run.spec(run.pod, i).Image)),
+	}
+	c.Last, c.Current = c.Current, in
+	c.Stage, c.Reason, c.Message, c.Ready = running, "", "", true
+	run.parts[i].log = r.cfg.Logs.NewLog(run.name.Namespace, run.name.Name, in.ID)
+	run.dirty = true
+}
+
+// failedToStart records an instance that never ran, as containerd reports it.
+func (run *podRun) failedToStart(i int, err error) {
+	c := &run.Containers[i]
+	in := c.Current
+	in.Exited, in.ExitCode, in.Reason, in.Message = true, exitStartError, startErrorReason, err.Error()
+	in.FinishedAt, in.StartedAt = in.StartedAt, time.Unix(0, 0).UTC()
+	run.parts[i].log.End(in.FinishedAt)
+	c.Stage, c.Reason, c.Message = idle, runContainerError, err.Error()
+}
+
+func (r *Reconciler) backOffRestart(ctx context.Context, run *podRun, i int) {
+	c := &run.Containers[i]
+	c.Reason = crashLoopBackOff
+	c.Message = "back-off " + c.BackOff.Delay.String() + " restarting failed container=" + c.Name + " pod=" + podTitle(run.pod)
+	run.dirty = true
+	run.event(ctx, i, corev1.EventTypeWarning, "BackOff", "Back-off restarting failed container %s in pod %s", c.Name, podTitle(run.pod))
+}

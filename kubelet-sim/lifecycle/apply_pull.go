@@ -1,0 +1,103 @@
+package lifecycle
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/kubernetes/pkg/util/parsers"
+)
+
+// pull looks for the container's image. Source: imageManager.EnsureImageExists
+// in k8s.io/kubernetes pkg/kubelet/images v1.37.2.
+//
+// Deviation: pulls do not wait for each other.
+func (r *Reconciler) pull(ctx context.Context, run *podRun, i int, now time.Time) {
+	c, spec := &run.Containers[i], run.spec(run.pod, i)
+	if c.exited() && c.Reason != createConfigError {
+		c.BackOff = c.BackOff.next(c.Current.FinishedAt, now)
+	}
+	if _, _, _, err := parsers.ParseImageName(spec.Image); err != nil {
+		message := fmt.Sprintf("Failed to apply default image tag %q: %v", spec.Image, err)
+		run.event(ctx, i, corev1.EventTypeWarning, "InspectFailed", "%s", message)
+		run.cannot(ctx, i, invalidImageName, message)
+		return
+	}
+	present := run.node.images[fullImageName(spec.Image)]
+	switch {
+	case present && spec.ImagePullPolicy != corev1.PullAlways:
+		run.event(ctx, i, corev1.EventTypeNormal, "Pulled", "Container image %q already present on machine and can be accessed by the pod", spec.Image)
+		r.create(run, i, run.cursor(now))
+	case spec.ImagePullPolicy == corev1.PullNever:
+		message := fmt.Sprintf("Container image %q is not present with pull policy of Never", spec.Image)
+		run.event(ctx, i, corev1.EventTypeWarning, errImageNeverPull, "%s", message)
+		run.cannot(ctx, i, errImageNeverPull, message)
+	default:
+		run.event(ctx, i, corev1.EventTypeNormal, "Pulling", "Pulling image %q", spec.Image)
+		d := r.draw(run, i)
+		wait := between(d.number("pull"), pullMin, pullMax)
+		if present {
+			wait = between(d.number("pull"), recheckMin, recheckMax)
+		}
+		c.Stage, c.PullStart = pulling, run.cursor(now)
+		c.At = c.PullStart.Add(wait)
+		run.pullIntoStart(r, i)
+	}
+}
+
+// pullIntoStart lets the pull end when the container can start at once.
+func (run *podRun) pullIntoStart(r *Reconciler, i int) {
+	c := &run.Containers[i]
+	c.At = r.draw(run, i).startAt(c.At)
+}
+
+// cannot leaves the container waiting with a reason that only a change of the
+// Pod can end.
+func (run *podRun) cannot(ctx context.Context, i int, reason, message string) {
+	c := &run.Containers[i]
+	c.Stage, c.Reason, c.Message, c.Blocked = idle, reason, message, true
+	run.dirty = true
+	run.event(ctx, i, corev1.EventTypeWarning, "Failed", "Error: %s", reason)
+}
+
+// create has the image at an instant and begins to create the container.
+func (r *Reconciler) create(run *podRun, i int, at time.Time) {
+	c := &run.Containers[i]
+	d := r.draw(run, i)
+	after := at.Add(between(d.number("create"), createMin, createMax))
+	if first := d.startAt(at); first.Equal(at) {
+		after = at // the sandbox or the pull was timed for this start
+	}
+	c.Stage, c.At = creating, d.startAt(after)
+}
+
+func (r *Reconciler) endPull(ctx context.Context, run *podRun, i int) {
+	c, spec := &run.Containers[i], run.spec(run.pod, i)
+	run.Cursor = c.At
+	if err := r.cfg.Runtime.Pull(spec.Image); err != nil {
+		run.event(ctx, i, corev1.EventTypeWarning, "Failed", "Failed to pull image %q: %v", spec.Image, err)
+		run.event(ctx, i, corev1.EventTypeWarning, "Failed", "Error: %s", errImagePull)
+		c.Stage, c.Reason, c.Message = idle, errImagePull, err.Error()
+		c.PullBackOff = c.PullBackOff.next(c.At, c.At)
+		run.dirty = true
+		return
+	}
+	full := fullImageName(spec.Image)
+	run.node.images[full] = true
+	c.PullBackOff = backOff{}
+	took := c.At.Sub(c.PullStart).Truncate(time.Millisecond)
+	run.event(ctx, i, corev1.EventTypeNormal, "Pulled",
+		"Successfully pulled image %q in %v (%v including waiting). Image size: %v bytes.", spec.Image, took, took, imageSize(full))
+	r.create(run, i, c.At)
+}
+
+func (r *Reconciler) backOffPull(ctx context.Context, run *podRun, i int) {
+	c, spec := &run.Containers[i], run.spec(run.pod, i)
+	message := fmt.Sprintf("Back-off pulling image %q", spec.Image)
+	run.event(ctx, i, corev1.EventTypeNormal, "BackOff", "%s", message)
+	run.event(ctx, i, corev1.EventTypeWarning, "Failed", "Error: %s", imagePullBackOff)
+	c.Message = fmt.Sprintf("%s: %s: %s", message, errImagePull, c.Message)
+	c.Reason = imagePullBackOff
+	run.dirty = true
+}

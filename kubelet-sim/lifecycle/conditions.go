@@ -1,0 +1,149 @@
+package lifecycle
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
+)
+
+// Reasons of conditions. Source: generate.go in k8s.io/kubernetes
+// pkg/kubelet/status and constants.go in pkg/kubelet/types v1.37.2.
+const (
+	podCompleted             = "PodCompleted"
+	podFailed                = "PodFailed"
+	containersNotReady       = "ContainersNotReady"
+	containersNotInitialized = "ContainersNotInitialized"
+	readinessGatesNotReady   = "ReadinessGatesNotReady"
+	podSandboxNotReady       = "PodSandboxNotReady"
+	noPodSandboxMessage      = "no pod sandbox exists"
+	sandboxNotReadyMessage   = "pod sandbox is not ready"
+)
+
+// conditions returns the Pod's conditions: those of others as they are, and
+// the kubelet's. Source: Kubelet.generateAPIPodStatus and generate.go, ibid.
+func conditions(pod *corev1.Pod, s *podState, p corev1.PodPhase, now time.Time) []corev1.PodCondition {
+	all := make([]corev1.PodCondition, 0, len(pod.Status.Conditions)+5)
+	for _, c := range pod.Status.Conditions {
+		if !kubeletOwns(c.Type) {
+			all = append(all, c)
+		}
+	}
+	ready := containersReady(s, p)
+	own := [...]corev1.PodCondition{
+		sandboxCondition(s),
+		initializedCondition(s, p),
+		podReady(pod, ready),
+		ready,
+		{Type: corev1.PodScheduled, Status: corev1.ConditionTrue},
+	}
+	for _, c := range own {
+		c.ObservedGeneration = pod.Generation
+		c.LastTransitionTime = seconds(now)
+		if _, old := podutil.GetPodCondition(&pod.Status, c.Type); old != nil && old.Status == c.Status {
+			c.LastTransitionTime = old.LastTransitionTime
+		}
+		all = append(all, c)
+	}
+	return all
+}
+
+// kubeletOwns: see PodConditionByKubelet in k8s.io/kubernetes
+// pkg/kubelet/types v1.37.2.
+func kubeletOwns(t corev1.PodConditionType) bool {
+	switch t {
+	case corev1.PodScheduled, corev1.PodReady, corev1.PodInitialized, corev1.ContainersReady, corev1.PodReadyToStartContainers:
+		return true
+	}
+	return false
+}
+
+func sandboxCondition(s *podState) corev1.PodCondition {
+	c := corev1.PodCondition{Type: corev1.PodReadyToStartContainers, Status: corev1.ConditionTrue}
+	switch s.Sandbox {
+	case sandboxReady:
+		return c
+	case sandboxGone:
+		c.Message = sandboxNotReadyMessage
+	default:
+		c.Message = noPodSandboxMessage
+	}
+	c.Status, c.Reason = corev1.ConditionFalse, podSandboxNotReady
+	return c
+}
+
+func initializedCondition(s *podState, p corev1.PodPhase) corev1.PodCondition {
+	c := corev1.PodCondition{Type: corev1.PodInitialized, Status: corev1.ConditionTrue}
+	if p == corev1.PodSucceeded {
+		c.Reason = podCompleted
+		return c
+	}
+	var incomplete []string
+	for i := range s.Containers {
+		switch k := &s.Containers[i]; k.Role {
+		case initializer:
+			if !k.exited() || k.Current.ExitCode != 0 {
+				incomplete = append(incomplete, k.Name)
+			}
+		case sidecar:
+			if k.Stage != running {
+				incomplete = append(incomplete, k.Name)
+			}
+		}
+	}
+	if len(incomplete) == 0 || anyRegularStarted(s) {
+		return c
+	}
+	c.Status, c.Reason = corev1.ConditionFalse, containersNotInitialized
+	c.Message = fmt.Sprintf("containers with incomplete status: %s", incomplete)
+	return c
+}
+
+func containersReady(s *podState, p corev1.PodPhase) corev1.PodCondition {
+	c := corev1.PodCondition{Type: corev1.ContainersReady, Status: corev1.ConditionTrue}
+	switch p {
+	case corev1.PodSucceeded:
+		c.Status, c.Reason = corev1.ConditionFalse, podCompleted
+		return c
+	case corev1.PodFailed:
+		c.Status, c.Reason = corev1.ConditionFalse, podFailed
+		return c
+	}
+	var unready []string
+	for i := range s.Containers {
+		k := &s.Containers[i]
+		if k.Role != initializer && !(k.Stage == running && k.Ready) {
+			unready = append(unready, k.Name)
+		}
+	}
+	if len(unready) > 0 {
+		c.Status, c.Reason = corev1.ConditionFalse, containersNotReady
+		c.Message = fmt.Sprintf("containers with unready status: %s", unready)
+	}
+	return c
+}
+
+// podReady adds the readiness gates to ContainersReady.
+func podReady(pod *corev1.Pod, ready corev1.PodCondition) corev1.PodCondition {
+	c := ready
+	c.Type = corev1.PodReady
+	if ready.Status != corev1.ConditionTrue {
+		return c
+	}
+	var messages []string
+	for _, gate := range pod.Spec.ReadinessGates {
+		_, is := podutil.GetPodCondition(&pod.Status, gate.ConditionType)
+		switch {
+		case is == nil:
+			messages = append(messages, fmt.Sprintf("corresponding condition of pod readiness gate %q does not exist.", string(gate.ConditionType)))
+		case is.Status != corev1.ConditionTrue:
+			messages = append(messages, fmt.Sprintf("the status of pod readiness gate %q is not \"True\", but %v", string(gate.ConditionType), is.Status))
+		}
+	}
+	if len(messages) > 0 {
+		c.Status, c.Reason, c.Message = corev1.ConditionFalse, readinessGatesNotReady, strings.Join(messages, ", ")
+	}
+	return c
+}

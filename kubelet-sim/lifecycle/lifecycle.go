@@ -1,0 +1,261 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+
+	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/node"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
+)
+
+// Config is what New needs to know.
+type Config struct {
+	// Engine runs the reconciler.
+	Engine *engine.Engine
+	// API is written to.
+	API engine.API
+	// Nodes are the simulated nodes; Pods elsewhere are left alone.
+	Nodes []node.Node
+	// Runtime runs the containers, see NewRuntime.
+	Runtime Runtime
+	// Logs receives what the containers print.
+	Logs *stream.Store
+	// Token makes the token of a service account for a projected volume, when
+	// a program first looks at it. Nil: such volumes have no token.
+	Token func(TokenRequest) (string, error)
+	// UnknownRuntime is how long a program takes that nothing is known of.
+	// Unit: virtual time. Zero: UnknownRuntimeDefault.
+	UnknownRuntime time.Duration
+	// ClusterDomain and ClusterDNS go into resolv.conf. Empty: "cluster.local"
+	// and 10.96.0.10.
+	ClusterDomain, ClusterDNS string
+}
+
+// UnknownRuntimeDefault is Config.UnknownRuntime's default.
+const UnknownRuntimeDefault = 5 * time.Second
+
+// TokenRequest says what a projected service account token is for.
+type TokenRequest struct {
+	Namespace, ServiceAccount string
+	Pod                       types.UID
+	PodName                   string
+	Audience                  string
+	ExpirationSeconds         int64
+}
+
+func (c *Config) validate() error {
+	var errs []error
+	if c.Engine == nil {
+		errs = append(errs, errors.New("lifecycle: Config.Engine is nil"))
+	}
+	if c.API == nil {
+		errs = append(errs, errors.New("lifecycle: Config.API is nil"))
+	}
+	if c.Runtime == nil {
+		errs = append(errs, errors.New("lifecycle: Config.Runtime is nil: want NewRuntime()"))
+	}
+	if c.Logs == nil {
+		errs = append(errs, errors.New("lifecycle: Config.Logs is nil: want a new stream.Store"))
+	}
+	if c.UnknownRuntime == 0 {
+		c.UnknownRuntime = UnknownRuntimeDefault
+	}
+	if c.ClusterDomain == "" {
+		c.ClusterDomain = "cluster.local"
+	}
+	if c.ClusterDNS == "" {
+		c.ClusterDNS = "10.96.0.10"
+	}
+	return errors.Join(errs...)
+}
+
+// Reconciler is the kubelet of every simulated node.
+type Reconciler struct {
+	cfg     Config
+	view    *engine.View
+	nodes   map[string]*nodeState
+	runs    map[types.NamespacedName]*podRun
+	claims  map[types.NamespacedName]*volumeFS
+	waiters waiters
+	// addressed: the IPs that Pods had before this run are taken.
+	addressed bool
+
+	// mu guards recalls, which other goroutines ask for.
+	mu      sync.Mutex
+	recalls map[types.NamespacedName]bool
+}
+
+var _ engine.Reconciler = (*Reconciler)(nil)
+
+// New returns the reconciler. It needs the View's Pods, Nodes, ConfigMaps,
+// Secrets and Services, which New makes it track.
+func New(cfg Config) (*Reconciler, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	r := &Reconciler{
+		cfg: cfg, view: cfg.Engine.View(),
+		nodes: map[string]*nodeState{}, runs: map[types.NamespacedName]*podRun{},
+		claims: map[types.NamespacedName]*volumeFS{}, waiters: waiters{}, recalls: map[types.NamespacedName]bool{},
+	}
+	for _, resource := range []engine.Resource{engine.Pods, engine.Nodes, engine.ConfigMaps, engine.Secrets, engine.Services} {
+		r.view.Track(resource)
+	}
+	for _, n := range cfg.Nodes {
+		state, err := newNodeState(n, cfg.Engine.NewRecorder(cfg.API, node.Identity(n.Name), engine.Source{Component: "kubelet", Host: n.Name}))
+		if err != nil {
+			return nil, err
+		}
+		r.nodes[n.Name] = state
+	}
+	return r, nil
+}
+
+// Name implements engine.Reconciler.
+func (r *Reconciler) Name() string { return "lifecycle" }
+
+func (r *Reconciler) key(name types.NamespacedName) engine.Key {
+	return engine.Key{Controller: r.Name(), Namespace: name.Namespace, Name: name.Name}
+}
+
+// Keys implements engine.Reconciler: Pods on our nodes, and Pods that wait for
+// a ConfigMap or Secret.
+func (r *Reconciler) Keys(c engine.Commit) []engine.Key {
+	name := types.NamespacedName{Namespace: c.Object.GetNamespace(), Name: c.Object.GetName()}
+	switch c.Resource {
+	case engine.Pods:
+		pod := c.Object.(*corev1.Pod)
+		if pod.Spec.NodeName == "" || r.nodes[pod.Spec.NodeName] == nil || r.nothingNew(name, pod, c.Type) {
+			return nil
+		}
+		return []engine.Key{r.key(name)}
+	case engine.ConfigMaps, engine.Secrets:
+		var keys []engine.Key
+		for _, waiter := range r.waiters.of(dependency{c.Resource, name}) {
+			if run := r.runs[waiter]; run != nil {
+				run.retry = true
+				keys = append(keys, r.key(waiter))
+			}
+		}
+		return keys
+	}
+	return nil
+}
+
+// nothingNew reports whether a commit of a Pod is one of our own, or about a
+// finished Pod and of no interest to the kubelet.
+func (r *Reconciler) nothingNew(name types.NamespacedName, pod *corev1.Pod, t watch.EventType) bool {
+	run := r.runs[name]
+	if run == nil || t == watch.Deleted || run.pod.UID != pod.UID {
+		return false
+	}
+	if run.wrote == pod.ResourceVersion {
+		return true
+	}
+	return run.Finished && !run.dirty && pod.DeletionTimestamp == nil && pod.Generation == pod.Status.ObservedGeneration
+}
+
+// Reconcile implements engine.Reconciler.
+func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Time) (engine.Wake, error) {
+	name := types.NamespacedName{Namespace: key.Namespace, Name: key.Name}
+	pod, ok := engine.Get[*corev1.Pod](r.view, engine.Pods, name.Namespace, name.Name)
+	run := r.runs[name]
+	if run != nil && (!ok || run.pod.UID != pod.UID) {
+		r.forget(name, run)
+		run = nil
+	}
+	if !ok || r.nodes[pod.Spec.NodeName] == nil {
+		return engine.Wake{}, nil
+	}
+	if run == nil {
+		run = r.adopt(name, pod, now)
+	}
+	run.pod = pod
+	return r.sync(ctx, run, now)
+}
+
+// sync brings one Pod forward and reports its status.
+func (r *Reconciler) sync(ctx context.Context, run *podRun, now time.Time) (engine.Wake, error) {
+	r.recall(run, now)
+	r.unblock(run)
+	run.advance(now)
+	p := decide(run.pod, &run.podState, now)
+	for len(p.Do) > 0 {
+		for _, a := range p.Do {
+			r.apply(ctx, run, a, now)
+		}
+		p = decide(run.pod, &run.podState, now)
+	}
+	if err := r.report(ctx, run, now); err != nil {
+		return p.Wake, err
+	}
+	return p.Wake, r.remove(ctx, run)
+}
+
+// unblock lets a Pod try again what it waited for, once that may be there.
+//
+// Deviation: upstream's kubelet tries again every minute or so; we do as soon
+// as the object is written, so that nobody waits for it.
+func (r *Reconciler) unblock(run *podRun) {
+	if !run.retry {
+		return
+	}
+	run.retry, run.Blocked = false, false
+	for i := range run.Containers {
+		run.Containers[i].Blocked = false
+	}
+	r.waiters.drop(run.name)
+}
+
+// forget ends what still runs of a Pod that is gone from the API.
+func (r *Reconciler) forget(name types.NamespacedName, run *podRun) {
+	run.close()
+	run.node.release(run.IP)
+	r.waiters.drop(name)
+	r.cfg.Logs.Forget(name.Namespace, name.Name, run.pod.UID)
+	delete(r.runs, name)
+}
+
+// dependency is an object that a Pod cannot start without.
+type dependency struct {
+	resource engine.Resource
+	name     types.NamespacedName
+}
+
+// waiters holds the Pods that wait for an object.
+type waiters map[dependency]map[types.NamespacedName]bool
+
+func (w waiters) add(d dependency, pod types.NamespacedName) {
+	if w[d] == nil {
+		w[d] = map[types.NamespacedName]bool{}
+	}
+	w[d][pod] = true
+}
+
+// of returns the Pods that wait for d, sorted.
+func (w waiters) of(d dependency) []types.NamespacedName {
+	pods := make([]types.NamespacedName, 0, len(w[d]))
+	for pod := range w[d] {
+		pods = append(pods, pod)
+	}
+	slices.SortFunc(pods, func(a, b types.NamespacedName) int { return strings.Compare(a.String(), b.String()) })
+	return pods
+}
+
+func (w waiters) drop(pod types.NamespacedName) {
+	for d, pods := range w {
+		delete(pods, pod)
+		if len(pods) == 0 {
+			delete(w, d)
+		}
+	}
+}

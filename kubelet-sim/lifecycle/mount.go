@@ -1,0 +1,215 @@
+package lifecycle
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/kubernetes/third_party/forked/golang/expansion"
+
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
+)
+
+// makeRoot makes a container's file system: the image's, the files that the
+// kubelet manages and the volumes.
+func (r *Reconciler) makeRoot(run *podRun, c *corev1.Container, vars map[string]string, now time.Time) (*vfs.FS, error) {
+	root, err := r.cfg.Runtime.Root(c.Image, now)
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range [...]struct{ name, text string }{
+		{"/etc/hosts", hostsFile(run.pod, &run.podState, r.cfg.ClusterDomain)},
+		{"/etc/resolv.conf", resolvConf(run.pod, r.cfg.ClusterDomain, r.cfg.ClusterDNS)},
+	} {
+		if err := root.WriteFile(file.name, []byte(file.text), 0o644, now); err != nil {
+			return nil, err
+		}
+	}
+	for i := range c.VolumeMounts {
+		m := &c.VolumeMounts[i]
+		volume, ok := run.volumes[m.Name]
+		if !ok {
+			return nil, fmt.Errorf("volume %q of mount %q is not there", m.Name, m.MountPath)
+		}
+		if err := mount(root, volume, m, vars, now); err != nil {
+			return nil, err
+		}
+	}
+	return root, nil
+}
+
+// mount puts one volume into root. Source: makeMounts in k8s.io/kubernetes
+// pkg/kubelet v1.37.2.
+func mount(root *vfs.FS, v *volumeFS, m *corev1.VolumeMount, vars map[string]string, now time.Time) error {
+	at, sub := m.MountPath, m.SubPath
+	if !strings.HasPrefix(at, "/") {
+		at = "/" + at
+	}
+	if m.SubPathExpr != "" {
+		expanded, err := expandSubPath(m.SubPathExpr, vars)
+		if err != nil {
+			return err
+		}
+		sub = expanded
+	}
+	if v.build != nil && sub == "" {
+		return root.MountGenerated(at, v.get, now)
+	}
+	if path.IsAbs(sub) {
+		return fmt.Errorf("error SubPath `%s` must not be an absolute path", sub)
+	}
+	inside, within := path.Join("/", v.sub, sub), v.get()
+	user := vfs.User{Now: now}
+	if sub != "" {
+		if _, err := within.Stat(inside, user); errors.Is(err, fs.ErrNotExist) {
+			if err := within.MkdirAll(inside, 0o750, user); err != nil {
+				return fmt.Errorf("failed to create subPath directory for volumeMount %q of container", m.Name)
+			}
+		}
+	}
+	return root.Mount(at, within, inside, m.ReadOnly, now)
+}
+
+// expandSubPath replaces $(NAME); every name must be known. Source:
+// ExpandContainerVolumeMounts in k8s.io/kubernetes pkg/kubelet/container
+// v1.37.2.
+func expandSubPath(expr string, vars map[string]string) (string, error) {
+	unknown := ""
+	out := expansion.Expand(expr, func(name string) string {
+		value, ok := vars[name]
+		if !ok || value == "" {
+			unknown = name
+		}
+		return value
+	})
+	if unknown != "" {
+		return "", fmt.Errorf("missing value for %q", unknown)
+	}
+	return out, nil
+}
+
+// hostsHeader opens /etc/hosts. Source: managedHostsHeader and
+// managedHostsHeaderWithHostNetwork in k8s.io/kubernetes pkg/kubelet v1.37.2.
+const (
+	hostsHeader        = "# Kubernetes-managed hosts file.\n"
+	hostsHeaderNetwork = "# Kubernetes-managed hosts file (host network).\n"
+	hostsLocal         = "127.0.0.1\tlocalhost\n" +
+		"::1\tlocalhost ip6-localhost ip6-loopback\n" +
+		"fe00::0\tip6-localnet\n" +
+		"fe00::0\tip6-mcastprefix\n" +
+		"fe00::1\tip6-allnodes\n" +
+		"fe00::2\tip6-allrouters\n"
+)
+
+// hostsFile is /etc/hosts. Source: managedHostsFileContent, ibid.
+func hostsFile(pod *corev1.Pod, s *podState, clusterDomain string) string {
+	var b strings.Builder
+	host, domain := hostname(pod), ""
+	if pod.Spec.Subdomain != "" {
+		domain = fmt.Sprintf("%s.%s.%s.svc.%s\t", host, pod.Spec.Subdomain, pod.Namespace, clusterDomain)
+	}
+	if pod.Spec.HostNetwork {
+		b.WriteString(hostsHeaderNetwork + hostsLocal)
+		fmt.Fprintf(&b, "%s\t%s\n", s.HostIP, pod.Spec.NodeName)
+	} else {
+		b.WriteString(hostsHeader + hostsLocal)
+		fmt.Fprintf(&b, "%s\t%s%s\n", s.IP, domain, host)
+	}
+	if len(pod.Spec.HostAliases) > 0 {
+		b.WriteString("\n# Entries added by HostAliases.\n")
+	}
+	for _, alias := range pod.Spec.HostAliases {
+		fmt.Fprintf(&b, "%s\t%s\n", alias.IP, strings.Join(alias.Hostnames, "\t"))
+	}
+	return b.String()
+}
+
+// hostnameMax bounds a host name. Unit: bytes.
+const hostnameMax = 63
+
+// hostname is the Pod's. Source: Kubelet.GeneratePodHostNameAndDomain, ibid.
+func hostname(pod *corev1.Pod) string {
+	name := pod.Name
+	switch {
+	case pod.Spec.HostnameOverride != nil:
+		name = *pod.Spec.HostnameOverride
+	case pod.Spec.Hostname != "":
+		name = pod.Spec.Hostname
+	case pod.Spec.HostNetwork:
+		name = pod.Spec.NodeName
+	}
+	if len(name) > hostnameMax {
+		name = strings.TrimRight(name[:hostnameMax], "-.")
+	}
+	return name
+}
+
+// resolvConf is /etc/resolv.conf. Source: Configurer.GetPodDNS in
+// k8s.io/kubernetes pkg/kubelet/network/dns v1.37.2.
+func resolvConf(pod *corev1.Pod, clusterDomain, clusterDNS string) string {
+	var servers, searches, options []string
+	policy := pod.Spec.DNSPolicy
+	switch {
+	case policy == corev1.DNSNone:
+	case policy == corev1.DNSDefault, policy == corev1.DNSClusterFirst && pod.Spec.HostNetwork:
+		servers = []string{"10.0.0.2"} // the made-up resolver of the nodes
+	default:
+		servers = []string{clusterDNS}
+		searches = []string{pod.Namespace + ".svc." + clusterDomain, "svc." + clusterDomain, clusterDomain}
+		options = []string{"ndots:5"}
+	}
+	if c := pod.Spec.DNSConfig; c != nil {
+		servers, searches = unique(servers, c.Nameservers), unique(searches, c.Searches)
+		options = mergeOptions(options, c.Options)
+	}
+	var b strings.Builder
+	if len(searches) > 0 {
+		fmt.Fprintf(&b, "search %s\n", strings.Join(searches, " "))
+	}
+	for _, server := range servers {
+		fmt.Fprintf(&b, "nameserver %s\n", server)
+	}
+	if len(options) > 0 {
+		fmt.Fprintf(&b, "options %s\n", strings.Join(options, " "))
+	}
+	return b.String()
+}
+
+func unique(a, b []string) []string {
+	var out []string
+	seen := map[string]bool{}
+	for _, s := range append(a[:len(a):len(a)], b...) {
+		if !seen[s] {
+			seen[s] = true
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// mergeOptions appends more, which win over base.
+func mergeOptions(base []string, more []corev1.PodDNSConfigOption) []string {
+	var out []string
+	for _, old := range base {
+		name, _, _ := strings.Cut(old, ":")
+		replaced := false
+		for _, o := range more {
+			replaced = replaced || o.Name == name
+		}
+		if !replaced {
+			out = append(out, old)
+		}
+	}
+	for _, o := range more {
+		if o.Value != nil && *o.Value != "" {
+			out = append(out, o.Name+":"+*o.Value)
+		} else {
+			out = append(out, o.Name)
+		}
+	}
+	return out
+}

@@ -1,0 +1,99 @@
+package lifecycle
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/node"
+)
+
+// nodeState is what the Pods of one node share.
+type nodeState struct {
+	node.Node
+	recorder *engine.Recorder
+	// images holds the full names of those that were pulled.
+	images map[string]bool
+	host   *volumeFS
+	ips    ipPool
+}
+
+func newNodeState(n node.Node, recorder *engine.Recorder) (*nodeState, error) {
+	cidr, err := netip.ParsePrefix(n.PodCIDR)
+	if err != nil {
+		return nil, fmt.Errorf("lifecycle: node %q: PodCIDR %q: want for example 10.244.1.0/24: %w", n.Name, n.PodCIDR, err)
+	}
+	gateway := cidr.Masked().Addr().Next()
+	return &nodeState{
+		Node: n, recorder: recorder, images: map[string]bool{}, host: &volumeFS{},
+		ips: ipPool{cidr: cidr.Masked(), last: gateway, used: map[netip.Addr]bool{gateway: true}},
+	}, nil
+}
+
+// release gives a Pod's IP back; an address that is not the pool's is ignored.
+func (n *nodeState) release(ip string) {
+	if addr, err := netip.ParseAddr(ip); err == nil && ip != n.IP {
+		delete(n.ips.used, addr)
+	}
+}
+
+// ipPool hands out the addresses of a node in turn, so that one that was given
+// back is used again as late as possible. Source: the round-robin of CNI's
+// host-local plugin.
+type ipPool struct {
+	cidr netip.Prefix
+	last netip.Addr
+	used map[netip.Addr]bool
+}
+
+// take returns the next free address, or false if there is none.
+func (p *ipPool) take() (netip.Addr, bool) {
+	addr := p.last
+	for range 1 << (32 - p.cidr.Bits()) {
+		addr = addr.Next()
+		if !p.cidr.Contains(addr) || !p.cidr.Contains(addr.Next()) {
+			addr = p.cidr.Addr() // the last one is the broadcast address
+			continue
+		}
+		if !p.used[addr] {
+			p.used[addr], p.last = true, addr
+			return addr, true
+		}
+	}
+	return netip.Addr{}, false
+}
+
+// reserve marks an address as taken.
+func (p *ipPool) reserve(ip string) {
+	if addr, err := netip.ParseAddr(ip); err == nil && p.cidr.Contains(addr) {
+		p.used[addr] = true
+	}
+}
+
+// Images returns what a node has pulled, as its status lists it: the largest
+// first. It must be called on the engine's goroutine.
+func (r *Reconciler) Images(name string) []corev1.ContainerImage {
+	n := r.nodes[name]
+	if n == nil {
+		return nil
+	}
+	list := make([]corev1.ContainerImage, 0, len(n.images))
+	for full := range n.images {
+		list = append(list, corev1.ContainerImage{Names: []string{imageID(full), full}, SizeBytes: imageSize(full)})
+	}
+	slices.SortFunc(list, func(a, b corev1.ContainerImage) int {
+		if a.SizeBytes != b.SizeBytes {
+			return int(b.SizeBytes - a.SizeBytes)
+		}
+		return strings.Compare(a.Names[0], b.Names[0])
+	})
+	return list[:min(len(list), imagesShown)]
+}
+
+// imagesShown bounds the list. Source: nodeStatusMaxImages in k8s.io/kubernetes
+// pkg/kubelet/apis/config/v1beta1 v1.37.2.
+const imagesShown = 50

@@ -1,0 +1,77 @@
+package lifecycle
+
+import (
+	corev1 "k8s.io/api/core/v1"
+)
+
+// tally counts a Pod's containers by what they mean for its phase.
+type tally struct {
+	pendingInit, running, waiting, stopped, succeeded int
+}
+
+// phase returns the Pod's phase. Source: getPhase in k8s.io/kubernetes
+// pkg/kubelet v1.37.2, and manager.TerminatePod in pkg/kubelet/status, which
+// makes every Pod that was stopped Failed if it is not Succeeded.
+func phase(s *podState) corev1.PodPhase {
+	t := count(s)
+	switch {
+	case s.Finished && s.Stop != nil && s.Stop.Reason != "":
+		return corev1.PodFailed
+	case s.Finished && t.stopped > 0 && t.pendingInit+t.waiting == 0 && t.stopped == t.succeeded:
+		return corev1.PodSucceeded
+	case s.Finished:
+		return corev1.PodFailed
+	case t.pendingInit > 0 || t.waiting > 0:
+		return corev1.PodPending
+	default:
+		return corev1.PodRunning
+	}
+}
+
+// count looks at every container.
+//
+// The kubelet never shows a terminal phase while containers run (mergePodStatus
+// in pkg/kubelet/status): so phase needs Finished for it.
+func count(s *podState) tally {
+	var t tally
+	started := anyRegularStarted(s)
+	for i := range s.Containers {
+		c := &s.Containers[i]
+		switch c.Role {
+		case initializer:
+			t.addInit(c)
+		case sidecar:
+			if c.Stage == running {
+				t.running++
+			} else if c.Current == nil && !started {
+				t.pendingInit++
+			}
+		default:
+			t.addRegular(c)
+		}
+	}
+	return t
+}
+
+func (t *tally) addInit(c *containerState) {
+	if c.Stage == running {
+		t.running++
+	}
+	if !c.exited() || c.Current.ExitCode != 0 {
+		t.pendingInit++
+	}
+}
+
+func (t *tally) addRegular(c *containerState) {
+	switch {
+	case c.Stage == running:
+		t.running++
+	case !c.exited():
+		t.waiting++
+	default:
+		t.stopped++
+		if c.Current.ExitCode == 0 {
+			t.succeeded++
+		}
+	}
+}

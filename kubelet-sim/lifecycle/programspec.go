@@ -1,0 +1,89 @@
+package lifecycle
+
+import (
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
+
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program"
+)
+
+// programSpec says what container i runs, or why it cannot be created. Source:
+// generateContainerConfig in k8s.io/kubernetes pkg/kubelet/kuberuntime v1.37.2.
+func (r *Reconciler) programSpec(run *podRun, i int, d draw, at time.Time) (program.Spec, error) {
+	c := run.spec(run.pod, i)
+	env, vars, err := r.makeEnvironment(run, c)
+	if err != nil {
+		return program.Spec{}, err
+	}
+	user := securityOf(run.pod, c)
+	if user.nonRoot && user.uid == 0 {
+		return program.Spec{}, fmt.Errorf("container's runAsUser breaks non-root policy (pod: %q, container: %s)", podTitle(run.pod), c.Name)
+	}
+	root, err := r.makeRoot(run, c, vars, at)
+	if err != nil {
+		return program.Spec{}, err
+	}
+	return program.Spec{
+		Image: c.Image, Command: expandAll(c.Command, vars), Args: expandAll(c.Args, vars), Env: env,
+		WorkingDir: c.WorkingDir, Hostname: hostname(run.pod),
+		User: user.uid, Group: user.gid, Groups: user.groups, ReadOnlyRoot: user.readOnlyRoot,
+		Root:                   root,
+		RunsOn:                 run.Containers[i].Role != initializer && podutil.ContainerShouldRestart(*c, run.pod.Spec, 0),
+		UnknownRuntime:         r.cfg.UnknownRuntime,
+		Seed:                   d.seed(),
+		StdinOpen:              c.Stdin,
+		TTY:                    c.TTY,
+		TerminationMessagePath: c.TerminationMessagePath,
+		MemoryLimit:            c.Resources.Limits.Memory().Value(),
+	}, nil
+}
+
+// security is whom a container runs as. An ID of -1 is the image's.
+type security struct {
+	uid, gid     int64
+	groups       []int64
+	nonRoot      bool
+	readOnlyRoot bool
+}
+
+// securityOf joins the container's security context with the Pod's.
+func securityOf(pod *corev1.Pod, c *corev1.Container) security {
+	s := security{uid: -1, gid: -1}
+	if p := pod.Spec.SecurityContext; p != nil {
+		s.set(p.RunAsUser, p.RunAsGroup, p.RunAsNonRoot)
+		s.groups = append(s.groups, p.SupplementalGroups...)
+		if p.FSGroup != nil {
+			s.groups = append(s.groups, *p.FSGroup)
+		}
+	}
+	if c := c.SecurityContext; c != nil {
+		s.set(c.RunAsUser, c.RunAsGroup, c.RunAsNonRoot)
+		s.readOnlyRoot = isTrue(c.ReadOnlyRootFilesystem)
+	}
+	return s
+}
+
+func (s *security) set(uid, gid *int64, nonRoot *bool) {
+	if uid != nil {
+		s.uid = *uid
+	}
+	if gid != nil {
+		s.gid = *gid
+	}
+	if nonRoot != nil {
+		s.nonRoot = *nonRoot
+	}
+}
+
+// userStatus is the user in a container's status.
+//
+// Deviation: an image's own user is shown as root.
+func userStatus(pod *corev1.Pod, c *corev1.Container) *corev1.ContainerUser {
+	s := securityOf(pod, c)
+	linux := corev1.LinuxContainerUser{UID: max(s.uid, 0), GID: max(s.gid, 0)}
+	linux.SupplementalGroups = append([]int64{linux.GID}, s.groups...)
+	return &corev1.ContainerUser{Linux: &linux}
+}

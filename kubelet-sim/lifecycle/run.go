@@ -1,0 +1,142 @@
+package lifecycle
+
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
+)
+
+// Exit codes that the kubelet and the runtime give themselves.
+const (
+	exitKilled     = 137
+	exitStartError = 128
+)
+
+// resumesMax bounds how often a container goes on within one step. More than
+// that many sleeps lie behind only after a long stop of the server; what is
+// left of them is then skipped.
+const resumesMax = 200_000
+
+// podRun is a Pod with everything that runs of it.
+type podRun struct {
+	podState
+	name types.NamespacedName
+	pod  *corev1.Pod
+	node *nodeState
+	// parts go with podState.Containers.
+	parts   []part
+	volumes map[string]*volumeFS
+	// dirty: the status has to be written. wrote is the resource version that
+	// our last write got, retry says that a dependency has changed.
+	dirty bool
+	wrote string
+	retry bool
+	// removed: the API was told that the Pod may go.
+	removed bool
+}
+
+// part is a container's program and its logs.
+type part struct {
+	process Process
+	log     *stream.Log
+}
+
+// advance lets the programs go on up to now, in the order of their instants.
+func (r *podRun) advance(now time.Time) {
+	for n := 0; ; n++ {
+		i := r.nextToWake()
+		if i < 0 || r.Containers[i].WakeAt.After(now) {
+			return
+		}
+		at := r.Containers[i].WakeAt
+		if n > resumesMax {
+			at = now
+		}
+		r.parts[i].process.Resume(at)
+		r.collect(i, at)
+	}
+}
+
+// nextToWake returns the container whose program goes on first, -1 if none
+// does by itself.
+func (r *podRun) nextToWake() int {
+	first := -1
+	for i := range r.Containers {
+		c := &r.Containers[i]
+		if r.parts[i].process == nil || c.WakeAt.IsZero() {
+			continue
+		}
+		if first < 0 || c.WakeAt.Before(r.Containers[first].WakeAt) {
+			first = i
+		}
+	}
+	return first
+}
+
+// collect looks at a program after it was let run at an instant.
+func (r *podRun) collect(i int, at time.Time) {
+	c, p := &r.Containers[i], r.parts[i].process
+	state := p.State()
+	if !state.Exited {
+		c.WakeAt = state.WakeAt
+		return
+	}
+	reason := completed
+	switch {
+	case state.OOMKilled:
+		reason = oomKilled
+	case state.ExitCode != 0:
+		reason = failedReason
+	}
+	r.ended(i, at, state.ExitCode, reason)
+}
+
+// ended records the end of the container's instance.
+func (r *podRun) ended(i int, at time.Time, code int32, reason string) {
+	c, part := &r.Containers[i], &r.parts[i]
+	in := c.Current
+	in.Exited, in.FinishedAt, in.ExitCode, in.Reason = true, at, code, reason
+	part.log.End(at)
+	in.Message = r.terminationMessage(i)
+	part.process.Close()
+	part.process = nil
+	c.Stage, c.WakeAt, c.Terminating = idle, time.Time{}, false
+	r.dirty = true
+}
+
+// Bounds of termination messages. Units: bytes and lines. Source: runtime.go
+// in k8s.io/kubernetes pkg/kubelet/container v1.37.2.
+const (
+	messageMax         = 4096
+	messageLogMax      = 2048
+	messageLogLinesMax = 80
+	podMessagesMax     = 12 * 1024
+)
+
+// terminationMessage is what the ended container leaves in its status. Source:
+// convertToKubeContainerStatus in k8s.io/kubernetes pkg/kubelet/kuberuntime
+// and normalizeStatus in pkg/kubelet/status v1.37.2.
+func (r *podRun) terminationMessage(i int) string {
+	c, spec := &r.Containers[i], r.spec(r.pod, i)
+	data := r.parts[i].process.TerminationMessage()
+	message := string(data[max(len(data)-messageMax, 0):])
+	if message == "" && spec.TerminationMessagePolicy == corev1.TerminationMessageFallbackToLogsOnError && c.Current.ExitCode != 0 {
+		message = r.parts[i].log.Tail(messageLogLinesMax, messageLogMax)
+	}
+	return message[:min(len(message), podMessagesMax/len(r.Containers))]
+}
+
+// close ends every program without a trace.
+func (r *podRun) close() {
+	for i := range r.parts {
+		if p := &r.parts[i]; p.process != nil {
+			p.process.Close()
+			p.log.End(r.Cursor)
+			p.process = nil
+		}
+	}
+	r.volumes = nil
+}

@@ -1,0 +1,49 @@
+package lifecycle
+
+import (
+	"time"
+
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
+)
+
+// Runtime is what the kubelet asks to run containers.
+type Runtime interface {
+	// Pull says why an image cannot be pulled, nil if it can.
+	Pull(image string) error
+	// Root returns a new private file system for a container of an image.
+	Root(image string, now time.Time) (*vfs.FS, error)
+	// Start starts a container, as program.Start does.
+	Start(spec program.Spec, now time.Time) (Process, error)
+}
+
+// Process is a container that runs, see program.Process.
+type Process interface {
+	State() program.State
+	Resume(now time.Time)
+	Signal(sig kernel.Signal, now time.Time)
+	TerminationMessage() []byte
+	Close()
+}
+
+// programs is the Runtime of package program.
+type programs struct{ catalog *program.Catalog }
+
+// NewRuntime returns the runtime that simulates programs.
+func NewRuntime() Runtime { return programs{program.NewCatalog()} }
+
+func (p programs) Pull(image string) error { return program.Pull(image) }
+
+func (p programs) Root(image string, now time.Time) (*vfs.FS, error) {
+	return p.catalog.Root(image, now)
+}
+
+func (p programs) Start(spec program.Spec, now time.Time) (Process, error) {
+	spec.Catalog = p.catalog
+	process, err := program.Start(spec, now)
+	if err != nil {
+		return nil, err
+	}
+	return process, nil
+}

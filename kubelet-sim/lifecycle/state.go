@@ -1,0 +1,157 @@
+package lifecycle
+
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
+)
+
+// podState is what the kubelet knows of a Pod beside its API object.
+type podState struct {
+	// StartTime is when the kubelet first saw the Pod.
+	StartTime time.Time
+	// Sandbox is where the Pod's sandbox is, SandboxAt when it is ready.
+	Sandbox   sandbox
+	SandboxAt time.Time
+	// HostIP is the node's address, IP the Pod's, empty before the sandbox is
+	// ready.
+	HostIP, IP string
+	// Blocked: a volume cannot be mounted until some object changes.
+	Blocked bool
+	// Cursor is the last instant at which the kubelet was due to go on with
+	// the Pod; in a flowing clock the step itself comes a little later.
+	Cursor time.Time
+	// Containers holds the init containers, then the others, in the spec's
+	// order.
+	Containers []containerState
+	// Stop is set once the Pod must not run any longer.
+	Stop *stop
+	// Finished: every container has ended for good and the sandbox is gone.
+	Finished bool
+	// JobOwned: a Job waits for the Pod's end.
+	JobOwned bool
+}
+
+// sandbox is the state of a Pod's sandbox.
+type sandbox int
+
+const (
+	noSandbox sandbox = iota
+	sandboxStarting
+	sandboxReady
+	sandboxGone
+)
+
+// stop says why and since when a Pod is being stopped. Reason and Message go
+// into its status; a reason makes the Pod Failed.
+type stop struct {
+	Since           time.Time
+	Reason, Message string
+}
+
+// role is how a container takes part in its Pod's life.
+type role int
+
+const (
+	regular role = iota
+	initializer
+	sidecar
+)
+
+// stage is where a container is on its way.
+type stage int
+
+const (
+	// idle: it does not run, and nothing is under way.
+	idle stage = iota
+	// pulling its image, until At.
+	pulling
+	// creating: it starts at At.
+	creating
+	// running, or being stopped.
+	running
+)
+
+// containerState is what the kubelet knows of one container.
+type containerState struct {
+	Name  string
+	Role  role
+	Stage stage
+	At    time.Time
+	// Reason and Message say why it waits; empty for the usual reason.
+	Reason, Message string
+	// Blocked: it cannot be created until some object changes.
+	Blocked bool
+	// Current is the present or latest instance, Last the one before.
+	Current, Last *instance
+	// WakeAt is when the running program goes on by itself; zero if it waits.
+	WakeAt time.Time
+	// Terminating: it was asked to stop.
+	Terminating bool
+	// Ready is what the readiness probe says, true without one.
+	Ready bool
+	// PullStart is when the present pull began.
+	PullStart            time.Time
+	BackOff, PullBackOff backOff
+}
+
+// instance is one run of a container.
+type instance struct {
+	ID                    string
+	Attempt               int32
+	ImageID               string
+	StartedAt, FinishedAt time.Time
+	Exited                bool
+	ExitCode              int32
+	Reason, Message       string
+}
+
+// exited reports whether the container has run and does not run now.
+func (c *containerState) exited() bool { return c.Current != nil && c.Current.Exited }
+
+// attempt is the number of the container's next instance.
+func (c *containerState) attempt() int32 {
+	if c.Current == nil {
+		return 0
+	}
+	return c.Current.Attempt + 1
+}
+
+// spec returns the container's spec; pod must be the Pod that s was made from.
+func (s *podState) spec(pod *corev1.Pod, i int) *corev1.Container {
+	if n := len(pod.Spec.InitContainers); i >= n {
+		return &pod.Spec.Containers[i-n]
+	}
+	return &pod.Spec.InitContainers[i]
+}
+
+// restarts reports whether the exited container i may run again.
+func (s *podState) restarts(pod *corev1.Pod, i int) bool {
+	c := &s.Containers[i]
+	if c.Role == initializer && c.Current.ExitCode == 0 {
+		return false
+	}
+	return podutil.ContainerShouldRestart(*s.spec(pod, i), pod.Spec, c.Current.ExitCode)
+}
+
+// newPodState returns the state of a Pod that the kubelet sees for the first
+// time.
+func newPodState(pod *corev1.Pod, now time.Time) podState {
+	s := podState{StartTime: now, Cursor: now}
+	if owner := controllerOf(pod); owner != nil && owner.Kind == "Job" {
+		s.JobOwned = true
+	}
+	for i := range pod.Spec.InitContainers {
+		c := &pod.Spec.InitContainers[i]
+		how := initializer
+		if podutil.IsRestartableInitContainer(c) {
+			how = sidecar
+		}
+		s.Containers = append(s.Containers, containerState{Name: c.Name, Role: how})
+	}
+	for i := range pod.Spec.Containers {
+		s.Containers = append(s.Containers, containerState{Name: pod.Spec.Containers[i].Name})
+	}
+	return s
+}

@@ -1,0 +1,164 @@
+package lifecycle
+
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	resourcehelper "k8s.io/component-helpers/resource"
+)
+
+// Reasons of container states. Source: k8s.io/kubernetes pkg/kubelet,
+// pkg/kubelet/container, pkg/kubelet/images and pkg/kubelet/kuberuntime
+// v1.37.2; Completed, Error, OOMKilled and StartError are containerd's.
+const (
+	containerCreating      = "ContainerCreating"
+	podInitializing        = "PodInitializing"
+	completed              = "Completed"
+	failedReason           = "Error"
+	oomKilled              = "OOMKilled"
+	startErrorReason       = "StartError"
+	containerStatusUnknown = "ContainerStatusUnknown"
+	crashLoopBackOff       = "CrashLoopBackOff"
+	createConfigError      = "CreateContainerConfigError"
+	runContainerError      = "RunContainerError"
+	errImagePull           = "ErrImagePull"
+	imagePullBackOff       = "ImagePullBackOff"
+	errImageNeverPull      = "ErrImageNeverPull"
+	invalidImageName       = "InvalidImageName"
+)
+
+const notLocatedMessage = "The container could not be located when the pod was terminated"
+
+// status returns the Pod's status as the kubelet reports it. It reads nothing
+// but its arguments. Source: Kubelet.generateAPIPodStatus in k8s.io/kubernetes
+// pkg/kubelet v1.37.2.
+func status(pod *corev1.Pod, s *podState, now time.Time) corev1.PodStatus {
+	p := phase(s)
+	if old := pod.Status.Phase; old == corev1.PodSucceeded || old == corev1.PodFailed {
+		p = old // no Pod leaves a terminal phase
+	}
+	started := seconds(s.StartTime)
+	out := pod.Status // keeps what others own: QOSClass, claims, resize
+	out.Phase = p
+	if p != pod.Status.Phase {
+		out.Reason, out.Message = "", ""
+	}
+	if s.Finished && s.Stop != nil && s.Stop.Reason != "" && p == corev1.PodFailed {
+		out.Reason, out.Message = s.Stop.Reason, s.Stop.Message
+	}
+	out.ObservedGeneration = pod.Generation
+	out.Conditions = conditions(pod, s, p, now)
+	out.HostIP, out.HostIPs = s.HostIP, []corev1.HostIP{{IP: s.HostIP}}
+	if s.IP != "" {
+		out.PodIP, out.PodIPs = s.IP, []corev1.PodIP{{IP: s.IP}}
+	}
+	out.StartTime = &started
+	out.AllocatedResources = resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{})
+	out.InitContainerStatuses, out.ContainerStatuses = containerStatuses(pod, s)
+	return out
+}
+
+func containerStatuses(pod *corev1.Pod, s *podState) (init, rest []corev1.ContainerStatus) {
+	for i := range s.Containers {
+		one := containerStatus(pod, s, i)
+		if s.Containers[i].Role == regular {
+			rest = append(rest, one)
+		} else {
+			init = append(init, one)
+		}
+	}
+	return init, rest
+}
+
+// containerStatus describes one container. Source:
+// Kubelet.convertToAPIContainerStatuses in k8s.io/kubernetes pkg/kubelet
+// v1.37.2.
+func containerStatus(pod *corev1.Pod, s *podState, i int) corev1.ContainerStatus {
+	c, spec := &s.Containers[i], s.spec(pod, i)
+	started := c.Stage == running
+	out := corev1.ContainerStatus{
+		Name: c.Name, Image: spec.Image, Started: &started,
+		Ready:        started && c.Ready && c.Role != initializer,
+		VolumeMounts: mountStatuses(spec),
+	}
+	if c.Last != nil {
+		out.LastTerminationState.Terminated = terminated(c.Last)
+	}
+	now := c.Current
+	if now == nil {
+		out.State = neverStarted(pod, s, i)
+		return out
+	}
+	out.RestartCount, out.ImageID, out.ContainerID = now.Attempt, now.ImageID, now.ID
+	out.Image = fullImageName(spec.Image)
+	out.Resources, out.AllocatedResources = &spec.Resources, spec.Resources.Requests
+	out.User = userStatus(pod, spec)
+	switch {
+	case !now.Exited:
+		out.State.Running = &corev1.ContainerStateRunning{StartedAt: seconds(now.StartedAt)}
+	case c.Reason != "" && s.Stop == nil && s.restarts(pod, i):
+		out.State.Waiting = &corev1.ContainerStateWaiting{Reason: c.Reason, Message: c.Message}
+		out.LastTerminationState.Terminated = terminated(now)
+	default:
+		out.State.Terminated = terminated(now)
+		out.Ready = c.Role == initializer && now.ExitCode == 0
+	}
+	return out
+}
+
+// neverStarted is the state of a container without an instance. Once the Pod
+// is finished it counts as failed, see manager.TerminatePod in
+// k8s.io/kubernetes pkg/kubelet/status v1.37.2.
+func neverStarted(pod *corev1.Pod, s *podState, i int) corev1.ContainerState {
+	c := &s.Containers[i]
+	if s.Finished && (len(pod.Spec.InitContainers) == 0 || i == 0 || c.Role == regular && allInitDone(s)) {
+		return corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{
+			ExitCode: exitKilled, Reason: containerStatusUnknown, Message: notLocatedMessage,
+		}}
+	}
+	waiting := &corev1.ContainerStateWaiting{Reason: c.Reason, Message: c.Message}
+	if waiting.Reason == "" {
+		waiting.Reason = containerCreating
+		if len(pod.Spec.InitContainers) > 0 {
+			waiting.Reason = podInitializing
+		}
+	}
+	return corev1.ContainerState{Waiting: waiting}
+}
+
+func allInitDone(s *podState) bool {
+	for i := range s.Containers {
+		if c := &s.Containers[i]; c.Role == initializer && (!c.exited() || c.Current.ExitCode != 0) {
+			return false
+		}
+	}
+	return true
+}
+
+func terminated(in *instance) *corev1.ContainerStateTerminated {
+	return &corev1.ContainerStateTerminated{
+		ExitCode: in.ExitCode, Reason: in.Reason, Message: in.Message, ContainerID: in.ID,
+		StartedAt: seconds(in.StartedAt), FinishedAt: seconds(in.FinishedAt),
+	}
+}
+
+// seconds is t as a status shows it, without the fraction. Source:
+// normalizeStatus in k8s.io/kubernetes pkg/kubelet/status v1.37.2.
+func seconds(t time.Time) metav1.Time { return metav1.NewTime(t.Truncate(time.Second)) }
+
+func mountStatuses(spec *corev1.Container) []corev1.VolumeMountStatus {
+	if len(spec.VolumeMounts) == 0 {
+		return nil
+	}
+	out := make([]corev1.VolumeMountStatus, 0, len(spec.VolumeMounts))
+	for _, m := range spec.VolumeMounts {
+		one := corev1.VolumeMountStatus{Name: m.Name, MountPath: m.MountPath, ReadOnly: m.ReadOnly}
+		if m.ReadOnly {
+			disabled := corev1.RecursiveReadOnlyDisabled
+			one.RecursiveReadOnly = &disabled
+		}
+		out = append(out, one)
+	}
+	return out
+}

@@ -1,0 +1,192 @@
+package lifecycle
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
+)
+
+// volumeFS is one volume. Its contents are made when somebody first looks at
+// them: most programs never read their service account's token.
+type volumeFS struct {
+	fs    *vfs.FS
+	build func() *vfs.FS
+	// sub is the volume's root within fs.
+	sub string
+}
+
+func (v *volumeFS) get() *vfs.FS {
+	if v.fs == nil && v.build != nil {
+		v.fs, v.build = v.build(), nil
+	}
+	return v.fs
+}
+
+// volumeMode is the mode of a volume's root. Source: perm in k8s.io/kubernetes
+// pkg/volume/emptydir v1.37.2.
+const volumeMode = fs.ModeDir | 0o777
+
+// mountError is the kubelet's FailedMount.
+type mountError struct {
+	volume string
+	err    error
+}
+
+func (e *mountError) Error() string {
+	return fmt.Sprintf("MountVolume.SetUp failed for volume %q : %v", e.volume, e.err)
+}
+
+func (e *mountError) Unwrap() error { return e.err }
+
+// makeVolumes makes the Pod's volumes, or says which one cannot be made.
+func (r *Reconciler) makeVolumes(run *podRun, now time.Time) error {
+	volumes := make(map[string]*volumeFS, len(run.pod.Spec.Volumes))
+	for i := range run.pod.Spec.Volumes {
+		v := &run.pod.Spec.Volumes[i]
+		made, err := r.makeVolume(run, v, now)
+		if err != nil {
+			return &mountError{v.Name, err}
+		}
+		volumes[v.Name] = made
+	}
+	run.volumes = volumes
+	return nil
+}
+
+func (r *Reconciler) makeVolume(run *podRun, v *corev1.Volume, now time.Time) (*volumeFS, error) {
+	switch {
+	case v.EmptyDir != nil:
+		return emptyDir(run.pod, v.EmptyDir, now), nil
+	case v.HostPath != nil:
+		return hostPath(run.node.host, v.HostPath, now)
+	case v.PersistentVolumeClaim != nil:
+		return r.claim(types.NamespacedName{Namespace: run.pod.Namespace, Name: v.PersistentVolumeClaim.ClaimName}, now), nil
+	case v.ConfigMap != nil, v.Secret != nil, v.DownwardAPI != nil, v.Projected != nil:
+		p := payload{r: r, run: run}
+		if err := p.add(v); err != nil {
+			return nil, err
+		}
+		return p.volume(now), nil
+	}
+	// Deviation: a volume of any other type is an empty directory of the Pod.
+	return emptyDir(run.pod, &corev1.EmptyDirVolumeSource{}, now), nil
+}
+
+func emptyDir(pod *corev1.Pod, source *corev1.EmptyDirVolumeSource, now time.Time) *volumeFS {
+	fsType := "ext4"
+	if source.Medium == corev1.StorageMediumMemory {
+		fsType = "tmpfs"
+	}
+	volume := newVolume(fsType, pod, now)
+	if source.SizeLimit != nil {
+		volume.Limit = min(source.SizeLimit.Value(), vfs.SizeMax)
+	}
+	return &volumeFS{fs: volume}
+}
+
+// newVolume returns an empty volume that belongs to the Pod's fsGroup.
+func newVolume(fsType string, pod *corev1.Pod, now time.Time) *vfs.FS {
+	volume, root, mode := vfs.New(fsType, now), vfs.User{Now: now}, volumeMode
+	if group := fsGroup(pod); group != nil {
+		mode |= fs.ModeSetgid
+		_ = volume.Chown("/", 0, *group, root) // root may do that in an empty volume
+	}
+	_ = volume.Chmod("/", mode, root)
+	return volume
+}
+
+func fsGroup(pod *corev1.Pod) *int64 {
+	if pod.Spec.SecurityContext == nil {
+		return nil
+	}
+	return pod.Spec.SecurityContext.FSGroup
+}
+
+// claim returns the storage behind a claim.
+//
+// Deviation: it goes by the claim's name, lives as long as the server and is
+// never taken back.
+func (r *Reconciler) claim(name types.NamespacedName, now time.Time) *volumeFS {
+	v, ok := r.claims[name]
+	if !ok {
+		v = &volumeFS{fs: newVolume("ext4", &corev1.Pod{}, now)}
+		r.claims[name] = v
+	}
+	return v
+}
+
+// hostPath returns a place in the node's own file system, which holds nothing
+// but what Pods put there. Source: checkTypeInternal in k8s.io/kubernetes
+// pkg/volume/hostpath v1.37.2.
+func hostPath(host *volumeFS, source *corev1.HostPathVolumeSource, now time.Time) (*volumeFS, error) {
+	if host.fs == nil {
+		host.fs = vfs.New("ext4", now)
+	}
+	root, at := vfs.User{Now: now}, vfs.Clean(source.Path)
+	want := corev1.HostPathUnset
+	if source.Type != nil {
+		want = *source.Type
+	}
+	info, err := host.fs.Stat(at, root)
+	missing := errors.Is(err, fs.ErrNotExist)
+	switch {
+	case missing && (want == corev1.HostPathUnset || want == corev1.HostPathDirectoryOrCreate):
+		err = host.fs.MkdirAll(at, 0o755, root)
+	case missing && want == corev1.HostPathFileOrCreate:
+		if _, err = host.fs.Stat(path.Dir(at), root); err == nil {
+			err = host.fs.WriteFile(at, nil, 0o644, now)
+		}
+	case missing:
+		err = fmt.Errorf("hostPath type check failed, %s is not a %s, unable to determine its type: path %q does not exist", source.Path, typeName(want), source.Path)
+	case err == nil:
+		err = checkHostType(source.Path, want, info)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &volumeFS{fs: host.fs, sub: at}, nil
+}
+
+func checkHostType(name string, want corev1.HostPathType, info fs.FileInfo) error {
+	is := corev1.HostPathFile
+	if info.IsDir() {
+		is = corev1.HostPathDirectory
+	}
+	switch want {
+	case corev1.HostPathUnset, is:
+		return nil
+	case corev1.HostPathDirectoryOrCreate:
+		if is == corev1.HostPathDirectory {
+			return nil
+		}
+	case corev1.HostPathFileOrCreate:
+		if is == corev1.HostPathFile {
+			return nil
+		}
+	}
+	return fmt.Errorf("hostPath type check failed: %s is not a %s, it's a %s", name, typeName(want), is)
+}
+
+// typeName is how checkTypeInternal calls a type.
+func typeName(t corev1.HostPathType) string {
+	switch t {
+	case corev1.HostPathDirectory, corev1.HostPathDirectoryOrCreate:
+		return "directory"
+	case corev1.HostPathFile, corev1.HostPathFileOrCreate:
+		return "file"
+	case corev1.HostPathSocket:
+		return "socket file"
+	case corev1.HostPathCharDev:
+		return "character device"
+	case corev1.HostPathBlockDev:
+		return "block device"
+	}
+	return string(t)
+}

@@ -1,0 +1,84 @@
+package node
+
+import (
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// renewInterval is how often a Lease is renewed, reportInterval how often an
+// unchanged status is written. Unit: virtual time. Source: a quarter of
+// nodeLeaseDurationSeconds, and nodeStatusReportFrequency, in
+// k8s.io/kubernetes pkg/kubelet/apis/config/v1beta1 v1.37.2.
+const (
+	renewInterval        = 10 * time.Second
+	leaseDurationSeconds = 40
+	reportInterval       = 5 * time.Minute
+)
+
+// observed is what decide looks at. Node and Lease are nil if there is none.
+type observed struct {
+	Node           *corev1.Node
+	Lease          *coordinationv1.Lease
+	LeaseNamespace bool
+	// Registered: this run has created or found the Node.
+	Registered bool
+}
+
+// plan is what has to be done for a node, and when to look again.
+type plan struct {
+	Register, Report, RenewLease bool
+	// Announce: the kubelet has just started.
+	Announce bool
+	WakeAt   time.Time
+}
+
+// decide reads nothing but its arguments.
+func decide(o observed, now time.Time) plan {
+	if o.Node == nil {
+		if o.Registered {
+			return plan{WakeAt: now.Add(renewInterval)}
+		}
+		return plan{Register: true, Announce: true, RenewLease: o.LeaseNamespace, WakeAt: now.Add(renewInterval)}
+	}
+	p := plan{Announce: !o.Registered}
+	p.Report = !o.Registered || !now.Before(heartbeat(o.Node).Add(reportInterval))
+	p.RenewLease = o.LeaseNamespace && (o.Lease == nil || o.Lease.Spec.RenewTime == nil ||
+		!now.Before(o.Lease.Spec.RenewTime.Add(renewInterval)))
+	p.WakeAt = now.Add(renewInterval)
+	if o.Lease != nil && !p.RenewLease && o.Lease.Spec.RenewTime != nil {
+		p.WakeAt = o.Lease.Spec.RenewTime.Add(renewInterval)
+	}
+	return p
+}
+
+// heartbeat is when the kubelet last reported the node's status.
+func heartbeat(obj *corev1.Node) time.Time {
+	for _, c := range obj.Status.Conditions {
+		if c.Type == corev1.NodeReady {
+			return c.LastHeartbeatTime.Time
+		}
+	}
+	return time.Time{}
+}
+
+// renewed returns lease as it is after a renewal at now, and whether it has to
+// be created.
+func renewed(lease *coordinationv1.Lease, obj *corev1.Node, now time.Time) (next *coordinationv1.Lease, fresh bool) {
+	at := metav1.NewMicroTime(now)
+	if lease != nil {
+		next = lease.DeepCopy()
+		next.Spec.RenewTime = &at
+		return next, false
+	}
+	holder, seconds := obj.Name, int32(leaseDurationSeconds)
+	return &coordinationv1.Lease{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: corev1.NamespaceNodeLease, Name: obj.Name,
+			OwnerReferences: []metav1.OwnerReference{{APIVersion: "v1", Kind: "Node", Name: obj.Name, UID: obj.UID}},
+		},
+		Spec: coordinationv1.LeaseSpec{HolderIdentity: &holder, LeaseDurationSeconds: &seconds, RenewTime: &at},
+	}, true
+}
