@@ -1,0 +1,77 @@
+package lifecycle
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubesim-dev/kubesim/controllers/engine"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestStories(t *testing.T) {
+	for name, tc := range map[string]struct {
+		pod    *corev1.Pod
+		story  []string
+		events []string
+		log    string
+		took   time.Duration // at least, less than 10 s more
+	}{
+		"a Pod that succeeds": {
+			pod: newPod("p", runs("echo hello", "sleep 30", "echo done")),
+			story: []string{
+				"Pending", "Pending c:ContainerCreating", "Running c:Running", "Succeeded c:Completed=0",
+			},
+			log:  "hello\ndone\n",
+			took: 30 * time.Second,
+		},
+		"a Pod that fails at once": {
+			pod:   newPod("p", runs("exit 3")),
+			story: []string{"Pending", "Pending c:ContainerCreating", "Failed c:Error=3"},
+		},
+		"a program that does not exist": {
+			pod:   newPod("p", runs("no-such-program")),
+			story: []string{"Pending", "Pending c:ContainerCreating", "Failed c:StartError=128"},
+		},
+		"OnFailure in a Job backs off 10 s after the second failure": {
+			pod: newPod("p", policy(corev1.RestartPolicyOnFailure), ofJob(), volume("data"), runs("once /data/1", "once /data/2", "once /data/3", "echo ok")),
+			story: []string{
+				"Pending", "Pending c:ContainerCreating",
+				"Running c:Error=1", "Running c:Error=1(1)", "Running c:CrashLoopBackOff(1)",
+				"Running c:Error=1(2)", "Running c:CrashLoopBackOff(2)", "Succeeded c:Completed=0(3)",
+			},
+			log:  "ok\n",
+			took: 30 * time.Second,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCluster(t, engine.Auto)
+			c.create(engine.Pods, tc.pod)
+			if diff := cmp.Diff(tc.story, c.story("p")); diff != "" {
+				t.Errorf("story (-want +got):\n%s", diff)
+			}
+			if tc.events != nil {
+				if diff := cmp.Diff(tc.events, c.happened("p")); diff != "" {
+					t.Errorf("events (-want +got):\n%s", diff)
+				}
+			}
+			if diff := cmp.Diff(tc.log, c.read("p", nil)); diff != "" {
+				t.Errorf("log (-want +got):\n%s", diff)
+			}
+			if took := c.engine.Now().Sub(noon); took < tc.took || took > tc.took+10*time.Second {
+				t.Errorf("took %s, want %s", took, tc.took)
+			}
+		})
+	}
+}
+
+func volume(name string) option {
+	return func(p *corev1.Pod) {
+		p.Spec.Volumes = append(p.Spec.Volumes, corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}})
+		p.Spec.Containers[0].VolumeMounts = append(p.Spec.Containers[0].VolumeMounts, corev1.VolumeMount{Name: name, MountPath: "/" + name})
+	}
+}
