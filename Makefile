@@ -1,0 +1,82 @@
+# kubesim. `make` lists what can be made; every target works offline once the
+# module cache is warm.
+
+GO ?= go
+# golangci-lint is built from its module by `go run`: nothing to install.
+GOLANGCI_LINT := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+# RACE=1 builds the tests, and the kubesim that they run, with the race detector.
+race := $(if $(RACE),-race)
+
+# Binaries are stripped and reproducible: no path of the machine is in them.
+build_flags := -trimpath -ldflags '-s -w'
+
+# What the linker must tell upstream's binaries of their release, or they
+# believe that they are v0.0.0 and compare themselves with the server by that.
+release = $(shell awk '$$1 == "k8s.io/kubernetes" { print $$2; exit }' go.mod)
+release_vars = gitVersion=$(release) gitMajor=$(word 1,$(subst ., ,$(release:v%=%))) \
+	gitMinor=$(word 2,$(subst ., ,$(release))) gitTreeState=clean gitCommit=unknown
+release_ldflags = $(foreach package,k8s.io/component-base/version k8s.io/client-go/pkg/version, \
+	$(foreach var,$(release_vars),-X $(package).$(var)))
+
+.PHONY: help
+help: ## Show this list (default)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: bin/kubesim bin/kubectl ## Build bin/kubesim, and the release's own kubectl into bin/kubectl
+
+# Go knows best whether bin/kubesim is up to date.
+.PHONY: bin/kubesim
+bin/kubesim:
+	$(GO) build $(build_flags) -o $@ ./cmd/kubesim
+
+bin/kubectl: go.mod
+	$(GO) build -trimpath -ldflags '-s -w $(release_ldflags)' -o $@ k8s.io/kubernetes/cmd/kubectl
+
+.PHONY: run
+run: bin/kubesim ## Start a cluster; ARGS='--clock auto --seed 7' passes flags; Ctrl-C ends it
+	@exec bin/kubesim serve $(ARGS)
+
+.PHONY: test
+test: bin/kubectl ## Everything that must hold: units, storage suites, e2e scripts; RACE=1 finds races, TESTFLAGS=-short is quick
+	$(GO) test -vet=off -timeout 30m $(race) $(TESTFLAGS) ./...
+
+.PHONY: golden
+golden: bin/kubectl ## Rewrite the golden files of e2e/; commit one only if you can say why it changed
+	$(GO) test -vet=off ./e2e -update
+
+.PHONY: lint
+lint: ## Run golangci-lint (.golangci.yml has the reason of each rule)
+	@$(GOLANGCI_LINT) run ./... || { echo "lint: 'make fmt' repairs findings of gofmt and goimports; the others say what to do" >&2; exit 1; }
+
+.PHONY: fmt
+fmt: ## Format with gofmt and goimports
+	$(GOLANGCI_LINT) fmt
+
+.PHONY: tidy
+tidy: ## Check that go.mod and go.sum are tidy
+	@$(GO) mod tidy -diff || { echo "tidy: 'go mod tidy' repairs this" >&2; exit 1; }
+
+.PHONY: clean-tree
+clean-tree:
+	@test -z "$$(git status --porcelain)" || { git status --short; echo "verify: commit or remove these files" >&2; exit 1; }
+
+.PHONY: verify
+verify: ## Before a pull request: tidy, lint (with format), test, clean tree
+	@$(MAKE) --no-print-directory tidy
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory test
+	@$(MAKE) --no-print-directory clean-tree
+
+.PHONY: bench
+bench: build ## Measure start, memory, Pods/s, requests/s, latencies
+	$(GO) test -vet=off -bench . -run '^$$' ./storage ./controllers/engine ./kubelet-sim/...
+
+.PHONY: conformance
+conformance: build ## Run upstream's e2e specs: FOCUS='a regexp' or CLASS=jobs; minutes, in real time
+	e2e/conformance/run
+
+.PHONY: deviations
+deviations: ## List every place where we depart from upstream on purpose
+	@git grep -nE 'Deviation:' -- '*.go'
