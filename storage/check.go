@@ -40,8 +40,8 @@ func (db *DB) Check(ctx context.Context) error {
 }
 
 func (c *checker) run() error {
-	for err := range c.tx.Check() {
-		c.wrong("bbolt: %w", err)
+	if err := guard(func() error { return verifyAll(c.tx) }); err != nil {
+		return err
 	}
 	if c.pruned > c.compacted || c.compacted > c.current {
 		c.wrong("pruned %d, compacted %d, current %d are out of order", c.pruned, c.compacted, c.current)

@@ -83,17 +83,35 @@ func closeDB(t testing.TB, db *DB) {
 	}
 }
 
-// podStore registers Pods with db.
-func podStore(t testing.TB, db *DB, codec runtime.Codec, transformer value.Transformer) *Store {
-	t.Helper()
-	s, err := db.Resource(ResourceConfig{
+func podConfig(codec runtime.Codec) ResourceConfig {
+	return ResourceConfig{
 		GroupResource:  schema.GroupResource{Resource: "pods"},
 		Codec:          codec,
 		NewFunc:        func() runtime.Object { return &example.Pod{} },
 		NewListFunc:    func() runtime.Object { return &example.PodList{} },
 		ResourcePrefix: "/pods/",
-		Transformer:    transformer,
-	})
+	}
+}
+
+// podStore registers Pods with db.
+func podStore(t testing.TB, db *DB, codec runtime.Codec, transformer value.Transformer) *Store {
+	t.Helper()
+	rc := podConfig(codec)
+	rc.Transformer = transformer
+	s, err := db.Resource(rc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// podStoreOrNil is podStore for a file that may be damaged.
+func podStoreOrNil(t testing.TB, db *DB) *Store {
+	t.Helper()
+	s, err := db.Resource(podConfig(testCodec(t)))
+	if errors.Is(err, ErrCorrupt) {
+		return nil
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

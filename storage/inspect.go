@@ -101,13 +101,35 @@ func verify(path string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, bolt.Close()) }()
-	return guard(func() error { return bolt.View(verifyPages) })
+	return guard(func() error {
+		return bolt.View(verifyAll)
+	})
 }
 
 // guard runs f; a panic over damaged pages is ErrCorrupt.
 func guard(f func() error) (err error) {
 	defer recoverDamage(&err)()
 	return f()
+}
+
+// verifyAll looks for damage in every page.
+func verifyAll(tx *bbolt.Tx) error {
+	if err := verifyPages(tx); err != nil {
+		return err
+	}
+	return bboltCheck(tx)
+}
+
+// bboltCheck runs bbolt's own check. Call it after verifyPages: it works on a
+// goroutine of its own, on which a fault over a damaged page ends the process.
+func bboltCheck(tx *bbolt.Tx) error {
+	var problems []error
+	for err := range tx.Check() {
+		if len(problems) < problemsMax {
+			problems = append(problems, fmt.Errorf("bbolt: %w: %w", err, ErrCorrupt))
+		}
+	}
+	return errors.Join(problems...)
 }
 
 // verifyPages visits every page and checks every record's checksum.

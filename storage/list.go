@@ -195,7 +195,7 @@ func countAfter(tx *bbolt.Tx, prefix, last string, rev int64) (n int64) {
 // the last key taken and whether the limit left some of the page.
 func (l *listing) take(ctx context.Context, p page) (last string, full bool, err error) {
 	pred := &l.opts.Predicate
-	l.into.Grow(min(len(p.recs), pageMax))
+	l.grow(len(p.recs))
 	for i, r := range p.recs {
 		if err := ctx.Err(); err != nil {
 			return "", false, storage.NewTimeoutError(r.key, "request did not complete within requested timeout")
@@ -210,13 +210,27 @@ func (l *listing) take(ctx context.Context, p page) (last string, full bool, err
 		}
 		// An object whose attributes cannot be told does not match.
 		if ok, err := pred.Matches(obj); err == nil && ok {
-			l.into.Set(reflect.Append(l.into, reflect.ValueOf(obj).Elem()))
+			n := l.into.Len()
+			l.grow(1)
+			l.into.SetLen(n + 1)
+			l.into.Index(n).Set(reflect.ValueOf(obj).Elem())
 		}
 		if pred.Limit > 0 && int64(l.into.Len()) >= pred.Limit {
 			return last, i+1 < len(p.recs) || p.more, nil
 		}
 	}
 	return last, false, nil
+}
+
+// grow makes room for n more items; at once for all of them if the list is of
+// the whole resource.
+func (l *listing) grow(n int) {
+	if l.into.Cap() == 0 && l.prefix == l.s.root() && l.opts.Predicate.Limit == 0 && l.opts.Predicate.Empty() {
+		n = max(n, int(min(l.s.counts.keys.Load(), remainingMax)))
+	}
+	if l.into.Len()+n > l.into.Cap() {
+		l.into.Grow(n)
+	}
 }
 
 // item decodes one record to the list's element type.

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
@@ -20,6 +22,8 @@ const (
 	// mapBytes is reserved as address space, not memory: while the file is
 	// smaller, no reader can hold up a commit (bbolt's Options.InitialMmapSize).
 	mapBytes = 256 << 20
+	// growBytes is by how much the file grows at a time (bbolt's DB.AllocSize).
+	growBytes = 4 << 20
 )
 
 // Open opens or creates the file. Its errors wrap ErrInUse, ErrNewerFormat,
@@ -50,6 +54,7 @@ func Open(cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, explain(cfg.Path, err)
 	}
+	bolt.AllocSize = growBytes
 	db := &DB{
 		cfg:      cfg,
 		bolt:     bolt,
@@ -68,10 +73,23 @@ func Open(cfg Config) (*DB, error) {
 	return db, nil
 }
 
-// openFile is bbolt.Open whose panics over a damaged file are errors.
-func openFile(path string, opts *bbolt.Options) (_ *bbolt.DB, err error) {
-	defer recoverDamage(&err)()
-	return bbolt.Open(path, 0o600, opts)
+// openFile is bbolt.Open whose panics over a damaged file are errors, after which
+// the file is not locked any more.
+func openFile(path string, opts *bbolt.Options) (*bbolt.DB, error) {
+	var file *os.File
+	opts.OpenFile = func(name string, flag int, mode os.FileMode) (f *os.File, err error) {
+		file, err = os.OpenFile(name, flag, mode)
+		return file, err
+	}
+	var bolt *bbolt.DB
+	err := guard(func() (err error) {
+		bolt, err = bbolt.Open(path, 0o600, opts)
+		return err
+	})
+	if err != nil && file != nil {
+		_ = file.Close() // closed already, unless bbolt panicked
+	}
+	return bolt, err
 }
 
 // recoverDamage turns bbolt's panics, and faults in its memory map, into
@@ -169,10 +187,21 @@ func explain(path string, err error) error {
 		advice = "create its directory first"
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		err, advice = fmt.Errorf("%w: %w", ErrReadOnly, err), "make it writable, or use another --data-dir"
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EFBIG):
+	case diskFull(err):
 		err, advice = fmt.Errorf("%w: %w", ErrDiskFull, err), "free some space and start again; what was acknowledged is safe"
 	default:
 		return fmt.Errorf("storage: %s: %w", path, err)
 	}
 	return fmt.Errorf("storage: %s: %w: %s", path, err, advice)
+}
+
+// diskFull also reads the text: bbolt does not wrap the error of a file that
+// cannot grow.
+func diskFull(err error) bool {
+	for _, e := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG} {
+		if errors.Is(err, e) || strings.Contains(err.Error(), e.Error()) {
+			return true
+		}
+	}
+	return false
 }
