@@ -158,10 +158,16 @@ func (f *fakeAPI) Update(_ context.Context, _ engine.Identity, r engine.Resource
 		next.SetDeletionTimestamp(old.GetDeletionTimestamp())
 		next.SetDeletionGracePeriodSeconds(old.GetDeletionGracePeriodSeconds())
 	}
-	if next.GetDeletionTimestamp() != nil && len(next.GetFinalizers()) == 0 && gracePeriod(next) == 0 {
+	if next.GetDeletionTimestamp() != nil && free(next) {
 		return f.commit(watch.Deleted, r, next, old), nil
 	}
 	return f.commit(watch.Modified, r, next, old), nil
+}
+
+// free reports whether nothing keeps an object that is being deleted.
+func free(obj engine.Object) bool {
+	ns, ok := obj.(*corev1.Namespace)
+	return len(obj.GetFinalizers()) == 0 && gracePeriod(obj) == 0 && (!ok || len(ns.Spec.Finalizers) == 0)
 }
 
 func gracePeriod(obj engine.Object) int64 {
@@ -217,11 +223,10 @@ func (f *fakeAPI) delete(r engine.Resource, old engine.Object, opts metav1.Delet
 		next.SetDeletionTimestamp(&at)
 		next.SetDeletionGracePeriodSeconds(&grace)
 	}
-	ns, isNamespace := next.(*corev1.Namespace)
-	if isNamespace {
+	if ns, ok := next.(*corev1.Namespace); ok {
 		ns.Status.Phase = corev1.NamespaceTerminating
 	}
-	if len(next.GetFinalizers()) == 0 && gracePeriod(next) == 0 && (!isNamespace || len(ns.Spec.Finalizers) == 0) {
+	if free(next) {
 		f.commit(watch.Deleted, r, next, old)
 		return
 	}

@@ -150,7 +150,10 @@ func TestJobStories(t *testing.T) {
 			summary{Conditions: complete("CompletionsReached"), Succeed: 4, Completed: "0-3", Created: []int{0, 0, 1, 2}, Took: 6 * time.Second},
 		},
 		"backoffLimitPerIndex lets the other indexes go on": {
-			newJob("pi", indexed(4, 4), func(s *batchv1.JobSpec) { n, m := int32(1), int32(1000); s.BackoffLimitPerIndex, s.BackoffLimit = &n, &m }),
+			newJob("pi", indexed(4, 4), func(s *batchv1.JobSpec) {
+				n, m := int32(1), int32(1000)
+				s.BackoffLimitPerIndex, s.BackoffLimit = &n, &m
+			}),
 			byIndex(func(ix int) end { return end{time.Second, int32(ix % 2)} }),
 			summary{Conditions: failed("FailedIndexes"), Succeed: 2, Fail: 4, Completed: "0,2", Created: []int{0, 0, 0, 0, 11, 11}, Took: 12 * time.Second},
 		},
@@ -281,7 +284,9 @@ func TestDeletingAPodCountsItAsFailedAndReplacesItAfterTheBackoff(t *testing.T) 
 
 func TestTwoRunsWriteTheSameLog(t *testing.T) {
 	run := func() string {
-		w := jobWorld(t, engine.Auto, func(pod *corev1.Pod, nth int) end { return end{time.Duration(1+nth%7) * time.Second, int32(nth % 3 / 2)} })
+		w := jobWorld(t, engine.Auto, func(pod *corev1.Pod, nth int) end {
+			return end{time.Duration(1+nth%7) * time.Second, int32(nth % 3 / 2)}
+		})
 		for i := range 20 {
 			w.create(engine.Jobs, newJob(fmt.Sprintf("job-%d", i), size(int32(i), 3)))
 		}

@@ -82,18 +82,17 @@ func unblock(obj engine.Object, really bool) {
 }
 
 // reportForeign tells of an object that is deleted because its owner lives in
-// another namespace: a mistake that otherwise looks like bad luck. Objects that
-// the View has seen together with their owner never come here.
+// another namespace: a mistake that otherwise looks like bad luck.
+//
+// Deviation: not if the owner is a Pod.
 func (r *Reconciler) reportForeign(ctx context.Context, n node) {
 	for _, o := range r.owners(n) {
 		res := r.resourceOf(o.Ref)
-		if !o.dangling() || !res.Namespaced {
+		if !o.dangling() || !res.Namespaced || res.Name == engine.Pods {
 			continue
 		}
-		for _, obj := range engine.List[engine.Object](r.view, res.Name, "") {
-			if obj.GetUID() == o.Ref.UID {
-				r.refuse(ctx, n, o.Ref)
-			}
+		if len(engine.ByIndex[engine.Object](r.view, res.Name, uidIndex, string(o.Ref.UID))) > 0 {
+			r.refuse(ctx, n, o.Ref)
 		}
 	}
 }

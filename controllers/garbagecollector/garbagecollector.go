@@ -82,8 +82,13 @@ type Reconciler struct {
 
 var _ engine.Reconciler = (*Reconciler)(nil)
 
-// ownerIndex files every object under the UIDs of its owners.
-const ownerIndex = "garbagecollector-owner"
+const (
+	// ownerIndex files every object under the UIDs of its owners.
+	ownerIndex = "garbagecollector-owner"
+	// uidIndex files namespaced objects under their own UID, but for Pods:
+	// they are many and own nothing.
+	uidIndex = "garbagecollector-uid"
+)
 
 // New returns a Reconciler. It must be called before the engine starts.
 func New(cfg Config) (*Reconciler, error) {
@@ -100,6 +105,9 @@ func New(cfg Config) (*Reconciler, error) {
 		r.byName[res.Name] = res
 		r.byKind[res.GVK.GroupKind()] = res
 		cfg.View.Index(res.Name, ownerIndex, ownerUIDs)
+		if res.Namespaced && res.Name != engine.Pods {
+			cfg.View.Index(res.Name, uidIndex, func(obj engine.Object) []string { return []string{string(obj.GetUID())} })
+		}
 	}
 	return r, nil
 }

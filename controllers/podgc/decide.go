@@ -1,0 +1,170 @@
+package podgc
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
+
+	"github.com/kubesim-dev/kubesim/controllers/engine"
+)
+
+// plan is which Pods to delete by force, and when to look again.
+type plan struct {
+	Delete []*corev1.Pod
+	// Orphaned: they are deleted because their Node is gone.
+	Orphaned bool
+	WakeAt   time.Time
+}
+
+// Reconcile implements engine.Reconciler. Missing Nodes and Pods that cannot
+// end are work: a Job may wait for them. The number of finished Pods is a
+// chore.
+func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Time) (engine.Wake, error) {
+	var p plan
+	kind := engine.Work
+	if name, ok := strings.CutPrefix(key.Name, nodePrefix); ok {
+		p = r.node(name, now)
+	} else if name, ok := strings.CutPrefix(key.Name, podPrefix); ok {
+		if pod, ok := engine.Get[*corev1.Pod](r.view, engine.Pods, key.Namespace, name); ok {
+			p = decideUnscheduled(pod, now)
+		}
+	} else {
+		p, kind = r.terminatedPods(now), engine.Chore
+	}
+	return engine.Wake{At: p.WakeAt, Kind: kind}, r.apply(ctx, p, now)
+}
+
+func (r *Reconciler) node(name string, now time.Time) plan {
+	node, exists := engine.Get[*corev1.Node](r.view, engine.Nodes, "", name)
+	since, missed := r.missing[name]
+	if !exists && !missed {
+		since = now
+		r.missing[name] = now
+	}
+	if exists {
+		delete(r.missing, name)
+	}
+	var pods []*corev1.Pod
+	for _, pod := range engine.List[*corev1.Pod](r.view, engine.Pods, "") {
+		if pod.Spec.NodeName == name {
+			pods = append(pods, pod)
+		}
+	}
+	p := decideNode(node, pods, since, now)
+	if len(p.Delete) > 0 || len(pods) == 0 {
+		delete(r.missing, name)
+	}
+	return p
+}
+
+// decideNode returns what to do about the Pods of a Node, which is nil if it
+// has been missing since an instant. A Node that comes back within the
+// quarantine keeps its Pods.
+func decideNode(node *corev1.Node, pods []*corev1.Pod, since, now time.Time) plan {
+	if node == nil {
+		if at := since.Add(quarantine); len(pods) > 0 && now.Before(at) {
+			return plan{WakeAt: at}
+		}
+		return plan{Delete: pods, Orphaned: len(pods) > 0}
+	}
+	if !outOfService(node) {
+		return plan{}
+	}
+	return plan{Delete: slices.DeleteFunc(slices.Clone(pods), func(pod *corev1.Pod) bool { return pod.DeletionTimestamp == nil })}
+}
+
+// outOfService reports whether the Node is not ready and an operator has said
+// that it will not come back.
+func outOfService(node *corev1.Node) bool {
+	tainted := slices.ContainsFunc(node.Spec.Taints, func(t corev1.Taint) bool { return t.Key == corev1.TaintNodeOutOfService })
+	ready := slices.ContainsFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool {
+		return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
+	})
+	return tainted && !ready
+}
+
+// decideUnscheduled returns what to do about a Pod that is being deleted
+// without having had a Node, and so a kubelet to end it.
+func decideUnscheduled(pod *corev1.Pod, now time.Time) plan {
+	if pod.DeletionTimestamp == nil || pod.Spec.NodeName != "" {
+		return plan{}
+	}
+	grace := time.Duration(0)
+	if s := pod.DeletionGracePeriodSeconds; s != nil {
+		grace = time.Duration(*s) * time.Second
+	}
+	if at := pod.DeletionTimestamp.Add(period - grace); now.Before(at) {
+		return plan{WakeAt: at}
+	}
+	return plan{Delete: []*corev1.Pod{pod}}
+}
+
+// terminatedPods sweeps at most once a period, because a sweep goes through
+// all Pods.
+func (r *Reconciler) terminatedPods(now time.Time) plan {
+	if r.threshold == 0 || r.terminated <= r.threshold {
+		return plan{}
+	}
+	if r.sweep.IsZero() {
+		r.sweep = now.Add(period)
+	}
+	if now.Before(r.sweep) {
+		return plan{WakeAt: r.sweep}
+	}
+	r.sweep = time.Time{}
+	return decideTerminated(engine.List[*corev1.Pod](r.view, engine.Pods, ""), r.threshold)
+}
+
+// decideTerminated returns the oldest finished Pods above threshold, evicted
+// ones first.
+func decideTerminated(pods []*corev1.Pod, threshold int) plan {
+	finished := slices.DeleteFunc(slices.Clone(pods), func(pod *corev1.Pod) bool { return !podutil.IsPodTerminal(pod) })
+	if len(finished) <= threshold {
+		return plan{}
+	}
+	slices.SortFunc(finished, func(a, b *corev1.Pod) int {
+		return cmp.Or(
+			cmp.Compare(notEvicted(a), notEvicted(b)),
+			a.CreationTimestamp.Compare(b.CreationTimestamp.Time),
+			cmp.Compare(a.Name, b.Name),
+			cmp.Compare(a.Namespace, b.Namespace),
+		)
+	})
+	return plan{Delete: finished[:len(finished)-threshold]}
+}
+
+func notEvicted(pod *corev1.Pod) int {
+	if pod.Status.Phase == corev1.PodFailed && pod.Status.Reason == "Evicted" {
+		return 0
+	}
+	return 1
+}
+
+// failed returns the Pod as Failed; an orphaned one with the condition that
+// says so.
+func failed(pod *corev1.Pod, orphaned bool, now time.Time) *corev1.Pod {
+	pod = pod.DeepCopy()
+	pod.Status.Phase = corev1.PodFailed
+	pod.Status.ObservedGeneration = podutil.CalculatePodStatusObservedGeneration(pod)
+	if !orphaned {
+		return pod
+	}
+	c := corev1.PodCondition{
+		Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue,
+		Reason: "DeletionByPodGC", Message: "PodGC: node no longer exists",
+		ObservedGeneration: podutil.CalculatePodConditionObservedGeneration(&pod.Status, pod.Generation, corev1.DisruptionTarget),
+		LastTransitionTime: metav1.NewTime(now),
+	}
+	if i, have := podutil.GetPodCondition(&pod.Status, corev1.DisruptionTarget); have != nil {
+		pod.Status.Conditions[i] = c
+	} else {
+		pod.Status.Conditions = append(pod.Status.Conditions, c)
+	}
+	return pod
+}
