@@ -86,8 +86,11 @@ func (r *Reconciler) beginSandbox(ctx context.Context, run *podRun, now time.Tim
 		return
 	}
 	d := r.draw(run, 0)
-	wait := between(d.number("sandbox"), sandboxMin, sandboxMax)
-	run.Sandbox, run.SandboxAt = sandboxStarting, d.startAt(now.Add(wait))
+	ready := now.Add(between(d.number("sandbox"), sandboxMin, sandboxMax))
+	if first := run.spec(run.pod, 0); first.ImagePullPolicy != corev1.PullAlways && run.node.images[fullImageName(first.Image)] {
+		ready = d.startAt(ready) // the container starts at once
+	}
+	run.Sandbox, run.SandboxAt = sandboxStarting, ready
 }
 
 func (r *Reconciler) endSandbox(ctx context.Context, run *podRun, now time.Time) {

@@ -41,15 +41,8 @@ func (r *Reconciler) pull(ctx context.Context, run *podRun, i int, now time.Time
 			wait = between(d.number("pull"), recheckMin, recheckMax)
 		}
 		c.Stage, c.PullStart = pulling, run.cursor(now)
-		c.At = c.PullStart.Add(wait)
-		run.pullIntoStart(r, i)
+		c.At = d.startAt(c.PullStart.Add(wait)) // then the container starts at once
 	}
-}
-
-// pullIntoStart lets the pull end when the container can start at once.
-func (run *podRun) pullIntoStart(r *Reconciler, i int) {
-	c := &run.Containers[i]
-	c.At = r.draw(run, i).startAt(c.At)
 }
 
 // cannot leaves the container waiting with a reason that only a change of the

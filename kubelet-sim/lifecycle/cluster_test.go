@@ -74,9 +74,13 @@ func restart(t *testing.T, mode engine.Mode, old *cluster) *cluster {
 		if err := <-done; !errors.Is(err, context.Canceled) {
 			t.Errorf("engine: %v", err)
 		}
+		kubelet.Close()
 		c.stop = func() {}
 	}
 	t.Cleanup(func() { c.stop() })
+	if err := c.engine.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	return c
 }
 

@@ -35,7 +35,7 @@ func decide(pod *corev1.Pod, s *podState, now time.Time) plan {
 	deadline := deadlineOf(pod, s)
 	switch {
 	case pod.DeletionTimestamp != nil || podutil.IsPodPhaseTerminal(pod.Status.Phase):
-		return plan{Do: []action{{Verb: stopPod, Container: -1, Stop: stop{Since: now}}}}
+		return plan{Do: []action{{Verb: stopPod, Container: -1, Stop: stop{Since: stoppedSince(pod, now)}}}}
 	case !deadline.IsZero() && !now.Before(deadline):
 		why := stop{Since: now, Reason: deadlineExceeded, Message: deadlineExceededMessage}
 		return plan{Do: []action{{Verb: stopPod, Container: -1, Stop: why}}}

@@ -26,6 +26,19 @@ func grace(pod *corev1.Pod) time.Duration {
 	return max(time.Duration(*seconds)*time.Second, graceMin)
 }
 
+// stoppedSince is when the Pod's grace period began: now, unless the server was
+// away since.
+func stoppedSince(pod *corev1.Pod, now time.Time) time.Time {
+	if pod.DeletionTimestamp == nil {
+		return now
+	}
+	began := pod.DeletionTimestamp.Add(-grace(pod))
+	if now.Sub(began) > time.Second {
+		return began
+	}
+	return now
+}
+
 // decideStop ends the containers: first the regular ones, then the sidecars in
 // reverse order, all within one grace period.
 func decideStop(pod *corev1.Pod, s *podState, now time.Time) plan {

@@ -14,8 +14,8 @@ import (
 // recheckMax that of asking the registry for an image that is there already.
 // Unit: virtual time.
 const (
-	pullMin, pullMax       = 500 * time.Millisecond, 2 * time.Second
-	recheckMin, recheckMax = 200 * time.Millisecond, 400 * time.Millisecond
+	pullMin, pullMax       = 400 * time.Millisecond, 1400 * time.Millisecond
+	recheckMin, recheckMax = 150 * time.Millisecond, 300 * time.Millisecond
 )
 
 // fullImageName is the name under which a runtime knows an image, as container

@@ -86,8 +86,8 @@ type Reconciler struct {
 	runs    map[types.NamespacedName]*podRun
 	claims  map[types.NamespacedName]*volumeFS
 	waiters waiters
-	// addressed: the IPs that Pods had before this run are taken.
-	addressed bool
+	// stocked: takeStock was done.
+	stocked bool
 
 	// mu guards recalls, which other goroutines ask for.
 	mu      sync.Mutex
@@ -223,6 +223,13 @@ func (r *Reconciler) forget(name types.NamespacedName, run *podRun) {
 	r.waiters.drop(name)
 	r.cfg.Logs.Forget(name.Namespace, name.Name, run.pod.UID)
 	delete(r.runs, name)
+}
+
+// Close ends every program. The engine must have stopped for good.
+func (r *Reconciler) Close() {
+	for _, run := range r.runs {
+		run.close()
+	}
 }
 
 // dependency is an object that a Pod cannot start without.

@@ -34,6 +34,9 @@ type podRun struct {
 	dirty bool
 	wrote string
 	retry bool
+	// apart: the Pod runs once more for its logs alone. replaying: what is
+	// missing now was there once.
+	apart, replaying bool
 	// removed: the API was told that the Pod may go.
 	removed bool
 }

@@ -24,7 +24,9 @@ func (r *fakeRuntime) Pull(image string) error {
 	return nil
 }
 
-func (r *fakeRuntime) Root(_ string, now time.Time) (*vfs.FS, error) { return vfs.New("overlay", now), nil }
+func (r *fakeRuntime) Root(_ string, now time.Time) (*vfs.FS, error) {
+	return vfs.New("overlay", now), nil
+}
 
 func (r *fakeRuntime) Start(spec program.Spec, now time.Time) (Process, error) {
 	r.started = append(r.started, spec)

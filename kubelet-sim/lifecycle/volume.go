@@ -51,6 +51,9 @@ func (r *Reconciler) makeVolumes(run *podRun, now time.Time) error {
 	for i := range run.pod.Spec.Volumes {
 		v := &run.pod.Spec.Volumes[i]
 		made, err := r.makeVolume(run, v, now)
+		if err != nil && run.replaying {
+			made, err = emptyDir(run.pod, &corev1.EmptyDirVolumeSource{}, now), nil
+		}
 		if err != nil {
 			return &mountError{v.Name, err}
 		}
@@ -67,6 +70,9 @@ func (r *Reconciler) makeVolume(run *podRun, v *corev1.Volume, now time.Time) (*
 	case v.HostPath != nil:
 		return hostPath(run.node.host, v.HostPath, now)
 	case v.PersistentVolumeClaim != nil:
+		if run.apart {
+			return emptyDir(run.pod, &corev1.EmptyDirVolumeSource{}, now), nil
+		}
 		return r.claim(types.NamespacedName{Namespace: run.pod.Namespace, Name: v.PersistentVolumeClaim.ClaimName}, now), nil
 	case v.ConfigMap != nil, v.Secret != nil, v.DownwardAPI != nil, v.Projected != nil:
 		p := payload{r: r, run: run}

@@ -1,0 +1,100 @@
+package lifecycle
+
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
+
+	"github.com/kubesim-dev/kubesim/controllers/engine"
+)
+
+// adopt takes over a Pod that the kubelet has not met in this run: a new one,
+// or one of before the server started again.
+func (r *Reconciler) adopt(name types.NamespacedName, pod *corev1.Pod, now time.Time) *podRun {
+	r.takeStock()
+	run := r.newRun(name, pod, r.nodes[pod.Spec.NodeName], now)
+	r.runs[name] = run
+	switch {
+	case podutil.IsPodPhaseTerminal(pod.Status.Phase):
+		run.Finished, run.Sandbox = true, sandboxGone
+		r.cfg.Logs.Recallable(pod, func() { r.wantRecall(name) })
+	case pod.Status.StartTime == nil:
+		r.cfg.Logs.SetPod(pod)
+		run.dirty = true
+	default:
+		r.cfg.Logs.SetPod(pod)
+		restore(pod, &run.podState, r.drawOf(pod))
+		r.replay(run, now)
+	}
+	return run
+}
+
+func (r *Reconciler) newRun(name types.NamespacedName, pod *corev1.Pod, n *nodeState, now time.Time) *podRun {
+	run := &podRun{podState: newPodState(pod, now), name: name, pod: pod, node: n}
+	run.HostIP = n.IP
+	run.parts = make([]part, len(run.Containers))
+	return run
+}
+
+// takeStock takes over what the nodes have from an earlier run: the IPs of
+// their live Pods and the images.
+func (r *Reconciler) takeStock() {
+	if r.stocked {
+		return
+	}
+	r.stocked = true
+	for _, pod := range engine.List[*corev1.Pod](r.view, engine.Pods, "") {
+		n := r.nodes[pod.Spec.NodeName]
+		if n == nil {
+			continue
+		}
+		if !podutil.IsPodPhaseTerminal(pod.Status.Phase) {
+			n.ips.reserve(pod.Status.PodIP)
+		}
+		for _, list := range [][]corev1.ContainerStatus{pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses} {
+			for i := range list {
+				if list[i].ImageID != "" {
+					n.images[list[i].Image] = true
+				}
+			}
+		}
+	}
+}
+
+// wantRecall asks, from any goroutine, for the logs of a Pod that finished
+// before this run.
+func (r *Reconciler) wantRecall(name types.NamespacedName) {
+	r.mu.Lock()
+	r.recalls[name] = true
+	r.mu.Unlock()
+	r.cfg.Engine.Poke(r.key(name))
+}
+
+// recall runs the programs of a finished Pod once more, apart from everything
+// else, for what they print.
+func (r *Reconciler) recall(run *podRun, now time.Time) {
+	r.mu.Lock()
+	wanted := r.recalls[run.name]
+	delete(r.recalls, run.name)
+	r.mu.Unlock()
+	if !wanted {
+		return
+	}
+	apart := *run.node
+	apart.host = &volumeFS{}
+	again := r.newRun(run.name, run.pod, &apart, now)
+	again.apart = true
+	restore(run.pod, &again.podState, r.drawOf(run.pod))
+	r.replay(again, now)
+	again.close()
+	r.cfg.Logs.Recalled(run.name.Namespace, run.name.Name)
+}
+
+// drawOf returns what derives the numbers of the Pod's instances.
+func (r *Reconciler) drawOf(pod *corev1.Pod) func(container string, attempt int32) draw {
+	return func(container string, attempt int32) draw {
+		return draw{r.cfg.Engine.Random(), pod, container, attempt}
+	}
+}
