@@ -90,7 +90,7 @@ func modes(b *testing.B, f func(b *testing.B, s *Store, clients int)) {
 	}
 }
 
-// share out b.N operations over clients.
+// parallel shares b.N operations out over clients.
 func parallel(b *testing.B, clients int, op func(i int64) error) {
 	b.Helper()
 	var next atomic.Int64
@@ -231,5 +231,17 @@ func BenchmarkWatchFanOut100(b *testing.B) {
 	b.StartTimer()
 	for range watchers {
 		<-seen
+	}
+}
+
+// BenchmarkVerify50k is what Open does with a file of 50,000 Pods.
+func BenchmarkVerify50k(b *testing.B) {
+	s := benchStore(b, true)
+	fill(b, s, 50_000)
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := s.db.view(verifyAll); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

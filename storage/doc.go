@@ -42,6 +42,7 @@
 //
 // # Caveats
 //
-// bbolt's freelist is written on Close only. After a crash Open reads the whole
-// file once, verifies each record's checksum, and rebuilds the freelist.
+// Open reads the whole file and verifies each record's checksum, unless the file
+// is large and was closed. bbolt's freelist is written on Close only; after a
+// crash Open rebuilds it.
 package storage

@@ -35,8 +35,8 @@ func Open(cfg Config) (*DB, error) {
 	if cfg.CacheBytes == 0 {
 		cfg.CacheBytes = DefaultCacheBytes
 	}
-	clean, err := inspect(cfg.Path)
-	if err == nil && !clean {
+	trusted, err := inspect(cfg.Path)
+	if err == nil && !trusted {
 		err = verify(cfg.Path)
 	}
 	if err != nil {
