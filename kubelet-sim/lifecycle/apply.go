@@ -87,7 +87,7 @@ func (r *Reconciler) beginSandbox(ctx context.Context, run *podRun, now time.Tim
 	}
 	d := r.draw(run, 0)
 	ready := now.Add(between(d.number("sandbox"), sandboxMin, sandboxMax))
-	if first := run.spec(run.pod, 0); first.ImagePullPolicy != corev1.PullAlways && run.node.images[fullImageName(first.Image)] {
+	if first := run.spec(run.pod, 0); first.ImagePullPolicy != corev1.PullAlways && run.node.images[r.images.get(first.Image).full] {
 		ready = d.startAt(ready) // the container starts at once
 	}
 	run.Sandbox, run.SandboxAt = sandboxStarting, ready
@@ -155,9 +155,10 @@ func (run *podRun) begin(r *Reconciler, i int, d draw, at time.Time) {
 	if c.Last != nil {
 		r.cfg.Logs.DropLog(run.name.Namespace, run.name.Name, c.Last.ID)
 	}
+	im := r.images.get(run.spec(run.pod, i).Image)
 	in := &instance{
 		ID: d.containerID(), Attempt: d.attempt, StartedAt: at,
-		ImageID: imageID(fullImageName(run.spec(run.pod, i).Image)),
+		ImageID: im.id, Image: im.full,
 	}
 	c.Last, c.Current = c.Current, in
 	c.Stage, c.Reason, c.Message, c.Ready = running, "", "", true

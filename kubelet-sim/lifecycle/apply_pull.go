@@ -6,7 +6,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/kubernetes/pkg/util/parsers"
 )
 
 // pull looks for the container's image. Source: imageManager.EnsureImageExists
@@ -18,13 +17,14 @@ func (r *Reconciler) pull(ctx context.Context, run *podRun, i int, now time.Time
 	if c.exited() && c.Reason != createConfigError {
 		c.BackOff = c.BackOff.next(c.Current.FinishedAt, now)
 	}
-	if _, _, _, err := parsers.ParseImageName(spec.Image); err != nil {
-		message := fmt.Sprintf("Failed to apply default image tag %q: %v", spec.Image, err)
+	im := r.images.get(spec.Image)
+	if im.err != nil {
+		message := fmt.Sprintf("Failed to apply default image tag %q: %v", spec.Image, im.err)
 		run.event(ctx, i, corev1.EventTypeWarning, "InspectFailed", "%s", message)
 		run.cannot(ctx, i, invalidImageName, message)
 		return
 	}
-	present := run.node.images[fullImageName(spec.Image)]
+	present := run.node.images[im.full]
 	switch {
 	case present && spec.ImagePullPolicy != corev1.PullAlways:
 		run.event(ctx, i, corev1.EventTypeNormal, "Pulled", "Container image %q already present on machine and can be accessed by the pod", spec.Image)
@@ -76,12 +76,12 @@ func (r *Reconciler) endPull(ctx context.Context, run *podRun, i int) {
 		run.dirty = true
 		return
 	}
-	full := fullImageName(spec.Image)
-	run.node.images[full] = true
+	im := r.images.get(spec.Image)
+	run.node.images[im.full] = true
 	c.PullBackOff = backOff{}
 	took := c.At.Sub(c.PullStart).Truncate(time.Millisecond)
 	run.event(ctx, i, corev1.EventTypeNormal, "Pulled",
-		"Successfully pulled image %q in %v (%v including waiting). Image size: %v bytes.", spec.Image, took, took, imageSize(full))
+		"Successfully pulled image %q in %v (%v including waiting). Image size: %v bytes.", spec.Image, took, took, im.size)
 	r.create(run, i, c.At)
 }
 

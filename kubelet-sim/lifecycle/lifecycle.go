@@ -84,6 +84,7 @@ type Reconciler struct {
 	view    *engine.View
 	nodes   map[string]*nodeState
 	runs    map[types.NamespacedName]*podRun
+	images  images
 	claims  map[types.NamespacedName]*volumeFS
 	waiters waiters
 	// stocked: takeStock was done.
@@ -105,7 +106,7 @@ func New(cfg Config) (*Reconciler, error) {
 	r := &Reconciler{
 		cfg: cfg, view: cfg.Engine.View(),
 		nodes: map[string]*nodeState{}, runs: map[types.NamespacedName]*podRun{},
-		claims: map[types.NamespacedName]*volumeFS{}, waiters: waiters{}, recalls: map[types.NamespacedName]bool{},
+		images: images{}, claims: map[types.NamespacedName]*volumeFS{}, waiters: waiters{}, recalls: map[types.NamespacedName]bool{},
 	}
 	for _, resource := range []engine.Resource{engine.Pods, engine.Nodes, engine.ConfigMaps, engine.Secrets, engine.Services} {
 		r.view.Track(resource)

@@ -83,7 +83,7 @@ func (r *Reconciler) Images(name string) []corev1.ContainerImage {
 	}
 	list := make([]corev1.ContainerImage, 0, len(n.images))
 	for full := range n.images {
-		list = append(list, corev1.ContainerImage{Names: []string{imageID(full), full}, SizeBytes: imageSize(full)})
+		list = append(list, corev1.ContainerImage{Names: []string{r.images.get(full).id, full}, SizeBytes: imageSize(full)})
 	}
 	slices.SortFunc(list, func(a, b corev1.ContainerImage) int {
 		if a.SizeBytes != b.SizeBytes {

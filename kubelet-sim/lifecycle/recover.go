@@ -41,20 +41,20 @@ func restore(pod *corev1.Pod, s *podState, drawOf func(container string, attempt
 }
 
 func restoreContainer(c *containerState, st *corev1.ContainerStatus, drawOf func(container string, attempt int32) draw) {
-	last := restoreInstance(c.Name, st.LastTerminationState.Terminated, st.ImageID, st.RestartCount-1, drawOf)
+	last := restoreInstance(c.Name, st.LastTerminationState.Terminated, st, st.RestartCount-1, drawOf)
 	switch {
 	case st.State.Running != nil:
 		d := drawOf(c.Name, st.RestartCount)
 		c.Current = &instance{
-			ID: st.ContainerID, Attempt: st.RestartCount, ImageID: st.ImageID,
+			ID: st.ContainerID, Attempt: st.RestartCount, Image: st.Image, ImageID: st.ImageID,
 			StartedAt: d.exactly(st.State.Running.StartedAt.Time),
 		}
 		c.Last, c.Stage, c.Ready = last, running, st.Ready
 	case st.State.Terminated != nil && st.State.Terminated.ContainerID != "":
-		c.Current = restoreInstance(c.Name, st.State.Terminated, st.ImageID, st.RestartCount, drawOf)
+		c.Current = restoreInstance(c.Name, st.State.Terminated, st, st.RestartCount, drawOf)
 		c.Last = last
 	case st.State.Waiting != nil && last != nil:
-		c.Current = restoreInstance(c.Name, st.LastTerminationState.Terminated, st.ImageID, st.RestartCount, drawOf)
+		c.Current = restoreInstance(c.Name, st.LastTerminationState.Terminated, st, st.RestartCount, drawOf)
 		c.Reason, c.Message = st.State.Waiting.Reason, st.State.Waiting.Message
 	}
 	if c.Current != nil && c.Current.Attempt > 0 {
@@ -63,12 +63,12 @@ func restoreContainer(c *containerState, st *corev1.ContainerStatus, drawOf func
 }
 
 // restoreInstance returns nil if there was none.
-func restoreInstance(name string, t *corev1.ContainerStateTerminated, imageID string, attempt int32, drawOf func(string, int32) draw) *instance {
+func restoreInstance(name string, t *corev1.ContainerStateTerminated, st *corev1.ContainerStatus, attempt int32, drawOf func(string, int32) draw) *instance {
 	if t == nil || t.ContainerID == "" {
 		return nil
 	}
 	in := &instance{
-		ID: t.ContainerID, Attempt: attempt, ImageID: imageID, Exited: true,
+		ID: t.ContainerID, Attempt: attempt, Image: st.Image, ImageID: st.ImageID, Exited: true,
 		FinishedAt: t.FinishedAt.UTC(), ExitCode: t.ExitCode, Reason: t.Reason, Message: t.Message,
 		StartedAt: t.StartedAt.UTC(),
 	}

@@ -15,7 +15,7 @@ import (
 // fakeRuntime runs commands that are lists of steps: "echo x", "sleep 5",
 // "exit 3", "env NAME", "cat /file", "write /file text", "trap" (SIGTERM then
 // does not end it), "once /file" (exit 1 the first time), "hang".
-type fakeRuntime struct{ started []program.Spec }
+type fakeRuntime struct{}
 
 func (r *fakeRuntime) Pull(image string) error {
 	if strings.Contains(image, "non-existent") {
@@ -29,7 +29,6 @@ func (r *fakeRuntime) Root(_ string, now time.Time) (*vfs.FS, error) {
 }
 
 func (r *fakeRuntime) Start(spec program.Spec, now time.Time) (Process, error) {
-	r.started = append(r.started, spec)
 	if len(spec.Command) > 0 && spec.Command[0] == "no-such-program" {
 		return nil, &program.StartError{ExitCode: 127, Message: "executable file not found in $PATH"}
 	}

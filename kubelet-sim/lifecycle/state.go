@@ -100,7 +100,7 @@ type containerState struct {
 type instance struct {
 	ID                    string
 	Attempt               int32
-	ImageID               string
+	Image, ImageID        string // as the runtime names it
 	StartedAt, FinishedAt time.Time
 	Exited                bool
 	ExitCode              int32

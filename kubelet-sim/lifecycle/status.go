@@ -54,9 +54,21 @@ func status(pod *corev1.Pod, s *podState, now time.Time) corev1.PodStatus {
 		out.PodIP, out.PodIPs = s.IP, []corev1.PodIP{{IP: s.IP}}
 	}
 	out.StartTime = &started
-	out.AllocatedResources = resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{})
+	out.AllocatedResources = allocated(pod)
 	out.InitContainerStatuses, out.ContainerStatuses = containerStatuses(pod, s)
 	return out
+}
+
+// allocated is what the Pod asks for, nil for nothing.
+func allocated(pod *corev1.Pod) corev1.ResourceList {
+	some := pod.Spec.Resources != nil || len(pod.Spec.InitContainers) > 0 || len(pod.Spec.Overhead) > 0
+	for i := range pod.Spec.Containers {
+		some = some || len(pod.Spec.Containers[i].Resources.Requests) > 0
+	}
+	if !some {
+		return nil
+	}
+	return resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{})
 }
 
 func containerStatuses(pod *corev1.Pod, s *podState) (init, rest []corev1.ContainerStatus) {
@@ -91,7 +103,7 @@ func containerStatus(pod *corev1.Pod, s *podState, i int) corev1.ContainerStatus
 		return out
 	}
 	out.RestartCount, out.ImageID, out.ContainerID = now.Attempt, now.ImageID, now.ID
-	out.Image = fullImageName(spec.Image)
+	out.Image = now.Image
 	out.Resources, out.AllocatedResources = &spec.Resources, spec.Resources.Requests
 	out.User = userStatus(pod, spec)
 	switch {

@@ -53,6 +53,7 @@ func (l *Log) Append(at time.Time, stderr bool, data []byte) {
 		if end == 0 {
 			end = len(data)
 		}
+		end = min(end, lineMax-len(*part))
 		*part = append(*part, data[:end]...)
 		data = data[end:]
 		if text := *part; text[len(text)-1] == '\n' || len(text) >= lineMax {
