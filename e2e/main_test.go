@@ -1,0 +1,60 @@
+// Package e2e tells what a user sees: scripts run the real kubesim and the
+// release's own kubectl, and Go tests judge what needs more than a script:
+// repeatability, crashes, the API's error texts, the direction of imports.
+//
+// Invariant: no script waits by the wall clock. In clock modes auto and manual
+// a write is answered when the cluster has come to rest; where time flows,
+// `until` looks again.
+package e2e
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/kubesim-dev/kubesim/cmd/kubesim/app"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files inside the scripts")
+
+// TestMain makes the test binary the kubesim that scripts and tests run, so
+// that it is built as they are: with the race detector, with coverage.
+func TestMain(m *testing.M) {
+	testscript.Main(withKubectl{m}, map[string]func(){
+		"kubesim": func() { os.Exit(app.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
+	})
+}
+
+// withKubectl puts bin/kubectl first on PATH before the tests run.
+type withKubectl struct{ *testing.M }
+
+// Run implements testscript.TestingM.
+func (m withKubectl) Run() int {
+	bin, err := filepath.Abs("../bin")
+	if err == nil {
+		err = makeKubectl(filepath.Join(bin, "kubectl"))
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	os.Setenv("PATH", bin+string(filepath.ListSeparator)+os.Getenv("PATH"))
+	return m.M.Run()
+}
+
+// makeKubectl builds the release's kubectl unless it is there. Linked into the
+// test binary it would not know its version.
+func makeKubectl(path string) error {
+	if _, err := os.Stat(path); err == nil {
+		return nil
+	}
+	if out, err := exec.Command("make", "-C", "..", "bin/kubectl").CombinedOutput(); err != nil {
+		return fmt.Errorf("e2e needs bin/kubectl: make bin/kubectl: %w\n%s", err, out)
+	}
+	return nil
+}
