@@ -87,7 +87,7 @@ func (l *Local) Persisted() []PersistedResource {
 			continue
 		}
 		scoper, _ := r.storage[""].(rest.Scoper)
-		out = append(out, PersistedResource{GroupResource: gr, Namespaced: scoper != nil && scoper.NamespaceScoped()})
+		out = append(out, PersistedResource{GroupResource: gr, Kind: r.kind, Namespaced: scoper != nil && scoper.NamespaceScoped()})
 	}
 	slices.SortFunc(out, func(a, b PersistedResource) int {
 		return strings.Compare(a.GroupResource.String(), b.GroupResource.String())
@@ -98,6 +98,9 @@ func (l *Local) Persisted() []PersistedResource {
 // PersistedResource is a resource that lies in the store.
 type PersistedResource struct {
 	schema.GroupResource
+	// Kind is what the objects are called, in the stored version.
+	Kind schema.GroupVersionKind
+	// Namespaced tells objects of a namespace from those of the cluster.
 	Namespaced bool
 }
 

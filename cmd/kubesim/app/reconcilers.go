@@ -7,12 +7,18 @@ import (
 	"strings"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
+	eventsv1 "k8s.io/api/events/v1"
 
+	"github.com/kubesim-dev/kubesim/apiserver"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/controllers/garbagecollector"
 	"github.com/kubesim-dev/kubesim/controllers/job"
+	"github.com/kubesim-dev/kubesim/controllers/namespace"
+	"github.com/kubesim-dev/kubesim/controllers/podgc"
 	"github.com/kubesim-dev/kubesim/controllers/rootcacertpublisher"
 	"github.com/kubesim-dev/kubesim/controllers/scheduler"
 	"github.com/kubesim-dev/kubesim/controllers/serviceaccount"
+	"github.com/kubesim-dev/kubesim/controllers/ttlafterfinished"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/lifecycle"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/node"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
@@ -24,10 +30,40 @@ type parts struct {
 	view   *engine.View
 	api    engine.API
 	rootCA []byte
+	// resources are all that lie in the store, by name.
+	resources []apiserver.PersistedResource
 }
 
 func (p parts) recorder(component string) *engine.Recorder {
 	return p.engine.NewRecorder(p.api, engine.ControllerIdentity(component), engine.Source{Component: component})
+}
+
+// terminatedPodThreshold is how many finished Pods are kept. Source: the
+// default of kube-controller-manager's --terminated-pod-gc-threshold.
+const terminatedPodThreshold = 12500
+
+// collected are the resources whose owners the garbage collector follows: all
+// but Events, as upstream's DefaultIgnoredResources.
+func (p parts) collected() []garbagecollector.Resource {
+	var out []garbagecollector.Resource
+	for _, r := range p.resources {
+		if r.Resource != "events" {
+			out = append(out, garbagecollector.Resource{Name: engine.ResourceOf(r.GroupResource), GVK: r.Kind, Namespaced: r.Namespaced})
+		}
+	}
+	return out
+}
+
+// namespaced are the resources that go with a namespace. Events have two
+// groups, but one store.
+func (p parts) namespaced() []engine.Resource {
+	var out []engine.Resource
+	for _, r := range p.resources {
+		if r.Namespaced && r.Group != eventsv1.GroupName {
+			out = append(out, engine.ResourceOf(r.GroupResource))
+		}
+	}
+	return out
 }
 
 // controller is one that --controllers may switch off.
@@ -49,6 +85,20 @@ func controllers() []controller {
 		}},
 		{"job-controller", "job", func(p parts) (engine.Reconciler, error) {
 			return job.New(job.Config{View: p.view, API: p.api, Recorder: p.recorder("job-controller")})
+		}},
+		{"ttl-after-finished-controller", "ttl-after-finished", func(p parts) (engine.Reconciler, error) {
+			return ttlafterfinished.New(ttlafterfinished.Config{View: p.view, API: p.api})
+		}},
+		{"garbage-collector-controller", "garbagecollector", func(p parts) (engine.Reconciler, error) {
+			return garbagecollector.New(garbagecollector.Config{
+				View: p.view, API: p.api, Recorder: p.recorder("garbage-collector-controller"), Resources: p.collected(),
+			})
+		}},
+		{"namespace-controller", "namespace", func(p parts) (engine.Reconciler, error) {
+			return namespace.New(namespace.Config{View: p.view, API: p.api, Resources: p.namespaced()})
+		}},
+		{"pod-garbage-collector-controller", "podgc", func(p parts) (engine.Reconciler, error) {
+			return podgc.New(podgc.Config{View: p.view, API: p.api, TerminatedPodThreshold: terminatedPodThreshold})
 		}},
 		{"kube-scheduler", "scheduler", func(p parts) (engine.Reconciler, error) {
 			return scheduler.New(scheduler.Config{
@@ -93,7 +143,7 @@ func checkControllers(patterns []string) error {
 
 // register adds the reconcilers to the engine.
 func (c *Cluster) register(o Options, keys *pki, logs *stream.Store) error {
-	p := parts{engine: c.engine, view: c.engine.View(), api: localAPI{c.server.Local()}, rootCA: keys.caPEM}
+	p := parts{engine: c.engine, view: c.engine.View(), api: localAPI{c.server.Local()}, rootCA: keys.caPEM, resources: c.server.Local().Persisted()}
 	for _, candidate := range controllers() {
 		if !selected(o.Controllers, candidate) {
 			continue
