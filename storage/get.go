@@ -42,7 +42,7 @@ func (s *Store) read(ctx context.Context, key string) (r *record, current int64,
 	err = s.db.view(func(tx *bbolt.Tx) error {
 		current, _ = bounds(tx)
 		if rev := latest(tx, key); rev != 0 {
-			r, err = s.db.load1(tx, rev)
+			r, err = s.db.version(tx, key, rev)
 		}
 		return err
 	})

@@ -119,8 +119,11 @@ func guard(f func() error) (err error) {
 	return f()
 }
 
-// verifyAll looks for damage in every page.
+// verifyAll looks for damage in every page of a file of our format.
 func verifyAll(tx *bbolt.Tx) error {
+	if laidOut, err := checkFormat(tx); err != nil || !laidOut {
+		return err
+	}
 	if err := verifyPages(tx); err != nil {
 		return err
 	}
@@ -139,10 +142,10 @@ func bboltCheck(tx *bbolt.Tx) error {
 	return errors.Join(problems...)
 }
 
-// verifyPages reads every key and value, so that a fault happens here, finds each
-// key again by seeking it, which reads the branch pages too, and checks every
-// record's checksum.
+// verifyPages reads every key and value, so that a fault happens here, and finds
+// each key again by seeking it, which reads the branch pages too.
 func verifyPages(tx *bbolt.Tx) error {
+	log := tx.Bucket([]byte(bucketLog))
 	return tx.ForEach(func(name []byte, b *bbolt.Bucket) error {
 		all, again := b.Cursor(), b.Cursor()
 		for k, v := all.First(); k != nil; k, v = all.Next() {
@@ -150,14 +153,29 @@ func verifyPages(tx *bbolt.Tx) error {
 			if !bytes.Equal(k, found) {
 				return fmt.Errorf("bucket %q: key %q is out of order: %w", name, k, ErrCorrupt)
 			}
-			if string(name) != bucketLog {
-				crc32.ChecksumIEEE(v)
-				continue
-			}
-			if _, err := decodeRecord(parseInt64(k), v); err != nil {
+			if err := verifyEntry(log, string(name), k, v); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// verifyEntry checks a log record's checksum, and that an index entry tells what
+// the log does.
+func verifyEntry(log *bbolt.Bucket, bucket string, k, v []byte) error {
+	switch bucket {
+	case bucketLog:
+		_, err := decodeRecord(parseInt64(k), v)
+		return err
+	case bucketIndex:
+		key, rev := splitIndexKey(k)
+		r := log.Get(beUint64(rev))
+		if len(v) != 1 || len(r) < recordHeader || v[0] != r[4] || !bytes.Equal(key, peekKey(r)) {
+			return fmt.Errorf("index of %q at revision %d is not what the log says: %w", key, rev, ErrCorrupt)
+		}
+	default:
+		crc32.ChecksumIEEE(v)
+	}
+	return nil
 }

@@ -155,19 +155,19 @@ func (l *listing) readOne(tx *bbolt.Tx, p *page) error {
 	if rev == 0 {
 		return nil
 	}
-	r, err := l.s.db.load1(tx, rev)
+	r, err := l.s.db.version(tx, l.prefix, rev)
 	p.recs = []*record{r}
 	return err
 }
 
 func (l *listing) readMany(tx *bbolt.Tx, p *page, size int64) (err error) {
 	p.recs = make([]*record, 0, size)
-	scan(tx, l.prefix, l.from, l.rev, func(_ []byte, rev int64) bool {
+	scan(tx, l.prefix, l.from, l.rev, func(key []byte, rev int64) bool {
 		if p.more = int64(len(p.recs)) == size; p.more {
 			return false
 		}
 		var r *record
-		if r, err = l.s.db.load1(tx, rev); err != nil {
+		if r, err = l.s.db.version(tx, string(key), rev); err != nil {
 			return false
 		}
 		p.recs = append(p.recs, r)

@@ -56,7 +56,7 @@ func (db *DB) pendingOrCommitted(key string) (*record, error) {
 func (db *DB) committedRecord(key string) (r *record, err error) {
 	err = db.view(func(tx *bbolt.Tx) error {
 		if rev := latest(tx, key); rev != 0 {
-			r, err = db.load1(tx, rev)
+			r, err = db.version(tx, key, rev)
 			return err
 		}
 		return nil
@@ -64,16 +64,23 @@ func (db *DB) committedRecord(key string) (r *record, err error) {
 	return r, err
 }
 
-// load1 returns the record of revision rev from the cache or the log.
-func (db *DB) load1(tx *bbolt.Tx, rev int64) (*record, error) {
-	if r := db.cache.get(rev); r != nil {
-		return r, nil
+// version returns key's version of revision rev from the cache or the log.
+func (db *DB) version(tx *bbolt.Tx, key string, rev int64) (*record, error) {
+	r := db.cache.get(rev)
+	if r == nil {
+		v := tx.Bucket([]byte(bucketLog)).Get(beUint64(rev))
+		if v == nil {
+			return nil, fmt.Errorf("revision %d is indexed but not in the log: %w", rev, ErrCorrupt)
+		}
+		var err error
+		if r, err = decodeRecord(rev, v); err != nil {
+			return nil, err
+		}
 	}
-	v := tx.Bucket([]byte(bucketLog)).Get(beUint64(rev))
-	if v == nil {
-		return nil, fmt.Errorf("revision %d is indexed but not in the log: %w", rev, ErrCorrupt)
+	if r.key != key {
+		return nil, fmt.Errorf("revision %d is indexed as %s but is of %s: %w", rev, key, r.key, ErrCorrupt)
 	}
-	return decodeRecord(rev, v)
+	return r, nil
 }
 
 // bounds returns, of the snapshot tx, the newest revision and the compacted one.
@@ -128,7 +135,7 @@ func scan(tx *bbolt.Tx, prefix, from string, rev int64, visit func(key []byte, r
 			return
 		}
 		var found int64
-		found, k, v = version(c, key, k, v, rev)
+		found, k, v = step(c, key, k, v, rev)
 		if found != 0 && !visit(key, found) {
 			return
 		}
@@ -144,9 +151,9 @@ func fromKey(from string) []byte {
 	return []byte(from)
 }
 
-// version returns key's revision at rev (0: it did not exist), and the first
+// step returns key's revision at rev (0: it did not exist), and the first
 // index entry of the next key. c stands at key's first version, k and v.
-func version(c *bbolt.Cursor, key, k, v []byte, rev int64) (found int64, nk, nv []byte) {
+func step(c *bbolt.Cursor, key, k, v []byte, rev int64) (found int64, nk, nv []byte) {
 	for range stepsBeforeSeek {
 		owner, r := splitIndexKey(k)
 		if k == nil || !bytes.Equal(owner, key) {

@@ -16,6 +16,7 @@ import (
 func (db *DB) Replay(f func(Commit) error) error {
 	type at struct {
 		rev   int64
+		key   string
 		store *Store
 	}
 	db.mu.Lock()
@@ -25,8 +26,8 @@ func (db *DB) Replay(f func(Commit) error) error {
 	err := db.view(func(tx *bbolt.Tx) error {
 		current, _ := bounds(tx)
 		for _, s := range stores {
-			scan(tx, s.root(), "", current, func(_ []byte, rev int64) bool {
-				live = append(live, at{rev, s})
+			scan(tx, s.root(), "", current, func(key []byte, rev int64) bool {
+				live = append(live, at{rev, string(key), s})
 				return true
 			})
 		}
@@ -35,17 +36,17 @@ func (db *DB) Replay(f func(Commit) error) error {
 	slices.SortFunc(live, func(a, b at) int { return cmp.Compare(a.rev, b.rev) })
 	for _, e := range live {
 		if err == nil {
-			err = db.replayOne(e.store, e.rev, f)
+			err = db.replayOne(e.store, e.key, e.rev, f)
 		}
 	}
 	return err
 }
 
-// replayOne tells f of revision rev.
-func (db *DB) replayOne(s *Store, rev int64, f func(Commit) error) error {
+// replayOne tells f of key's version of revision rev.
+func (db *DB) replayOne(s *Store, key string, rev int64, f func(Commit) error) error {
 	var r *record
 	err := db.view(func(tx *bbolt.Tx) (err error) {
-		r, err = db.load1(tx, rev)
+		r, err = db.version(tx, key, rev)
 		return err
 	})
 	if err != nil {
@@ -53,7 +54,7 @@ func (db *DB) replayOne(s *Store, rev int64, f func(Commit) error) error {
 	}
 	obj, err := s.object(context.Background(), r)
 	if err != nil {
-		return fmt.Errorf("storage: %s at revision %d is unreadable: %w", r.key, rev, err)
+		return fmt.Errorf("storage: %s at revision %d is unreadable: %w", key, rev, err)
 	}
-	return f(Commit{Revision: rev, Type: watch.Added, Resource: s.resource, Key: r.key, Object: obj})
+	return f(Commit{Revision: rev, Type: watch.Added, Resource: s.resource, Key: key, Object: obj})
 }

@@ -230,7 +230,7 @@ func (s *Store) history(tx *bbolt.Tx, after, upTo int64, match func(key string) 
 		}
 		ch := change{store: s, rec: r}
 		if r.prevRev != 0 {
-			prev, err := s.db.load1(tx, r.prevRev)
+			prev, err := s.db.version(tx, r.key, r.prevRev)
 			if err != nil {
 				return nil, err
 			}
