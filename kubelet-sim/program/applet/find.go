@@ -2,7 +2,10 @@ package applet
 
 // Find finds an applet by its name; nil if there is none.
 func Find(name string) Func {
-	for _, family := range [...]func(string) Func{basicFamily} {
+	for _, family := range [...]func(string) Func{
+		basicFamily, readFamily, sortFamily, grepFamily, changeFamily, showFamily, systemFamily, runFamily,
+		dateFamily, numberFamily, findFamily, bytesFamily, awkFamily, sedFamily, networkFamily,
+	} {
 		if f := family(name); f != nil {
 			return f
 		}

@@ -180,3 +180,6 @@ func (m *Machine) Random() uint64 {
 	z = (z ^ z>>27) * 0x94d049bb133111eb
 	return z ^ z>>31
 }
+
+// Boot is the instant at which the container started.
+func (m *Machine) Boot() time.Time { return m.boot }

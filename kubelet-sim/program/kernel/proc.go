@@ -195,3 +195,18 @@ func (p *Proc) WaitAny(list []*Proc) bool {
 		}
 	}
 }
+
+// WaitFor waits for c's end, for at most d; a negative d is for ever.
+func (p *Proc) WaitFor(c *Proc, d time.Duration) (Status, bool) {
+	deadline := time.Time{}
+	if d >= 0 {
+		deadline = p.m.now.Add(d)
+	}
+	for !c.ended {
+		if d >= 0 && !p.m.now.Before(deadline) {
+			return Status{}, false
+		}
+		p.wait(&c.waiting, deadline)
+	}
+	return c.status, true
+}

@@ -1,0 +1,389 @@
+package applet
+
+import (
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+func numberFamily(name string) Func {
+	switch name {
+	case "seq":
+		return seq
+	case "expr":
+		return expr
+	case "yes":
+		return yes
+	case "factor":
+		return factor
+	}
+	return nil
+}
+
+func yes(c *Call) int {
+	line := "y\n"
+	if len(c.Args) > 0 {
+		line = strings.Join(c.Args, " ") + "\n"
+	}
+	for c.err == nil {
+		c.print(line)
+	}
+	return 1
+}
+
+func seq(c *Call) int {
+	var separator, format string
+	pad := false
+	args := c.Args
+	for len(args) > 0 && len(args[0]) > 1 && args[0][0] == '-' && (args[0][1] < '0' || args[0][1] > '9') && args[0][1] != '.' {
+		switch {
+		case args[0] == "-w":
+			pad = true
+		case args[0] == "-s" && len(args) > 1:
+			separator, args = args[1], args[1:]
+		case args[0] == "-f" && len(args) > 1:
+			format, args = args[1], args[1:]
+		default:
+			c.fail("invalid option -- '%s'", args[0][1:])
+			return c.usage("[-w] [-s SEP] [FIRST [INC]] LAST\n\nPrint numbers from FIRST to LAST, in steps of INC.")
+		}
+		args = args[1:]
+	}
+	if len(args) == 0 || len(args) > 3 {
+		if c.style == GNU {
+			c.fail("missing operand")
+		}
+		return c.usage("[-w] [-s SEP] [FIRST [INC]] LAST\n\nPrint numbers from FIRST to LAST, in steps of INC.")
+	}
+	values := []float64{1, 1, 0}
+	places := 0
+	for i, a := range args {
+		n, err := strconv.ParseFloat(a, 64)
+		if err != nil || math.IsNaN(n) {
+			if c.style == GNU {
+				c.fail("invalid floating point argument: '%s'", a)
+				return c.usage("")
+			}
+			return c.fail("invalid number '%s'", a)
+		}
+		if _, frac, ok := strings.Cut(a, "."); ok {
+			places = max(places, len(frac))
+		}
+		at := i
+		switch {
+		case len(args) == 1:
+			at = 2
+		case len(args) == 2 && i == 1:
+			at = 2
+		}
+		values[at] = n
+	}
+	return c.sequence(values, min(places, 20), separator, format, pad)
+}
+
+func (c *Call) sequence(v []float64, places int, separator, format string, pad bool) int {
+	first, step, last := v[0], v[1], v[2]
+	if step == 0 {
+		if c.style == GNU {
+			return c.fail("invalid Zero increment value: '0'")
+		}
+		step = math.SmallestNonzeroFloat64
+	}
+	width := 0
+	if pad {
+		width = max(len(strconv.FormatFloat(first, 'f', places, 64)), len(strconv.FormatFloat(last, 'f', places, 64)))
+	}
+	if separator == "" {
+		separator = "\n"
+	}
+	shown := false
+	for i := 0.0; c.err == nil; i++ {
+		n := first + i*step
+		if step > 0 && n > last+step/1e6 || step < 0 && n < last+step/1e6 {
+			break
+		}
+		if shown {
+			c.print(separator)
+		}
+		shown = true
+		text := strconv.FormatFloat(n, 'f', places, 64)
+		if format != "" {
+			f := formatter{c: c, args: []string{text}}
+			f.run(format)
+			continue
+		}
+		for len(text) < width {
+			text = "0" + text
+		}
+		c.print(text)
+	}
+	if shown {
+		c.print("\n")
+	}
+	return 0
+}
+
+func factor(c *Call) int {
+	for _, a := range c.Args {
+		n, err := strconv.ParseUint(a, 10, 40)
+		if err != nil {
+			return c.fail("invalid number '%s'", a)
+		}
+		c.print(a + ":")
+		for p := uint64(2); p*p <= n; p++ {
+			if p&1023 == 0 {
+				c.Step(1)
+			}
+			for n%p == 0 {
+				c.printf(" %d", p)
+				n /= p
+			}
+		}
+		if n > 1 {
+			c.printf(" %d", n)
+		}
+		c.print("\n")
+	}
+	return 0
+}
+
+// evaluator evaluates the words of expr by precedence.
+type evaluator struct {
+	c     *Call
+	words []string
+	depth int
+	bad   string
+}
+
+func expr(c *Call) int {
+	e := &evaluator{c: c, words: c.Args}
+	if len(e.words) > 0 && e.words[0] == "--" {
+		e.words = e.words[1:]
+	}
+	if len(e.words) == 0 {
+		if c.style == GNU {
+			c.fail("missing operand")
+			c.usage("")
+			return 2
+		}
+		c.fail("too few arguments")
+		c.usage("EXPRESSION")
+		return 2
+	}
+	v := e.or()
+	if e.bad == "" && len(e.words) > 0 {
+		e.bad = "syntax error"
+		if c.style == GNU {
+			e.bad = "syntax error: unexpected argument '" + e.words[0] + "'"
+		}
+	}
+	if e.bad != "" {
+		c.fail("%s", e.bad)
+		return 2
+	}
+	c.print(v + "\n")
+	if v == "" || isZero(v) {
+		return 1
+	}
+	return 0
+}
+
+func isZero(v string) bool {
+	n, err := strconv.ParseInt(v, 10, 64)
+	return err == nil && n == 0
+}
+
+// accept takes the next word if it is one of ops.
+func (e *evaluator) accept(ops ...string) string {
+	if e.bad != "" || len(e.words) == 0 {
+		return ""
+	}
+	for _, op := range ops {
+		if e.words[0] == op {
+			e.words = e.words[1:]
+			return op
+		}
+	}
+	return ""
+}
+
+func (e *evaluator) or() string {
+	v := e.and()
+	for e.accept("|") != "" {
+		w := e.and()
+		if v == "" || isZero(v) {
+			v = w
+		}
+	}
+	return v
+}
+
+func (e *evaluator) and() string {
+	v := e.comparison()
+	for e.accept("&") != "" {
+		w := e.comparison()
+		if v == "" || isZero(v) || w == "" || isZero(w) {
+			v = "0"
+		}
+	}
+	return v
+}
+
+func (e *evaluator) comparison() string {
+	v := e.sum()
+	for {
+		op := e.accept("=", "==", "!=", "<", "<=", ">", ">=")
+		if op == "" {
+			return v
+		}
+		w := e.sum()
+		order := strings.Compare(v, w)
+		a, errA := strconv.ParseInt(v, 10, 64)
+		b, errB := strconv.ParseInt(w, 10, 64)
+		if errA == nil && errB == nil {
+			order = 0
+			if a < b {
+				order = -1
+			} else if a > b {
+				order = 1
+			}
+		}
+		ok := map[string]bool{"=": order == 0, "==": order == 0, "!=": order != 0, "<": order < 0, "<=": order <= 0, ">": order > 0, ">=": order >= 0}[op]
+		v = "0"
+		if ok {
+			v = "1"
+		}
+	}
+}
+
+func (e *evaluator) sum() string {
+	v := e.product()
+	for {
+		op := e.accept("+", "-")
+		if op == "" {
+			return v
+		}
+		v = e.arithmetic(v, op, e.product())
+	}
+}
+
+func (e *evaluator) product() string {
+	v := e.match()
+	for {
+		op := e.accept("*", "/", "%")
+		if op == "" {
+			return v
+		}
+		v = e.arithmetic(v, op, e.match())
+	}
+}
+
+func (e *evaluator) arithmetic(v, op, w string) string {
+	a, errA := strconv.ParseInt(v, 10, 64)
+	b, errB := strconv.ParseInt(w, 10, 64)
+	switch {
+	case e.bad != "":
+		return ""
+	case errA != nil || errB != nil:
+		e.bad = "non-numeric argument"
+		if e.c.style == GNU {
+			e.bad = "non-integer argument"
+		}
+		return ""
+	case b == 0 && (op == "/" || op == "%"):
+		e.bad = "division by zero"
+		return ""
+	}
+	switch op {
+	case "+":
+		a += b
+	case "-":
+		a -= b
+	case "*":
+		a *= b
+	case "/":
+		if b == -1 {
+			a = -a
+		} else {
+			a /= b
+		}
+	case "%":
+		if b == -1 {
+			a = 0
+		} else {
+			a %= b
+		}
+	}
+	return strconv.FormatInt(a, 10)
+}
+
+func (e *evaluator) match() string {
+	v := e.primary()
+	for e.accept(":") != "" {
+		v = e.matchPattern(v, e.primary())
+	}
+	return v
+}
+
+func (e *evaluator) matchPattern(s, pattern string) string {
+	rx, err := regexp.Compile("^(?:" + basicRegexp(strings.TrimPrefix(pattern, "^")) + ")")
+	if err != nil {
+		e.bad = "bad regex '" + pattern + "'"
+		return ""
+	}
+	m := rx.FindStringSubmatch(s)
+	switch {
+	case m == nil && rx.NumSubexp() > 0:
+		return ""
+	case m == nil:
+		return "0"
+	case rx.NumSubexp() > 0:
+		return m[1]
+	}
+	return strconv.Itoa(len([]rune(m[0])))
+}
+
+func (e *evaluator) primary() string {
+	if e.bad != "" {
+		return ""
+	}
+	if len(e.words) == 0 {
+		e.bad = "syntax error"
+		return ""
+	}
+	w := e.words[0]
+	e.words = e.words[1:]
+	if e.depth++; e.depth > groupsMax {
+		e.bad = "syntax error"
+		return ""
+	}
+	defer func() { e.depth-- }()
+	switch {
+	case w == "(":
+		v := e.or()
+		if e.accept(")") == "" {
+			e.bad = "syntax error"
+		}
+		return v
+	case w == "length" && len(e.words) > 0:
+		return strconv.Itoa(len([]rune(e.primary())))
+	case w == "match" && len(e.words) > 1:
+		s := e.primary()
+		return e.matchPattern(s, e.primary())
+	case w == "substr" && len(e.words) > 2:
+		s, from, n := e.primary(), e.primary(), e.primary()
+		i, _ := strconv.Atoi(from)
+		k, _ := strconv.Atoi(n)
+		if i < 1 || k < 1 || i > len(s) {
+			return ""
+		}
+		return s[i-1 : min(len(s), i-1+min(k, len(s)))]
+	case w == "index" && len(e.words) > 1:
+		s := e.primary()
+		return strconv.Itoa(strings.IndexAny(s, e.primary()) + 1)
+	case w == "quote" || w == "+" && len(e.words) > 0:
+		return e.primary()
+	}
+	return w
+}

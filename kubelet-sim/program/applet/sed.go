@@ -1,0 +1,713 @@
+package applet
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
+)
+
+func sedFamily(name string) Func {
+	if name == "sed" {
+		return sed
+	}
+	return nil
+}
+
+// sedAddress is a line number, $ (last), or a regular expression.
+type sedAddress struct {
+	line int
+	last bool
+	rx   *regexp.Regexp
+	step int
+}
+
+// sedCommand is one command with its addresses.
+type sedCommand struct {
+	from, to  *sedAddress
+	not       bool
+	name      byte
+	text      string // of a, i, c; label; file
+	rx        *regexp.Regexp
+	replace   string
+	global    bool
+	print     bool
+	nth       int
+	file      string
+	set       map[rune]rune // y
+	block     []*sedCommand
+	active    bool // within from,to
+	endedLine int
+}
+
+const sedUsage = "[-i[SFX]] [-nrE] [-f FILE]... [-e CMD]... [FILE]...\nor: sed [-i[SFX]] [-nrE] CMD [FILE]..."
+
+func sed(c *Call) int {
+	for i, a := range c.Args {
+		if strings.HasPrefix(a, "-i") && len(a) > 2 && a[2] != 'n' && a[2] != 'r' && a[2] != 'E' {
+			c.Args[i] = "-i"
+		}
+	}
+	o, ok := c.parse("nrEie:f:sz", map[string]byte{"quiet": 'n', "silent": 'n', "regexp-extended": 'E', "in-place": 'i', "expression": 'e'}, sedUsage)
+	if !ok {
+		return 1
+	}
+	scripts := o.values['e']
+	for _, name := range o.values['f'] {
+		data, err := c.ReadFile(name, lineMax)
+		if err != nil {
+			return c.cannotOpen(name, err)
+		}
+		scripts = append(scripts, strings.TrimSuffix(string(data), "\n"))
+	}
+	if len(scripts) == 0 {
+		if len(o.rest) == 0 {
+			return c.usage(sedUsage)
+		}
+		scripts, o.rest = o.rest[:1], o.rest[1:]
+	}
+	p := sedParser{s: strings.Join(scripts, "\n"), extended: o.has('r') || o.has('E')}
+	list, err := p.commands(false)
+	if err != nil {
+		return c.fail("%v", err)
+	}
+	s := &sedRun{c: c, quiet: o.has('n'), list: list}
+	if !o.has('i') {
+		return s.stream(o.rest)
+	}
+	code := 0
+	for _, name := range o.rest {
+		if s.inPlace(name) != 0 {
+			code = 1
+		}
+	}
+	return code
+}
+
+// sedParser reads a script.
+type sedParser struct {
+	s        string
+	extended bool
+	depth    int
+	last     *regexp.Regexp
+}
+
+func (p *sedParser) skip(chars string) { p.s = strings.TrimLeft(p.s, chars) }
+
+func (p *sedParser) commands(inBlock bool) ([]*sedCommand, error) {
+	if p.depth++; p.depth > groupsMax {
+		return nil, errors.New("too many {")
+	}
+	defer func() { p.depth-- }()
+	var list []*sedCommand
+	for {
+		p.skip(" \t\n;")
+		switch {
+		case p.s == "" && inBlock:
+			return nil, errors.New("unterminated {")
+		case p.s == "":
+			return list, nil
+		case p.s[0] == '}':
+			p.s = p.s[1:]
+			if !inBlock {
+				return nil, errors.New("unexpected '}'")
+			}
+			return list, nil
+		case p.s[0] == '#':
+			_, p.s, _ = strings.Cut(p.s, "\n")
+			continue
+		}
+		cmd, err := p.command()
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, cmd)
+	}
+}
+
+func (p *sedParser) address() (*sedAddress, error) {
+	if p.s == "" {
+		return nil, nil
+	}
+	switch {
+	case p.s[0] == '$':
+		p.s = p.s[1:]
+		return &sedAddress{last: true}, nil
+	case p.s[0] >= '0' && p.s[0] <= '9':
+		n := digitRun(p.s)
+		line, _ := strconv.Atoi(p.s[:n])
+		p.s = p.s[n:]
+		a := &sedAddress{line: line}
+		if strings.HasPrefix(p.s, "~") {
+			n := digitRun(p.s[1:])
+			a.step, _ = strconv.Atoi(p.s[1 : 1+n])
+			p.s = p.s[1+n:]
+		}
+		return a, nil
+	case p.s[0] == '/' || p.s[0] == '\\' && len(p.s) > 1:
+		if p.s[0] == '\\' {
+			p.s = p.s[1:]
+		}
+		text, err := p.delimited(p.s[0], true)
+		if err != nil {
+			return nil, err
+		}
+		flags := ""
+		if strings.HasPrefix(p.s, "I") {
+			flags, p.s = "(?i)", p.s[1:]
+		}
+		rx, err := p.compile(flags, text)
+		return &sedAddress{rx: rx}, err
+	}
+	return nil, nil
+}
+
+func (p *sedParser) compile(flags, text string) (*regexp.Regexp, error) {
+	if text == "" && p.last != nil {
+		return p.last, nil
+	}
+	expr := basicRegexp(text)
+	if p.extended {
+		expr = extendedRegexp(text)
+	}
+	rx, err := regexp.Compile(flags + expr)
+	if err != nil {
+		return nil, fmt.Errorf("bad regex '%s'", text)
+	}
+	p.last = rx
+	return rx, nil
+}
+
+// delimited reads up to the next unescaped delimiter.
+func (p *sedParser) delimited(d byte, first bool) (string, error) {
+	if first {
+		p.s = p.s[1:]
+	}
+	var out []byte
+	inBracket := false
+	for i := 0; i < len(p.s); i++ {
+		switch {
+		case p.s[i] == '\\' && i+1 < len(p.s):
+			i++
+			switch {
+			case p.s[i] == d:
+				out = append(out, d)
+			case p.s[i] == 'n':
+				out = append(out, '\n')
+			case p.s[i] == 't':
+				out = append(out, '\t')
+			default:
+				out = append(out, '\\', p.s[i])
+			}
+			continue
+		case p.s[i] == '[' && first:
+			inBracket = true
+		case p.s[i] == ']':
+			inBracket = false
+		case p.s[i] == d && !inBracket:
+			p.s = p.s[i+1:]
+			return string(out), nil
+		}
+		out = append(out, p.s[i])
+	}
+	return "", errors.New("unmatched '" + string(d) + "'")
+}
+
+func (p *sedParser) command() (*sedCommand, error) {
+	cmd := &sedCommand{}
+	var err error
+	if cmd.from, err = p.address(); err != nil {
+		return nil, err
+	}
+	p.skip(" \t")
+	if strings.HasPrefix(p.s, ",") {
+		p.s = strings.TrimLeft(p.s[1:], " \t")
+		plus := strings.HasPrefix(p.s, "+")
+		p.s = strings.TrimPrefix(p.s, "+")
+		if cmd.to, err = p.address(); err != nil {
+			return nil, err
+		}
+		if cmd.to == nil {
+			return nil, errors.New("unexpected ','")
+		}
+		if plus {
+			cmd.to = &sedAddress{step: -cmd.to.line - 1}
+		}
+	}
+	p.skip(" \t")
+	for strings.HasPrefix(p.s, "!") {
+		cmd.not = true
+		p.s = strings.TrimLeft(p.s[1:], " \t")
+	}
+	if p.s == "" {
+		return nil, errors.New("missing command")
+	}
+	cmd.name = p.s[0]
+	p.s = p.s[1:]
+	return cmd, p.arguments(cmd)
+}
+
+func (p *sedParser) arguments(cmd *sedCommand) error {
+	var err error
+	switch cmd.name {
+	case '{':
+		cmd.block, err = p.commands(true)
+		return err
+	case 's':
+		return p.substitution(cmd)
+	case 'y':
+		return p.transliteration(cmd)
+	case 'a', 'i', 'c':
+		p.skip(" \t")
+		if strings.HasPrefix(p.s, "\\") {
+			p.s = strings.TrimPrefix(strings.TrimLeft(p.s[1:], " \t"), "\n")
+		}
+		for {
+			line, rest, more := strings.Cut(p.s, "\n")
+			p.s = rest
+			if strings.HasSuffix(line, "\\") && more {
+				cmd.text += line[:len(line)-1] + "\n"
+				continue
+			}
+			cmd.text += line
+			return nil
+		}
+	case ':', 'b', 't', 'T', 'r', 'w':
+		p.skip(" \t")
+		end := strings.IndexAny(p.s, ";\n")
+		if end < 0 || cmd.name == 'r' || cmd.name == 'w' {
+			if end = strings.IndexByte(p.s, '\n'); end < 0 {
+				end = len(p.s)
+			}
+		}
+		cmd.text, p.s = strings.TrimSpace(p.s[:end]), p.s[end:]
+		return nil
+	case 'd', 'D', 'p', 'P', 'n', 'N', 'h', 'H', 'g', 'G', 'x', '=', 'l':
+		return nil
+	case 'q', 'Q':
+		p.skip(" \t")
+		n := digitRun(p.s)
+		cmd.nth, _ = strconv.Atoi(p.s[:n])
+		p.s = p.s[n:]
+		return nil
+	}
+	return errors.New("unsupported command " + string(cmd.name))
+}
+
+func (p *sedParser) substitution(cmd *sedCommand) error {
+	if p.s == "" {
+		return errors.New("unmatched 's'")
+	}
+	d := p.s[0]
+	pattern, err := p.delimited(d, true)
+	if err != nil {
+		return err
+	}
+	if cmd.replace, err = p.delimited(d, false); err != nil {
+		return err
+	}
+	flags := ""
+	for p.s != "" && strings.IndexByte("gpiIw0123456789e", p.s[0]) >= 0 {
+		switch f := p.s[0]; {
+		case f == 'g':
+			cmd.global = true
+		case f == 'p':
+			cmd.print = true
+		case f == 'i' || f == 'I':
+			flags = "(?i)"
+		case f == 'w' || f == 'e':
+			return errors.New("unsupported command s///" + string(f))
+		default:
+			n := digitRun(p.s)
+			cmd.nth, _ = strconv.Atoi(p.s[:n])
+			p.s = p.s[n:]
+			continue
+		}
+		p.s = p.s[1:]
+	}
+	if p.s != "" && strings.IndexByte(" \t\n;}#", p.s[0]) < 0 {
+		return errors.New("unknown option to s")
+	}
+	cmd.rx, err = p.compile(flags, pattern)
+	return err
+}
+
+func (p *sedParser) transliteration(cmd *sedCommand) error {
+	if p.s == "" {
+		return errors.New("unmatched 'y'")
+	}
+	d := p.s[0]
+	from, err := p.delimited(d, true)
+	if err != nil {
+		return err
+	}
+	to, err := p.delimited(d, false)
+	if err != nil {
+		return err
+	}
+	a, b := []rune(from), []rune(to)
+	if len(a) != len(b) {
+		return errors.New("y command strings have different lengths")
+	}
+	cmd.set = make(map[rune]rune)
+	for i := range a {
+		cmd.set[a[i]] = b[i]
+	}
+	return nil
+}
+
+// sedRun is the state of a run.
+type sedRun struct {
+	c        *Call
+	quiet    bool
+	list     []*sedCommand
+	out      io.Writer
+	input    *lineReader
+	names    []string
+	reader   io.Closer
+	ahead    []byte
+	aheadEnd bool
+	line     int
+	space    string
+	hold     string
+	newline  bool
+	appended string
+	replaced bool
+	quit     bool
+	code     int
+}
+
+func (s *sedRun) stream(names []string) int {
+	s.out = s.c
+	s.names = names
+	if len(names) == 0 {
+		s.names = []string{"-"}
+	}
+	s.fill()
+	s.run()
+	return s.code
+}
+
+func (s *sedRun) inPlace(name string) int {
+	data, err := s.c.FS().ReadFile(s.c.Abs(name), s.c.User())
+	if err != nil {
+		return s.c.fail("%s: %v", name, err)
+	}
+	var out strings.Builder
+	run := &sedRun{c: s.c, quiet: s.quiet, list: s.list, out: &out, input: newLineReader(strings.NewReader(string(data)))}
+	run.fill()
+	run.run()
+	w, err := s.c.create(name, vfs.Truncate)
+	if err != nil {
+		return s.c.fail("%s: %v", name, err)
+	}
+	defer func() { _ = w.Close() }()
+	if _, err := io.WriteString(w, out.String()); err != nil {
+		return s.c.fail("%s: %v", name, err)
+	}
+	return run.code
+}
+
+// fill reads the line after the present one, to know which is the last.
+func (s *sedRun) fill() {
+	for {
+		if s.input == nil {
+			if len(s.names) == 0 {
+				s.ahead, s.aheadEnd = nil, true
+				return
+			}
+			name := s.names[0]
+			s.names = s.names[1:]
+			r, err := s.c.open(name)
+			if err != nil {
+				s.code = s.c.fail("%s: %v", name, err)
+				continue
+			}
+			s.input, s.reader = newLineReader(r), r
+		}
+		line, err := s.input.next()
+		if err == nil {
+			s.ahead = append([]byte{}, line...)
+			return
+		}
+		s.input = nil
+		if s.reader == nil {
+			s.ahead, s.aheadEnd = nil, true
+			return
+		}
+		_ = s.reader.Close()
+	}
+}
+
+// next makes the following line the pattern space.
+func (s *sedRun) next() (string, bool) {
+	if s.aheadEnd {
+		return "", false
+	}
+	line := string(s.ahead)
+	s.newline = strings.HasSuffix(line, "\n")
+	s.line++
+	s.fill()
+	s.c.StepBytes(len(line))
+	return strings.TrimSuffix(line, "\n"), true
+}
+
+func (s *sedRun) emit(text string) {
+	if s.newline || !s.aheadEnd {
+		text += "\n"
+	}
+	_, _ = io.WriteString(s.out, text)
+}
+
+func (s *sedRun) flush() {
+	if s.appended != "" {
+		_, _ = io.WriteString(s.out, s.appended)
+		s.appended = ""
+	}
+}
+
+func (s *sedRun) run() {
+	again := false
+	for !s.quit && s.c.err == nil {
+		if !again {
+			var ok bool
+			if s.space, ok = s.next(); !ok {
+				return
+			}
+		}
+		s.replaced = false
+		result, _ := s.commands(s.list)
+		again = result == 'D'
+		if result != 'd' && result != 'D' && result != 'Q' && !s.quiet {
+			s.emit(s.space)
+		}
+		s.flush()
+	}
+}
+
+// sedTurnsMax bounds jumps within one line.
+const sedTurnsMax = 100_000
+
+// commands runs a list. The result is 0, or d, D, q, Q, or b with a label.
+func (s *sedRun) commands(list []*sedCommand) (result byte, label string) {
+	turns := 0
+	for i := 0; i < len(list); i++ {
+		cmd := list[i]
+		s.c.Step(1)
+		if !s.selects(cmd) {
+			continue
+		}
+		result, label = s.command(cmd)
+		if result == 'b' && label != "" {
+			at := -1
+			for k, other := range list {
+				if other.name == ':' && other.text == label {
+					at = k
+				}
+			}
+			if turns++; at >= 0 && turns < sedTurnsMax {
+				i = at
+				continue
+			}
+		}
+		if result != 0 {
+			return result, label
+		}
+	}
+	return 0, ""
+}
+
+func (s *sedRun) matches(a *sedAddress) bool {
+	switch {
+	case a.last:
+		return s.aheadEnd
+	case a.rx != nil:
+		return a.rx.MatchString(s.space)
+	case a.step > 0:
+		return s.line >= a.line && (s.line-a.line)%a.step == 0
+	}
+	return s.line == a.line
+}
+
+func (s *sedRun) selects(cmd *sedCommand) bool {
+	switch {
+	case cmd.from == nil:
+		return !cmd.not
+	case cmd.to == nil:
+		return s.matches(cmd.from) != cmd.not
+	case cmd.active:
+		if cmd.endedLine > 0 {
+			cmd.active = s.line < cmd.endedLine
+		} else {
+			cmd.active = !s.matches(cmd.to)
+		}
+		return !cmd.not
+	case s.matches(cmd.from) || cmd.from.line == 0 && cmd.from.rx == nil && !cmd.from.last && s.line == 1:
+		cmd.endedLine = 0
+		switch {
+		case cmd.to.step < 0:
+			cmd.endedLine = s.line - cmd.to.step - 1
+		case cmd.to.rx == nil && !cmd.to.last:
+			cmd.endedLine = cmd.to.line
+		}
+		cmd.active = cmd.endedLine == 0 || cmd.endedLine > s.line
+		if cmd.to.last && s.aheadEnd {
+			cmd.active = false
+		}
+		return !cmd.not
+	}
+	return cmd.not
+}
+
+func (s *sedRun) command(cmd *sedCommand) (result byte, label string) {
+	switch cmd.name {
+	case '{':
+		return s.commands(cmd.block)
+	case 's':
+		s.substitute(cmd)
+	case 'y':
+		s.space = strings.Map(func(r rune) rune {
+			if to, ok := cmd.set[r]; ok {
+				return to
+			}
+			return r
+		}, s.space)
+	case 'd':
+		return 'd', ""
+	case 'D':
+		_, rest, more := strings.Cut(s.space, "\n")
+		if !more {
+			return 'd', ""
+		}
+		s.space = rest
+		return 'D', ""
+	case 'p':
+		_, _ = io.WriteString(s.out, s.space+"\n")
+	case 'P':
+		first, _, _ := strings.Cut(s.space, "\n")
+		_, _ = io.WriteString(s.out, first+"\n")
+	case '=':
+		_, _ = io.WriteString(s.out, strconv.Itoa(s.line)+"\n")
+	case 'a':
+		s.appended += cmd.text + "\n"
+	case 'i':
+		_, _ = io.WriteString(s.out, cmd.text+"\n")
+	case 'c':
+		if cmd.to == nil || !cmd.active {
+			_, _ = io.WriteString(s.out, cmd.text+"\n")
+		}
+		return 'd', ""
+	case 'r':
+		if data, err := s.c.ReadFile(cmd.text, lineMax); err == nil {
+			s.appended += string(data)
+		}
+	case 'q', 'Q':
+		s.quit, s.code = true, cmd.nth
+		return cmd.name, ""
+	case 'b':
+		return 'b', cmd.text
+	case 't', 'T':
+		if s.replaced == (cmd.name == 't') {
+			s.replaced = false
+			return 'b', cmd.text
+		}
+		s.replaced = false
+	default:
+		return s.space2(cmd)
+	}
+	return 0, ""
+}
+
+// space2 runs the commands that move lines and the hold space.
+func (s *sedRun) space2(cmd *sedCommand) (result byte, label string) {
+	switch cmd.name {
+	case 'n':
+		if s.aheadEnd {
+			s.quit = true
+			return 'q', ""
+		}
+		if !s.quiet {
+			s.emit(s.space)
+		}
+		s.flush()
+		s.space, _ = s.next()
+	case 'N':
+		if s.aheadEnd {
+			s.quit = true
+			return 'q', ""
+		}
+		more, _ := s.next()
+		s.space += "\n" + more
+	case 'h':
+		s.hold = s.space
+	case 'H':
+		s.hold += "\n" + s.space
+	case 'g':
+		s.space = s.hold
+	case 'G':
+		s.space += "\n" + s.hold
+	case 'x':
+		s.space, s.hold = s.hold, s.space
+	case 'l':
+		_, _ = io.WriteString(s.out, strconv.Quote(s.space)+"$\n")
+	}
+	if len(s.space)+len(s.hold) > lineMax {
+		s.c.Machine().KillForMemory(s.c.Proc)
+	}
+	return 0, ""
+}
+
+func (s *sedRun) substitute(cmd *sedCommand) {
+	found := cmd.rx.FindAllStringSubmatchIndex(s.space, -1)
+	var out strings.Builder
+	at, n, done := 0, 0, false
+	for _, m := range found {
+		n++
+		if cmd.nth > 0 && n < cmd.nth || done && !cmd.global {
+			continue
+		}
+		done = true
+		out.WriteString(s.space[at:m[0]])
+		expandReplacement(&out, cmd.replace, s.space, m)
+		at = m[1]
+		if out.Len() > lineMax {
+			s.c.Machine().KillForMemory(s.c.Proc)
+		}
+	}
+	if !done {
+		return
+	}
+	out.WriteString(s.space[at:])
+	s.space, s.replaced = out.String(), true
+	if cmd.print {
+		_, _ = io.WriteString(s.out, s.space+"\n")
+	}
+}
+
+// expandReplacement writes a replacement: & and \1 to \9 are what was matched.
+func expandReplacement(out *strings.Builder, text, s string, m []int) {
+	group := func(n int) {
+		if 2*n+1 < len(m) && m[2*n] >= 0 {
+			out.WriteString(s[m[2*n]:m[2*n+1]])
+		}
+	}
+	for i := 0; i < len(text); i++ {
+		switch {
+		case text[i] == '&':
+			group(0)
+		case text[i] == '\\' && i+1 < len(text):
+			i++
+			if text[i] >= '0' && text[i] <= '9' {
+				group(int(text[i] - '0'))
+			} else {
+				out.WriteByte(text[i])
+			}
+		default:
+			out.WriteByte(text[i])
+		}
+	}
+}
