@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"context"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -12,7 +13,7 @@ import (
 
 // adopt takes over a Pod that the kubelet has not met in this run: a new one,
 // or one of before the server started again.
-func (r *Reconciler) adopt(name types.NamespacedName, pod *corev1.Pod, now time.Time) *podRun {
+func (r *Reconciler) adopt(ctx context.Context, name types.NamespacedName, pod *corev1.Pod, now time.Time) *podRun {
 	r.takeStock()
 	run := r.newRun(name, pod, r.nodes[pod.Spec.NodeName], now)
 	r.runs[name] = run
@@ -23,12 +24,30 @@ func (r *Reconciler) adopt(name types.NamespacedName, pod *corev1.Pod, now time.
 	case pod.Status.StartTime == nil:
 		r.cfg.Logs.SetPod(pod)
 		run.dirty = true
+		r.admit(ctx, run)
 	default:
 		r.cfg.Logs.SetPod(pod)
+		run.demand = demandOf(pod)
+		run.count(true)
 		restore(pod, &run.podState, r.drawOf(pod))
 		r.replay(run, now)
 	}
 	return run
+}
+
+// admit counts a new Pod in, or rejects it.
+func (r *Reconciler) admit(ctx context.Context, run *podRun) {
+	run.demand = demandOf(run.pod)
+	var allocatable corev1.ResourceList
+	if n, ok := engine.Get[*corev1.Node](r.view, engine.Nodes, "", run.node.Name); ok {
+		allocatable = n.Status.Allocatable
+	}
+	if why := admit(run.demand, &run.node.used, allocatable); why != nil {
+		run.Rejected, run.Finished = why, true
+		run.event(ctx, -1, corev1.EventTypeWarning, why.Reason, "%s", why.Message)
+		return
+	}
+	run.count(true)
 }
 
 func (r *Reconciler) newRun(name types.NamespacedName, pod *corev1.Pod, n *nodeState, now time.Time) *podRun {

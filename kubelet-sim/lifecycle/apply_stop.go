@@ -45,6 +45,7 @@ func (run *podRun) kill(i int, now time.Time) {
 // finish takes the sandbox down. The logs stay until the Pod is deleted.
 func (run *podRun) finish() {
 	run.node.release(run.IP)
+	run.count(false)
 	run.Finished, run.Sandbox = true, sandboxGone
 	run.volumes, run.dirty = nil, true
 }

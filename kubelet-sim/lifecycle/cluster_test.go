@@ -28,19 +28,21 @@ type cluster struct {
 	t       *testing.T
 	engine  *engine.Engine
 	api     *fakeAPI
-	runtime *fakeRuntime
+	runtime Runtime
 	logs    *stream.Logs
 	log     *bytes.Buffer
 	stop    func()
 }
 
-func newCluster(t *testing.T, mode engine.Mode) *cluster { return restart(t, mode, nil) }
+func newCluster(t *testing.T, mode engine.Mode) *cluster {
+	return restart(t, mode, nil, &fakeRuntime{})
+}
 
 // restart starts a server on the objects of an earlier one, at the virtual
 // time that it had reached.
-func restart(t *testing.T, mode engine.Mode, old *cluster) *cluster {
+func restart(t *testing.T, mode engine.Mode, old *cluster, runtime Runtime) *cluster {
 	t.Helper()
-	c := &cluster{t: t, runtime: &fakeRuntime{}, log: &bytes.Buffer{}}
+	c := &cluster{t: t, runtime: runtime, log: &bytes.Buffer{}}
 	start, stream2 := noon, uint64(0)
 	if old != nil {
 		start, stream2 = old.engine.Now(), uint64(old.api.revision)

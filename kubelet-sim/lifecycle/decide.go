@@ -170,7 +170,7 @@ func decideBackOff(told bool, since time.Time, b backOff, tell, next verb, i int
 	case told:
 		return at(until, kind)
 	case now.Before(since.Add(syncDelay)):
-		return at(since.Add(syncDelay), kind)
+		return at(since.Add(syncDelay), engine.Work)
 	}
 	return do(tell, i)
 }

@@ -29,10 +29,10 @@ func grace(pod *corev1.Pod) time.Duration {
 // stoppedSince is when the Pod's grace period began: now, unless the server was
 // away since.
 func stoppedSince(pod *corev1.Pod, now time.Time) time.Time {
-	if pod.DeletionTimestamp == nil {
+	if pod.DeletionTimestamp == nil || pod.DeletionGracePeriodSeconds == nil {
 		return now
 	}
-	began := pod.DeletionTimestamp.Add(-grace(pod))
+	began := pod.DeletionTimestamp.Add(-time.Duration(*pod.DeletionGracePeriodSeconds) * time.Second)
 	if now.Sub(began) > time.Second {
 		return began
 	}

@@ -178,7 +178,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 		return engine.Wake{}, nil
 	}
 	if run == nil {
-		run = r.adopt(name, pod, now)
+		run = r.adopt(ctx, name, pod, now)
 	}
 	run.pod = pod
 	return r.sync(ctx, run, now)
@@ -221,6 +221,7 @@ func (r *Reconciler) unblock(run *podRun) {
 func (r *Reconciler) forget(name types.NamespacedName, run *podRun) {
 	run.close()
 	run.node.release(run.IP)
+	run.count(false)
 	r.waiters.drop(name)
 	r.cfg.Logs.Forget(name.Namespace, name.Name, run.pod.UID)
 	delete(r.runs, name)

@@ -20,6 +20,7 @@ type nodeState struct {
 	images map[string]bool
 	host   *volumeFS
 	ips    ipPool
+	used   usage
 }
 
 func newNodeState(n node.Node, recorder *engine.Recorder) (*nodeState, error) {

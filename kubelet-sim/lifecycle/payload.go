@@ -207,8 +207,8 @@ func (p *payload) put(name string, data []byte, own, mode *int32) {
 func (p *payload) volume(now time.Time) *volumeFS {
 	return &volumeFS{build: func() *vfs.FS {
 		volume := newVolume(p.fsType, p.run.pod, now)
-		for i, request := range p.tokens {
-			token, err := p.r.cfg.Token(request)
+		for _, i := range slices.Sorted(maps.Keys(p.tokens)) {
+			token, err := p.r.cfg.Token(p.tokens[i])
 			if err != nil {
 				token = fmt.Sprintf("kubesim: no token: %v\n", err)
 			}

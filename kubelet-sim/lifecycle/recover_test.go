@@ -23,7 +23,7 @@ func TestRestartOfTheServer(t *testing.T) {
 	c.create(engine.Pods, newPod("p", volume("data"), steps))
 	c.advance(30 * time.Second)
 	before := c.read("p", timestamps)
-	again := restart(t, engine.Manual, c)
+	again := restart(t, engine.Manual, c, &fakeRuntime{})
 	if diff := cmp.Diff(before, again.read("p", timestamps)); diff != "" {
 		t.Errorf("log after the restart (-before +after):\n%s", diff)
 	}
@@ -38,7 +38,7 @@ func TestRestartOfTheServer(t *testing.T) {
 		t.Errorf("log in the end (-without +with a restart):\n%s", diff)
 	}
 
-	finished := restart(t, engine.Manual, again)
+	finished := restart(t, engine.Manual, again, &fakeRuntime{})
 	if diff := cmp.Diff(whole.read("p", timestamps), finished.read("p", timestamps)); diff != "" {
 		t.Errorf("log of the finished Pod after a restart (-want +got):\n%s", diff)
 	}
@@ -55,7 +55,7 @@ func TestRestartOfTheServerInACrashLoop(t *testing.T) {
 	if story := c.story("p"); story[len(story)-1] != want {
 		t.Fatalf("before: %v", story)
 	}
-	again := restart(t, engine.Manual, c)
+	again := restart(t, engine.Manual, c, &fakeRuntime{})
 	if got := again.read("p", &corev1.PodLogOptions{Previous: true}); got != "boom\n" {
 		t.Errorf("previous log: %q", got)
 	}

@@ -17,6 +17,9 @@ import (
 // report writes the Pod's status if it has changed.
 func (r *Reconciler) report(ctx context.Context, run *podRun, now time.Time) error {
 	pod := run.pod
+	if !run.dirty && run.Finished {
+		return nil
+	}
 	gated := len(pod.Spec.ReadinessGates) > 0
 	if !run.dirty && !gated && pod.Generation == pod.Status.ObservedGeneration {
 		return nil

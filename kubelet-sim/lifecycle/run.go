@@ -29,6 +29,9 @@ type podRun struct {
 	// parts go with podState.Containers.
 	parts   []part
 	volumes map[string]*volumeFS
+	// demand is what the Pod takes of the node while it is counted.
+	demand  demand
+	counted bool
 	// dirty: the status has to be written. wrote is the resource version that
 	// our last write got, retry says that a dependency has changed.
 	dirty bool
@@ -142,4 +145,17 @@ func (r *podRun) close() {
 		}
 	}
 	r.volumes = nil
+}
+
+// count takes the Pod's share of its node, or gives it back.
+func (r *podRun) count(in bool) {
+	if in == r.counted {
+		return
+	}
+	sign := int64(1)
+	if !in {
+		sign = -1
+	}
+	r.counted = in
+	r.node.used.add(r.demand, sign)
 }

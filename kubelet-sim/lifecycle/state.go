@@ -29,6 +29,8 @@ type podState struct {
 	Stop *stop
 	// Finished: every container has ended for good and the sandbox is gone.
 	Finished bool
+	// Rejected says why the Pod may not run on its node; nil if it may.
+	Rejected *rejection
 	// JobOwned: a Job waits for the Pod's end.
 	JobOwned bool
 }

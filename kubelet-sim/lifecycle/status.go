@@ -34,6 +34,9 @@ const notLocatedMessage = "The container could not be located when the pod was t
 // but its arguments. Source: Kubelet.generateAPIPodStatus in k8s.io/kubernetes
 // pkg/kubelet v1.37.2.
 func status(pod *corev1.Pod, s *podState, now time.Time) corev1.PodStatus {
+	if s.Rejected != nil {
+		return rejected(pod, s)
+	}
 	p := phase(s)
 	if old := pod.Status.Phase; old == corev1.PodSucceeded || old == corev1.PodFailed {
 		p = old // no Pod leaves a terminal phase
@@ -59,13 +62,19 @@ func status(pod *corev1.Pod, s *podState, now time.Time) corev1.PodStatus {
 	return out
 }
 
+// rejected is the status of a Pod that may not run on its node. Source:
+// Kubelet.rejectPod, ibid.
+func rejected(pod *corev1.Pod, s *podState) corev1.PodStatus {
+	started := seconds(s.StartTime)
+	out := pod.Status
+	out.Phase, out.Reason, out.Message = corev1.PodFailed, s.Rejected.Reason, "Pod was rejected: "+s.Rejected.Message
+	out.StartTime, out.ObservedGeneration = &started, pod.Generation
+	return out
+}
+
 // allocated is what the Pod asks for, nil for nothing.
 func allocated(pod *corev1.Pod) corev1.ResourceList {
-	some := pod.Spec.Resources != nil || len(pod.Spec.InitContainers) > 0 || len(pod.Spec.Overhead) > 0
-	for i := range pod.Spec.Containers {
-		some = some || len(pod.Spec.Containers[i].Resources.Requests) > 0
-	}
-	if !some {
+	if !asked(pod) {
 		return nil
 	}
 	return resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{})
