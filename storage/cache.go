@@ -64,3 +64,14 @@ func (c *cache) remove(e *list.Element) {
 	delete(c.byRev, r.rev)
 	c.bytes -= r.size()
 }
+
+// all returns the records, the most recently used first.
+func (c *cache) all() []*record {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var rs []*record
+	for e := c.recent.Front(); e != nil; e = e.Next() {
+		rs = append(rs, e.Value.(*record))
+	}
+	return rs
+}

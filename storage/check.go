@@ -7,6 +7,8 @@ import (
 	"fmt"
 
 	"go.etcd.io/bbolt"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/util/diff"
 )
 
 // problemsMax is how many problems Check names before it stops.
@@ -23,7 +25,8 @@ type checker struct {
 
 // Check verifies the invariants of the file: bbolt's pages; dense revisions;
 // log, index, ttl and stats that agree; nothing left that compaction has
-// removed. The error joins what is wrong and wraps ErrCorrupt.
+// removed. The error joins what is wrong and wraps ErrCorrupt. It also verifies
+// that nobody changed a shared object in memory.
 func (db *DB) Check(ctx context.Context) error {
 	db.compacting.Lock()
 	defer db.compacting.Unlock()
@@ -36,7 +39,25 @@ func (db *DB) Check(ctx context.Context) error {
 	if errors.Is(err, ErrCorrupt) {
 		return explain(db.cfg.Path, err)
 	}
-	return err
+	return errors.Join(err, db.checkShared())
+}
+
+// checkShared verifies that nobody changed an object of the cache. That is an
+// error in the program, not in the file.
+func (db *DB) checkShared() error {
+	var problems []error
+	for _, r := range db.cache.all() {
+		s := db.storeOf(r.key)
+		if s == nil || len(problems) == problemsMax {
+			continue
+		}
+		fresh, err := s.decode(r.value, r.rev)
+		if err == nil && !apiequality.Semantic.DeepEqual(fresh, r.obj) {
+			problems = append(problems, fmt.Errorf("storage: the shared object of %s at revision %d was changed: %s",
+				r.key, r.rev, diff.Diff(fresh, r.obj)))
+		}
+	}
+	return errors.Join(problems...)
 }
 
 func (c *checker) run() error {

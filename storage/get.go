@@ -17,7 +17,7 @@ func (s *Store) Get(ctx context.Context, key string, opts storage.GetOptions, ou
 	if err != nil {
 		return err
 	}
-	r, current, err := s.read(ctx, key)
+	r, current, err := s.read(ctx, key, opts.ResourceVersion != "")
 	if err != nil {
 		return storage.NewInternalError(err)
 	}
@@ -33,14 +33,17 @@ func (s *Store) Get(ctx context.Context, key string, opts storage.GetOptions, ou
 	return s.reportCorruptKey(key, s.deliver(ctx, r, out))
 }
 
-// read returns the version of key that ctx sees, and the revision of the read.
-func (s *Store) read(ctx context.Context, key string) (r *record, current int64, err error) {
+// read returns the version of key that ctx sees and, if it is wanted, the
+// revision of the read.
+func (s *Store) read(ctx context.Context, key string, wanted bool) (r *record, current int64, err error) {
 	if withoutWait(ctx) {
 		r, err = s.db.pendingOrCommitted(key)
 		return r, s.db.Revision(), err
 	}
 	err = s.db.view(func(tx *bbolt.Tx) error {
-		current, _ = bounds(tx)
+		if wanted {
+			current, _ = bounds(tx)
+		}
 		if rev := latest(tx, key); rev != 0 {
 			r, err = s.db.version(tx, key, rev)
 		}

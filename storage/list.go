@@ -167,7 +167,10 @@ func (l *listing) readMany(tx *bbolt.Tx, p *page, size int64) (err error) {
 			return false
 		}
 		var r *record
-		if r, err = l.s.db.version(tx, string(key), rev); err != nil {
+		if r, err = l.s.db.logged(tx, rev); err == nil && r.key != string(key) {
+			err = misplaced(r, string(key))
+		}
+		if err != nil {
 			return false
 		}
 		p.recs = append(p.recs, r)

@@ -66,21 +66,27 @@ func (db *DB) committedRecord(key string) (r *record, err error) {
 
 // version returns key's version of revision rev from the cache or the log.
 func (db *DB) version(tx *bbolt.Tx, key string, rev int64) (*record, error) {
-	r := db.cache.get(rev)
-	if r == nil {
-		v := tx.Bucket([]byte(bucketLog)).Get(beUint64(rev))
-		if v == nil {
-			return nil, fmt.Errorf("revision %d is indexed but not in the log: %w", rev, ErrCorrupt)
-		}
-		var err error
-		if r, err = decodeRecord(rev, v); err != nil {
-			return nil, err
-		}
+	r, err := db.logged(tx, rev)
+	if err == nil && r.key != key {
+		err = misplaced(r, key)
 	}
-	if r.key != key {
-		return nil, fmt.Errorf("revision %d is indexed as %s but is of %s: %w", rev, key, r.key, ErrCorrupt)
+	return r, err
+}
+
+// logged returns revision rev from the cache or the log.
+func (db *DB) logged(tx *bbolt.Tx, rev int64) (*record, error) {
+	if r := db.cache.get(rev); r != nil {
+		return r, nil
 	}
-	return r, nil
+	v := tx.Bucket([]byte(bucketLog)).Get(beUint64(rev))
+	if v == nil {
+		return nil, fmt.Errorf("revision %d is indexed but not in the log: %w", rev, ErrCorrupt)
+	}
+	return decodeRecord(rev, v)
+}
+
+func misplaced(r *record, key string) error {
+	return fmt.Errorf("revision %d is indexed as %s but is of %s: %w", r.rev, key, r.key, ErrCorrupt)
 }
 
 // bounds returns, of the snapshot tx, the newest revision and the compacted one.

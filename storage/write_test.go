@@ -217,6 +217,20 @@ func TestACommittedObjectNeverChanges(t *testing.T) {
 	}
 }
 
+func TestCheckFindsAChangedSharedObject(t *testing.T) {
+	db := openDB(t, setup{})
+	s := podStore(t, db, testCodec(t), nil)
+	db.Observe(func(c Commit) { c.Object.(*example.Pod).Labels["mine"] = "yes" })
+	p := pod("/pods/ns/a")
+	p.Labels = map[string]string{"v": "1"}
+	if err := s.Create(t.Context(), "/pods/ns/a", p, nil, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "/pods/ns/a at revision 2 was changed") {
+		t.Errorf("Check: %v", err)
+	}
+}
+
 func TestAFailedCommitEndsWritesNotReads(t *testing.T) {
 	fatal := make(chan error, 2)
 	db, err := Open(Config{
