@@ -23,6 +23,7 @@ import (
 	"k8s.io/apiserver/pkg/server/dynamiccertificates"
 	"k8s.io/apiserver/pkg/server/filters"
 	"k8s.io/client-go/kubernetes"
+	openapicommon "k8s.io/kube-openapi/pkg/common"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
 	generatedopenapi "k8s.io/kubernetes/pkg/generated/openapi"
 
@@ -37,6 +38,7 @@ type Server struct {
 	caches  caches
 	client  kubernetes.Interface
 	groups  *groups
+	openapi *openapicommon.OpenAPIV3Config
 }
 
 // New builds a server. It opens every resource's store but serves nothing yet.
@@ -79,6 +81,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	options := &restOptions{open: cfg.NewStorage, stamper: registry.Stamper{Clock: cfg.Clock, Random: cfg.Random}}
 	generic.RESTOptionsGetter = options
 	configureServing(generic, cfg.Gate, cfg.Handlers)
+	s.openapi = generic.OpenAPIV3Config
 
 	// No informer factory is handed over: ours never runs, see newCaches.
 	completed := generic.Complete(nil)
@@ -144,7 +147,11 @@ func (s *Server) install(infos []genericapiserver.APIGroupInfo) error {
 
 // Run serves until ctx ends and all requests have been answered.
 func (s *Server) Run(ctx context.Context) error {
-	return s.generic.PrepareRun().RunWithContext(ctx)
+	prepared := s.generic.PrepareRun()
+	// The specs are built: the 12 MB of definitions that they were built from
+	// are not needed any more. Whoever asks again gets them made anew.
+	s.openapi.Definitions = nil
+	return prepared.RunWithContext(ctx)
 }
 
 // Local returns the way to write without HTTP.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -99,6 +100,8 @@ func (f *serveFlags) serve(ctx context.Context, s streams) error {
 	if err := cluster.AwaitReady(ctx); err != nil || ctx.Err() != nil {
 		return err
 	}
+	// What the start needed goes back to the machine at once.
+	debug.FreeOSMemory()
 	fmt.Fprintf(s.out, "export KUBECONFIG=%s\n", shellQuote(cluster.Kubeconfig()))
 	return cluster.Wait(ctx)
 }
