@@ -56,12 +56,12 @@ func writeUntilKilled(path string) {
 		os.Exit(3)
 	}
 	s := podStore(t, db, testCodec(t), nil)
-	lines := make(chan string)
+	lines, first := make(chan string), db.Revision()
 	for client := range 8 {
 		go func() {
 			for i := 0; ; i++ {
 				out := &example.Pod{}
-				key := fmt.Sprintf("/pods/c%d/p%d", client, i)
+				key := fmt.Sprintf("/pods/c%d-%d/p%d", first, client, i)
 				p := pod(key)
 				p.Annotations = map[string]string{"pad": strings.Repeat("x", 4<<10)}
 				if err := s.Create(context.Background(), key, p, out, 0); err != nil {
@@ -75,7 +75,7 @@ func writeUntilKilled(path string) {
 	for line := range lines {
 		fmt.Println(line)
 		if strings.HasPrefix(line, "error") {
-			err := s.Get(context.Background(), "/pods/c0/p0", storage.GetOptions{}, &example.Pod{})
+			err := s.Get(context.Background(), "/pods/c1-0/p0", storage.GetOptions{}, &example.Pod{})
 			fmt.Println("reads", err)
 			os.Exit(3)
 		}
@@ -135,10 +135,7 @@ func TestNothingAcknowledgedIsLostWhenTheProcessIsKilled(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "kubesim.db")
 	acked := map[string]string{}
 	for kill := range 5 {
-		// Each child is killed after another number of writes and starts on
-		// what the one before left; its keys begin anew, so it gets a file of
-		// the same contents with other names.
-		path := path + strconv.Itoa(kill)
+		// Each child starts on what those before it left, and gets further.
 		cmd, lines := child(t, "writer", path)
 		for n := 0; n < 50+97*kill && lines.Scan(); n++ {
 			f := strings.Fields(lines.Text())
@@ -155,8 +152,9 @@ func TestNothingAcknowledgedIsLostWhenTheProcessIsKilled(t *testing.T) {
 		}
 		_ = cmd.Process.Signal(syscall.SIGKILL)
 		_ = cmd.Wait()
-		mustHold(t, path, acked)
-		clear(acked)
+		if kill%2 == 0 { // else the next child starts on the crashed file
+			mustHold(t, path, acked)
+		}
 	}
 }
 

@@ -20,7 +20,7 @@ func (w *watcher) sendChange(ctx context.Context, c change, t watch.EventType) e
 	if err != nil || ev == nil {
 		return err
 	}
-	if w.timed && c.prev != nil {
+	if w.timed {
 		ev.Object = &timedObject{Object: ev.Object, at: time.Unix(0, c.rec.time)}
 	}
 	return w.send(ctx, *ev)

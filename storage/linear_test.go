@@ -111,6 +111,11 @@ func TestConcurrentClientsSeeOneOrder(t *testing.T) {
 			}
 		})
 	}
+	for range 20 { // compaction goes on beside them
+		if err := f.db.Compact(t.Context(), f.db.committed.Load()); err != nil {
+			t.Error(err)
+		}
+	}
 	wg.Wait()
 	if r := porcupine.CheckOperationsTimeout(register(), history, 30*time.Second); r == porcupine.Illegal {
 		t.Error("the history is not linearizable")

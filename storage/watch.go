@@ -143,7 +143,11 @@ func (w *watcher) sendState(ctx context.Context) error {
 			return err
 		}
 		for _, r := range p.recs {
-			if err := w.sendChange(ctx, change{store: w.s, rec: r}, watch.Added); err != nil {
+			ev, err := w.event(ctx, change{store: w.s, rec: r}, watch.Added)
+			if err == nil && ev != nil {
+				err = w.send(ctx, *ev)
+			}
+			if err != nil {
 				return err
 			}
 			l.from = r.key + "\x00"

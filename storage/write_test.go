@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.etcd.io/bbolt"
+	"go.uber.org/goleak"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/apiserver/pkg/apis/example"
@@ -26,7 +27,7 @@ func holdCommits(t *testing.T, db *DB) (release func()) {
 		t.Fatal(err)
 	}
 	return func() {
-		if err := tx.Rollback(); err != nil && !errors.Is(err, bbolt.ErrTxClosed) {
+		if err := tx.Rollback(); err != nil {
 			t.Error(err)
 		}
 	}
@@ -272,5 +273,20 @@ func TestAFailedCommitEndsWritesNotReads(t *testing.T) {
 		if !errors.Is(err, ErrFailed) {
 			t.Errorf("%s: %v", what, err)
 		}
+	}
+}
+
+func TestCloseLeavesNothingRunning(t *testing.T) {
+	before := goleak.IgnoreCurrent()
+	db := openDB(t, setup{})
+	s := podStore(t, db, testCodec(t), nil)
+	w := watchAll(t.Context(), t, s, "1")
+	create(WithoutWait(t.Context()), t, s, "/pods/ns/a")
+	closeDB(t, db)
+	for range w.ResultChan() { // until it is closed
+	}
+	goleak.VerifyNone(t, before)
+	if err := s.Create(t.Context(), "/pods/ns/b", pod("/pods/ns/b"), nil, 0); !errors.Is(err, ErrClosed) {
+		t.Errorf("a write after Close: %v", err)
 	}
 }
