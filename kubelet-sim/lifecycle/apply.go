@@ -146,6 +146,7 @@ func (r *Reconciler) start(ctx context.Context, run *podRun, i int) {
 	run.parts[i].process = process
 	run.event(ctx, i, corev1.EventTypeNormal, "Started", "Container started")
 	run.collect(i, at)
+	r.startProbing(run, i)
 }
 
 // begin enters a new instance of container i, and forgets the one before the
@@ -161,7 +162,7 @@ func (run *podRun) begin(r *Reconciler, i int, d draw, at time.Time) {
 		ImageID: im.id, Image: im.full,
 	}
 	c.Last, c.Current = c.Current, in
-	c.Stage, c.Reason, c.Message, c.Ready = running, "", "", true
+	c.Stage, c.Reason, c.Message, c.Ready = running, "", "", run.spec(run.pod, i).ReadinessProbe == nil
 	run.parts[i].log = r.cfg.Logs.NewLog(run.name.Namespace, run.name.Name, in.ID)
 	run.dirty = true
 }

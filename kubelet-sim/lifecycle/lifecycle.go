@@ -167,6 +167,9 @@ func (r *Reconciler) nothingNew(name types.NamespacedName, pod *corev1.Pod, t wa
 
 // Reconcile implements engine.Reconciler.
 func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Time) (engine.Wake, error) {
+	if pod, container, isProbe := strings.Cut(key.Name, "/"); isProbe {
+		return r.reconcileProbe(ctx, key.Namespace, pod, container, now), nil
+	}
 	name := types.NamespacedName{Namespace: key.Namespace, Name: key.Name}
 	pod, ok := engine.Get[*corev1.Pod](r.view, engine.Pods, name.Namespace, name.Name)
 	run := r.runs[name]

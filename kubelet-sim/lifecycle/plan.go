@@ -57,7 +57,12 @@ func at(t time.Time, kind engine.Kind) plan {
 	return plan{Wake: engine.Wake{At: t, Kind: kind}}
 }
 
-// and joins two plans.
+// and joins two plans. On the way to work that comes later, the sooner wake is
+// work too.
 func (p plan) and(q plan) plan {
-	return plan{Do: append(p.Do, q.Do...), Wake: p.Wake.Sooner(q.Wake)}
+	wake := p.Wake.Sooner(q.Wake)
+	if !p.Wake.At.IsZero() && !q.Wake.At.IsZero() {
+		wake.Kind = min(p.Wake.Kind, q.Wake.Kind)
+	}
+	return plan{Do: append(p.Do, q.Do...), Wake: wake}
 }

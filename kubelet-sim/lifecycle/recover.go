@@ -161,6 +161,7 @@ func (r *Reconciler) rerun(run *podRun, one rerunOf, now time.Time) {
 	default:
 		run.parts[one.container] = part{process: process, log: log}
 		run.collect(one.container, in.StartedAt)
+		r.startProbing(run, one.container)
 	}
 }
 

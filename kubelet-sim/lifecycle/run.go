@@ -48,6 +48,7 @@ type podRun struct {
 type part struct {
 	process Process
 	log     *stream.Log
+	check   *check
 }
 
 // advance lets the programs go on up to now, in the order of their instants.

@@ -24,7 +24,24 @@ type Process interface {
 	Resume(now time.Time)
 	Signal(sig kernel.Signal, now time.Time)
 	TerminationMessage() []byte
+	Exec(spec program.ExecSpec, now time.Time) (Exec, error)
 	Close()
+}
+
+// Exec is a command that runs beside a container's program, see program.Exec.
+type Exec interface {
+	Exited() (code int32, ok bool)
+}
+
+// process makes a program.Process a Process.
+type process struct{ *program.Process }
+
+func (p process) Exec(spec program.ExecSpec, now time.Time) (Exec, error) {
+	exec, err := p.Process.Exec(spec, now)
+	if err != nil {
+		return nil, err
+	}
+	return exec, nil
 }
 
 // programs is the Runtime of package program.
@@ -41,9 +58,9 @@ func (p programs) Root(image string, now time.Time) (*vfs.FS, error) {
 
 func (p programs) Start(spec program.Spec, now time.Time) (Process, error) {
 	spec.Catalog = p.catalog
-	process, err := program.Start(spec, now)
+	started, err := program.Start(spec, now)
 	if err != nil {
 		return nil, err
 	}
-	return process, nil
+	return process{started}, nil
 }

@@ -54,6 +54,17 @@ func (p *fakeProcess) Signal(sig kernel.Signal, now time.Time) {
 	}
 }
 
+// Exec runs its steps at once.
+func (p *fakeProcess) Exec(spec program.ExecSpec, now time.Time) (Exec, error) {
+	in := p.spec
+	in.Output = spec.Output
+	e := &fakeProcess{spec: in, steps: spec.Command}
+	e.Resume(now)
+	return e, nil
+}
+
+func (p *fakeProcess) Exited() (int32, bool) { return p.state.ExitCode, p.state.Exited }
+
 func (p *fakeProcess) exit(code int32) { p.state = program.State{Exited: true, ExitCode: code} }
 
 func (p *fakeProcess) TerminationMessage() []byte {
@@ -105,6 +116,11 @@ func (p *fakeProcess) step(verb, rest string, now time.Time) bool {
 	case "once":
 		if _, err := p.spec.Root.Stat(rest, vfs.User{Now: now}); err != nil {
 			_ = p.spec.Root.WriteFile(rest, nil, 0o644, now)
+			p.exit(1)
+		}
+	case "test":
+		if _, err := p.spec.Root.Stat(rest, vfs.User{Now: now}); err != nil {
+			print("no " + rest)
 			p.exit(1)
 		}
 	case "trap":

@@ -93,6 +93,8 @@ type containerState struct {
 	Terminating bool
 	// Ready is what the readiness probe says, true without one.
 	Ready bool
+	// Probe is the readiness probe of the current instance.
+	Probe probeState
 	// PullStart is when the present pull began.
 	PullStart            time.Time
 	BackOff, PullBackOff backOff
