@@ -37,6 +37,7 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		ContinueOnError:     true,
 		Setup: func(e *testscript.Env) error {
 			e.Values[running{}] = &running{}
 			home := filepath.Join(e.WorkDir, "home")
