@@ -132,7 +132,7 @@ func (c *checker) index() {
 	var last string
 	var lastRev int64
 	var old int
-	err := c.tx.Bucket([]byte(bucketIndex)).ForEach(func(k, v []byte) error {
+	err := c.tx.Bucket([]byte(bucketIndex)).ForEach(func(k, _ []byte) error {
 		key, rev := splitIndexKey(k)
 		c.indexed++
 		if string(key) != last {

@@ -87,7 +87,7 @@ func TestExpiryIsAnOrdinaryDeleteInOrderOfTime(t *testing.T) {
 	closeDB(t, db) // expiries outlive the process
 
 	db = openDB(t, setup{now: c.now, path: path})
-	s = podStore(t, db, testCodec(t), nil)
+	podStore(t, db, testCodec(t), nil)
 	var got []string
 	db.Observe(func(c Commit) {
 		if c.Type != watch.Deleted {

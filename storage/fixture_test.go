@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/apitesting"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -176,8 +177,9 @@ func (f *fixture) validateKey(_ context.Context, t *testing.T, key string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p := obj.(*example.Pod); p.ResourceVersion != "" || p.SelfLink != "" {
-		t.Errorf("stored object has resourceVersion or selfLink: %v", p.ObjectMeta)
+	m, err := meta.Accessor(obj)
+	if err != nil || m.GetResourceVersion() != "" || m.GetSelfLink() != "" {
+		t.Errorf("stored object has resourceVersion or selfLink: %v, %v", obj, err)
 	}
 }
 

@@ -146,7 +146,7 @@ func (l *listing) expired() error {
 		"retrieve the remainder of the results. Continuing with the provided token results in an " +
 		"inconsistent list - objects that were created, modified, or deleted between the time the " +
 		"first chunk was returned and now may show up in the list.")
-	status.ErrStatus.ListMeta.Continue = token
+	status.ErrStatus.Continue = token
 	return status
 }
 

@@ -290,7 +290,7 @@ func errorEvent(err error) watch.Event {
 	if errors.Is(err, errCompacted) {
 		err = apierrors.NewResourceExpired("The resourceVersion for the provided watch is too old.")
 	}
-	status, ok := err.(apierrors.APIStatus) //nolint:errorlint // upstream takes no wrapped status either
+	status, ok := err.(apierrors.APIStatus)
 	if !ok {
 		status = apierrors.NewInternalError(fmt.Errorf("watch: %w", err))
 	}
