@@ -191,6 +191,24 @@ func (p *Process) TerminationMessage() []byte {
 	return data
 }
 
+// StopSignal is the signal that ends the image's program, as the image says.
+func (p *Process) StopSignal() kernel.Signal { return p.image.StopSignal() }
+
+// Serve sends a request to the server on a port of the container. It is false
+// if nothing listens there; a server that does not speak HTTP answers with
+// status 0.
+func (p *Process) Serve(port int32, req kernel.Request, now time.Time) (kernel.Response, bool) {
+	p.m.Resume(now)
+	l := p.m.Server(port)
+	switch {
+	case l == nil:
+		return kernel.Response{}, false
+	case l.Serve == nil:
+		return kernel.Response{}, true
+	}
+	return l.Serve(req), true
+}
+
 // Crashes lists defects of the simulator that ended a program. Tests expect
 // none.
 func (p *Process) Crashes() []string { return p.m.Crashes() }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/applet"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/server"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/shell"
 )
 
@@ -28,10 +29,10 @@ func (p *Process) program(name string) kernel.Main {
 			return func(c *kernel.Proc) int { return applet.Run(c, f, applet.GNU) }
 		}
 	}
-	if main := serverProgram(name); main != nil {
-		return main
+	if name == "curl" {
+		return func(c *kernel.Proc) int { return applet.Run(c, applet.Find("curl"), applet.Busybox) }
 	}
-	return nil
+	return server.Find(name, p.simulated)
 }
 
 // busybox runs the applet that argv[0], or argv[1] of busybox itself, names.

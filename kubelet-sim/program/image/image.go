@@ -101,3 +101,17 @@ func setEnv(env []string, entry string) []string {
 	}
 	return append(env, entry)
 }
+
+// StopSignal is what a runtime sends to end a container of the image: the
+// image's STOPSIGNAL, else SIGTERM.
+func (im *Image) StopSignal() kernel.Signal {
+	switch im.Name {
+	case "nginx", "nginx-unprivileged":
+		return kernel.SIGQUIT
+	case "httpd":
+		return kernel.SIGWINCH
+	case "postgres":
+		return kernel.SIGINT
+	}
+	return kernel.SIGTERM
+}

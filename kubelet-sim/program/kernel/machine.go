@@ -183,3 +183,6 @@ func (m *Machine) Random() uint64 {
 
 // Boot is the instant at which the container started.
 func (m *Machine) Boot() time.Time { return m.boot }
+
+// MemoryLimit is what the container may use, in bytes; 0: no limit.
+func (m *Machine) MemoryLimit() int64 { return m.cfg.MemoryLimit }
