@@ -9,7 +9,9 @@ GOLANGCI_LINT := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lin
 race := $(if $(RACE),-race)
 
 # Binaries are stripped and reproducible: no path of the machine is in them.
-build_flags := -trimpath -ldflags '-s -w'
+# grpcnotrace leaves out golang.org/x/net/trace, whose html/template keeps every
+# exported method of the binary alive: 103 MB instead of 75.
+build_flags := -trimpath -tags grpcnotrace -ldflags '-s -w'
 
 # What the linker must tell upstream's binaries of their release, or they
 # believe that they are v0.0.0 and compare themselves with the server by that.
