@@ -1,12 +1,14 @@
 package scheduler
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 func node(name string, edits ...func(*corev1.Node)) *corev1.Node {
@@ -199,12 +201,32 @@ func TestWaitingTriesTheFirstOfEachShape(t *testing.T) {
 	if diff := cmp.Diff([]string{"urgent", "small-1", "big"}, names()); diff != "" {
 		t.Errorf("heads (-want +got):\n%s", diff)
 	}
-	w.remove(nameOf(pod("small-2")))
-	if got := w.remove(nameOf(pod("small-1"))); len(got) != 1 || got[0].Name != "small-3" {
+	w.remove(nameOf(pod("small-2")), false)
+	if got := w.remove(nameOf(pod("small-1")), true); len(got) != 1 || got[0].Name != "small-3" {
 		t.Errorf("after small-1 comes %v, want small-3", got)
 	}
-	w.remove(nameOf(pod("urgent")))
+	w.remove(nameOf(pod("urgent")), true)
 	if diff := cmp.Diff([]string{"small-3", "big"}, names()); diff != "" {
 		t.Errorf("heads (-want +got):\n%s", diff)
+	}
+}
+
+func TestAWaveOfWaitingPodsDoublesWhileThereIsRoom(t *testing.T) {
+	w := newWaiting()
+	for i := range 20 {
+		w.add(pod(fmt.Sprintf("pod-%02d", i)))
+	}
+	wave := w.heads()
+	var sizes []int
+	for len(wave) > 0 {
+		sizes = append(sizes, len(wave))
+		var next []types.NamespacedName
+		for _, name := range wave {
+			next = append(next, w.remove(name, true)...)
+		}
+		wave = next
+	}
+	if diff := cmp.Diff([]int{1, 2, 4, 8, 5}, sizes); diff != "" {
+		t.Errorf("waves (-want +got):\n%s", diff)
 	}
 }

@@ -113,10 +113,10 @@ func (r *Reconciler) podKeys(old, pod *corev1.Pod, deleted bool) []engine.Key {
 		return keysOf(r.waiting.heads())
 	}
 	if deleted || !schedulable(pod) {
-		return keysOf(r.waiting.remove(name))
+		return keysOf(r.waiting.remove(name, !deleted && pod.Spec.NodeName != ""))
 	}
 	if old == nil || !equality.Semantic.DeepEqual(&old.Spec, &pod.Spec) {
-		return append(keysOf(r.waiting.remove(name)), keysOf([]types.NamespacedName{name})...)
+		return append(keysOf(r.waiting.remove(name, false)), keysOf([]types.NamespacedName{name})...)
 	}
 	return nil
 }

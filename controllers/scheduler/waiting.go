@@ -28,6 +28,9 @@ type queue struct {
 	// seq is the order of arrival of the queue itself.
 	seq  int64
 	pods []types.NamespacedName
+	// tried counts the first of pods that have been handed out since something
+	// changed.
+	tried int
 }
 
 func newWaiting() *waiting {
@@ -66,31 +69,43 @@ func (w *waiting) add(pod *corev1.Pod) {
 	w.shapes[name] = s
 }
 
-// remove takes a Pod out and returns the next of its shape, if it was the
-// first: what made it go may let the next one go too. A Pod in the middle of a
-// queue is skipped when its turn comes.
-func (w *waiting) remove(name types.NamespacedName) []types.NamespacedName {
+// remove takes a Pod out and returns those of its shape that are to be tried
+// next: two for each that was bound, so that a wave doubles as long as there is
+// room, and one if the first of the queue goes otherwise. A Pod in the middle
+// is skipped when its turn comes.
+func (w *waiting) remove(name types.NamespacedName, bound bool) []types.NamespacedName {
 	s, ok := w.shapes[name]
 	if !ok {
 		return nil
 	}
 	delete(w.shapes, name)
 	q := w.queues[s]
-	if q.pods[0] != name {
-		return nil
-	}
+	first := q.pods[0] == name
 	for len(q.pods) > 0 && w.shapes[q.pods[0]] != s {
 		q.pods = q.pods[1:]
+		q.tried = max(q.tried-1, 0)
 	}
-	if len(q.pods) == 0 {
+	switch {
+	case len(q.pods) == 0:
 		delete(w.queues, s)
 		return nil
+	case bound:
+		return q.hand(2)
+	case first && q.tried == 0:
+		return q.hand(1)
 	}
-	return q.pods[:1]
+	return nil
 }
 
-// heads returns the first Pod of each shape: the highest priority first, then
-// by arrival.
+// hand returns up to n Pods that have not been handed out.
+func (q *queue) hand(n int) []types.NamespacedName {
+	from := min(q.tried, len(q.pods))
+	q.tried = min(from+n, len(q.pods))
+	return q.pods[from:q.tried]
+}
+
+// heads starts a new wave with the first Pod of each shape: the highest priority
+// first, then by arrival.
 func (w *waiting) heads() []types.NamespacedName {
 	queues := make([]*queue, 0, len(w.queues))
 	for _, q := range w.queues {
@@ -101,7 +116,8 @@ func (w *waiting) heads() []types.NamespacedName {
 	})
 	var out []types.NamespacedName
 	for _, q := range queues {
-		out = append(out, q.pods[0])
+		q.tried = 0
+		out = append(out, q.hand(1)...)
 	}
 	return out
 }
