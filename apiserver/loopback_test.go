@@ -1,0 +1,52 @@
+package apiserver
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"testing"
+)
+
+func loopbackGet(t *testing.T, ctx context.Context, handler http.HandlerFunc) (*http.Response, error) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://kubesim.loopback/api", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return (&loopback{handler: handler}).RoundTrip(request)
+}
+
+func TestLoopbackStreamsABodyAsItIsWritten(t *testing.T) {
+	proceed := make(chan struct{})
+	response, err := loopbackGet(t, t.Context(), func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X", "y")
+		w.WriteHeader(http.StatusAccepted)
+		<-proceed
+		_, _ = w.Write([]byte("late"))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusAccepted || response.Header.Get("X") != "y" {
+		t.Errorf("answer %d %v, want 202 with header X", response.StatusCode, response.Header)
+	}
+	close(proceed)
+	if body, err := io.ReadAll(response.Body); err != nil || string(body) != "late" {
+		t.Errorf("body %q, %v, want \"late\"", body, err)
+	}
+}
+
+func TestLoopbackEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	ended := make(chan struct{})
+	_, err := loopbackGet(t, ctx, func(_ http.ResponseWriter, r *http.Request) {
+		<-r.Context().Done()
+		close(ended)
+	})
+	<-ended
+	if err == nil {
+		t.Log("the answer was faster than the cancellation, which is fine too")
+	}
+}
