@@ -42,6 +42,8 @@ func seq(c *Call) int {
 			pad = true
 		case args[0] == "-s" && len(args) > 1:
 			separator, args = args[1], args[1:]
+		case strings.HasPrefix(args[0], "-s"):
+			separator = args[0][2:]
 		case args[0] == "-f" && len(args) > 1:
 			format, args = args[1], args[1:]
 		default:

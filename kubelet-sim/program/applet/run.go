@@ -341,6 +341,10 @@ func timeout(c *Call) int {
 		}
 		return 124
 	}
+	if status.Signal != 0 {
+		c.flush()
+		c.Machine().Crash(c.Proc, status.Signal)
+	}
 	return status.ExitCode()
 }
 

@@ -61,7 +61,7 @@ func typeBuiltin(sh *Shell, args []string) int {
 			sh.builtinErrorf("type", "%s: not found", name)
 			status = 1
 		case kind == "":
-			_, _ = sh.p.Stderr().Write([]byte(name + ": not found\n"))
+			sh.outf("%s: not found\n", name)
 			status = 127
 		case short == "-t":
 			sh.outf("%s\n", kind)

@@ -63,12 +63,58 @@ func parse(text string, d Dialect) *script {
 	}
 	for stmt, err := range syntax.NewParser(syntax.Variant(lang)).StmtsSeq(strings.NewReader(text)) {
 		if err != nil {
+			if m := unclosed.FindStringSubmatch(err.Error()); m != nil && !strings.HasSuffix(text, "\n"+m[1]+"\n") {
+				return parse(text+"\n"+m[1]+"\n", d) // the end of the script ends it
+			}
 			s.err = err
 			break
+		}
+		if d != Bash {
+			keepBraces(stmt)
 		}
 		s.stmts = append(s.stmts, stmt)
 	}
 	return s
+}
+
+var unclosed = regexp.MustCompile("unclosed here-document [`'\"]?([^`'\" ]+)[`'\"]?$")
+
+// keepBraces makes {a,b} stand for itself, as in shells other than bash: the
+// expand package knows no switch for it.
+func keepBraces(stmt *syntax.Stmt) {
+	escape := func(words []*syntax.Word) {
+		for _, w := range words {
+			for _, part := range w.Parts {
+				if lit, ok := part.(*syntax.Lit); ok && strings.Contains(lit.Value, "{") {
+					lit.Value = escapeBraces(lit.Value)
+				}
+			}
+		}
+	}
+	syntax.Walk(stmt, func(n syntax.Node) bool {
+		switch n := n.(type) {
+		case *syntax.CallExpr:
+			escape(n.Args)
+		case *syntax.WordIter:
+			escape(n.Items)
+		}
+		return true
+	})
+}
+
+func escapeBraces(s string) string {
+	var out strings.Builder
+	for i := 0; i < len(s); i++ {
+		switch {
+		case s[i] == '\\' && i+1 < len(s):
+			out.WriteByte(s[i])
+			i++
+		case s[i] == '{':
+			out.WriteByte('\\')
+		}
+		out.WriteByte(s[i])
+	}
+	return out.String()
 }
 
 // nestWords open and close compound commands.

@@ -246,7 +246,7 @@ func (sh *Shell) trace(assigns []*syntax.Assign, args []string) {
 
 // quote quotes a word as set and set -x print it.
 func quote(s string) string {
-	if s != "" && !strings.ContainsAny(s, " \t\n\"'\\$`&|;<>()*?[]{}~#!") {
+	if s != "" && !strings.ContainsAny(s, " \t\n\"'\\$`&|;<>()*?[]{}~#!") && !syntax.IsKeyword(s) {
 		return s
 	}
 	return "'" + strings.ReplaceAll(s, "'", `'"'"'`) + "'"
