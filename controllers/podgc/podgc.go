@@ -123,35 +123,41 @@ func (r *Reconciler) Keys(c engine.Commit) []engine.Key {
 
 func (r *Reconciler) podKeys(old, pod *corev1.Pod, deleted bool) []engine.Key {
 	var keys []engine.Key
+	if r.count(old, pod, deleted) && r.threshold > 0 && r.terminated > r.threshold {
+		keys = append(keys, engine.Key{Controller: Name, Name: terminatedKey})
+	}
+	if deleted {
+		return keys
+	}
+	leaving := pod.DeletionTimestamp != nil && (old == nil || old.DeletionTimestamp == nil)
+	if pod.Spec.NodeName == "" {
+		if leaving {
+			keys = append(keys, engine.Key{Controller: Name, Namespace: pod.Namespace, Name: podPrefix + pod.Name})
+		}
+		return keys
+	}
+	if bound := old == nil || old.Spec.NodeName == ""; (bound || leaving) && r.forsaken(pod, leaving) {
+		keys = append(keys, engine.Key{Controller: Name, Name: nodePrefix + pod.Spec.NodeName})
+	}
+	return keys
+}
+
+// count keeps the number of finished Pods and reports whether it has grown.
+func (r *Reconciler) count(old, pod *corev1.Pod, deleted bool) bool {
 	was, is := old != nil && podutil.IsPodTerminal(old), !deleted && podutil.IsPodTerminal(pod)
 	if was && !is {
 		r.terminated--
 	}
 	if is && !was {
 		r.terminated++
-		if r.threshold > 0 && r.terminated > r.threshold {
-			keys = append(keys, engine.Key{Controller: Name, Name: terminatedKey})
-		}
 	}
-	if deleted {
-		return keys
-	}
-	if pod.Spec.NodeName == "" {
-		if pod.DeletionTimestamp != nil && (old == nil || old.DeletionTimestamp == nil) {
-			keys = append(keys, engine.Key{Controller: Name, Namespace: pod.Namespace, Name: podPrefix + pod.Name})
-		}
-		return keys
-	}
-	bound := old == nil || old.Spec.NodeName == ""
-	leaving := pod.DeletionTimestamp != nil && (old == nil || old.DeletionTimestamp == nil)
-	if !bound && !leaving {
-		return keys
-	}
+	return is && !was
+}
+
+// forsaken reports whether a bound Pod has no kubelet to look after it.
+func (r *Reconciler) forsaken(pod *corev1.Pod, leaving bool) bool {
 	node, ok := engine.Get[*corev1.Node](r.view, engine.Nodes, "", pod.Spec.NodeName)
-	if !ok || leaving && outOfService(node) {
-		keys = append(keys, engine.Key{Controller: Name, Name: nodePrefix + pod.Spec.NodeName})
-	}
-	return keys
+	return !ok || leaving && outOfService(node)
 }
 
 func (r *Reconciler) apply(ctx context.Context, p plan, now time.Time) error {
