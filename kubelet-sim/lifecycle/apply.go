@@ -11,11 +11,11 @@ import (
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 )
 
-// sandboxMin and sandboxMax bound the time to make a Pod's sandbox, createMin
-// and createMax that to create a container. Unit: virtual time.
+// sandboxLow and sandboxHigh bound the time to make a Pod's sandbox, createLow
+// and createHigh that to create a container. Unit: virtual time.
 const (
-	sandboxMin, sandboxMax = 100 * time.Millisecond, 300 * time.Millisecond
-	createMin, createMax   = 20 * time.Millisecond, 80 * time.Millisecond
+	sandboxLow, sandboxHigh = 100 * time.Millisecond, 300 * time.Millisecond
+	createLow, createHigh   = 20 * time.Millisecond, 80 * time.Millisecond
 )
 
 // apply carries one action out.
@@ -86,7 +86,7 @@ func (r *Reconciler) beginSandbox(ctx context.Context, run *podRun, now time.Tim
 		return
 	}
 	d := r.draw(run, 0)
-	ready := now.Add(between(d.number("sandbox"), sandboxMin, sandboxMax))
+	ready := now.Add(between(d.number("sandbox"), sandboxLow, sandboxHigh))
 	if first := run.spec(run.pod, 0); first.ImagePullPolicy != corev1.PullAlways && run.node.images[r.images.get(first.Image).full] {
 		ready = d.startAt(ready) // the container starts at once
 	}
@@ -158,7 +158,8 @@ func (run *podRun) begin(r *Reconciler, i int, d draw, at time.Time) {
 	}
 	im := r.images.get(run.spec(run.pod, i).Image)
 	in := &instance{
-		ID: d.containerID(), Attempt: d.attempt, StartedAt: at,
+		User: r.userStatus(run.pod, run.spec(run.pod, i)),
+		ID:   d.containerID(), Attempt: d.attempt, StartedAt: at,
 		ImageID: im.id, Image: im.full,
 	}
 	c.Last, c.Current = c.Current, in

@@ -36,9 +36,9 @@ func (r *Reconciler) pull(ctx context.Context, run *podRun, i int, now time.Time
 	default:
 		run.event(ctx, i, corev1.EventTypeNormal, "Pulling", "Pulling image %q", spec.Image)
 		d := r.draw(run, i)
-		wait := between(d.number("pull"), pullMin, pullMax)
+		wait := between(d.number("pull"), pullLow, pullHigh)
 		if present {
-			wait = between(d.number("pull"), recheckMin, recheckMax)
+			wait = between(d.number("pull"), recheckLow, recheckHigh)
 		}
 		c.Stage, c.PullStart = pulling, run.cursor(now)
 		c.At = d.startAt(c.PullStart.Add(wait)) // then the container starts at once
@@ -58,7 +58,7 @@ func (run *podRun) cannot(ctx context.Context, i int, reason, message string) {
 func (r *Reconciler) create(run *podRun, i int, at time.Time) {
 	c := &run.Containers[i]
 	d := r.draw(run, i)
-	after := at.Add(between(d.number("create"), createMin, createMax))
+	after := at.Add(between(d.number("create"), createLow, createHigh))
 	if first := d.startAt(at); first.Equal(at) {
 		after = at // the sandbox or the pull was timed for this start
 	}

@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"testing"
@@ -80,7 +81,7 @@ func runBatch(b *testing.B, n int) (writes int) {
 	}
 	e.Register(kubelet)
 	ctx, cancel := context.WithCancel(b.Context())
-	done := make(chan error)
+	done := make(chan error, 1)
 	for i := range n {
 		pod := newPod("p"+strconv.Itoa(i), runs("echo hello", "sleep 3"))
 		pod.UID, pod.Spec.NodeName = types.UID(pod.Name), fmt.Sprintf("node-%d", 1+i%1000)
@@ -91,7 +92,9 @@ func runBatch(b *testing.B, n int) (writes int) {
 		b.Fatal(err)
 	}
 	cancel()
-	<-done
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		b.Fatal(err)
+	}
 	for _, run := range kubelet.runs {
 		if !run.Finished {
 			b.Fatalf("Pod %s is not finished", run.name)

@@ -84,7 +84,7 @@ func decideInit(pod *corev1.Pod, s *podState, now time.Time) (p plan, initialize
 			return p, true
 		case c.Role == sidecar && (c.Stage == running || anyRegularStarted(s)):
 			if c.Stage != running {
-				p = p.and(decideContainer(pod, s, i, now))
+				p = p.and(decideContainer(s, i, now))
 			}
 		case c.Stage == running:
 			return p, false
@@ -93,7 +93,7 @@ func decideInit(pod *corev1.Pod, s *podState, now time.Time) (p plan, initialize
 				return plan{Do: []action{{Verb: stopPod, Container: -1, Stop: stop{Since: now}}}}, false
 			}
 		default:
-			return p.and(decideContainer(pod, s, i, now)), false
+			return p.and(decideContainer(s, i, now)), false
 		}
 	}
 	return p, true
@@ -125,7 +125,7 @@ func decideRegular(pod *corev1.Pod, s *podState, now time.Time) plan {
 		if c.Stage == running {
 			continue
 		}
-		p = p.and(decideContainer(pod, s, i, now))
+		p = p.and(decideContainer(s, i, now))
 		if len(p.Do) > 0 || c.Stage != idle {
 			return p
 		}
@@ -137,7 +137,7 @@ func decideRegular(pod *corev1.Pod, s *podState, now time.Time) plan {
 }
 
 // decideContainer brings forward one container that has to run and does not.
-func decideContainer(pod *corev1.Pod, s *podState, i int, now time.Time) plan {
+func decideContainer(s *podState, i int, now time.Time) plan {
 	c := &s.Containers[i]
 	switch {
 	case c.Stage != idle && now.Before(c.At):
@@ -152,7 +152,7 @@ func decideContainer(pod *corev1.Pod, s *podState, i int, now time.Time) plan {
 		return decideBackOff(c.Reason == imagePullBackOff, c.PullBackOff.Updated, c.PullBackOff, backOffPull, pull, i, now, engine.Recurring)
 	case c.exited():
 		kind := engine.Recurring
-		if s.JobOwned || c.Role == initializer {
+		if s.JobOwned {
 			kind = engine.Work
 		}
 		return decideBackOff(c.Reason == crashLoopBackOff, c.Current.FinishedAt, c.BackOff, backOffRestart, pull, i, now, kind)

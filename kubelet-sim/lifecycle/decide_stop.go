@@ -8,10 +8,10 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
 
-// graceMin is the least time that a container gets to end. Unit: virtual time.
+// graceLeast is the least time that a container gets to end. Unit: virtual time.
 // Source: minimumGracePeriodInSeconds in k8s.io/kubernetes
 // pkg/kubelet/kuberuntime v1.37.2.
-const graceMin = 2 * time.Second
+const graceLeast = 2 * time.Second
 
 // grace is how long the Pod's containers get to end. Source:
 // setTerminationGracePeriod, ibid.
@@ -21,9 +21,9 @@ func grace(pod *corev1.Pod) time.Duration {
 		seconds = pod.DeletionGracePeriodSeconds
 	}
 	if seconds == nil {
-		return graceMin
+		return graceLeast
 	}
-	return max(time.Duration(*seconds)*time.Second, graceMin)
+	return max(time.Duration(*seconds)*time.Second, graceLeast)
 }
 
 // stoppedSince is when the Pod's grace period began: now, unless the server was

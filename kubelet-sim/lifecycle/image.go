@@ -9,12 +9,12 @@ import (
 	"k8s.io/kubernetes/pkg/util/parsers"
 )
 
-// pullMin and pullMax bound the time that a first pull takes, recheckMin and
-// recheckMax that of asking the registry for an image that is there already.
+// pullLow and pullHigh bound the time that a first pull takes, recheckLow and
+// recheckHigh that of asking the registry for an image that is there already.
 // Unit: virtual time.
 const (
-	pullMin, pullMax       = 400 * time.Millisecond, 1400 * time.Millisecond
-	recheckMin, recheckMax = 150 * time.Millisecond, 300 * time.Millisecond
+	pullLow, pullHigh       = 400 * time.Millisecond, 1400 * time.Millisecond
+	recheckLow, recheckHigh = 150 * time.Millisecond, 300 * time.Millisecond
 )
 
 // image is what the nodes know of an image name.

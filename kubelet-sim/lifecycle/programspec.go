@@ -19,8 +19,8 @@ func (r *Reconciler) programSpec(run *podRun, i int, d draw, at time.Time) (prog
 		return program.Spec{}, err
 	}
 	user := securityOf(run.pod, c)
-	if user.nonRoot && user.uid == 0 {
-		return program.Spec{}, fmt.Errorf("container's runAsUser breaks non-root policy (pod: %q, container: %s)", podTitle(run.pod), c.Name)
+	if err := r.verifyNonRoot(run.pod, c, user); err != nil {
+		return program.Spec{}, err
 	}
 	root, err := r.makeRoot(run, c, vars, at)
 	if err != nil {
@@ -78,12 +78,27 @@ func (s *security) set(uid, gid *int64, nonRoot *bool) {
 	}
 }
 
+// verifyNonRoot refuses a root user to a container that must not have one.
+// Source: verifyRunAsNonRoot in k8s.io/kubernetes pkg/kubelet/kuberuntime
+// v1.37.2.
+func (r *Reconciler) verifyNonRoot(pod *corev1.Pod, c *corev1.Container, s security) error {
+	if !s.nonRoot {
+		return nil
+	}
+	if s.uid == 0 {
+		return fmt.Errorf("container's runAsUser breaks non-root policy (pod: %q, container: %s)", podTitle(pod), c.Name)
+	}
+	if uid, _ := r.cfg.Runtime.User(c.Image, s.uid, s.gid); uid == 0 {
+		return fmt.Errorf("container has runAsNonRoot and image will run as root (pod: %q, container: %s)", podTitle(pod), c.Name)
+	}
+	return nil
+}
+
 // userStatus is the user in a container's status.
-//
-// Deviation: an image's own user is shown as root.
-func userStatus(pod *corev1.Pod, c *corev1.Container) *corev1.ContainerUser {
+func (r *Reconciler) userStatus(pod *corev1.Pod, c *corev1.Container) *corev1.ContainerUser {
 	s := securityOf(pod, c)
-	linux := corev1.LinuxContainerUser{UID: max(s.uid, 0), GID: max(s.gid, 0)}
+	linux := corev1.LinuxContainerUser{}
+	linux.UID, linux.GID = r.cfg.Runtime.User(c.Image, s.uid, s.gid)
 	linux.SupplementalGroups = append([]int64{linux.GID}, s.groups...)
 	return &corev1.ContainerUser{Linux: &linux}
 }

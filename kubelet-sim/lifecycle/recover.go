@@ -46,7 +46,7 @@ func restoreContainer(c *containerState, st *corev1.ContainerStatus, drawOf func
 	case st.State.Running != nil:
 		d := drawOf(c.Name, st.RestartCount)
 		c.Current = &instance{
-			ID: st.ContainerID, Attempt: st.RestartCount, Image: st.Image, ImageID: st.ImageID,
+			ID: st.ContainerID, Attempt: st.RestartCount, Image: st.Image, ImageID: st.ImageID, User: st.User,
 			StartedAt: d.exactly(st.State.Running.StartedAt.Time),
 		}
 		c.Last, c.Stage, c.Ready = last, running, st.Ready
@@ -68,7 +68,7 @@ func restoreInstance(name string, t *corev1.ContainerStateTerminated, st *corev1
 		return nil
 	}
 	in := &instance{
-		ID: t.ContainerID, Attempt: attempt, Image: st.Image, ImageID: st.ImageID, Exited: true,
+		ID: t.ContainerID, Attempt: attempt, Image: st.Image, ImageID: st.ImageID, User: st.User, Exited: true,
 		FinishedAt: t.FinishedAt.UTC(), ExitCode: t.ExitCode, Reason: t.Reason, Message: t.Message,
 		StartedAt: t.StartedAt.UTC(),
 	}

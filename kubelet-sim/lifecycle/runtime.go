@@ -12,6 +12,9 @@ import (
 type Runtime interface {
 	// Pull says why an image cannot be pulled, nil if it can.
 	Pull(image string) error
+	// User returns whom a container of an image runs as that asks for uid and
+	// gid, or -1 where it asks for nothing.
+	User(image string, uid, gid int64) (int64, int64)
 	// Root returns a new private file system for a container of an image.
 	Root(image string, now time.Time) (*vfs.FS, error)
 	// Start starts a container, as program.Start does.
@@ -51,6 +54,11 @@ type programs struct{ catalog *program.Catalog }
 func NewRuntime() Runtime { return programs{program.NewCatalog()} }
 
 func (p programs) Pull(image string) error { return program.Pull(image) }
+
+func (p programs) User(image string, uid, gid int64) (int64, int64) {
+	u := p.catalog.Image(image).UserOf(uid, gid)
+	return int64(u.UID), int64(u.GID)
+}
 
 func (p programs) Root(image string, now time.Time) (*vfs.FS, error) {
 	return p.catalog.Root(image, now)

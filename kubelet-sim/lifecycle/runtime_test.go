@@ -24,6 +24,8 @@ func (r *fakeRuntime) Pull(image string) error {
 	return nil
 }
 
+func (r *fakeRuntime) User(_ string, uid, gid int64) (int64, int64) { return max(uid, 0), max(gid, 0) }
+
 func (r *fakeRuntime) Root(_ string, now time.Time) (*vfs.FS, error) {
 	return vfs.New("overlay", now), nil
 }
@@ -48,7 +50,7 @@ type fakeProcess struct {
 func (p *fakeProcess) State() program.State { return p.state }
 func (p *fakeProcess) Close()               { p.closed = true }
 
-func (p *fakeProcess) Signal(sig kernel.Signal, now time.Time) {
+func (p *fakeProcess) Signal(sig kernel.Signal, _ time.Time) {
 	if sig == kernel.SIGKILL || !p.trapped {
 		p.exit(128 + int32(sig))
 	}
@@ -91,27 +93,27 @@ func (p *fakeProcess) Resume(now time.Time) {
 
 // step reports whether the program waits.
 func (p *fakeProcess) step(verb, rest string, now time.Time) bool {
-	print := func(s string) { p.spec.Output(program.Chunk{At: now, Data: []byte(s + "\n")}) }
+	say := func(s string) { p.spec.Output(program.Chunk{At: now, Data: []byte(s + "\n")}) }
 	switch verb {
 	case "echo":
-		print(rest)
+		say(rest)
 	case "env":
 		for _, v := range p.spec.Env {
 			if strings.HasPrefix(v, rest) {
-				print(v)
+				say(v)
 			}
 		}
 	case "cat":
 		data, err := p.spec.Root.ReadFile(rest, vfs.User{Now: now})
 		if err != nil {
-			print(fmt.Sprintf("cat: %s: %v", rest, err))
+			say(fmt.Sprintf("cat: %s: %v", rest, err))
 			break
 		}
-		print(string(data))
+		say(string(data))
 	case "write":
 		name, text, _ := strings.Cut(rest, " ")
 		if err := p.spec.Root.WriteFile(name, []byte(text), 0o644, now); err != nil {
-			print(err.Error())
+			say(err.Error())
 		}
 	case "once":
 		if _, err := p.spec.Root.Stat(rest, vfs.User{Now: now}); err != nil {
@@ -120,7 +122,7 @@ func (p *fakeProcess) step(verb, rest string, now time.Time) bool {
 		}
 	case "test":
 		if _, err := p.spec.Root.Stat(rest, vfs.User{Now: now}); err != nil {
-			print("no " + rest)
+			say("no " + rest)
 			p.exit(1)
 		}
 	case "trap":

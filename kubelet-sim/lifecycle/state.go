@@ -109,6 +109,8 @@ type instance struct {
 	Exited                bool
 	ExitCode              int32
 	Reason, Message       string
+	// User is whom it runs as, for the status.
+	User *corev1.ContainerUser
 }
 
 // exited reports whether the container has run and does not run now.

@@ -114,7 +114,7 @@ func containerStatus(pod *corev1.Pod, s *podState, i int) corev1.ContainerStatus
 	out.RestartCount, out.ImageID, out.ContainerID = now.Attempt, now.ImageID, now.ID
 	out.Image = now.Image
 	out.Resources, out.AllocatedResources = &spec.Resources, spec.Resources.Requests
-	out.User = userStatus(pod, spec)
+	out.User = now.User
 	switch {
 	case !now.Exited:
 		out.State.Running = &corev1.ContainerStateRunning{StartedAt: seconds(now.StartedAt)}

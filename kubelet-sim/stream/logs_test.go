@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"io"
 	"strings"
 	"testing"
@@ -146,7 +147,7 @@ func TestFollowEndsWithItsContext(t *testing.T) {
 		t.Fatal(err)
 	}
 	go cancel()
-	if _, err := io.ReadAll(r); err != context.Canceled {
+	if _, err := io.ReadAll(r); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, want %v", err, context.Canceled)
 	}
 }
