@@ -49,6 +49,7 @@ func (h *housekeeping) Reconcile(ctx context.Context, _ engine.Key, now time.Tim
 	if err := h.db.Expire(ctx, now); err != nil {
 		return engine.Wake{}, err
 	}
+	h.db.NotifyProgress()
 	if h.compact.IsZero() {
 		h.compact = now.Add(h.interval)
 	}
