@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -237,8 +238,10 @@ func eventsOf(w *world, component string) []string {
 		if e.Source.Component != component {
 			continue
 		}
-		var rv int
-		fmt.Sscan(e.ResourceVersion, &rv)
+		rv, err := strconv.Atoi(e.ResourceVersion)
+		if err != nil {
+			w.t.Fatal(err)
+		}
 		byRevision[rv] = e.Reason
 		highest = max(highest, rv)
 	}
@@ -271,7 +274,9 @@ func TestAQuotaThatIsUsedUpDoesNotMakeTimeRunAway(t *testing.T) {
 
 func TestDeletingAPodCountsItAsFailedAndReplacesItAfterTheBackoff(t *testing.T) {
 	w := jobWorld(t, engine.Auto, func(_ *corev1.Pod, nth int) end { return end{time.Duration(1+nth) * time.Hour, 0} })
-	w.engine.SetMode(t.Context(), engine.Manual, 0)
+	if err := w.engine.SetMode(t.Context(), engine.Manual, 0); err != nil {
+		t.Fatal(err)
+	}
 	w.create(engine.Jobs, newJob("pi"))
 	w.advance(time.Minute)
 	w.remove(engine.Pods, "default", list[*corev1.Pod](w.fakeAPI)[0].Name, metav1.DeleteOptions{})
@@ -284,7 +289,7 @@ func TestDeletingAPodCountsItAsFailedAndReplacesItAfterTheBackoff(t *testing.T) 
 
 func TestTwoRunsWriteTheSameLog(t *testing.T) {
 	run := func() string {
-		w := jobWorld(t, engine.Auto, func(pod *corev1.Pod, nth int) end {
+		w := jobWorld(t, engine.Auto, func(_ *corev1.Pod, nth int) end {
 			return end{time.Duration(1+nth%7) * time.Second, int32(nth % 3 / 2)}
 		})
 		for i := range 20 {

@@ -53,7 +53,7 @@ func (r *Reconciler) delete(ctx context.Context, n node, policy metav1.DeletionP
 
 // edit updates a copy of the object's metadata.
 func (r *Reconciler) edit(ctx context.Context, n node, change func(engine.Object)) error {
-	next := n.Object.DeepCopyObject().(engine.Object)
+	next := n.DeepCopyObject().(engine.Object)
 	change(next)
 	_, err := r.api.Update(ctx, r.who, n.resource.Name, "", next)
 	if apierrors.IsNotFound(err) {

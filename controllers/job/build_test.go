@@ -111,8 +111,6 @@ func isReady(p *corev1.Pod) {
 	p.Status.Conditions = append(p.Status.Conditions, corev1.PodCondition{Type: corev1.PodReady, Status: corev1.ConditionTrue})
 }
 
-func succeeded(p *corev1.Pod) { p.Status.Phase = corev1.PodSucceeded }
-
 // exited ends a Pod's container, some seconds before noon.
 func exited(code int32, secondsAgo int) podEdit {
 	return func(p *corev1.Pod) {
@@ -141,12 +139,6 @@ func unfinalized(p *corev1.Pod) { p.Finalizers = nil }
 func at(index int) podEdit {
 	return func(p *corev1.Pod) {
 		p.Annotations = with(p.Annotations, batchv1.JobCompletionIndexAnnotation, strconv.Itoa(index))
-	}
-}
-
-func failures(n int) podEdit {
-	return func(p *corev1.Pod) {
-		p.Annotations = with(p.Annotations, batchv1.JobIndexFailureCountAnnotation, strconv.Itoa(n))
 	}
 }
 
