@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"strings"
 	"syscall"
+	"testing"
 	"time"
 )
 
@@ -97,4 +98,24 @@ func (s *server) kubectl(ctx context.Context, stdin string, args ...string) (str
 		return "", fmt.Errorf("kubectl %s: %w\n%s", strings.Join(args, " "), err, &stderr)
 	}
 	return stdout.String(), nil
+}
+
+// newServer starts a server with a home of its own for a test, at whose end it
+// must stop cleanly.
+func newServer(t *testing.T, args ...string) *server {
+	t.Helper()
+	dir := t.TempDir()
+	s, err := startServer(dir, append(os.Environ(), "HOME="+dir, "TMPDIR="+dir), args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if s.cmd.ProcessState != nil {
+			return
+		}
+		if err := s.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
 }
