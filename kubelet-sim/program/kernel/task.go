@@ -78,6 +78,7 @@ func (p *Proc) runOn(t *task, main Main) {
 			panic(u)
 		}
 	}()
+	t.checkDying()
 	code := main(p)
 	p.end(Status{Code: code & 0xff})
 }

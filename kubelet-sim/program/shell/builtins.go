@@ -307,6 +307,7 @@ func (sh *Shell) eval(text string) {
 	}
 	defer func() { sh.calls-- }()
 	s := sh.cache.parse(text, sh.dialect)
+	sh.uses(s)
 	sh.p.StepBytes(len(text))
 	sh.stmts(s.stmts)
 	if s.err != nil && sh.leaving == stay {

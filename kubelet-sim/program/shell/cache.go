@@ -29,6 +29,7 @@ type cacheKey struct {
 type script struct {
 	stmts []*syntax.Stmt
 	err   error
+	grows map[*syntax.Word][]*syntax.ParamExp // ${x//a/b} by the words they are in
 }
 
 // NewCache returns an empty cache.
@@ -72,9 +73,31 @@ func parse(text string, d Dialect) *script {
 		if d != Bash {
 			keepBraces(stmt)
 		}
+		s.findGrowth(stmt)
 		s.stmts = append(s.stmts, stmt)
 	}
 	return s
+}
+
+// findGrowth notes the words whose expansion may be far larger than what goes
+// into it.
+func (s *script) findGrowth(stmt *syntax.Stmt) {
+	syntax.Walk(stmt, func(n syntax.Node) bool {
+		word, ok := n.(*syntax.Word)
+		if !ok {
+			return true
+		}
+		syntax.Walk(word, func(n syntax.Node) bool {
+			if pe, ok := n.(*syntax.ParamExp); ok && pe.Repl != nil {
+				if s.grows == nil {
+					s.grows = make(map[*syntax.Word][]*syntax.ParamExp)
+				}
+				s.grows[word] = append(s.grows[word], pe)
+			}
+			return true
+		})
+		return true
+	})
 }
 
 var unclosed = regexp.MustCompile("unclosed here-document [`'\"]?([^`'\" ]+)[`'\"]?$")

@@ -60,7 +60,11 @@ func (sh *Shell) substitute(w io.Writer, cs *syntax.CmdSubst) error {
 		return errLeaving
 	}
 	c.Args = sh.p.Args
-	out, collect := sh.p.Capture(valueMax)
+	limit := valueMax
+	if sh.captureMax > 0 {
+		limit = sh.captureMax
+	}
+	out, collect := sh.p.Capture(limit)
 	_ = c.SetFD(1, out)
 	sh.didSubst = true
 	sh.substituted = sh.p.Run(c, sh.inChild(c, func(sub *Shell) { sub.stmts(cs.Stmts) })).ExitCode()
@@ -155,6 +159,12 @@ func (sh *Shell) fields(words ...*syntax.Word) ([]string, bool) {
 	if len(words) == 0 {
 		return nil, true
 	}
+	for _, w := range words {
+		if !sh.bounded(w) {
+			return nil, false
+		}
+	}
+	defer func() { sh.captureMax = 0 }()
 	list := make([]string, 0, len(words))
 	total := 0
 	for s, err := range expand.FieldsSeq(sh.config, words...) {
@@ -168,6 +178,10 @@ func (sh *Shell) fields(words ...*syntax.Word) ([]string, bool) {
 		}
 		list = append(list, s)
 	}
+	if sh.drawn > drawnMax {
+		sh.fatalf("out of memory")
+		return nil, false
+	}
 	if n := len(list); n > 64 {
 		sh.p.Step(n / 16)
 	}
@@ -178,19 +192,31 @@ func (sh *Shell) literal(word *syntax.Word) string {
 	if word == nil {
 		return ""
 	}
+	if !sh.bounded(word) {
+		return ""
+	}
 	s, err := expand.Literal(sh.config, word)
+	sh.captureMax = 0
 	sh.expansionError(err)
 	return s
 }
 
 func (sh *Shell) pattern(word *syntax.Word) string {
+	if !sh.bounded(word) {
+		return ""
+	}
 	s, err := expand.Pattern(sh.config, word)
+	sh.captureMax = 0
 	sh.expansionError(err)
 	return s
 }
 
 func (sh *Shell) document(word *syntax.Word) string {
+	if !sh.bounded(word) {
+		return ""
+	}
 	s, err := expand.Document(sh.config, word)
+	sh.captureMax = 0
 	sh.expansionError(err)
 	return s
 }
@@ -207,3 +233,73 @@ func (sh *Shell) arithmetic(x syntax.ArithmExpr) int {
 var (
 	_ expand.WriteEnviron = environ{}
 )
+
+// drawnMax bounds the variables that go into one expansion. Unit: bytes.
+const drawnMax = 4 * valueMax
+
+// uses notes a script that runs, for bounded.
+func (sh *Shell) uses(s *script) {
+	if s.grows == nil {
+		return
+	}
+	for _, known := range sh.growing {
+		if known == s {
+			return
+		}
+	}
+	if len(sh.growing) > callsMax {
+		sh.fatalf("out of memory")
+		return
+	}
+	sh.growing = append(sh.growing[:len(sh.growing):len(sh.growing)], s)
+}
+
+// bounded starts an expansion. It refuses a ${x//a/b} whose result might be
+// larger than a variable may be.
+func (sh *Shell) bounded(word *syntax.Word) bool {
+	sh.drawn = 0
+	for _, s := range sh.growing {
+		for _, pe := range s.grows[word] {
+			n := int64(0)
+			if pe.Param != nil {
+				v, _ := sh.special(pe.Param.Value)
+				w, _ := sh.vars.find(pe.Param.Value)
+				n = size(v) + size(w)
+			}
+			with := int64(1)
+			if pe.Repl.With != nil {
+				with += sh.lengthOf(pe.Repl.With)
+			}
+			if n*with > drawnMax {
+				sh.fatalf("out of memory")
+				return false
+			}
+			sh.captureMax = int(drawnMax / (n + 1))
+		}
+	}
+	return true
+}
+
+// lengthOf is at least the length of a word's text and variables.
+func (sh *Shell) lengthOf(word *syntax.Word) int64 {
+	n := int64(0)
+	syntax.Walk(word, func(node syntax.Node) bool {
+		switch node := node.(type) {
+		case *syntax.Lit:
+			n += int64(len(node.Value))
+		case *syntax.SglQuoted:
+			n += int64(len(node.Value))
+		case *syntax.ParamExp:
+			if node.Param != nil {
+				v, _ := sh.special(node.Param.Value)
+				w, _ := sh.vars.find(node.Param.Value)
+				n += size(v) + size(w)
+			}
+			if node.Repl != nil {
+				n = n*n + 1 // replacements within replacements: be generous
+			}
+		}
+		return true
+	})
+	return n
+}

@@ -22,7 +22,7 @@ const (
 // The bounds of one shell.
 const (
 	callsMax    = 500      // nested functions, sourced files, evals
-	valueMax    = 4 << 20  // bytes of one variable or substitution
+	valueMax    = 1 << 20  // bytes of one variable or substitution
 	variableMax = 16 << 20 // bytes of all variables
 )
 
@@ -73,6 +73,9 @@ type Shell struct {
 	interactive  bool
 	randomState  uint64
 	randomSeeded bool
+	growing      []*script // scripts in use that have words which grow
+	drawn        int64     // bytes of variables in the present expansion
+	captureMax   int       // bytes of one substitution, if not valueMax
 	exitOnExec   bool // the statement is the last of sh -c: run it in place
 }
 

@@ -67,6 +67,9 @@ func (e environ) Get(name string) expand.Variable {
 		return v
 	}
 	v, _ := e.sh.vars.find(name)
+	if e.sh.drawn += size(v); e.sh.drawn > drawnMax {
+		return expand.Variable{Set: true, Kind: expand.String}
+	}
 	return v
 }
 

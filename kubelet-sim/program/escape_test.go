@@ -1,0 +1,140 @@
+package program
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// TestNothingReachesTheHost gives every way of reading, writing and running
+// the name of a host file and looks for its contents and for changes.
+func TestNothingReachesTheHost(t *testing.T) {
+	dir := t.TempDir()
+	secret := filepath.Join(dir, "secret")
+	const mark = "host-secret-7c1f"
+	if err := os.WriteFile(secret, []byte(mark+"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("KUBESIM_HOST_MARK", mark)
+	hostname, _ := os.Hostname()
+	up := strings.Repeat("../", 20) + secret[1:]
+	var scripts []string
+	for _, file := range []string{secret, up, "/proc/1/root" + secret, "/proc/self/cwd/" + up, "/tmp/link"} {
+		for _, way := range []string{
+			"cat F", "head F", "tail F", "tail -n1 F", "wc F", "sort F", "uniq F", "cut -c1- F", "grep . F", "sed p F", "awk '{print}' F", "tee F </dev/null; cat F",
+			"cat < F", "read x < F; echo $x", "echo $(<F)", "echo $(cat F)", ". F", "sh F", "F", "exec F", "env F", "xargs -a F", "find F", "ls -l F", "stat F", "cp F /tmp/x; cat /tmp/x",
+			"mv F /tmp/y; cat /tmp/y", "ln F /tmp/z; cat /tmp/z", "ln -s F /tmp/s; cat /tmp/s", "dd if=F", "od -c F", "hexdump -C F", "base64 F", "md5sum F", "rev F", "tac F", "nl F", "fold F",
+			"paste F", "diff F /dev/null", "cmp F /dev/null", "readlink -f F", "grep -f F /etc/passwd", "sed -f F /etc/passwd", "sed 'r F' /etc/hostname", "awk -f F",
+			"awk 'BEGIN { while ((getline l < \"F\") > 0) print l }'", "awk 'BEGIN { system(\"cat F\") }'", "awk 'BEGIN { \"cat F\" | getline l; print l }'", "awk 'BEGIN { print \"x\" > \"F\" }'",
+			"echo x > F", "echo x >> F", "rm -f F", "chmod 777 F", "touch F", "truncate -s 0 F", "mkdir F", "rmdir F", "dd if=/dev/zero of=F count=1", "sed -i s/h/x/ F", "xargs < F", "cat <(cat F)",
+			"mktemp -p F", "cd " + dir + "; ls; cat secret", "for f in " + dir + "/*; do cat $f; done", "trap F EXIT", "source F", "exec 3< F; cat <&3", "exec 3<> F; echo x >&3",
+		} {
+			scripts = append(scripts, "ln -s "+secret+" /tmp/link; "+strings.ReplaceAll(way, "F", file))
+		}
+	}
+	scripts = append(scripts,
+		"env", "printenv", "set", "export", "cat /proc/self/environ /proc/1/environ", "awk 'BEGIN { for (k in ENVIRON) print k, ENVIRON[k] }'", "echo $KUBESIM_HOST_MARK", "hostname",
+		"cat /proc/*/cmdline", "ls -lR /proc", "ls -laR /", "echo ~nobody ~daemon ~"+filepath.Base(os.Getenv("HOME")), "cat /etc/hostname /etc/hosts /etc/passwd", "ps", "kill -9 -1", "kill -9 "+itoa(os.Getppid()),
+		"/usr/bin/env", "/bin/bash -c id", "busybox wget http://127.0.0.1/", "nc 127.0.0.1 22", "nslookup localhost", "curl http://169.254.169.254/",
+	)
+	for _, image := range []string{"busybox", "debian"} {
+		for _, script := range scripts {
+			spec := Spec{Image: image, Command: []string{"sh", "-c", script}, User: -1, Group: -1, Hostname: "web-0"}
+			got := runFor(t, spec, time.Minute)
+			if out := got.stdout + got.stderr; strings.Contains(out, mark) && !strings.Contains(script, mark) || hostname != "" && len(hostname) > 4 && strings.Contains(out, hostname) {
+				t.Errorf("%s: %s: the host shows: %q", image, script, out)
+			}
+		}
+	}
+	data, err := os.ReadFile(secret)
+	if err != nil || string(data) != mark+"\n" {
+		t.Errorf("the host's file is now %q, %v", data, err)
+	}
+	if in, err := os.Stat(secret); err != nil || in.Mode().Perm() != 0o755 {
+		t.Errorf("the host's file has mode %v, %v", in.Mode(), err)
+	}
+	if list, _ := os.ReadDir(dir); len(list) != 1 {
+		t.Errorf("the host's directory has %d files", len(list))
+	}
+}
+
+func itoa(n int) string {
+	if n < 10 {
+		return string(rune('0' + n))
+	}
+	return itoa(n/10) + string(rune('0'+n%10))
+}
+
+// TestAGreedyProgramIsBounded runs programs that would take all of a host's
+// time or memory. Each turn must return, and virtual time must pass.
+func TestAGreedyProgramIsBounded(t *testing.T) {
+	for name, script := range map[string]string{
+		"a loop":                      "while :; do :; done",
+		"an arithmetic loop":          "while true; do x=$((x+1)); done",
+		"endless output":              "yes",
+		"endless output to a file":    "yes > /tmp/f",
+		"endless awk":                 "awk 'BEGIN { while (1) x++ }'",
+		"endless awk without a body":  "awk 'BEGIN { for (;;); }'",
+		"endless sed":                 "echo a | sed ':a; s/a/aa/; ba'",
+		"endless growth":              "x=aaaaaaaaaa; while :; do x=$x$x; done",
+		"a fork bomb":                 "f() { f | f & }; f; wait",
+		"a fork bomb of shells":       "sh -c 'while :; do sh -c \"sleep 100\" & done'",
+		"a script that calls itself":  "echo 'sh /tmp/s' > /tmp/s; sh /tmp/s",
+		"eval that calls itself":      "x='eval \"$x\"'; eval \"$x\"",
+		"all of a zero device":        "cat /dev/zero > /tmp/f",
+		"tail of a zero device":       "tail /dev/zero",
+		"sort of endless lines":       "yes | sort",
+		"many files":                  "i=0; while :; do echo > /tmp/$i; i=$((i+1)); done",
+		"deep directories":            "while mkdir d && cd d; do :; done",
+		"a huge width":                "printf '%1000000000d' 1; printf '%.1000000000f' 1",
+		"a huge file":                 "truncate -s 1000000000000 /tmp/f; dd if=/dev/zero of=/tmp/g bs=1G count=100",
+		"a long sequence":             "for i in $(seq 1 1000000000); do :; done",
+		"an endless substitution":     "x=$(yes)",
+		"an endless here-document":    "while :; do cat <<E\n$(yes | head -c 100000)\nE\ndone",
+		"links that point in a ring":  "ln -s /tmp/b /tmp/a; ln -s /tmp/a /tmp/b; cat /tmp/a; while [ ! -e /tmp/a ]; do :; done",
+		"a big pattern":               "x=$(head -c 100000 /dev/zero | tr '\\0' a); while :; do case $x in *a*a*a*a*b) ;; esac; done",
+		"many variables in one word":  "x=$(head -c 1000000 /dev/zero | tr '\\0' a); while :; do y=$x$x$x$x$x$x$x$x; done",
+		"growth by replacement":       "x=$(head -c 1000000 /dev/zero | tr '\\0' a); while :; do y=${x//a/$x}; done",
+		"a nested script":             "sh -c \"$(yes '(' | head -n 60000 | tr -d '\\n')\"",
+		"a nested expression":         "echo $(( $(yes '(' | head -n 30000 | tr -d '\\n') 1 ))",
+		"a test of many parentheses":  "test $(yes '(' | head -n 5000)",
+		"an expr of many parentheses": "expr $(yes '(' | head -n 5000)",
+		"traps that call themselves":  "trap 'kill -USR1 $$' USR1; kill -USR1 $$; while :; do :; done",
+		"find that runs find":         "find / -exec find / -exec find / \\; \\;",
+	} {
+		t.Run(name, func(t *testing.T) {
+			spec := busyboxSh(script)
+			spec.Hostname = "web-0"
+			bytes := 0
+			spec.Output = func(c Chunk) { bytes += len(c.Data) }
+			p, err := Start(spec, noon())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer p.Close()
+			longest := time.Duration(0)
+			for range 60 {
+				s := p.State()
+				if s.Exited || s.WakeAt.IsZero() {
+					break
+				}
+				start := time.Now() //nolint:forbidigo // measures the host's time, not the container's
+				p.Resume(s.WakeAt)
+				longest = max(longest, time.Since(start)) //nolint:forbidigo // as above
+			}
+			for _, crash := range p.Crashes() {
+				t.Errorf("crash: %.2000s", crash)
+			}
+			if longest > 2*time.Second {
+				t.Errorf("one turn took %v", longest)
+			}
+			t.Logf("longest turn %v, %d bytes", longest, bytes)
+		})
+	}
+}
