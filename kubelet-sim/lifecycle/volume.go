@@ -100,6 +100,9 @@ func emptyDir(pod *corev1.Pod, source *corev1.EmptyDirVolumeSource, now time.Tim
 // newVolume returns an empty volume that belongs to the Pod's fsGroup.
 func newVolume(fsType string, pod *corev1.Pod, now time.Time) *vfs.FS {
 	volume, root, mode := vfs.New(fsType, now), vfs.User{Now: now}, volumeMode
+	if fsType == "tmpfs" {
+		mode |= fs.ModeSticky // as the kernel makes the root of one
+	}
 	if group := fsGroup(pod); group != nil {
 		mode |= fs.ModeSetgid
 		_ = volume.Chown("/", 0, *group, root) // root may do that in an empty volume
