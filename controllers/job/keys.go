@@ -3,6 +3,7 @@ package job
 import (
 	"maps"
 	"slices"
+	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -74,6 +75,24 @@ func selectedUID(job *batchv1.Job) string {
 
 func isJob(ref *metav1.OwnerReference) bool {
 	return ref.Kind == "Job" && ref.APIVersion == batchv1.SchemeGroupVersion.String()
+}
+
+// batchPeriod is how long a Job waits for more of its Pods to change before it
+// looks at them. Unit: virtual time. Source: SyncJobBatchPeriod in
+// k8s.io/kubernetes pkg/controller/job v1.37.2.
+const batchPeriod = time.Second
+
+// Batch implements engine.Batcher. What this controller did itself, the removal
+// of the finalizer, is taken up at once: upstream does that in the same sync.
+func (r *Reconciler) Batch(c engine.Commit) time.Duration {
+	pod, ok := c.Object.(*corev1.Pod)
+	if !ok || metav1.GetControllerOfNoCopy(pod) == nil {
+		return 0
+	}
+	if old, ok := c.Old.(*corev1.Pod); ok && hasFinalizer(old) && !hasFinalizer(pod) {
+		return 0
+	}
+	return batchPeriod
 }
 
 // Keys implements engine.Reconciler.
