@@ -662,7 +662,12 @@ func (s *sedRun) space2(cmd *sedCommand) (result byte, label string) {
 }
 
 func (s *sedRun) substitute(cmd *sedCommand) {
-	found := cmd.rx.FindAllStringSubmatchIndex(s.space, -1)
+	s.c.Step(1 + len(s.space)/64)
+	limit := -1
+	if !cmd.global {
+		limit = max(cmd.nth, 1)
+	}
+	found := cmd.rx.FindAllStringSubmatchIndex(s.space, limit)
 	var out strings.Builder
 	at, n, done := 0, 0, false
 	for _, m := range found {

@@ -192,7 +192,7 @@ func (sh *Shell) caseMatches(item *syntax.CaseItem, word string) bool {
 
 // match tells whether a shell pattern matches all of s.
 func (sh *Shell) match(pat, s string) bool {
-	sh.p.StepBytes(len(s) + len(pat))
+	sh.p.Step(1 + len(s)*(1+strings.Count(pat, "*"))/32)
 	mode := pattern.EntireString | pattern.ExtendedOperators
 	if sh.opts.nocasematch {
 		mode |= pattern.NoGlobCase

@@ -76,7 +76,7 @@ type Shell struct {
 	growing      []*script // scripts in use that have words which grow
 	drawn        int64     // bytes of variables in the present expansion
 	captureMax   int       // bytes of one substitution, if not valueMax
-	exitOnExec   bool // the statement is the last of sh -c: run it in place
+	exitOnExec   bool      // the statement is the last of sh -c: run it in place
 }
 
 // options are those of set.
