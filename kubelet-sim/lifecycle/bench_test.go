@@ -56,12 +56,22 @@ func (d *discard) Bind(context.Context, engine.Identity, *corev1.Binding) error 
 // its binding to Succeeded, without what the API's writes cost. The figure must
 // not depend on how many Pods there are.
 func BenchmarkPod(b *testing.B) {
-	for _, batch := range []int{1_000, 50_000} {
-		b.Run(fmt.Sprintf("of %d", batch), func(b *testing.B) {
+	scripted := runs("echo hello", "sleep 3")
+	for _, bench := range []struct {
+		name    string
+		batch   int
+		runtime Runtime
+		program option
+	}{
+		{"of 1000", 1_000, &fakeRuntime{}, scripted},
+		{"of 50000", 50_000, &fakeRuntime{}, scripted},
+		{"with a shell", 1_000, NewRuntime(), shell("echo hello; sleep 3; echo bye")},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
 			done, writes := 0, 0
 			for done < b.N {
-				n := min(batch, b.N-done)
-				writes += runBatch(b, n)
+				n := min(bench.batch, b.N-done)
+				writes += runBatch(b, n, bench.runtime, bench.program)
 				done += n
 			}
 			b.ReportMetric(float64(writes)/float64(b.N), "writes/op")
@@ -69,13 +79,13 @@ func BenchmarkPod(b *testing.B) {
 	}
 }
 
-func runBatch(b *testing.B, n int) (writes int) {
+func runBatch(b *testing.B, n int, runtime Runtime, program option) (writes int) {
 	e, err := engine.New(engine.Config{Start: noon, Seed: 7, Mode: engine.Auto, Speed: 1})
 	if err != nil {
 		b.Fatal(err)
 	}
 	api := &discard{engine: e}
-	kubelet, err := New(Config{Engine: e, API: api, Nodes: node.List(1000), Runtime: &fakeRuntime{}, Logs: &stream.Store{}})
+	kubelet, err := New(Config{Engine: e, API: api, Nodes: node.List(1000), Runtime: runtime, Logs: &stream.Store{}})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -83,7 +93,7 @@ func runBatch(b *testing.B, n int) (writes int) {
 	ctx, cancel := context.WithCancel(b.Context())
 	done := make(chan error, 1)
 	for i := range n {
-		pod := newPod("p"+strconv.Itoa(i), runs("echo hello", "sleep 3"))
+		pod := newPod("p"+strconv.Itoa(i), program)
 		pod.UID, pod.Spec.NodeName = types.UID(pod.Name), fmt.Sprintf("node-%d", 1+i%1000)
 		e.Deliver(engine.Commit{Revision: int64(i), Type: watch.Added, Resource: engine.Pods, Object: pod})
 	}

@@ -48,12 +48,25 @@ func (p process) Exec(spec program.ExecSpec, now time.Time) (Exec, error) {
 }
 
 // programs is the Runtime of package program.
-type programs struct{ catalog *program.Catalog }
+type programs struct {
+	catalog *program.Catalog
+	pulls   map[string]error // what Pull said, which depends on the name alone
+}
 
 // NewRuntime returns the runtime that simulates programs.
-func NewRuntime() Runtime { return programs{program.NewCatalog()} }
+func NewRuntime() Runtime { return programs{program.NewCatalog(), map[string]error{}} }
 
-func (p programs) Pull(image string) error { return program.Pull(image) }
+func (p programs) Pull(image string) error {
+	err, known := p.pulls[image]
+	if !known {
+		if len(p.pulls) > imagesMax {
+			clear(p.pulls)
+		}
+		err = program.Pull(image)
+		p.pulls[image] = err
+	}
+	return err
+}
 
 func (p programs) User(image string, uid, gid int64) (int64, int64) {
 	u := p.catalog.Image(image).UserOf(uid, gid)
