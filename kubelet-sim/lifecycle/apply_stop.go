@@ -46,6 +46,9 @@ func (run *podRun) kill(i int, now time.Time) {
 func (run *podRun) finish() {
 	run.node.release(run.IP)
 	run.count(false)
-	run.Finished, run.Sandbox = true, sandboxGone
+	run.Finished = true
+	if run.Sandbox != noSandbox {
+		run.Sandbox = sandboxGone
+	}
 	run.volumes, run.dirty = nil, true
 }
