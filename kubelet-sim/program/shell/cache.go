@@ -62,19 +62,26 @@ func parse(text string, d Dialect) *script {
 	if d == Dash {
 		lang = syntax.LangPOSIX
 	}
+	// The loop has no break: after an error the parser's iterator may go on,
+	// and panics if it was told to stop (mvdan.cc/sh v3.14.1, "0&0\xff").
 	for stmt, err := range syntax.NewParser(syntax.Variant(lang)).StmtsSeq(strings.NewReader(text)) {
-		if err != nil {
-			if m := unclosed.FindStringSubmatch(err.Error()); m != nil && !strings.HasSuffix(text, "\n"+m[1]+"\n") {
-				return parse(text+"\n"+m[1]+"\n", d) // the end of the script ends it
-			}
+		switch {
+		case s.err != nil:
+		case err != nil:
 			s.err = err
-			break
+		default:
+			if d != Bash {
+				keepBraces(stmt)
+			}
+			s.findGrowth(stmt)
+			s.stmts = append(s.stmts, stmt)
 		}
-		if d != Bash {
-			keepBraces(stmt)
-		}
-		s.findGrowth(stmt)
-		s.stmts = append(s.stmts, stmt)
+	}
+	if s.err == nil {
+		return s
+	}
+	if m := unclosed.FindStringSubmatch(s.err.Error()); m != nil && !strings.HasSuffix(text, "\n"+m[1]+"\n") {
+		return parse(text+"\n"+m[1]+"\n", d) // the end of the script ends it
 	}
 	return s
 }
