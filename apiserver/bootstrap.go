@@ -52,7 +52,7 @@ type bootstrap struct {
 }
 
 func (b *bootstrap) create(ctx context.Context, gr schema.GroupResource, obj Object) {
-	if b.err != nil {
+	if b.err != nil || b.local.exists(ctx, b.who, gr, obj.GetNamespace(), obj.GetName()) {
 		return
 	}
 	if _, err := b.local.Create(ctx, b.who, gr, obj); err != nil && !apierrors.IsAlreadyExists(err) {

@@ -156,6 +156,20 @@ func (l *Local) Create(ctx context.Context, who user.Info, gr schema.GroupResour
 	return externalObject(out, err)
 }
 
+// exists reports whether there is an object of that name.
+func (l *Local) exists(ctx context.Context, who user.Info, gr schema.GroupResource, namespace, name string) bool {
+	r, storage, err := l.find(gr, "")
+	if err != nil {
+		return false
+	}
+	getter, ok := storage.(rest.Getter)
+	if !ok {
+		return false
+	}
+	_, err = getter.Get(r.requestContext(ctx, who, namespace, name, "", "get"), name, &metav1.GetOptions{})
+	return err == nil
+}
+
 // Bind creates a Pod's binding subresource.
 func (l *Local) Bind(ctx context.Context, who user.Info, binding *corev1.Binding) error {
 	pods := schema.GroupResource{Resource: "pods"}

@@ -2,15 +2,18 @@ package registry
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	genericrequest "k8s.io/apiserver/pkg/endpoints/request"
 	"k8s.io/apiserver/pkg/registry/generic/registry"
 	"k8s.io/apiserver/pkg/registry/rest"
 	"k8s.io/apiserver/pkg/storage"
+	"k8s.io/kubernetes/pkg/apis/core"
 )
 
 // Clock is the cluster's virtual time.
@@ -34,6 +37,7 @@ type Random interface {
 //	creationTimestamp, uid   rest.FillObjectMetaSystemFields
 //	generateName             names.SimpleNameGenerator
 //	deletionTimestamp        rest.BeforeDelete, registry.Store's finalizer paths
+//	a Pod's conditions       its binding and eviction subresources
 //	managedFields[*].time    managedfields' updater
 //	AGE, DURATION …          the printers, see table.go
 //
@@ -136,6 +140,9 @@ func (s stampedStorage) GuaranteedUpdate(ctx context.Context, key string, dest r
 			s.stamper.stampManagedFields(m, before.managedFields)
 			s.stamper.stampDeletion(m, before)
 		}
+		if pod, ok := out.(*core.Pod); ok && writesConditions(ctx) {
+			s.stamper.stampConditions(pod, before.conditions)
+		}
 		return out, ttl, nil
 	}
 	return s.Interface.GuaranteedUpdate(ctx, key, dest, ignoreNotFound, preconditions, stamped, cached)
@@ -146,6 +153,7 @@ type former struct {
 	deletion      *metav1.Time
 	grace         int64
 	managedFields []metav1.ManagedFieldsEntry
+	conditions    []core.PodCondition
 }
 
 func remember(obj runtime.Object) former {
@@ -154,6 +162,9 @@ func remember(obj runtime.Object) former {
 		return former{}
 	}
 	f := former{managedFields: append([]metav1.ManagedFieldsEntry(nil), m.GetManagedFields()...)}
+	if pod, ok := obj.(*core.Pod); ok {
+		f.conditions = append([]core.PodCondition(nil), pod.Status.Conditions...)
+	}
 	if t := m.GetDeletionTimestamp(); t != nil {
 		f.deletion = t.DeepCopy()
 	}
@@ -187,6 +198,27 @@ func (s Stamper) stampDeletion(m metav1.Object, before former) {
 		}
 	}
 	m.SetDeletionTimestamp(&at)
+}
+
+// writesConditions reports whether the request is for one of the subresources
+// that set a Pod's conditions themselves, at wall time: pod/storage's
+// BindingREST and EvictionREST, k8s.io/kubernetes pkg/registry/core v1.37.2.
+func writesConditions(ctx context.Context) bool {
+	info, ok := genericrequest.RequestInfoFrom(ctx)
+	return ok && (info.Subresource == "binding" || info.Subresource == "eviction")
+}
+
+// stampConditions puts virtual time on the conditions that are not in before.
+func (s Stamper) stampConditions(pod *core.Pod, before []core.PodCondition) {
+	for i := range pod.Status.Conditions {
+		c := &pod.Status.Conditions[i]
+		same := func(old core.PodCondition) bool {
+			return old.Type == c.Type && old.LastTransitionTime.Equal(&c.LastTransitionTime)
+		}
+		if !c.LastTransitionTime.IsZero() && !slices.ContainsFunc(before, same) {
+			c.LastTransitionTime = s.now()
+		}
+	}
 }
 
 // stampManagedFields puts virtual time on the entries that are not in before.

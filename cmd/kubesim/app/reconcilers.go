@@ -155,16 +155,17 @@ func (c *Cluster) register(o Options, keys *pki, logs *stream.Store) error {
 		c.engine.Register(r)
 	}
 	list := node.List(o.Nodes)
-	nodes, err := node.New(node.Config{Engine: c.engine, API: p.api, Nodes: list, Version: kubernetesVersion})
-	if err != nil {
-		return err
-	}
 	pods, err := lifecycle.New(lifecycle.Config{
 		Engine: c.engine, API: p.api, Nodes: list, Runtime: lifecycle.NewRuntime(), Logs: logs, Token: c.token,
 	})
 	if err != nil {
 		return err
 	}
+	nodes, err := node.New(node.Config{Engine: c.engine, API: p.api, Nodes: list, Version: kubernetesVersion, Images: pods.Images})
+	if err != nil {
+		return err
+	}
+	c.programs = pods
 	c.engine.Register(nodes, pods, newHousekeeping(c.db, c.engine, o.CompactionInterval))
 	return nil
 }

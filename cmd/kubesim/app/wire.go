@@ -17,6 +17,7 @@ import (
 
 	"github.com/kubesim-dev/kubesim/apiserver"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/lifecycle"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
 	"github.com/kubesim-dev/kubesim/storage"
 )
@@ -73,6 +74,7 @@ type Cluster struct {
 	listener   net.Listener
 	kubeconfig string
 	nodes      int
+	programs   *lifecycle.Reconciler
 
 	stop    context.CancelFunc
 	running sync.WaitGroup
@@ -315,6 +317,9 @@ func (c *Cluster) Wait(ctx context.Context) error {
 func (c *Cluster) Close() {
 	c.stop()
 	c.running.Wait()
+	if c.programs != nil {
+		c.programs.Close()
+	}
 	if c.db != nil {
 		_ = c.db.Close()
 	}
