@@ -37,6 +37,7 @@ func TestAPodThatLosesItsLabelsIsReleasedAndReplaced(t *testing.T) {
 	w := fullWorld(t, engine.Manual, always(time.Hour, 0))
 	w.create(engine.Jobs, newJob("pi"))
 	editPod(w, func(pod *corev1.Pod) { pod.Labels = nil })
+	w.advance(time.Second)
 	released, owned := 0, 0
 	for _, pod := range list[*corev1.Pod](w.fakeAPI) {
 		if metav1.GetControllerOf(pod) == nil {

@@ -128,27 +128,27 @@ func TestJobStories(t *testing.T) {
 	}{
 		"a Job of one Pod completes": {
 			newJob("pi"), always(5*time.Second, 0),
-			summary{Conditions: complete("CompletionsReached"), Succeed: 1, Created: []int{0}, Took: 5 * time.Second},
+			summary{Conditions: complete("CompletionsReached"), Succeed: 1, Created: []int{0}, Took: 6 * time.Second},
 		},
 		"a Job with parallelism 2 runs its completions in rounds": {
 			newJob("pi", size(5, 2)), always(10*time.Second, 0),
-			summary{Conditions: complete("CompletionsReached"), Succeed: 5, Created: []int{0, 0, 10, 10, 20}, Took: 30 * time.Second},
+			summary{Conditions: complete("CompletionsReached"), Succeed: 5, Created: []int{0, 0, 11, 11, 22}, Took: 33 * time.Second},
 		},
 		"a Job that fails waits 10, 20, 40 seconds between its Pods": {
 			newJob("pi", backoffLimit(3)), always(30*time.Second, 3),
-			summary{Conditions: failed("BackoffLimitExceeded"), Fail: 4, Created: []int{0, 40, 90, 160}, Took: 190 * time.Second},
+			summary{Conditions: failed("BackoffLimitExceeded"), Fail: 4, Created: []int{0, 40, 90, 160}, Took: 191 * time.Second},
 		},
 		"backoffLimit 0 fails a Job with its first Pod and stops the others": {
 			newJob("pi", backoffLimit(0), size(3, 3)), func(_ *corev1.Pod, nth int) end { return end{time.Duration(nth+1) * 10 * time.Second, 1} },
-			summary{Conditions: failed("BackoffLimitExceeded"), Fail: 3, Created: []int{0}, Took: 10 * time.Second},
+			summary{Conditions: failed("BackoffLimitExceeded"), Fail: 3, Created: []int{0}, Took: 12 * time.Second},
 		},
 		"activeDeadlineSeconds end a Job that goes on": {
 			newJob("pi", func(s *batchv1.JobSpec) { n := int64(60); s.ActiveDeadlineSeconds = &n }), always(time.Hour, 0),
-			summary{Conditions: failed("DeadlineExceeded"), Fail: 1, Took: 60 * time.Second},
+			summary{Conditions: failed("DeadlineExceeded"), Fail: 1, Took: 61 * time.Second},
 		},
 		"an Indexed Job counts its indexes": {
 			newJob("pi", indexed(4, 2)), byIndex(func(ix int) end { return end{time.Duration(ix+1) * time.Second, 0} }),
-			summary{Conditions: complete("CompletionsReached"), Succeed: 4, Completed: "0-3", Created: []int{0, 0, 1, 2}, Took: 6 * time.Second},
+			summary{Conditions: complete("CompletionsReached"), Succeed: 4, Completed: "0-3", Created: []int{0, 0, 1, 2}, Took: 7 * time.Second},
 		},
 		"backoffLimitPerIndex lets the other indexes go on": {
 			newJob("pi", indexed(4, 4), func(s *batchv1.JobSpec) {
@@ -156,7 +156,7 @@ func TestJobStories(t *testing.T) {
 				s.BackoffLimitPerIndex, s.BackoffLimit = &n, &m
 			}),
 			byIndex(func(ix int) end { return end{time.Second, int32(ix % 2)} }),
-			summary{Conditions: failed("FailedIndexes"), Succeed: 2, Fail: 4, Completed: "0,2", Created: []int{0, 0, 0, 0, 11, 11}, Took: 12 * time.Second},
+			summary{Conditions: failed("FailedIndexes"), Succeed: 2, Fail: 4, Completed: "0,2", Created: []int{0, 0, 0, 0, 11, 11}, Took: 13 * time.Second},
 		},
 		"a success policy ends an Indexed Job early": {
 			newJob("pi", indexed(3, 3), func(s *batchv1.JobSpec) {
@@ -164,11 +164,11 @@ func TestJobStories(t *testing.T) {
 				s.SuccessPolicy = &batchv1.SuccessPolicy{Rules: []batchv1.SuccessPolicyRule{{SucceededIndexes: &indexes}}}
 			}),
 			byIndex(func(ix int) end { return end{time.Duration(ix*100+1) * time.Second, 0} }),
-			summary{Conditions: complete("SuccessPolicy"), Succeed: 1, Completed: "0", Created: []int{0}, Took: time.Second},
+			summary{Conditions: complete("SuccessPolicy"), Succeed: 1, Completed: "0", Created: []int{0}, Took: 2 * time.Second},
 		},
 		"a Job without completions ends when its Pods have after the first success": {
 			newJob("pi", func(s *batchv1.JobSpec) { n := int32(2); s.Parallelism = &n }), func(_ *corev1.Pod, nth int) end { return end{time.Duration(nth+1) * time.Minute, 0} },
-			summary{Conditions: complete("CompletionsReached"), Succeed: 2, Created: []int{0, 0}, Took: 2 * time.Minute},
+			summary{Conditions: complete("CompletionsReached"), Succeed: 2, Created: []int{0, 0}, Took: 2*time.Minute + time.Second},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -203,6 +203,7 @@ func TestSuspendStopsThePodsAndResumeStartsAnew(t *testing.T) {
 		})
 	}
 	setSuspend(true)
+	w.advance(time.Second)
 	got, _ := get[*batchv1.Job](w.fakeAPI, engine.Jobs, "default", "pi")
 	if got.Status.StartTime != nil {
 		t.Errorf("startTime %v while suspended", got.Status.StartTime)
@@ -211,12 +212,12 @@ func TestSuspendStopsThePodsAndResumeStartsAnew(t *testing.T) {
 	if diff := cmp.Diff(want, summarise(t, w, "pi")); diff != "" {
 		t.Errorf("suspended (-want +got):\n%s", diff)
 	}
-	w.advance(10 * time.Second)
+	w.advance(9 * time.Second)
 	setSuspend(false)
 	w.advance(2 * time.Minute)
 	want = summary{
 		Conditions: append([]string{"Suspended=False JobResumed"}, complete("CompletionsReached")...),
-		Succeed:    2, Created: []int{20, 20}, Took: 80 * time.Second,
+		Succeed:    2, Created: []int{20, 20}, Took: 81 * time.Second,
 	}
 	if diff := cmp.Diff(want, summarise(t, w, "pi")); diff != "" {
 		t.Errorf("resumed (-want +got):\n%s", diff)
@@ -281,7 +282,7 @@ func TestDeletingAPodCountsItAsFailedAndReplacesItAfterTheBackoff(t *testing.T) 
 	w.advance(time.Minute)
 	w.remove(engine.Pods, "default", list[*corev1.Pod](w.fakeAPI)[0].Name, metav1.DeleteOptions{})
 	w.advance(3 * time.Hour)
-	want := summary{Conditions: complete("CompletionsReached"), Succeed: 1, Fail: 1, Created: []int{70}, Took: 2*time.Hour + 70*time.Second}
+	want := summary{Conditions: complete("CompletionsReached"), Succeed: 1, Fail: 1, Created: []int{70}, Took: 2*time.Hour + 71*time.Second}
 	if diff := cmp.Diff(want, summarise(t, w, "pi")); diff != "" {
 		t.Errorf("Job (-want +got):\n%s\n%s", diff, w.log)
 	}

@@ -56,7 +56,7 @@ func TestAJobLargerThanTheClusterRunsInRounds(t *testing.T) {
 	w.create(engine.Jobs, newJob("pi", size(500, 500)))
 	got := summarise(t, w, "pi")
 	got.Created = nil
-	want := summary{Conditions: complete("CompletionsReached"), Succeed: 500, Took: 50 * time.Second}
+	want := summary{Conditions: complete("CompletionsReached"), Succeed: 500, Took: 51 * time.Second}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("Job (-want +got):\n%s", diff)
 	}

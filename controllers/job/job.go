@@ -9,8 +9,7 @@
 // It follows k8s.io/kubernetes pkg/controller/job v1.37.2, with the feature
 // gates that are on by default in that release.
 //
-// Deviation: there are no expectations and no batch period of a second: the
-// engine reads its own writes, and what happens in one instant is one step.
+// Deviation: there are no expectations: the engine reads its own writes.
 package job
 
 import (
