@@ -76,11 +76,7 @@ func errNotFound(name string) *StartError {
 }
 
 func errNoFile(name, reason string) *StartError {
-	code := int32(127)
-	if reason != "no such file or directory" {
-		code = 126
-	}
-	return startError(code, fmt.Sprintf("exec: %q: stat %s: %s", name, name, reason))
+	return startError(127, fmt.Sprintf("exec: %q: stat %s: %s", name, name, reason))
 }
 
 // startError wraps a reason as containerd 2 with runc 1.2 does.

@@ -70,6 +70,9 @@ func (m *Machine) NewProc(s *Session) *Proc {
 	return p
 }
 
+// forkSteps is what a process costs its host. Unit: steps.
+const forkSteps = 20
+
 // Fork returns a child of p with p's descriptors, environment and place. It is
 // false if the container has too many processes.
 func (p *Proc) Fork(args []string) (*Proc, bool) {
@@ -87,7 +90,7 @@ func (p *Proc) Fork(args []string) (*Proc, bool) {
 		c.fds[i] = o.dup()
 	}
 	m.procs = append(m.procs, c)
-	p.Step(1)
+	p.Step(forkSteps)
 	return c, true
 }
 

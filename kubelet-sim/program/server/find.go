@@ -36,9 +36,9 @@ func Find(name string, unknown func(argv []string) kernel.Main) kernel.Main {
 	case "perl":
 		return perl
 	case "python":
-		return func(p *kernel.Proc) int { return script(p, python, unknown) }
+		return func(p *kernel.Proc) int { return script(p, python(), unknown) }
 	case "node":
-		return func(p *kernel.Proc) int { return script(p, node, unknown) }
+		return func(p *kernel.Proc) int { return script(p, node(), unknown) }
 	case "agnhost":
 		return agnhost
 	case "stress":

@@ -140,22 +140,27 @@ type dialect struct {
 	version           string
 }
 
-var (
-	python = dialect{
+// python is Python 3.
+func python() dialect {
+	return dialect{
 		name: "python", flag: "-c", quote: `"'`, version: "Python 3.13.7",
 		print:  regexp.MustCompile(`^print\((.*)\)$`),
 		sleep:  regexp.MustCompile(`^(?:time\.)?sleep\(([0-9.]+)\)$`),
 		exit:   regexp.MustCompile(`^(?:sys\.)?exit\((\d*)\)$`),
 		ignore: regexp.MustCompile(`^(?:import [\w, ]+|from \w+ import \w+|sys\.stdout\.flush\(\))$`),
 	}
-	node = dialect{
+}
+
+// node is Node.js.
+func node() dialect {
+	return dialect{
 		name: "node", flag: "-e", quote: "\"'`", version: "v22.20.0",
 		print:  regexp.MustCompile(`^console\.log\((.*)\)$`),
 		sleep:  regexp.MustCompile(`^setTimeout\(\(\) ?=> ?\{\}, ?([0-9]+)\)$`),
 		exit:   regexp.MustCompile(`^process\.exit\((\d*)\)$`),
 		ignore: regexp.MustCompile(`^(?:const|var|let) \w+ ?= ?require\(.*\)$`),
 	}
-)
+}
 
 // script runs a program given on the command line if it knows every statement
 // of it; else it is simulated.

@@ -16,10 +16,19 @@ type job struct {
 	done bool // its end was reported by wait or jobs
 }
 
+// endedJobsMax bounds the ended jobs that a shell remembers for wait, as
+// CHILD_MAX does.
+const endedJobsMax = 256
+
 func (sh *Shell) addJob(c *kernel.Proc, st *syntax.Stmt) {
 	n := 1
 	keep := sh.jobs[:0]
+	spare := len(sh.jobs) - endedJobsMax
 	for _, j := range sh.jobs {
+		if _, ended := j.proc.Ended(); ended && spare > 0 {
+			spare--
+			continue
+		}
 		if !j.done {
 			keep = append(keep, j)
 			n = max(n, j.n+1)
