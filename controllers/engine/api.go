@@ -184,3 +184,10 @@ type Reconciler interface {
 	// tried again, with an exponential back-off of virtual time.
 	Reconcile(ctx context.Context, key Key, now time.Time) (Wake, error)
 }
+
+// Batcher is a Reconciler that lets commits wait for each other: what Batch
+// returns is how long the keys of c may wait, in virtual time, so that one step
+// answers many commits. Zero is at once.
+type Batcher interface {
+	Batch(c Commit) time.Duration
+}

@@ -77,8 +77,16 @@ func (e *Engine) take(a *arrival) {
 	}
 	e.view.apply(a.Commit)
 	for _, r := range e.reconcilers {
-		for _, key := range r.Keys(a.Commit) {
-			e.queue.hasten(key, e.now)
+		keys := r.Keys(a.Commit)
+		if len(keys) == 0 {
+			continue
+		}
+		at := e.now
+		if b, ok := r.(Batcher); ok {
+			at = at.Add(b.Batch(a.Commit))
+		}
+		for _, key := range keys {
+			e.queue.hasten(key, at)
 		}
 	}
 }

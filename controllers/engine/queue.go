@@ -60,12 +60,12 @@ func (q *queue) schedule(key Key, wake Wake) {
 	}
 }
 
-// hasten makes the key due at now, unless it is due already.
-func (q *queue) hasten(key Key, now time.Time) {
-	if it, ok := q.items[key]; ok && it.position >= 0 && !it.wake.At.After(now) {
+// hasten makes the key due at the instant at, unless it is due by then.
+func (q *queue) hasten(key Key, at time.Time) {
+	if it, ok := q.items[key]; ok && it.position >= 0 && !it.wake.At.After(at) {
 		return
 	}
-	q.schedule(key, Wake{At: now})
+	q.schedule(key, Wake{At: at})
 }
 
 func (q *queue) heapOf(it *item) *itemHeap {
