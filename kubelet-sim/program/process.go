@@ -146,7 +146,7 @@ func (p *Process) load(c *kernel.Proc, argv []string) (kernel.Main, error) {
 	case err == vfs.ENOENT && !strings.Contains(argv[0], "/"):
 		return nil, errNotFound(argv[0])
 	case err == vfs.ENOENT:
-		return nil, errNoFile(argv[0], "no such file or directory")
+		return nil, errNoFile(argv[0])
 	default:
 		return nil, startError(128, "exec "+argv[0]+": "+strings.ToLower(err.Error()))
 	}

@@ -75,8 +75,8 @@ func errNotFound(name string) *StartError {
 	return startError(127, fmt.Sprintf("exec: %q: executable file not found in $PATH", name))
 }
 
-func errNoFile(name, reason string) *StartError {
-	return startError(127, fmt.Sprintf("exec: %q: stat %s: %s", name, name, reason))
+func errNoFile(name string) *StartError {
+	return startError(127, fmt.Sprintf("exec: %q: stat %s: no such file or directory", name, name))
 }
 
 // startError wraps a reason as containerd 2 with runc 1.2 does.

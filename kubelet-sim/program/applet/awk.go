@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/benhoyt/goawk/interp"
@@ -38,10 +39,7 @@ func awk(c *Call) int {
 		return 2
 	}
 	funcs := map[string]any{awkStep: func() int { c.Step(1); return 1 }}
-	source, err := meterAwk(source, c.Now().Unix())
-	if err != nil {
-		return c.awkError(err)
-	}
+	source = meterAwk(source, c.Now().Unix())
 	program, err := parser.ParseProgram([]byte(source), &parser.ParserConfig{Funcs: funcs})
 	if err != nil {
 		return c.awkError(err)
@@ -147,99 +145,102 @@ func (a *awkInput) Read(b []byte) (int, error) {
 	}
 }
 
+// awkToken is a token of a program and where it starts.
+type awkToken struct {
+	tok lexer.Token
+	at  int
+}
+
+// awkInsert is text that goes into a program.
+type awkInsert struct {
+	at   int
+	text string
+}
+
 // meterAwk makes each loop of a program call awkStep, and gives srand() the
 // virtual time that it would take from the host's clock.
-func meterAwk(source string, now int64) (string, error) {
-	type token struct {
-		tok lexer.Token
-		at  int
+func meterAwk(source string, now int64) string {
+	tokens, ok := awkTokens(source)
+	if !ok {
+		return source // the parser says what is wrong
 	}
+	var inserts []awkInsert
+	for i, t := range tokens {
+		if i+1 == len(tokens) || tokens[i+1].tok != lexer.LPAREN {
+			continue
+		}
+		end, semicolons := awkClosing(tokens, i+1)
+		switch {
+		case end < 0:
+		case t.tok == lexer.WHILE:
+			inserts = append(inserts, awkInsert{tokens[i+1].at + 1, awkStep + "()&&("}, awkInsert{tokens[end].at, ")"})
+		case t.tok == lexer.FOR && len(semicolons) == 2 && semicolons[0]+1 == semicolons[1]:
+			inserts = append(inserts, awkInsert{tokens[semicolons[1]].at, awkStep + "()"})
+		case t.tok == lexer.FOR && len(semicolons) == 2:
+			inserts = append(inserts, awkInsert{tokens[semicolons[0]].at + 1, awkStep + "()&&("}, awkInsert{tokens[semicolons[1]].at, ")"})
+		case t.tok == lexer.F_SRAND && end == i+2:
+			inserts = append(inserts, awkInsert{tokens[end].at, fmt.Sprint(now)})
+		}
+	}
+	slices.SortStableFunc(inserts, func(a, b awkInsert) int { return a.at - b.at })
+	var out bytes.Buffer
+	at := 0
+	for _, in := range inserts {
+		out.WriteString(source[at:in.at])
+		out.WriteString(in.text)
+		at = in.at
+	}
+	out.WriteString(source[at:])
+	return out.String()
+}
+
+func awkTokens(source string) ([]awkToken, bool) {
 	lines := []int{0}
 	for i := range len(source) {
 		if source[i] == '\n' {
 			lines = append(lines, i+1)
 		}
 	}
-	var tokens []token
+	var tokens []awkToken
 	lex := lexer.NewLexer([]byte(source))
 	for {
 		pos, tok, _ := lex.Scan()
 		if tok == lexer.EOF {
-			break
+			return tokens, true
 		}
 		if tok == lexer.ILLEGAL {
-			return source, nil // the parser says what is wrong
+			return nil, false
 		}
 		if tok == lexer.DIV || tok == lexer.DIV_ASSIGN {
 			if n := len(tokens); n == 0 || !endsOperand(tokens[n-1].tok) {
-				_, tok, _ = lex.ScanRegex()
-			}
-		}
-		tokens = append(tokens, token{tok, lines[pos.Line-1] + pos.Column - 1})
-	}
-	type insert struct {
-		at   int
-		text string
-	}
-	var inserts []insert
-	closing := func(i int) (end int, semicolons []int) {
-		depth := 0
-		for j := i; j < len(tokens); j++ {
-			switch tokens[j].tok {
-			case lexer.LPAREN:
-				depth++
-			case lexer.RPAREN:
-				if depth--; depth == 0 {
-					return j, semicolons
-				}
-			case lexer.SEMICOLON:
-				if depth == 1 {
-					semicolons = append(semicolons, j)
+				if _, tok, _ = lex.ScanRegex(); tok == lexer.ILLEGAL {
+					return nil, false
 				}
 			}
 		}
-		return -1, nil
+		tokens = append(tokens, awkToken{tok, lines[pos.Line-1] + pos.Column - 1})
 	}
-	for i, t := range tokens {
-		if i+1 == len(tokens) || tokens[i+1].tok != lexer.LPAREN {
-			continue
-		}
-		end, semicolons := closing(i + 1)
-		switch {
-		case end < 0:
-		case t.tok == lexer.WHILE:
-			inserts = append(inserts, insert{tokens[i+1].at + 1, awkStep + "()&&("}, insert{tokens[end].at, ")"})
-		case t.tok == lexer.FOR && len(semicolons) == 2:
-			condition := awkStep + "()&&("
-			if semicolons[0]+1 == semicolons[1] {
-				inserts = append(inserts, insert{tokens[semicolons[1]].at, awkStep + "()"})
-				continue
+}
+
+// awkClosing finds the parenthesis that closes the one at i, and the
+// semicolons directly within.
+func awkClosing(tokens []awkToken, i int) (end int, semicolons []int) {
+	depth := 0
+	for j := i; j < len(tokens); j++ {
+		switch tokens[j].tok {
+		case lexer.LPAREN:
+			depth++
+		case lexer.RPAREN:
+			if depth--; depth == 0 {
+				return j, semicolons
 			}
-			inserts = append(inserts, insert{tokens[semicolons[0]].at + 1, condition}, insert{tokens[semicolons[1]].at, ")"})
-		case t.tok == lexer.F_SRAND && end == i+2:
-			inserts = append(inserts, insert{tokens[end].at, fmt.Sprint(now)})
-		}
-	}
-	var out bytes.Buffer
-	at := 0
-	for len(inserts) > 0 {
-		first := 0
-		for k := range inserts {
-			if inserts[k].at < inserts[first].at {
-				first = k
+		case lexer.SEMICOLON:
+			if depth == 1 {
+				semicolons = append(semicolons, j)
 			}
 		}
-		in := inserts[first]
-		inserts = append(inserts[:first], inserts[first+1:]...)
-		if in.at < at || in.at > len(source) {
-			continue
-		}
-		out.WriteString(source[at:in.at])
-		out.WriteString(in.text)
-		at = in.at
 	}
-	out.WriteString(source[at:])
-	return out.String(), nil
+	return -1, nil
 }
 
 // endsOperand tells whether a slash after the token divides.

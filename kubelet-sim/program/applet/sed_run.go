@@ -1,0 +1,366 @@
+package applet
+
+import (
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
+)
+
+// sedRun is the state of a run.
+type sedRun struct {
+	c        *Call
+	quiet    bool
+	list     []*sedCommand
+	out      io.Writer
+	input    *lineReader
+	names    []string
+	reader   io.Closer
+	ahead    []byte
+	aheadEnd bool
+	line     int
+	space    string
+	hold     string
+	newline  bool
+	appended string
+	replaced bool
+	quit     bool
+	code     int
+}
+
+func (s *sedRun) stream(names []string) int {
+	s.out = s.c
+	s.names = names
+	if len(names) == 0 {
+		s.names = []string{"-"}
+	}
+	s.fill()
+	s.run()
+	return s.code
+}
+
+func (s *sedRun) inPlace(name string) int {
+	data, err := s.c.FS().ReadFile(s.c.Abs(name), s.c.User())
+	if err != nil {
+		return s.c.fail("%s: %v", name, err)
+	}
+	var out strings.Builder
+	run := &sedRun{c: s.c, quiet: s.quiet, list: s.list, out: &out, input: newLineReader(strings.NewReader(string(data)))}
+	run.fill()
+	run.run()
+	w, err := s.c.create(name, vfs.Truncate)
+	if err != nil {
+		return s.c.fail("%s: %v", name, err)
+	}
+	defer func() { _ = w.Close() }()
+	if _, err := io.WriteString(w, out.String()); err != nil {
+		return s.c.fail("%s: %v", name, err)
+	}
+	return run.code
+}
+
+// fill reads the line after the present one, to know which is the last.
+func (s *sedRun) fill() {
+	for {
+		if s.input == nil {
+			if len(s.names) == 0 {
+				s.ahead, s.aheadEnd = nil, true
+				return
+			}
+			name := s.names[0]
+			s.names = s.names[1:]
+			r, err := s.c.open(name)
+			if err != nil {
+				s.code = s.c.fail("%s: %v", name, err)
+				continue
+			}
+			s.input, s.reader = newLineReader(r), r
+		}
+		line, err := s.input.next()
+		if err == nil {
+			s.ahead = append([]byte{}, line...)
+			return
+		}
+		s.input = nil
+		if s.reader == nil {
+			s.ahead, s.aheadEnd = nil, true
+			return
+		}
+		_ = s.reader.Close()
+	}
+}
+
+// next makes the following line the pattern space.
+func (s *sedRun) next() (string, bool) {
+	if s.aheadEnd {
+		return "", false
+	}
+	line := string(s.ahead)
+	s.newline = strings.HasSuffix(line, "\n")
+	s.line++
+	s.fill()
+	s.c.StepBytes(len(line))
+	return strings.TrimSuffix(line, "\n"), true
+}
+
+func (s *sedRun) emit(text string) {
+	if s.newline || !s.aheadEnd {
+		text += "\n"
+	}
+	_, _ = io.WriteString(s.out, text)
+}
+
+func (s *sedRun) flush() {
+	if s.appended != "" {
+		_, _ = io.WriteString(s.out, s.appended)
+		s.appended = ""
+	}
+}
+
+func (s *sedRun) run() {
+	again := false
+	for !s.quit && s.c.err == nil {
+		if !again {
+			var ok bool
+			if s.space, ok = s.next(); !ok {
+				return
+			}
+		}
+		s.replaced = false
+		result, _ := s.commands(s.list)
+		again = result == 'D'
+		if result != 'd' && result != 'D' && result != 'Q' && !s.quiet {
+			s.emit(s.space)
+		}
+		s.flush()
+	}
+}
+
+// sedTurnsMax bounds jumps within one line.
+const sedTurnsMax = 100_000
+
+// commands runs a list. The result is 0, or d, D, q, Q, or b with a label.
+func (s *sedRun) commands(list []*sedCommand) (result byte, label string) {
+	turns := 0
+	for i := 0; i < len(list); i++ {
+		cmd := list[i]
+		s.c.Step(1)
+		if !s.selects(cmd) {
+			continue
+		}
+		result, label = s.command(cmd)
+		if result == 'b' && label != "" {
+			at := -1
+			for k, other := range list {
+				if other.name == ':' && other.text == label {
+					at = k
+				}
+			}
+			if turns++; at >= 0 && turns < sedTurnsMax {
+				i = at
+				continue
+			}
+		}
+		if result != 0 {
+			return result, label
+		}
+	}
+	return 0, ""
+}
+
+func (s *sedRun) matches(a *sedAddress) bool {
+	switch {
+	case a.last:
+		return s.aheadEnd
+	case a.rx != nil:
+		return a.rx.MatchString(s.space)
+	case a.step > 0:
+		return s.line >= a.line && (s.line-a.line)%a.step == 0
+	}
+	return s.line == a.line
+}
+
+func (s *sedRun) selects(cmd *sedCommand) bool {
+	switch {
+	case cmd.from == nil:
+		return !cmd.not
+	case cmd.to == nil:
+		return s.matches(cmd.from) != cmd.not
+	case cmd.active:
+		if cmd.endedLine > 0 {
+			cmd.active = s.line < cmd.endedLine
+		} else {
+			cmd.active = !s.matches(cmd.to)
+		}
+		return !cmd.not
+	case s.matches(cmd.from) || cmd.from.line == 0 && cmd.from.rx == nil && !cmd.from.last && s.line == 1:
+		cmd.endedLine = 0
+		switch {
+		case cmd.to.step < 0:
+			cmd.endedLine = s.line - cmd.to.step - 1
+		case cmd.to.rx == nil && !cmd.to.last:
+			cmd.endedLine = cmd.to.line
+		}
+		cmd.active = cmd.endedLine == 0 || cmd.endedLine > s.line
+		if cmd.to.last && s.aheadEnd {
+			cmd.active = false
+		}
+		return !cmd.not
+	}
+	return cmd.not
+}
+
+func (s *sedRun) command(cmd *sedCommand) (result byte, label string) {
+	switch cmd.name {
+	case '{':
+		return s.commands(cmd.block)
+	case 's':
+		s.substitute(cmd)
+	case 'y':
+		s.space = strings.Map(func(r rune) rune {
+			if to, ok := cmd.set[r]; ok {
+				return to
+			}
+			return r
+		}, s.space)
+	case 'd':
+		return 'd', ""
+	case 'D':
+		_, rest, more := strings.Cut(s.space, "\n")
+		if !more {
+			return 'd', ""
+		}
+		s.space = rest
+		return 'D', ""
+	case 'p':
+		_, _ = io.WriteString(s.out, s.space+"\n")
+	case 'P':
+		first, _, _ := strings.Cut(s.space, "\n")
+		_, _ = io.WriteString(s.out, first+"\n")
+	case '=':
+		_, _ = io.WriteString(s.out, strconv.Itoa(s.line)+"\n")
+	case 'a':
+		s.appended += cmd.text + "\n"
+	case 'i':
+		_, _ = io.WriteString(s.out, cmd.text+"\n")
+	case 'c':
+		if cmd.to == nil || !cmd.active {
+			_, _ = io.WriteString(s.out, cmd.text+"\n")
+		}
+		return 'd', ""
+	case 'r':
+		if data, err := s.c.ReadFile(cmd.text, lineMax); err == nil {
+			s.appended += string(data)
+		}
+	case 'q', 'Q':
+		s.quit, s.code = true, cmd.nth
+		return cmd.name, ""
+	case 'b':
+		return 'b', cmd.text
+	case 't', 'T':
+		if s.replaced == (cmd.name == 't') {
+			s.replaced = false
+			return 'b', cmd.text
+		}
+		s.replaced = false
+	default:
+		return s.space2(cmd)
+	}
+	return 0, ""
+}
+
+// space2 runs the commands that move lines and the hold space.
+func (s *sedRun) space2(cmd *sedCommand) (result byte, label string) {
+	switch cmd.name {
+	case 'n':
+		if s.aheadEnd {
+			s.quit = true
+			return 'q', ""
+		}
+		if !s.quiet {
+			s.emit(s.space)
+		}
+		s.flush()
+		s.space, _ = s.next()
+	case 'N':
+		if s.aheadEnd {
+			s.quit = true
+			return 'q', ""
+		}
+		more, _ := s.next()
+		s.space += "\n" + more
+	case 'h':
+		s.hold = s.space
+	case 'H':
+		s.hold += "\n" + s.space
+	case 'g':
+		s.space = s.hold
+	case 'G':
+		s.space += "\n" + s.hold
+	case 'x':
+		s.space, s.hold = s.hold, s.space
+	case 'l':
+		_, _ = io.WriteString(s.out, strconv.Quote(s.space)+"$\n")
+	}
+	if len(s.space)+len(s.hold) > lineMax {
+		s.c.Machine().KillForMemory(s.c.Proc)
+	}
+	return 0, ""
+}
+
+func (s *sedRun) substitute(cmd *sedCommand) {
+	s.c.Step(1 + len(s.space)/64)
+	limit := -1
+	if !cmd.global {
+		limit = max(cmd.nth, 1)
+	}
+	found := cmd.rx.FindAllStringSubmatchIndex(s.space, limit)
+	var out strings.Builder
+	at, n, done := 0, 0, false
+	for _, m := range found {
+		n++
+		if cmd.nth > 0 && n < cmd.nth || done && !cmd.global {
+			continue
+		}
+		done = true
+		out.WriteString(s.space[at:m[0]])
+		expandReplacement(&out, cmd.replace, s.space, m)
+		at = m[1]
+		if out.Len() > lineMax {
+			s.c.Machine().KillForMemory(s.c.Proc)
+		}
+	}
+	if !done {
+		return
+	}
+	out.WriteString(s.space[at:])
+	s.space, s.replaced = out.String(), true
+	if cmd.print {
+		_, _ = io.WriteString(s.out, s.space+"\n")
+	}
+}
+
+// expandReplacement writes a replacement: & and \1 to \9 are what was matched.
+func expandReplacement(out *strings.Builder, text, s string, m []int) {
+	group := func(n int) {
+		if 2*n+1 < len(m) && m[2*n] >= 0 {
+			out.WriteString(s[m[2*n]:m[2*n+1]])
+		}
+	}
+	for i := 0; i < len(text); i++ {
+		switch {
+		case text[i] == '&':
+			group(0)
+		case text[i] == '\\' && i+1 < len(text):
+			i++
+			if text[i] >= '0' && text[i] <= '9' {
+				group(int(text[i] - '0'))
+			} else {
+				out.WriteByte(text[i])
+			}
+		default:
+			out.WriteByte(text[i])
+		}
+	}
+}
