@@ -20,6 +20,8 @@ import (
 	"k8s.io/kubernetes/plugin/pkg/admission/limitranger"
 	"k8s.io/kubernetes/plugin/pkg/admission/priority"
 	"k8s.io/kubernetes/plugin/pkg/admission/serviceaccount"
+
+	"github.com/kubesim-dev/kubesim/apiserver/registry"
 )
 
 // admissionOrder lists the plugins in upstream's order: mutation first, quota
@@ -34,7 +36,7 @@ func admissionOrder() []string {
 
 // newAdmission returns the chain of upstream's plugins, less those in disabled.
 func newAdmission(disabled []string, client kubernetes.Interface, factory informers.SharedInformerFactory,
-	authz authorizer.Authorizer, version compatibility.EffectiveVersion, stop <-chan struct{}) (admission.Interface, error) {
+	authz authorizer.Authorizer, version compatibility.EffectiveVersion, random registry.Random, stop <-chan struct{}) (admission.Interface, error) {
 	plugins := admission.NewPlugins()
 	for _, register := range []func(*admission.Plugins){
 		lifecycle.Register, limitranger.Register, serviceaccount.Register, priority.Register,
@@ -61,7 +63,7 @@ func newAdmission(disabled []string, client kubernetes.Interface, factory inform
 		initializer.New(client, nil, factory, authz, utilfeature.DefaultFeatureGate, version, stop, nil),
 		quotaInitializer{quota},
 	}
-	return plugins.NewFromPlugins(names, noConfig{}, initializers, admission.Decorators{})
+	return plugins.NewFromPlugins(names, noConfig{}, initializers, admission.Decorators{seedTokenVolume(random)})
 }
 
 // noConfig gives every plugin its defaults.

@@ -23,8 +23,9 @@ func stampAll(stamper registry.Stamper, resources map[string]rest.Storage) {
 	}
 }
 
-// storeOf finds the generic store that a registry embeds, directly as most do
-// or below another embedded type, as those that check RBAC escalation do.
+// storeOf finds the generic store of a registry: embedded, directly as most do
+// or below another embedded type, as those that check RBAC escalation do, or in
+// a field named store, as Namespaces have it.
 func storeOf(v reflect.Value) *genericregistry.Store {
 	for v.Kind() == reflect.Interface || v.Kind() == reflect.Pointer {
 		if v.IsNil() {
@@ -41,7 +42,11 @@ func storeOf(v reflect.Value) *genericregistry.Store {
 		return nil
 	}
 	for i := range v.NumField() {
-		if f := v.Type().Field(i); f.Anonymous && f.IsExported() {
+		f := v.Type().Field(i)
+		if f.Name == "store" && f.Type == reflect.TypeFor[*genericregistry.Store]() {
+			return (*genericregistry.Store)(v.Field(i).UnsafePointer())
+		}
+		if f.Anonymous && f.IsExported() {
 			if store := storeOf(v.Field(i)); store != nil {
 				return store
 			}
