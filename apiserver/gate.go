@@ -1,6 +1,7 @@
 package apiserver
 
 import (
+	"context"
 	"net/http"
 
 	"k8s.io/apiserver/pkg/authentication/user"
@@ -27,6 +28,20 @@ func withGate(next http.Handler, gate Gate) http.Handler {
 		// merely early.
 		_ = leave(req.Context())
 		held.release()
+	})
+}
+
+// withEnd ends requests that could last for ever, such as watches, when ctx
+// does, so that the server need not wait for them when it stops.
+func withEnd(ctx context.Context, next http.Handler, lasts genericrequest.LongRunningRequestCheck) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if info, ok := genericrequest.RequestInfoFrom(req.Context()); ok && lasts(req, info) {
+			inner, cancel := context.WithCancel(req.Context())
+			defer cancel()
+			defer context.AfterFunc(ctx, cancel)()
+			req = req.WithContext(inner)
+		}
+		next.ServeHTTP(w, req)
 	})
 }
 

@@ -80,7 +80,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	options := &restOptions{open: cfg.NewStorage, stamper: registry.Stamper{Clock: cfg.Clock, Random: cfg.Random}}
 	generic.RESTOptionsGetter = options
-	configureServing(generic, cfg.Gate, cfg.Handlers)
+	configureServing(ctx, generic, cfg.Gate, cfg.Handlers)
 	s.openapi = generic.OpenAPIV3Config
 
 	// No informer factory is handed over: ours never runs, see newCaches.
@@ -114,7 +114,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 
 // configureServing sets what a kubesim server answers differently from a bare
 // generic server.
-func configureServing(c *genericapiserver.Config, gate Gate, own map[string]http.Handler) {
+func configureServing(ctx context.Context, c *genericapiserver.Config, gate Gate, own map[string]http.Handler) {
 	namer := openapinamer.NewDefinitionNamer(legacyscheme.Scheme)
 	c.OpenAPIConfig = genericapiserver.DefaultOpenAPIConfig(generatedopenapi.GetOpenAPIDefinitions, namer)
 	c.OpenAPIConfig.Info.Title = "Kubernetes"
@@ -130,7 +130,7 @@ func configureServing(c *genericapiserver.Config, gate Gate, own map[string]http
 		return !info.IsResourceRequest && own[info.Path] != nil || upstream(r, info)
 	}
 	c.BuildHandlerChainFunc = func(api http.Handler, c *genericapiserver.Config) http.Handler {
-		return genericapiserver.DefaultBuildHandlerChain(withGate(api, gate), c)
+		return genericapiserver.DefaultBuildHandlerChain(withEnd(ctx, withGate(api, gate), c.LongRunningFunc), c)
 	}
 }
 

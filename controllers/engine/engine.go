@@ -282,6 +282,9 @@ func (e *Engine) step(ctx context.Context, it *item) (err error) {
 		e.log.failed(e.now, it.key, rerr)
 	}
 	retry := Wake{At: e.now.Add(backoff(it.failures))}
+	if it.failures > workRetriesMax {
+		retry.Kind = Recurring
+	}
 	e.queue.items[it.key] = it
 	e.queue.schedule(it.key, e.demote(it, wake.Sooner(retry)))
 	return nil
@@ -299,6 +302,10 @@ func (e *Engine) demote(it *item, wake Wake) Wake {
 	}
 	return wake
 }
+
+// workRetriesMax is how many retries of a failing key mode auto moves time for;
+// they add up to 5 seconds.
+const workRetriesMax = 10
 
 // backoff is how long a key that failed n times in a row waits: 5 ms, doubled
 // each time, at most 1000 s. Source: DefaultTypedControllerRateLimiter in
