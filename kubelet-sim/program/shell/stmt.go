@@ -79,6 +79,8 @@ func (sh *Shell) command(st *syntax.Stmt) {
 		sh.call(st, call)
 		return
 	}
+	// What is inside a compound command is not the last thing that it does.
+	sh.exitOnExec = false
 	if len(st.Redirs) > 0 {
 		undo, ok := sh.redirect(st.Redirs)
 		defer undo()
