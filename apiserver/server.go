@@ -25,6 +25,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	openapicommon "k8s.io/kube-openapi/pkg/common"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
+	"k8s.io/kubernetes/pkg/capabilities"
 	generatedopenapi "k8s.io/kubernetes/pkg/generated/openapi"
 
 	"github.com/kubesim-dev/kubesim/apiserver/registry"
@@ -47,6 +48,9 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
+	// Privileged Pods are allowed, as kubeadm sets it up. Upstream keeps this in
+	// a global that is set once; it is the same for every cluster of a process.
+	capabilities.Setup(true, 0)
 	token, err := newToken()
 	if err != nil {
 		return nil, err
