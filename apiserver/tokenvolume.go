@@ -18,7 +18,7 @@ const tokenVolumeSuffix = 5
 // (kube-api-access-xxxxx) by the cluster's randomness: the plugin itself takes
 // them from a global source.
 func seedTokenVolume(random registry.Random) admission.Decorator {
-	return admission.DecoratorFunc(func(handler admission.Interface, name string) admission.Interface {
+	return admission.DecoratorFunc(func(handler admission.Interface, _ string) admission.Interface {
 		inner, ok := handler.(*serviceaccount.Plugin)
 		if !ok {
 			return handler
