@@ -39,11 +39,13 @@ func (m withKubectl) Run() int {
 	if err == nil {
 		err = makeKubectl(filepath.Join(bin, "kubectl"))
 	}
+	if err == nil {
+		err = os.Setenv("PATH", bin+string(filepath.ListSeparator)+os.Getenv("PATH"))
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	os.Setenv("PATH", bin+string(filepath.ListSeparator)+os.Getenv("PATH"))
 	return m.M.Run()
 }
 

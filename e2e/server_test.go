@@ -3,7 +3,6 @@ package e2e
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -75,8 +74,11 @@ func (s *server) stop() error {
 	defer timeout.Stop()
 	rest, readErr := io.ReadAll(s.stdout)
 	err := errors.Join(readErr, s.cmd.Wait())
-	if err != nil || len(rest) > 0 || s.stderr.Len() > 0 {
-		return fmt.Errorf("kubesim serve did not end cleanly: %v; stdout:\n%s\nstderr:\n%s", err, rest, s.stderr)
+	if len(rest) > 0 || s.stderr.Len() > 0 {
+		err = errors.Join(err, fmt.Errorf("stdout:\n%s\nstderr:\n%s", rest, s.stderr))
+	}
+	if err != nil {
+		return fmt.Errorf("kubesim serve did not end cleanly: %w", err)
 	}
 	return nil
 }
@@ -85,19 +87,6 @@ func (s *server) stop() error {
 func (s *server) kill() {
 	_ = s.cmd.Process.Kill()
 	_ = s.cmd.Wait()
-}
-
-// kubectl runs kubectl against the server and returns its stdout.
-func (s *server) kubectl(ctx context.Context, stdin string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, "kubectl", args...)
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+s.kubeconfig)
-	cmd.Stdin = strings.NewReader(stdin)
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("kubectl %s: %w\n%s", strings.Join(args, " "), err, &stderr)
-	}
-	return stdout.String(), nil
 }
 
 // newServer starts a server with a home of its own for a test, at whose end it
