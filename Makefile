@@ -77,7 +77,7 @@ bench: build ## Measure start, memory, Pods/s, requests/s, latencies
 
 .PHONY: conformance
 conformance: build ## Run upstream's e2e specs: FOCUS='a regexp' or CLASS=jobs; minutes, in real time
-	e2e/conformance/run
+	@RELEASE_LDFLAGS='$(release_ldflags)' e2e/conformance/run
 
 .PHONY: deviations
 deviations: ## List every place where we depart from upstream on purpose
