@@ -10,11 +10,13 @@ import (
 	eventsv1 "k8s.io/api/events/v1"
 
 	"github.com/kubesim-dev/kubesim/apiserver"
+	"github.com/kubesim-dev/kubesim/controllers/clusterroleaggregation"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/controllers/garbagecollector"
 	"github.com/kubesim-dev/kubesim/controllers/job"
 	"github.com/kubesim-dev/kubesim/controllers/namespace"
 	"github.com/kubesim-dev/kubesim/controllers/podgc"
+	"github.com/kubesim-dev/kubesim/controllers/resourcequota"
 	"github.com/kubesim-dev/kubesim/controllers/rootcacertpublisher"
 	"github.com/kubesim-dev/kubesim/controllers/scheduler"
 	"github.com/kubesim-dev/kubesim/controllers/serviceaccount"
@@ -82,6 +84,18 @@ func controllers() []controller {
 		}},
 		{"serviceaccount-controller", "serviceaccount", func(p parts) (engine.Reconciler, error) {
 			return serviceaccount.New(serviceaccount.Config{View: p.view, API: p.api})
+		}},
+		{"clusterrole-aggregation-controller", "clusterrole-aggregation", func(p parts) (engine.Reconciler, error) {
+			return clusterroleaggregation.New(clusterroleaggregation.Config{View: p.view, API: p.api})
+		}},
+		// Before the job controller, so that what a Pod's end frees can be used
+		// for its successor.
+		{"resourcequota-controller", "resourcequota", func(p parts) (engine.Reconciler, error) {
+			evaluators, err := p.evaluators()
+			if err != nil {
+				return nil, err
+			}
+			return resourcequota.New(resourcequota.Config{View: p.view, API: p.api, Evaluators: evaluators})
 		}},
 		{"job-controller", "job", func(p parts) (engine.Reconciler, error) {
 			return job.New(job.Config{View: p.view, API: p.api, Recorder: p.recorder("job-controller")})
