@@ -120,8 +120,8 @@ func (b *bootstrap) kubernetesService(ctx context.Context, address string) {
 	b.create(ctx, schema.GroupResource{Resource: "endpoints"}, &corev1.Endpoints{ //nolint:staticcheck // a real cluster has it too
 		ObjectMeta: meta,
 		Subsets: []corev1.EndpointSubset{{ //nolint:staticcheck // as above
-			Addresses: []corev1.EndpointAddress{{IP: address}},                                                          //nolint:staticcheck // as above
-			Ports:     []corev1.EndpointPort{{Name: "https", Port: kubernetesTargetPort, Protocol: corev1.ProtocolTCP}}, //nolint:staticcheck // as above
+			Addresses: []corev1.EndpointAddress{{IP: address}},
+			Ports:     []corev1.EndpointPort{{Name: "https", Port: kubernetesTargetPort, Protocol: corev1.ProtocolTCP}},
 		}},
 	})
 	meta.Labels = map[string]string{discoveryv1.LabelServiceName: kubernetesServiceName}

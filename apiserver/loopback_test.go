@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func loopbackGet(t *testing.T, ctx context.Context, handler http.HandlerFunc) (*http.Response, error) {
+func loopbackGet(ctx context.Context, t *testing.T, handler http.HandlerFunc) (*http.Response, error) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://kubesim.loopback/api", nil)
 	if err != nil {
@@ -18,7 +18,7 @@ func loopbackGet(t *testing.T, ctx context.Context, handler http.HandlerFunc) (*
 
 func TestLoopbackStreamsABodyAsItIsWritten(t *testing.T) {
 	proceed := make(chan struct{})
-	response, err := loopbackGet(t, t.Context(), func(w http.ResponseWriter, _ *http.Request) {
+	response, err := loopbackGet(t.Context(), t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("X", "y")
 		w.WriteHeader(http.StatusAccepted)
 		<-proceed
@@ -41,7 +41,7 @@ func TestLoopbackEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	ended := make(chan struct{})
-	_, err := loopbackGet(t, ctx, func(_ http.ResponseWriter, r *http.Request) {
+	_, err := loopbackGet(ctx, t, func(_ http.ResponseWriter, r *http.Request) {
 		<-r.Context().Done()
 		close(ended)
 	})
