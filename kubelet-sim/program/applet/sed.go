@@ -34,7 +34,6 @@ type sedCommand struct {
 	global    bool
 	print     bool
 	nth       int
-	file      string
 	set       map[rune]rune // y
 	block     []*sedCommand
 	active    bool // within from,to

@@ -14,38 +14,10 @@ func wc(c *Call) int {
 		return 1
 	}
 	var total [3]int
-	print := func(n [3]int, name string) {
-		var cols []string
-		for i, f := range "lwc" {
-			if o.has(byte(f)) || f == 'c' && o.has('m') || len(o.set) == 0 {
-				cols = append(cols, strconv.Itoa(n[i]))
-			}
-		}
-		if len(cols) > 1 || len(o.rest) > 1 {
-			for i, s := range cols {
-				width := 9
-				if c.style == GNU {
-					width = 7
-				}
-				if i == 0 && c.style == GNU && len(o.rest) > 0 {
-					width = 1
-				}
-				cols[i] = strings.Repeat(" ", max(0, width-len(s))) + s
-			}
-		}
-		line := strings.Join(cols, " ")
-		if c.style == Busybox && len(cols) == 1 {
-			line = strings.TrimLeft(line, " ")
-		}
-		if name != "-" || len(o.rest) > 0 {
-			line += " " + name
-		}
-		c.print(line + "\n")
-	}
 	code := c.inputs(o.rest, func(name string, r io.Reader) error {
 		n, err := c.wordCount(r)
 		if err == nil {
-			print(n, name)
+			c.print(c.wordLine(o, n, name))
 			for i := range total {
 				total[i] += n[i]
 			}
@@ -53,9 +25,40 @@ func wc(c *Call) int {
 		return err
 	})
 	if len(o.rest) > 1 {
-		print(total, "total")
+		c.print(c.wordLine(o, total, "total"))
 	}
 	return code
+}
+
+// wordLine is what wc prints of one file: the counts that were asked for, in
+// the columns of its style.
+func (c *Call) wordLine(o *options, n [3]int, name string) string {
+	var cols []string
+	for i, f := range "lwc" {
+		if o.has(byte(f)) || f == 'c' && o.has('m') || len(o.set) == 0 {
+			cols = append(cols, strconv.Itoa(n[i]))
+		}
+	}
+	if len(cols) > 1 || len(o.rest) > 1 {
+		for i, s := range cols {
+			width := 9
+			if c.style == GNU {
+				width = 7
+			}
+			if i == 0 && c.style == GNU && len(o.rest) > 0 {
+				width = 1
+			}
+			cols[i] = strings.Repeat(" ", max(0, width-len(s))) + s
+		}
+	}
+	line := strings.Join(cols, " ")
+	if c.style == Busybox && len(cols) == 1 {
+		line = strings.TrimLeft(line, " ")
+	}
+	if name != "-" || len(o.rest) > 0 {
+		line += " " + name
+	}
+	return line + "\n"
 }
 
 func (c *Call) wordCount(r io.Reader) (n [3]int, err error) {

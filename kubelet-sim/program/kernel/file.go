@@ -131,9 +131,13 @@ func (p *Proc) Write(fd int, b []byte) (int, error) {
 	}
 }
 
-// Stdin, Stdout and Stderr are descriptors 0 to 2.
-func (p *Proc) Stdin() io.Reader  { return stream{p, 0} }
+// Stdin is descriptor 0.
+func (p *Proc) Stdin() io.Reader { return stream{p, 0} }
+
+// Stdout is descriptor 1.
 func (p *Proc) Stdout() io.Writer { return stream{p, 1} }
+
+// Stderr is descriptor 2.
 func (p *Proc) Stderr() io.Writer { return stream{p, 2} }
 
 // stream is a descriptor as io.Reader and io.Writer.

@@ -47,15 +47,15 @@ func (m *Machine) Start(p *Proc, main Main) {
 	m.ready(t)
 }
 
-// Run runs p in the foreground of the calling process and returns how it
-// ended. The caller's coroutine serves both.
-func (c *Proc) Run(p *Proc, main Main) Status {
-	if len(c.task.procs) >= depthMax {
-		p.end(Status{Code: 2})
-		return p.status
+// Run runs child in the foreground of the calling process p and returns how
+// it ended. The caller's coroutine serves both.
+func (p *Proc) Run(child *Proc, main Main) Status {
+	if len(p.task.procs) >= depthMax {
+		child.end(Status{Code: 2})
+		return child.status
 	}
-	p.runOn(c.task, main)
-	return p.status
+	child.runOn(p.task, main)
+	return child.status
 }
 
 // runOn runs main and ends p with what it returns, or with what made it end.

@@ -243,11 +243,11 @@ func (sh *Shell) localOutside() {
 
 // declaration is what a declare command does to its names.
 type declaration struct {
-	name                                 string
-	local, export, unexport, readOnly    bool
-	integer, upper, lower, print, global bool
-	functions                            bool
-	kind                                 string
+	name                              string
+	local, export, unexport, readOnly bool
+	lower, print, global              bool
+	functions                         bool
+	kind                              string
 }
 
 func (d *declaration) option(w string) {

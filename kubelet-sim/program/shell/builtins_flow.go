@@ -1,7 +1,5 @@
 package shell
 
-import ()
-
 func exitBuiltin(sh *Shell, args []string) int {
 	if len(args) > 1 {
 		n, _ := sh.number("exit", args[1])

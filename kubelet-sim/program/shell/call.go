@@ -3,9 +3,10 @@ package shell
 import (
 	"strings"
 
-	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 	"mvdan.cc/sh/v3/expand"
 	"mvdan.cc/sh/v3/syntax"
+
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 )
 
 // call runs a simple command: assignments, a function, a builtin or a program.
@@ -40,7 +41,7 @@ func (sh *Shell) call(st *syntax.Stmt, cmd *syntax.CallExpr) {
 		return
 	}
 	restore := sh.assignFor(cmd.Assigns)
-	defer restore()
+	defer func() { restore() }()
 	if sh.leaving != stay {
 		return
 	}

@@ -4,8 +4,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 	"mvdan.cc/sh/v3/syntax"
+
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 )
 
 // job is a command that was started with &.

@@ -6,8 +6,9 @@ import (
 	"io/fs"
 	"strings"
 
-	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 	"mvdan.cc/sh/v3/syntax"
+
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 )
 
 // Main runs p as a shell with the arguments p.Args: -c COMMAND, a script file,

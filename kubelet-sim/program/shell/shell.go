@@ -4,9 +4,10 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 	"mvdan.cc/sh/v3/expand"
 	"mvdan.cc/sh/v3/syntax"
+
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 )
 
 // Dialect is the shell that is imitated: its texts and exit codes.

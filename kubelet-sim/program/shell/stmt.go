@@ -3,8 +3,9 @@ package shell
 import (
 	"strings"
 
-	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 	"mvdan.cc/sh/v3/syntax"
+
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 )
 
 // stmts runs statements in order until one leaves.

@@ -4,9 +4,10 @@ import (
 	"regexp"
 	"strconv"
 
-	"github.com/kubesim-dev/kubesim/kubelet-sim/program/applet"
 	"mvdan.cc/sh/v3/expand"
 	"mvdan.cc/sh/v3/syntax"
+
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/applet"
 )
 
 // testClause runs [[ … ]].

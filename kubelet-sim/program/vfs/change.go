@@ -217,7 +217,7 @@ func mayRename(from, to *place, u User) error {
 // Chmod sets permission, setuid, setgid and sticky bits.
 func (f *FS) Chmod(name string, mode fs.FileMode, u User) error {
 	const bits = fs.ModePerm | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky
-	return f.change(name, true, u, func(n *node) error {
+	return f.change(name, u, func(n *node) error {
 		n.mode = n.mode&^bits | mode&bits
 		return nil
 	})
@@ -225,7 +225,7 @@ func (f *FS) Chmod(name string, mode fs.FileMode, u User) error {
 
 // Chown sets the owners; -1 leaves one as it is. Only root may.
 func (f *FS) Chown(name string, uid, gid int64, u User) error {
-	return f.change(name, true, u, func(n *node) error {
+	return f.change(name, u, func(n *node) error {
 		if u.UID != 0 && (uid >= 0 && uint32(uid) != n.uid || gid >= 0 && !u.inGroup(uint32(gid))) {
 			return EPERM
 		}
@@ -241,7 +241,7 @@ func (f *FS) Chown(name string, uid, gid int64, u User) error {
 
 // Chtimes sets the time of the last change.
 func (f *FS) Chtimes(name string, mtime time.Time, u User) error {
-	return f.change(name, true, u, func(n *node) error {
+	return f.change(name, u, func(n *node) error {
 		n.mtime = mtime
 		return nil
 	})
@@ -252,7 +252,7 @@ func (f *FS) Resize(name string, size int64, u User) error {
 	if size < 0 {
 		return EINVAL
 	}
-	return f.change(name, true, u, func(n *node) error {
+	return f.change(name, u, func(n *node) error {
 		if n.isDir() {
 			return EISDIR
 		}
@@ -277,9 +277,11 @@ func (f *FS) resize(n *node, size int64, now time.Time) error {
 	return nil
 }
 
-func (f *FS) change(name string, follow bool, u User, do func(*node) error) error {
+// change lets the owner of a file, or root, do something to it; links are
+// followed.
+func (f *FS) change(name string, u User, do func(*node) error) error {
 	var p place
-	if err := f.walk(&p, name, follow, u); err != nil {
+	if err := f.walk(&p, name, true, u); err != nil {
 		return err
 	}
 	switch {

@@ -97,12 +97,23 @@ type Info struct {
 	fs   *FS
 }
 
-func (i Info) Name() string       { return i.name }
-func (i Info) Mode() fs.FileMode  { return i.n.mode }
-func (i Info) Type() fs.FileMode  { return i.n.mode.Type() }
+// Name is the last part of the path.
+func (i Info) Name() string { return i.name }
+
+// Mode is the type and the permissions.
+func (i Info) Mode() fs.FileMode { return i.n.mode }
+
+// Type is the type alone.
+func (i Info) Type() fs.FileMode { return i.n.mode.Type() }
+
+// ModTime is when the content changed last, in virtual time.
 func (i Info) ModTime() time.Time { return i.n.mtime }
-func (i Info) IsDir() bool        { return i.n.isDir() }
-func (i Info) Sys() any           { return nil }
+
+// IsDir tells whether it is a directory.
+func (i Info) IsDir() bool { return i.n.isDir() }
+
+// Sys implements fs.FileInfo: no host is behind the file.
+func (i Info) Sys() any { return nil }
 
 // Info implements fs.DirEntry; it never fails.
 func (i Info) Info() (fs.FileInfo, error) { return i, nil }
@@ -116,8 +127,10 @@ func (i Info) Size() int64 {
 	return i.n.size()
 }
 
-// UID and GID are the owners.
+// UID is the owner.
 func (i Info) UID() uint32 { return i.n.uid }
+
+// GID is the owning group.
 func (i Info) GID() uint32 { return i.n.gid }
 
 // Inode is unique within one FS.

@@ -1,0 +1,9 @@
+//go:build race
+
+package program
+
+import "time"
+
+// turnMax bounds one turn of a greedy program under the race detector, which
+// makes an interpreter some ten times slower. Unit: wall time.
+const turnMax = 20 * time.Second
