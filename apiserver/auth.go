@@ -62,7 +62,7 @@ func newAuthenticator(ctx context.Context, cfg *Config, ca dynamiccertificates.C
 	if err != nil {
 		return nil, fmt.Errorf("authentication: %w", err)
 	}
-	return request, nil
+	return newCertCache(request), nil
 }
 
 // newAuthorizer returns upstream's RBAC authorizer, or one that allows all.
