@@ -96,8 +96,8 @@ type Engine struct {
 	err error
 	// next is the present end of the queue, for Status.
 	nextTimer time.Time
-	// resting: nothing is due and mode auto has no reason to move time.
-	resting bool
+	// rests counts how often the engine came to rest.
+	rests int64
 }
 
 // New returns an engine that stands still until Run.
@@ -160,6 +160,9 @@ func (e *Engine) Run(ctx context.Context) error {
 		e.mu.Lock()
 		e.running = false
 		e.err = err
+		if err == nil && !e.busy() {
+			e.rests++
+		}
 		e.cond.Broadcast()
 		e.mu.Unlock()
 		if err != nil {
@@ -185,12 +188,9 @@ func (e *Engine) awaitTurn(ctx context.Context) error {
 		}
 		if !e.outside && e.busy() {
 			e.running = true
-			e.resting = false
 			e.now = e.clock.now()
 			return nil
 		}
-		e.resting = !e.outside
-		e.cond.Broadcast()
 		cancel := func() {}
 		if at, ok := e.queue.nextOfAny(); ok {
 			cancel = e.clock.wake(at, e.broadcast)

@@ -316,3 +316,29 @@ func TestRealtimeFlowsAndRunsTimers(t *testing.T) {
 	e.Deliver(added(1, "a"))
 	<-ran
 }
+
+func TestManyWritersAtATimeAreAllAnswered(t *testing.T) {
+	var steps []string
+	e := start(t, Config{Mode: Auto}, scripted{name: "pod", steps: &steps})
+	const writers = 50
+	errs := make(chan error, writers)
+	for i := range writers {
+		go func() {
+			leave, err := e.Enter(t.Context())
+			if err == nil {
+				e.Deliver(added(int64(i+1), fmt.Sprintf("pod-%02d", i)))
+				err = leave(t.Context())
+			}
+			errs <- err
+		}()
+	}
+	for range writers {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+	settle(t, e)
+	if len(steps) != writers {
+		t.Errorf("%d steps, want one for each of %d writes", len(steps), writers)
+	}
+}

@@ -33,7 +33,13 @@ func (e *Engine) leave(ctx context.Context) error {
 	defer e.mu.Unlock()
 	e.outside = false
 	e.cond.Broadcast()
-	return e.awaitLocked(ctx, e.atRest)
+	if !e.busy() {
+		return nil
+	}
+	// The next writer may enter before this one wakes up: what counts is that
+	// the engine has been at rest in between.
+	after := e.rests
+	return e.awaitLocked(ctx, func() bool { return e.rests > after })
 }
 
 // Settle waits until the cluster is at rest, see Enter. In mode Realtime that
