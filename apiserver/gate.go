@@ -1,34 +1,89 @@
 package apiserver
 
 import (
+	"bytes"
 	"context"
+	"io"
 	"net/http"
+	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apiserver/pkg/authentication/user"
+	"k8s.io/apiserver/pkg/endpoints/handlers/responsewriters"
 	genericrequest "k8s.io/apiserver/pkg/endpoints/request"
 )
 
 // withGate makes writes from outside enter through the gate and answers them
 // when the cluster is at rest again. Reads pass, and so does the API server's
 // own loopback client, which writes in the middle of somebody else's write.
-func withGate(next http.Handler, gate Gate) http.Handler {
+func withGate(next http.Handler, gate Gate, serializer runtime.NegotiatedSerializer) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if !isOutsideWrite(req) {
 			next.ServeHTTP(w, req)
 			return
 		}
-		leave, err := gate.Enter(req.Context())
+		if err := readBody(req); err != nil {
+			responsewriters.ErrorNegotiated(apierrors.NewBadRequest(err.Error()), serializer, schema.GroupVersion{}, w, req)
+			return
+		}
+		ctx, cancel := beforeDeadline(req.Context())
+		defer cancel()
+		leave, err := gate.Enter(ctx)
 		if err != nil {
-			http.Error(w, "kubesim: the cluster did not come to rest: "+err.Error(), http.StatusServiceUnavailable)
+			err := apierrors.NewServiceUnavailable("the simulated cluster is busy and did not come to rest: " + err.Error() +
+				"; 'kubesim clock pause' stops it")
+			responsewriters.ErrorNegotiated(err, serializer, schema.GroupVersion{}, w, req)
 			return
 		}
 		held := &heldResponse{ResponseWriter: w}
+		answered := false
+		defer func() {
+			// The write has happened: if the cluster takes too long to come to
+			// rest, the answer is true, though early.
+			_ = leave(ctx)
+			if answered { // else a handler panics, and net/http answers
+				held.release()
+			}
+		}()
 		next.ServeHTTP(held, req)
-		// The write has happened: if the client gives up waiting, its answer is
-		// merely early.
-		_ = leave(req.Context())
-		held.release()
+		answered = true
 	})
+}
+
+// bodyMax is more than any body that the handlers accept. Source:
+// MaxRequestBodyBytes of genericapiserver.NewConfig.
+const bodyMax = 4 << 20
+
+// readBody takes the body in, so that a slow client does not hold up the
+// cluster from inside the gate.
+func readBody(req *http.Request) error {
+	if req.Body == nil {
+		return nil
+	}
+	data, err := io.ReadAll(io.LimitReader(req.Body, bodyMax))
+	if err != nil {
+		return err
+	}
+	req.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(data), req.Body), req.Body}
+	return nil
+}
+
+// answerTime is what is left of a request's time for its answer when the wait
+// for rest is given up.
+const answerTime = 2 * time.Second
+
+// beforeDeadline ends early enough before ctx to answer: after its deadline
+// upstream's filters answer 504, whatever has happened.
+func beforeDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
+	if deadline, ok := ctx.Deadline(); ok {
+		return context.WithDeadline(ctx, deadline.Add(-answerTime))
+	}
+	return context.WithCancel(ctx)
 }
 
 // withEnd ends requests that could last for ever, such as watches, when ctx
@@ -52,6 +107,10 @@ func isOutsideWrite(req *http.Request) bool {
 	}
 	if u, ok := genericrequest.UserFrom(req.Context()); ok && u.GetName() == user.APIServerUser {
 		return false
+	}
+	switch info.APIGroup {
+	case "authentication.k8s.io", "authorization.k8s.io":
+		return false // reviews write nothing
 	}
 	switch info.Verb {
 	case "create", "update", "patch", "delete", "deletecollection":

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apiserver/pkg/authentication/user"
 	genericrequest "k8s.io/apiserver/pkg/endpoints/request"
+	"k8s.io/kubernetes/pkg/api/legacyscheme"
 )
 
 // tracedGate writes down when somebody enters and leaves.
@@ -55,7 +56,7 @@ func TestWritesFromOutsidePassTheGate(t *testing.T) {
 			ctx = genericrequest.WithUser(ctx, &user.DefaultInfo{Name: tc.user})
 			recorder := httptest.NewRecorder()
 			request := httptest.NewRequestWithContext(ctx, http.MethodPost, "/", nil)
-			withGate(inner, tracedGate{&trace}).ServeHTTP(tracedWriter{recorder, &trace}, request)
+			withGate(inner, tracedGate{&trace}, legacyscheme.Codecs).ServeHTTP(tracedWriter{recorder, &trace}, request)
 			if diff := cmp.Diff(tc.want, trace); diff != "" {
 				t.Errorf("order (-want +got):\n%s", diff)
 			}
@@ -63,5 +64,22 @@ func TestWritesFromOutsidePassTheGate(t *testing.T) {
 				t.Errorf("answer %d %q, want 201 \"body\"", recorder.Code, recorder.Body)
 			}
 		})
+	}
+}
+
+func TestAPanicLeavesTheGate(t *testing.T) {
+	var trace []string
+	ctx := genericrequest.WithRequestInfo(t.Context(), &genericrequest.RequestInfo{IsResourceRequest: true, Verb: "create"})
+	handler := withGate(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("broken") }), tracedGate{&trace}, legacyscheme.Codecs)
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the panic was swallowed")
+			}
+		}()
+		handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, http.MethodPost, "/", nil))
+	}()
+	if diff := cmp.Diff([]string{"enter", "leave"}, trace); diff != "" {
+		t.Errorf("order (-want +got):\n%s", diff)
 	}
 }

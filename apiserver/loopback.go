@@ -41,13 +41,22 @@ func (l *loopback) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancel(req.Context())
 	go func() {
 		defer cancel()
+		defer func() {
+			// The server's own panic handler has logged it and panics on; here
+			// is no net/http to stop that.
+			if recover() != nil {
+				w.WriteHeader(http.StatusInternalServerError)
+			}
+			w.WriteHeader(http.StatusOK)
+			_ = inner.Body.Close()
+			_ = writer.Close() // never fails
+		}()
 		l.handler.ServeHTTP(w, inner.WithContext(ctx))
-		w.WriteHeader(http.StatusOK)
-		_ = writer.Close() // never fails
 	}()
 	select {
 	case <-w.started:
 	case <-req.Context().Done():
+		_ = body.CloseWithError(req.Context().Err()) // never fails
 		return nil, req.Context().Err()
 	}
 	return &http.Response{

@@ -134,7 +134,7 @@ func configureServing(ctx context.Context, c *genericapiserver.Config, gate Gate
 		return !info.IsResourceRequest && own[info.Path] != nil || upstream(r, info)
 	}
 	c.BuildHandlerChainFunc = func(api http.Handler, c *genericapiserver.Config) http.Handler {
-		return genericapiserver.DefaultBuildHandlerChain(withEnd(ctx, withGate(api, gate), c.LongRunningFunc), c)
+		return genericapiserver.DefaultBuildHandlerChain(withEnd(ctx, withGate(api, gate, c.Serializer), c.LongRunningFunc), c)
 	}
 }
 

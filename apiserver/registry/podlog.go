@@ -64,7 +64,7 @@ func (l *PodLog) Get(ctx context.Context, name string, opts runtime.Object) (run
 		return nil, err
 	}
 	if location == nil {
-		// Not scheduled: upstream streams nothing, with status 200.
+		// Not scheduled: upstream streams nothing either, with status 204.
 		return &logStream{}, nil
 	}
 	external := &corev1.PodLogOptions{}
@@ -123,7 +123,7 @@ func (inProcess) GetConnectionInfo(context.Context, types.NodeName) (*kubeletcli
 type noNetwork struct{}
 
 // RoundTrip implements http.RoundTripper.
-func (noNetwork) RoundTrip(*http.Request) (*http.Response, error) { return nil, ErrNoNetwork }
+func (noNetwork) RoundTrip(*http.Request) (*http.Response, error) { return nil, errNoNetwork }
 
-// ErrNoNetwork is what every attempt to leave the simulated cluster returns.
-var ErrNoNetwork = errors.New("kubesim: this cluster has no network")
+// errNoNetwork is what every attempt to leave the simulated cluster returns.
+var errNoNetwork = errors.New("kubesim: this cluster has no network")

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apiserver/pkg/registry/rest"
 	"k8s.io/apiserver/pkg/storage"
 	"k8s.io/kubernetes/pkg/apis/core"
+	"k8s.io/utils/ptr"
 )
 
 // Clock is the cluster's virtual time.
@@ -85,6 +86,9 @@ type declarativeStrategy struct {
 func (s stampedStrategy) PrepareForCreate(ctx context.Context, obj runtime.Object) {
 	if m, err := meta.Accessor(obj); err == nil {
 		m.SetUID(s.stamper.Random.UID())
+		if limits, ok := obj.(*core.LimitRange); ok && limits.Name == "" {
+			limits.Name = string(limits.UID) // upstream takes a random UUID
+		}
 		m.SetCreationTimestamp(s.stamper.now())
 	}
 	s.RESTCreateStrategy.PrepareForCreate(ctx, obj)
@@ -195,6 +199,9 @@ func (s Stamper) stampDeletion(m metav1.Object, before former) {
 		at = metav1.NewTime(before.deletion.Add(time.Duration(grace-before.grace) * time.Second))
 		if at.Before(&now) {
 			at = now
+			if grace != 0 {
+				m.SetDeletionGracePeriodSeconds(ptr.To[int64](1)) // as BeforeDelete does
+			}
 		}
 	}
 	m.SetDeletionTimestamp(&at)

@@ -25,23 +25,21 @@ type Resource string
 
 // The resources that kubesim's own reconcilers name.
 const (
-	Pods                Resource = "pods"
-	Nodes               Resource = "nodes"
-	Namespaces          Resource = "namespaces"
-	ConfigMaps          Resource = "configmaps"
-	Secrets             Resource = "secrets"
-	ServiceAccounts     Resource = "serviceaccounts"
-	Services            Resource = "services"
-	Events              Resource = "events"
-	LimitRanges         Resource = "limitranges"
-	ResourceQuotas      Resource = "resourcequotas"
-	ReplicationCtrls    Resource = "replicationcontrollers"
-	PersistentVolumes   Resource = "persistentvolumes"
-	PersistentVolClaims Resource = "persistentvolumeclaims"
-	Jobs                Resource = "jobs.batch"
-	CronJobs            Resource = "cronjobs.batch"
-	Leases              Resource = "leases.coordination.k8s.io"
-	PriorityClasses     Resource = "priorityclasses.scheduling.k8s.io"
+	Pods              Resource = "pods"
+	Nodes             Resource = "nodes"
+	Namespaces        Resource = "namespaces"
+	ConfigMaps        Resource = "configmaps"
+	Secrets           Resource = "secrets"
+	ServiceAccounts   Resource = "serviceaccounts"
+	Services          Resource = "services"
+	Events            Resource = "events"
+	LimitRanges       Resource = "limitranges"
+	ResourceQuotas    Resource = "resourcequotas"
+	PersistentVolumes Resource = "persistentvolumes"
+	Jobs              Resource = "jobs.batch"
+	CronJobs          Resource = "cronjobs.batch"
+	Leases            Resource = "leases.coordination.k8s.io"
+	PriorityClasses   Resource = "priorityclasses.scheduling.k8s.io"
 )
 
 // GroupResource returns r in apimachinery's form.
@@ -112,6 +110,9 @@ type Commit struct {
 	Object Object
 	// Old is the state before, nil if there was none.
 	Old Object
+	// Replayed: the commit is of an earlier run; it fills the View, but is not
+	// in the event log again.
+	Replayed bool
 }
 
 // Key names one unit of reconciliation.

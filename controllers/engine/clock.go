@@ -61,9 +61,17 @@ func (c *clock) nowLocked() time.Time {
 	if !c.flows() {
 		return c.at
 	}
-	passed := time.Duration(float64(time.Since(c.since)) * c.speed)
-	return c.at.Add(passed)
+	wall := time.Since(c.since)
+	now := c.at.Add(time.Duration(float64(wall) * c.speed))
+	if wall > rebaseAfter {
+		c.at, c.since = now, c.since.Add(wall)
+	}
+	return now
 }
+
+// rebaseAfter keeps what is multiplied small: an hour times SpeedMax is within
+// the 292 years of a time.Duration.
+const rebaseAfter = time.Hour
 
 // moveTo sets virtual time to t, unless that would turn it back.
 func (c *clock) moveTo(t time.Time) {
@@ -90,7 +98,7 @@ func (c *clock) wake(t time.Time, f func()) (cancel func()) {
 	if !c.flows() {
 		return func() {}
 	}
-	wait := time.Duration(float64(t.Sub(c.nowLocked())) / c.speed)
+	wait := time.Duration(min(float64(t.Sub(c.nowLocked()))/c.speed, float64(rebaseAfter)))
 	timer := time.AfterFunc(max(wait, 0), f)
 	return func() { timer.Stop() }
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,39 +28,53 @@ type Config struct {
 	// Log receives the event log; nil for none.
 	Log io.Writer
 	// StepsMax bounds the steps at one instant; more than that many are two
-	// reconcilers that undo each other. Zero means StepsMaxDefault.
+	// reconcilers that undo each other. Zero means stepsMaxDefault.
 	StepsMax int
-	// TurnsMax bounds how often mode auto moves time for the timers of one key
-	// without an input from outside: a Pod that sleeps in an endless loop runs
-	// on for that many turns and is then left until the next input. Zero means
-	// TurnsMaxDefault.
+	// TurnsMax bounds how often mode auto moves time for the timers of one key:
+	// a Pod that sleeps in an endless loop has that many turns; after them its
+	// timers are Recurring, until a client writes to what the key is about.
+	// Zero means turnsMaxDefault.
 	TurnsMax int
+	// MovesMax bounds how often mode auto moves time after one input from
+	// outside, for all keys together: a Job that replaces its Pods for ever is
+	// left at rest after that many moves, until the next input. Zero means
+	// movesMaxDefault.
+	MovesMax int
 }
 
 // Defaults of Config.
 const (
-	StepsMaxDefault = 5_000_000
-	TurnsMaxDefault = 10_000
+	stepsMaxDefault = 5_000_000
+	turnsMaxDefault = 10_000
+	movesMaxDefault = 1_000_000
 )
+
+// SpeedMax bounds Config.Speed: eleven days in a second.
+const SpeedMax = 1e6
 
 func (c *Config) validate() error {
 	var errs []error
 	if _, err := ParseMode(string(c.Mode)); err != nil {
 		errs = append(errs, err)
 	}
-	if c.Speed <= 0 {
-		errs = append(errs, fmt.Errorf("clock speed %v: want a number greater than 0", c.Speed))
+	if err := CheckSpeed(c.Speed); err != nil {
+		errs = append(errs, err)
 	}
-	if c.StepsMax < 0 || c.TurnsMax < 0 {
-		errs = append(errs, errors.New("engine: StepsMax and TurnsMax must not be negative"))
+	if c.StepsMax < 0 || c.TurnsMax < 0 || c.MovesMax < 0 {
+		errs = append(errs, errors.New("engine: StepsMax, TurnsMax and MovesMax must not be negative"))
 	}
-	if c.StepsMax == 0 {
-		c.StepsMax = StepsMaxDefault
-	}
-	if c.TurnsMax == 0 {
-		c.TurnsMax = TurnsMaxDefault
-	}
+	c.StepsMax = cmp.Or(c.StepsMax, stepsMaxDefault)
+	c.TurnsMax = cmp.Or(c.TurnsMax, turnsMaxDefault)
+	c.MovesMax = cmp.Or(c.MovesMax, movesMaxDefault)
 	return errors.Join(errs...)
+}
+
+// CheckSpeed refuses what is no speed for mode Realtime.
+func CheckSpeed(speed float64) error {
+	if speed > 0 && speed <= SpeedMax { // false for NaN
+		return nil
+	}
+	return fmt.Errorf("clock speed %v: want a number greater than 0, at most %d", speed, int(SpeedMax))
 }
 
 // Engine runs reconcilers in virtual time.
@@ -75,7 +90,6 @@ type Engine struct {
 	byName      map[string]Reconciler
 
 	// Of the engine's goroutine alone.
-	taken int64
 	steps int
 	spare []arrival
 
@@ -90,11 +104,13 @@ type Engine struct {
 	running, outside bool
 	// target is where a command wants time to be; zero for nowhere.
 	target time.Time
-	// epoch counts the inputs from outside.
-	epoch int64
+	// commands counts those that wait for the engine to pause between turns.
+	commands int
+	// moves counts how often mode auto moved time since the last input.
+	moves int
 	// err is why the engine stopped.
 	err error
-	// next is the present end of the queue, for Status.
+	// nextTimer is what Status shows.
 	nextTimer time.Time
 	// rests counts how often the engine came to rest.
 	rests int64
@@ -149,9 +165,16 @@ func (e *Engine) Register(rs ...Reconciler) {
 }
 
 // Run runs until ctx ends or an invariant breaks.
-func (e *Engine) Run(ctx context.Context) error {
+func (e *Engine) Run(ctx context.Context) (err error) {
 	stop := context.AfterFunc(ctx, e.broadcast)
 	defer stop()
+	// Whoever waits for the engine must learn that it will not come.
+	defer func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.running, e.err = false, err
+		e.cond.Broadcast()
+	}()
 	for {
 		if err := e.awaitTurn(ctx); err != nil {
 			return err
@@ -159,7 +182,6 @@ func (e *Engine) Run(ctx context.Context) error {
 		err := e.turn(ctx)
 		e.mu.Lock()
 		e.running = false
-		e.err = err
 		if err == nil && !e.busy() {
 			e.rests++
 		}
@@ -186,7 +208,7 @@ func (e *Engine) awaitTurn(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if !e.outside && e.busy() {
+		if !e.outside && e.commands == 0 && e.busy() {
 			e.running = true
 			e.now = e.clock.now()
 			return nil
@@ -208,13 +230,19 @@ func (e *Engine) busy() bool {
 	if at, ok := e.queue.nextOfAny(); ok && !at.After(e.clock.now()) {
 		return true
 	}
+	return e.jumps()
+}
+
+// jumps reports whether mode auto has a reason to move time.
+func (e *Engine) jumps() bool {
 	mode, _, paused := e.clock.settings()
-	return mode == Auto && !paused && e.queue.work > 0
+	return mode == Auto && !paused && e.queue.work > 0 && e.moves < e.cfg.MovesMax
 }
 
 // turn runs steps until the cluster has settled and the clock has no reason to
 // move on.
 func (e *Engine) turn(ctx context.Context) error {
+	e.steps = 0
 	for {
 		if err := e.settle(ctx); err != nil {
 			return err
@@ -228,7 +256,9 @@ func (e *Engine) turn(ctx context.Context) error {
 // settle runs what is due at the present instant until nothing is.
 func (e *Engine) settle(ctx context.Context) error {
 	for {
-		e.drain()
+		if err := e.drain(); err != nil {
+			return err
+		}
 		e.flow()
 		it, ok := e.queue.pop(e.now)
 		if !ok {
@@ -253,7 +283,8 @@ func (e *Engine) flow() {
 	now := e.clock.now()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if now.After(e.now) {
+	// Not while a command waits: at a high speed the steps might never catch up.
+	if now.After(e.now) && e.commands == 0 {
 		e.now, e.steps = now, 0
 	}
 }
@@ -264,7 +295,7 @@ func (e *Engine) step(ctx context.Context, it *item) (err error) {
 	defer e.setActor(actorClient)
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("engine: step %q at %s, seed %d: %v\n%s", it.key, stampLine(e.now), e.cfg.Seed, p, debug.Stack())
+			err = e.broken(fmt.Sprintf("step %q", it.key), p)
 		}
 	}()
 	r, ok := e.byName[it.key.Controller]
@@ -285,16 +316,17 @@ func (e *Engine) step(ctx context.Context, it *item) (err error) {
 	if it.failures > workRetriesMax {
 		retry.Kind = Recurring
 	}
-	e.queue.items[it.key] = it
 	e.queue.schedule(it.key, e.demote(it, wake.Sooner(retry)))
 	return nil
 }
 
+// broken is the error with which a panic ends the run.
+func (e *Engine) broken(where string, p any) error {
+	return fmt.Errorf("engine: %s at %s, seed %d: %v\n%s", where, stampLine(e.now), e.cfg.Seed, p, debug.Stack())
+}
+
 // demote turns work that has had all its turns into a recurring step.
 func (e *Engine) demote(it *item, wake Wake) Wake {
-	if it.epoch != e.epoch {
-		it.epoch, it.turns = e.epoch, 0
-	}
 	if wake.At.After(e.now) && wake.Kind == Work {
 		if it.turns++; it.turns > e.cfg.TurnsMax {
 			wake.Kind = Recurring
@@ -351,8 +383,8 @@ func (e *Engine) move() bool {
 		e.moveTo(to)
 		return true
 	}
-	mode, _, paused := e.clock.settings()
-	if mode == Auto && !paused && e.queue.work > 0 {
+	if e.jumps() && e.commands == 0 {
+		e.moves++
 		e.moveTo(next)
 		return true
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -340,5 +341,93 @@ func TestManyWritersAtATimeAreAllAnswered(t *testing.T) {
 	settle(t, e)
 	if len(steps) != writers {
 		t.Errorf("%d steps, want one for each of %d writes", len(steps), writers)
+	}
+}
+
+func TestACommandEndsAnEndlessRunOfModeAuto(t *testing.T) {
+	var steps []string
+	e := start(t, Config{Mode: Auto, TurnsMax: 1 << 40, MovesMax: 1 << 40}, scripted{name: "pod", steps: &steps, do: func(_ Key, now time.Time) (Wake, error) {
+		return Wake{At: now.Add(time.Minute)}, nil
+	}})
+	e.Deliver(added(1, "a"))
+	if err := e.Pause(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if s := e.Status(); !s.Paused || !s.Settled {
+		t.Errorf("status after pause is %+v", s)
+	}
+}
+
+func TestChainsOfKeysDoNotMoveTimeForEver(t *testing.T) {
+	var steps []string
+	var e *Engine
+	e = start(t, Config{Mode: Auto, MovesMax: 10}, scripted{name: "pod", steps: &steps, do: func(key Key, now time.Time) (Wake, error) {
+		if len(key.Name) > 1 { // each key is a new one
+			e.Poke(Key{Controller: "pod", Name: "x"})
+			return Wake{}, nil
+		}
+		return Wake{At: now.Add(time.Second)}, nil
+	}})
+	e.Deliver(added(1, "xx"))
+	settle(t, e)
+	if got := e.Now().Sub(noon()); got > 10*time.Second {
+		t.Errorf("time moved on by %s, want at most 10 moves", got)
+	}
+}
+
+func TestAnAdvanceWhoseClientHasGoneStops(t *testing.T) {
+	var steps []string
+	ctx, cancel := context.WithCancel(t.Context())
+	e := start(t, Config{Mode: Manual}, scripted{name: "pod", steps: &steps, do: func(_ Key, now time.Time) (Wake, error) {
+		if now.Sub(noon()) >= time.Hour {
+			cancel()
+		}
+		return Wake{At: now.Add(time.Minute), Kind: Recurring}, nil
+	}})
+	e.Deliver(added(1, "a"))
+	settle(t, e)
+	if err := e.Advance(ctx, 100*365*24*time.Hour); !errors.Is(err, context.Canceled) {
+		t.Fatalf("Advance() = %v, want context.Canceled", err)
+	}
+	if err := e.Pause(t.Context()); err != nil { // the clock obeys again
+		t.Fatal(err)
+	}
+}
+
+func TestABatchedCommitMakesWorkOfARecurringKey(t *testing.T) {
+	q := newQueue()
+	key := Key{Controller: "job", Name: "a"}
+	q.schedule(key, Wake{At: noon().Add(time.Second), Kind: Recurring})
+	q.hasten(key, noon().Add(time.Minute))
+	if at, ok := q.next(); !ok || !at.Equal(noon().Add(time.Second)) || q.work != 1 {
+		t.Errorf("next at %s with %d work, want 12:00:01 with 1", at, q.work)
+	}
+}
+
+func TestWaitersLearnThatTheEngineHasStopped(t *testing.T) {
+	e, err := New(Config{Start: noon(), Mode: Manual, Speed: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	leave, err := e.Enter(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- e.Run(ctx) }()
+	cancel()
+	<-done
+	e.Deliver(added(1, "a"))
+	if err := leave(t.Context()); !errors.Is(err, context.Canceled) {
+		t.Errorf("leave() = %v, want context.Canceled", err)
+	}
+}
+
+func TestSpeeds(t *testing.T) {
+	for speed, ok := range map[float64]bool{1: true, 0.001: true, SpeedMax: true, 0: false, -1: false, 1e300: false, math.Inf(1): false, math.NaN(): false} {
+		if err := CheckSpeed(speed); (err == nil) != ok {
+			t.Errorf("CheckSpeed(%v) = %v", speed, err)
+		}
 	}
 }

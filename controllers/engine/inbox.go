@@ -34,7 +34,7 @@ func (e *Engine) Poke(key Key) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if !e.running {
-		e.epoch++
+		e.moves = 0
 	}
 	e.inbox = append(e.inbox, arrival{poke: &key})
 	e.cond.Broadcast()
@@ -44,7 +44,13 @@ func (e *Engine) Poke(key Key) {
 const actorClient = "client"
 
 // drain takes the inbox over into the View and marks the touched keys as due.
-func (e *Engine) drain() {
+func (e *Engine) drain() (err error) {
+	var taking string
+	defer func() {
+		if p := recover(); p != nil {
+			err = e.broken("the commit of "+taking, p)
+		}
+	}()
 	for {
 		e.mu.Lock()
 		batch := e.inbox
@@ -52,9 +58,12 @@ func (e *Engine) drain() {
 		e.mu.Unlock()
 		if len(batch) == 0 {
 			e.spare = batch
-			return
+			return nil
 		}
 		for i := range batch {
+			if o := batch[i].Object; o != nil {
+				taking = string(batch[i].Resource) + "/" + o.GetNamespace() + "/" + o.GetName()
+			}
 			e.take(&batch[i])
 			batch[i] = arrival{}
 		}
@@ -67,8 +76,9 @@ func (e *Engine) take(a *arrival) {
 		e.queue.hasten(*a.poke, e.now)
 		return
 	}
-	e.taken = a.Revision
-	e.log.commit(a)
+	if !a.Replayed {
+		e.log.commit(a)
+	}
 	if !e.view.Tracks(a.Resource) {
 		return
 	}
@@ -86,6 +96,9 @@ func (e *Engine) take(a *arrival) {
 			at = at.Add(b.Batch(a.Commit))
 		}
 		for _, key := range keys {
+			if a.actor == actorClient {
+				e.queue.refill(key)
+			}
 			e.queue.hasten(key, at)
 		}
 	}

@@ -15,10 +15,8 @@ type item struct {
 	position int
 	// failures in a row, for the back-off.
 	failures int
-	// turns counts the item's timers since the input of epoch, see
-	// Config.TurnsMax.
+	// turns counts the item's timers, see Config.TurnsMax.
 	turns int
-	epoch int64
 }
 
 // queue orders steps by instant, then by order of arrival, and holds each key
@@ -47,9 +45,7 @@ func (q *queue) schedule(key Key, wake Wake) {
 	}
 	q.remove(it)
 	if wake.At.IsZero() {
-		if it.failures == 0 {
-			delete(q.items, key)
-		}
+		delete(q.items, key)
 		return
 	}
 	q.seq++
@@ -63,9 +59,19 @@ func (q *queue) schedule(key Key, wake Wake) {
 // hasten makes the key due at the instant at, unless it is due by then.
 func (q *queue) hasten(key Key, at time.Time) {
 	if it, ok := q.items[key]; ok && it.position >= 0 && !it.wake.At.After(at) {
-		return
+		if it.wake.Kind == Work {
+			return
+		}
+		at = it.wake.At // there is a reason now to move time for it
 	}
 	q.schedule(key, Wake{At: at})
+}
+
+// refill gives the key all its turns again.
+func (q *queue) refill(key Key) {
+	if it, ok := q.items[key]; ok {
+		it.turns = 0
+	}
 }
 
 func (q *queue) heapOf(it *item) *itemHeap {

@@ -78,6 +78,8 @@ func (r *Recorder) Event(ctx context.Context, ref *corev1.ObjectReference, event
 
 func (r *Recorder) write(ctx context.Context, event *corev1.Event) (*corev1.Event, error) {
 	if event.Count > 1 {
+		// Unconditionally: somebody may have labelled it since.
+		event.ResourceVersion = ""
 		obj, err := r.api.Update(ctx, r.who, Events, "", event)
 		if err == nil {
 			return obj.(*corev1.Event), nil
@@ -85,9 +87,13 @@ func (r *Recorder) write(ctx context.Context, event *corev1.Event) (*corev1.Even
 		if !apierrors.IsNotFound(err) {
 			return nil, err
 		}
-		event.ResourceVersion = ""
 	}
 	obj, err := r.api.Create(ctx, r.who, Events, event)
+	if apierrors.IsAlreadyExists(err) {
+		// An earlier run wrote one at this instant.
+		event.Name = fmt.Sprintf("%v.%x", event.InvolvedObject.Name, r.names.next(r.now()))
+		obj, err = r.api.Create(ctx, r.who, Events, event)
+	}
 	if err != nil {
 		return nil, err
 	}

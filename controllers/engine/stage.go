@@ -24,7 +24,7 @@ func (e *Engine) Enter(ctx context.Context) (leave func(context.Context) error, 
 		return nil, err
 	}
 	e.outside = true
-	e.epoch++
+	e.moves = 0
 	return e.leave, nil
 }
 
@@ -131,13 +131,15 @@ func (e *Engine) SetMode(ctx context.Context, mode Mode, speed float64) error {
 	if _, err := ParseMode(string(mode)); err != nil {
 		return err
 	}
-	if speed < 0 {
-		return fmt.Errorf("clock speed %v: want a number greater than 0", speed)
+	if speed != 0 {
+		if err := CheckSpeed(speed); err != nil {
+			return err
+		}
 	}
 	return e.command(ctx, func() error {
 		e.clock.change(func(c *clock) {
 			c.mode = mode
-			if speed > 0 {
+			if speed != 0 {
 				c.speed = speed
 			}
 		})
@@ -151,15 +153,34 @@ func (e *Engine) command(ctx context.Context, f func() error) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	free := func() bool { return !e.running && !e.outside && e.target.IsZero() }
-	if err := e.awaitLocked(ctx, free); err != nil {
-		return err
+	e.commands++
+	err := e.awaitLocked(ctx, free)
+	if err == nil {
+		err = f()
 	}
-	if err := f(); err != nil {
-		return err
-	}
-	e.epoch++
+	e.commands--
+	e.moves = 0
 	e.cond.Broadcast()
-	return e.awaitLocked(ctx, e.atRest)
+	if err != nil {
+		return err
+	}
+	err = e.awaitLocked(ctx, e.arrived)
+	if err != nil && !e.target.IsZero() {
+		// Who asked has gone: time stops where it is.
+		e.target = time.Time{}
+		e.clock.change(func(c *clock) { c.held = false })
+		e.cond.Broadcast()
+	}
+	return err
+}
+
+// arrived reports whether a command has had its effect. A clock that flows may
+// be so fast that the cluster is never at rest.
+func (e *Engine) arrived() bool {
+	if mode, _, paused := e.clock.settings(); mode == Realtime && !paused {
+		return e.target.IsZero()
+	}
+	return e.atRest()
 }
 
 // Status is what the clock shows.

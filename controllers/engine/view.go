@@ -88,7 +88,10 @@ func (v *View) apply(c Commit) {
 
 func (ix *index) remove(obj Object) {
 	for _, value := range ix.values(obj) {
-		set := ix.sets[value]
+		set, ok := ix.sets[value]
+		if !ok {
+			continue // values named it twice
+		}
 		set.Delete(obj)
 		if set.Len() == 0 {
 			delete(ix.sets, value)

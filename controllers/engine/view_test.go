@@ -56,6 +56,17 @@ func TestView(t *testing.T) {
 	}
 }
 
+func TestAnIndexMayNameAValueTwice(t *testing.T) {
+	v := newView()
+	v.Index(Pods, "twice", func(Object) []string { return []string{"a", "a"} })
+	p := onNode("a", "x", "")
+	v.apply(Commit{Type: watch.Added, Resource: Pods, Object: p})
+	v.apply(Commit{Type: watch.Deleted, Resource: Pods, Object: p})
+	if got := ByIndex[*corev1.Pod](v, Pods, "twice", "a"); got != nil {
+		t.Errorf("a deleted Pod is still filed: %v", names(got))
+	}
+}
+
 func TestRandom(t *testing.T) {
 	a, b, other := NewRandom(7, 0), NewRandom(7, 0), NewRandom(8, 0)
 	restarted := NewRandom(7, 100)

@@ -86,8 +86,10 @@ func (c *clockClient) mode() *cobra.Command {
 			if _, err := engine.ParseMode(args[0]); err != nil {
 				return usageError{err}
 			}
-			if speed < 0 {
-				return usageError{fmt.Errorf("--speed %v: want a number greater than 0", speed)}
+			if cmd.Flags().Changed("speed") {
+				if err := engine.CheckSpeed(speed); err != nil {
+					return usageError{fmt.Errorf("--speed: %w", err)}
+				}
 			}
 			return c.post(clockRequest{Action: "mode", Mode: args[0], Speed: speed})(cmd.Context())
 		},
@@ -136,6 +138,9 @@ func (c *clockClient) request(ctx context.Context, method string, body []byte) e
 		return err
 	}
 	response, err := client.Do(req)
+	if ctx.Err() != nil {
+		return errors.New("interrupted: time stops where it is")
+	}
 	if err != nil {
 		var where *url.Error
 		if errors.As(err, &where) {

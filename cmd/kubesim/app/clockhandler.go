@@ -45,6 +45,10 @@ type clockHandler struct{ c *Cluster }
 
 // ServeHTTP implements http.Handler.
 func (h clockHandler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	if req.Method != http.MethodPost && req.Method != http.MethodGet {
+		http.Error(w, "the clock answers GET and POST", http.StatusMethodNotAllowed)
+		return
+	}
 	if req.Method == http.MethodPost {
 		var r clockRequest
 		if err := json.NewDecoder(req.Body).Decode(&r); err != nil {

@@ -16,11 +16,8 @@ type dataDir struct {
 	temporary bool
 }
 
-// Modes of what lies in a data directory: nobody but its owner may read it.
-const (
-	dirMode  = 0o700
-	fileMode = 0o600
-)
+// dirMode is the mode of a data directory: nobody but its owner may read it.
+const dirMode = 0o700
 
 // openDataDir makes the folder if it is missing; for an ephemeral cluster
 // without a folder of its own it makes a temporary one.
@@ -75,11 +72,22 @@ func (d *dataDir) close() {
 	}
 }
 
-// writeFile replaces a file as a whole: a reader sees the old or the new one.
+// writeFile replaces a file as a whole: a reader, and a crash, sees the old or
+// the new one. Only its owner can read it.
 func writeFile(path string, data []byte) error {
-	temporary := path + ".new"
-	if err := os.WriteFile(temporary, data, fileMode); err != nil {
+	// A new file of an unguessable name: nobody else has it open, and its mode is
+	// 0600.
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	if err != nil {
 		return err
 	}
-	return os.Rename(temporary, path)
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name())
+	}
+	return err
 }

@@ -8,9 +8,9 @@ import (
 	"github.com/kubesim-dev/kubesim/storage"
 )
 
-// DefaultCompactionInterval is how much history the store keeps. Source: the
+// defaultCompactionInterval is how much history the store keeps. Source: the
 // default of --etcd-compaction-interval.
-const DefaultCompactionInterval = 5 * time.Minute
+const defaultCompactionInterval = 5 * time.Minute
 
 // historyMin is how many revisions are kept however old they are, unless the
 // interval was chosen: in mode auto an hour passes in a millisecond, and a
@@ -32,7 +32,7 @@ type housekeeping struct {
 func newHousekeeping(db *storage.DB, e *engine.Engine, interval time.Duration) *housekeeping {
 	h := &housekeeping{db: db, interval: interval}
 	if interval == 0 {
-		h.interval, h.keep = DefaultCompactionInterval, historyMin
+		h.interval, h.keep = defaultCompactionInterval, historyMin
 	}
 	e.Poke(engine.Key{Controller: h.Name(), Name: "housekeeping"})
 	return h

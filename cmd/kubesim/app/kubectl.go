@@ -22,6 +22,8 @@ func newKubectl(s streams) *cobra.Command {
 				return err
 			}
 			child := exec.CommandContext(cmd.Context(), path, args...)
+			// Ctrl-C reaches kubectl as well; it ends by itself.
+			child.Cancel = func() error { return child.Process.Signal(os.Interrupt) }
 			child.Stdin, child.Stdout, child.Stderr = s.in, s.out, s.err
 			if !namesKubeconfig(args) {
 				kubeconfig, err := findKubeconfig("")

@@ -24,6 +24,7 @@ import (
 	"github.com/kubesim-dev/kubesim/kubelet-sim/lifecycle"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/node"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
+	"github.com/kubesim-dev/kubesim/storage"
 )
 
 // parts is what reconcilers are built from.
@@ -184,7 +185,8 @@ func (c *Cluster) register(o Options, keys *pki, logs *stream.Store) error {
 	return nil
 }
 
-// token makes the token of a projected volume, as a kubelet asks for it.
+// token makes the token of a projected volume, as a kubelet asks for it. It
+// reads what the engine has written, durable or not, as every step does.
 func (c *Cluster) token(r lifecycle.TokenRequest) (string, error) {
 	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
 		BoundObjectRef: &authenticationv1.BoundObjectReference{Kind: "Pod", APIVersion: "v1", Name: r.PodName, UID: r.Pod},
@@ -195,5 +197,5 @@ func (c *Cluster) token(r lifecycle.TokenRequest) (string, error) {
 	if r.ExpirationSeconds > 0 {
 		request.Spec.ExpirationSeconds = &r.ExpirationSeconds
 	}
-	return c.server.Local().Token(context.Background(), info(engine.Identity{User: "system:node", Groups: []string{"system:nodes"}}), r.Namespace, r.ServiceAccount, request)
+	return c.server.Local().Token(storage.WithoutWait(context.Background()), info(engine.Identity{User: "system:node", Groups: []string{"system:nodes"}}), r.Namespace, r.ServiceAccount, request)
 }

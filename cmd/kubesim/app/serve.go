@@ -70,8 +70,8 @@ func (f *serveFlags) complete() error {
 	if f.Nodes < 0 {
 		return usageError{fmt.Errorf("--nodes %d: want 0 or more", f.Nodes)}
 	}
-	if f.Speed <= 0 {
-		return usageError{fmt.Errorf("--speed %v: want a number greater than 0", f.Speed)}
+	if err := engine.CheckSpeed(f.Speed); err != nil {
+		return usageError{fmt.Errorf("--speed: %w", err)}
 	}
 	if f.Authorization != apiserver.AuthorizationRBAC && f.Authorization != apiserver.AuthorizationAlwaysAllow {
 		return usageError{fmt.Errorf("--authorization %q: want RBAC or AlwaysAllow", f.Authorization)}

@@ -47,7 +47,7 @@ type Options struct {
 	// Controllers selects reconcilers, in the syntax of kube-controller-manager.
 	Controllers []string
 	// CompactionInterval is how much history the store keeps, in virtual time.
-	// Zero for DefaultCompactionInterval and at least historyMin revisions.
+	// Zero for defaultCompactionInterval and at least historyMin revisions.
 	CompactionInterval time.Duration
 	// Authorization, TokenAuthFile and DisableAdmissionPlugins: as upstream.
 	Authorization           string
@@ -217,13 +217,13 @@ func (c *Cluster) newStorage(sc apiserver.StorageConfig) (k8sstorage.Interface, 
 // observe joins the store to the API server's caches and to the engine.
 func (c *Cluster) observe() {
 	c.db.Observe(func(commit storage.Commit) {
-		if err := c.deliver(commit); err != nil {
+		if err := c.deliver(commit, false); err != nil {
 			c.fail(err)
 		}
 	})
 }
 
-func (c *Cluster) deliver(commit storage.Commit) error {
+func (c *Cluster) deliver(commit storage.Commit, replayed bool) error {
 	if commit.Object == nil {
 		return nil // an object that nobody could read was removed
 	}
@@ -231,12 +231,14 @@ func (c *Cluster) deliver(commit storage.Commit) error {
 	if err != nil {
 		return err
 	}
-	c.engine.Deliver(engine.Commit{Revision: commit.Revision, Type: commit.Type, Resource: engine.ResourceOf(commit.Resource), Object: obj})
+	c.engine.Deliver(engine.Commit{Revision: commit.Revision, Type: commit.Type, Resource: engine.ResourceOf(commit.Resource), Object: obj, Replayed: replayed})
 	return nil
 }
 
 // replay fills caches and view with what an earlier run has left.
-func (c *Cluster) replay() error { return c.db.Replay(c.deliver) }
+func (c *Cluster) replay() error {
+	return c.db.Replay(func(commit storage.Commit) error { return c.deliver(commit, true) })
+}
 
 func (c *Cluster) writeKubeconfig(o Options, keys *pki) error {
 	c.kubeconfig = o.Kubeconfig
