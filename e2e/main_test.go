@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -30,7 +31,9 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// withKubectl puts bin/kubectl first on PATH before the tests run.
+// withKubectl puts bin/kubectl on PATH before the tests run: before any other
+// kubectl, but after the folder where testscript has put this binary as
+// kubesim, for bin/kubesim may be an old one.
 type withKubectl struct{ *testing.M }
 
 // Run implements testscript.TestingM.
@@ -40,7 +43,8 @@ func (m withKubectl) Run() int {
 		err = makeKubectl(filepath.Join(bin, "kubectl"))
 	}
 	if err == nil {
-		err = os.Setenv("PATH", bin+string(filepath.ListSeparator)+os.Getenv("PATH"))
+		own, rest, _ := strings.Cut(os.Getenv("PATH"), string(filepath.ListSeparator))
+		err = os.Setenv("PATH", strings.Join([]string{own, bin, rest}, string(filepath.ListSeparator)))
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
