@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -349,8 +350,20 @@ func TestACommandEndsAnEndlessRunOfModeAuto(t *testing.T) {
 	e := start(t, Config{Mode: Auto, TurnsMax: 1 << 40, MovesMax: 1 << 40}, scripted{name: "pod", steps: &steps, do: func(_ Key, now time.Time) (Wake, error) {
 		return Wake{At: now.Add(time.Minute)}, nil
 	}})
+	leave, err := e.Enter(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	e.Deliver(added(1, "a"))
+	left := make(chan error)
+	go func() { left <- leave(t.Context()) }()
+	for e.Now().Equal(noon()) { // until the run is under way
+		runtime.Gosched()
+	}
 	if err := e.Pause(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-left; err != nil { // the write is answered, too
 		t.Fatal(err)
 	}
 	if s := e.Status(); !s.Paused || !s.Settled {

@@ -39,7 +39,7 @@ func (e *Engine) leave(ctx context.Context) error {
 	// The next writer may enter before this one wakes up: what counts is that
 	// the engine has been at rest in between.
 	after := e.rests
-	return e.awaitLocked(ctx, func() bool { return e.rests > after })
+	return e.awaitLocked(ctx, func() bool { return e.rests > after || e.atRest() })
 }
 
 // Settle waits until the cluster is at rest, see Enter. In mode Realtime that
