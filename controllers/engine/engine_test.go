@@ -430,7 +430,7 @@ func TestWaitersLearnThatTheEngineHasStopped(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- e.Run(ctx) }()
 	cancel()
-	<-done
+	_ = <-done // canceled
 	e.Deliver(added(1, "a"))
 	if err := leave(t.Context()); !errors.Is(err, context.Canceled) {
 		t.Errorf("leave() = %v, want context.Canceled", err)

@@ -245,7 +245,7 @@ func (sh *Shell) localOutside() {
 type declaration struct {
 	name                              string
 	local, export, unexport, readOnly bool
-	lower, print, global              bool
+	print                             bool
 	functions                         bool
 	kind                              string
 }
