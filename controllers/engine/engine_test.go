@@ -430,7 +430,9 @@ func TestWaitersLearnThatTheEngineHasStopped(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- e.Run(ctx) }()
 	cancel()
-	_ = <-done // canceled
+	if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
 	e.Deliver(added(1, "a"))
 	if err := leave(t.Context()); !errors.Is(err, context.Canceled) {
 		t.Errorf("leave() = %v, want context.Canceled", err)
