@@ -73,7 +73,7 @@ verify: ## Before a pull request: tidy, lint (with format), test, clean tree
 
 .PHONY: bench
 bench: build ## Measure start, memory, Pods/s, requests/s, latencies
-	$(GO) test -vet=off -bench . -run '^$$' ./storage ./controllers/engine ./kubelet-sim/...
+	$(GO) test -vet=off -tags grpcnotrace -run '^$$' -bench . -timeout 30m $(BENCHFLAGS) ./e2e ./storage ./kubelet-sim/...
 
 .PHONY: conformance
 conformance: build ## Run upstream's e2e specs: FOCUS='a regexp' or CLASS=jobs; minutes, in real time

@@ -182,8 +182,8 @@ func parallel(b *testing.B, workers int, do func(context.Context, int64) error) 
 	wait.Wait()
 }
 
-// BenchmarkWatchLatency measures the time from a write's start until a watcher
-// has seen it.
+// BenchmarkWatchLatency measures the time from the moment that a write is sent
+// until a watcher, another connection of the same client, has seen it.
 func BenchmarkWatchLatency(b *testing.B) {
 	_, client := startCluster(b, app.Options{Ephemeral: true, Mode: engine.Realtime, Nodes: 0})
 	configMaps := client.CoreV1().ConfigMaps("default")
@@ -195,18 +195,16 @@ func BenchmarkWatchLatency(b *testing.B) {
 	var took []time.Duration
 	for n := 0; b.Loop(); n++ {
 		name := fmt.Sprintf("seen-%d", n)
-		start := time.Now()
+		sent := time.Now()
 		if _, err := configMaps.Create(b.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{}); err != nil {
 			b.Fatal(err)
 		}
-		answered := time.Now()
 		for event := range watcher.ResultChan() {
 			if cm, ok := event.Object.(*corev1.ConfigMap); ok && cm.Name == name {
 				break
 			}
 		}
-		took = append(took, max(time.Since(answered), 0))
-		_ = start
+		took = append(took, time.Since(sent))
 	}
 	slices.Sort(took)
 	b.ReportMetric(float64(took[len(took)/2].Microseconds()), "p50-µs")
