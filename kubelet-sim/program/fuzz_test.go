@@ -14,7 +14,7 @@ func FuzzStart(f *testing.F) {
 	catalog := NewCatalog()
 	f.Fuzz(func(t *testing.T, script string, shell byte) {
 		if len(script) > 4096 {
-			t.Skip()
+			t.Skip("longer than a script of interest")
 		}
 		spec := [...]Spec{
 			{Image: "busybox", Command: []string{"sh", "-c", script}},
