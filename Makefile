@@ -31,7 +31,8 @@ build: bin/kubesim bin/kubectl ## Build bin/kubesim, and the release's own kubec
 # Go knows best whether bin/kubesim is up to date.
 .PHONY: bin/kubesim
 bin/kubesim:
-	$(GO) build $(build_flags) -o $@ ./cmd/kubesim
+	@echo "building bin/kubesim (minutes, the first time)" >&2
+	@$(GO) build $(build_flags) -o $@ ./cmd/kubesim
 
 bin/kubectl: go.mod
 	$(GO) build -trimpath -ldflags '-s -w $(release_ldflags)' -o $@ k8s.io/kubernetes/cmd/kubectl

@@ -26,9 +26,6 @@ func NewRandom(seed, stream uint64) *Random {
 	return &Random{seed: seed, rand: rand.New(rand.NewPCG(seed, stream))}
 }
 
-// Seed is the cluster's seed.
-func (r *Random) Seed() uint64 { return r.seed }
-
 // Uint64 returns the next number.
 func (r *Random) Uint64() uint64 {
 	r.mu.Lock()
