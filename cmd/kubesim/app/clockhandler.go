@@ -41,7 +41,7 @@ type clockStatus struct {
 
 // clockHandler answers clockPath: GET shows the clock, POST changes it and
 // answers when the cluster has settled.
-type clockHandler struct{ c *Cluster }
+type clockHandler struct{ b *bolt }
 
 // ServeHTTP implements http.Handler.
 func (h clockHandler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
@@ -60,7 +60,7 @@ func (h clockHandler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 			return
 		}
 	}
-	s := h.c.engine.Status()
+	s := h.b.engine.Status()
 	w.Header().Set("Content-Type", "application/json")
 	// A client that has gone away is not our concern.
 	_ = json.NewEncoder(w).Encode(clockStatus{
@@ -69,10 +69,10 @@ func (h clockHandler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 }
 
 func (h clockHandler) change(ctx context.Context, r clockRequest) error {
-	if err := apply(ctx, h.c.engine, r); err != nil {
+	if err := apply(ctx, h.b.engine, r); err != nil {
 		return err
 	}
-	return h.c.db.Sync(ctx)
+	return h.b.db.Sync(ctx)
 }
 
 func apply(ctx context.Context, e *engine.Engine, r clockRequest) error {

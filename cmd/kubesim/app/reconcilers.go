@@ -156,33 +156,33 @@ func checkControllers(patterns []string) error {
 	return nil
 }
 
-// register adds the reconcilers to the engine.
-func (c *Cluster) register(o Options, keys *pki, logs *stream.Store) error {
-	p := parts{engine: c.engine, view: c.engine.View(), api: localAPI{c.server.Local()}, rootCA: keys.caPEM, resources: c.server.Local().Persisted()}
+// register adds the reconcilers to e: controllers and kubelets, whose containers
+// write to logs. The caller must close what is returned when e has ended.
+func (c *Cluster) register(e *engine.Engine, logs *stream.Store) (*lifecycle.Reconciler, error) {
+	p := parts{engine: e, view: e.View(), api: localAPI{c.server.Local()}, rootCA: c.keys.caPEM, resources: c.server.Local().Persisted()}
 	for _, candidate := range controllers() {
-		if !selected(o.Controllers, candidate) {
+		if !selected(c.options.Controllers, candidate) {
 			continue
 		}
 		r, err := candidate.build(p)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		c.engine.Register(r)
+		e.Register(r)
 	}
-	list := node.List(o.Nodes)
+	list := node.List(c.options.Nodes)
 	pods, err := lifecycle.New(lifecycle.Config{
-		Engine: c.engine, API: p.api, Nodes: list, Runtime: lifecycle.NewRuntime(), Logs: logs, Token: c.token,
+		Engine: e, API: p.api, Nodes: list, Runtime: lifecycle.NewRuntime(), Logs: logs, Token: c.token,
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	nodes, err := node.New(node.Config{Engine: c.engine, API: p.api, Nodes: list, Version: kubernetesVersion, Images: pods.Images})
+	nodes, err := node.New(node.Config{Engine: e, API: p.api, Nodes: list, Version: kubernetesVersion, Images: pods.Images})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	c.programs = pods
-	c.engine.Register(nodes, pods, newHousekeeping(c.db, c.engine, o.CompactionInterval))
-	return nil
+	e.Register(nodes, pods)
+	return pods, nil
 }
 
 // token makes the token of a projected volume, as a kubelet asks for it. It

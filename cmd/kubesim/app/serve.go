@@ -132,7 +132,7 @@ func (c *Cluster) AwaitReady(ctx context.Context) error {
 	defer ticker.Stop()
 	for {
 		nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
-		if err == nil && nodesReady(nodes.Items, c.nodes) {
+		if err == nil && nodesReady(nodes.Items, c.options.Nodes) {
 			return nil
 		}
 		select {

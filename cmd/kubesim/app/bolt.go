@@ -1,0 +1,156 @@
+package app
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	k8sstorage "k8s.io/apiserver/pkg/storage"
+	"k8s.io/apiserver/pkg/storage/storagebackend/factory"
+
+	"github.com/kubesim-dev/kubesim/apiserver"
+	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/lifecycle"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
+	"github.com/kubesim-dev/kubesim/storage"
+)
+
+// storeFile is the name of the bbolt file in the data directory.
+const storeFile = "kubesim.db"
+
+// bolt is the backend of a cluster that one process holds alone, in a bbolt
+// file: each write reaches caches and engine in the writer's own goroutine.
+type bolt struct {
+	c        *Cluster
+	db       *storage.DB
+	engine   *engine.Engine
+	logs     *stream.Store
+	programs *lifecycle.Reconciler
+}
+
+// openBolt opens the file and the engine, whose time and randomness go on from
+// what the file says. Each needs the other: the store stamps revisions with the
+// engine's time.
+func openBolt(c *Cluster) (_ backend, err error) {
+	o := c.options
+	b := &bolt{c: c, logs: &stream.Store{}}
+	b.db, err = storage.Open(storage.Config{
+		Path: c.dir.file(storeFile), Ephemeral: o.Ephemeral,
+		Now:     func() time.Time { return b.engine.Now() },
+		OnFatal: c.fail,
+	})
+	if err != nil {
+		return nil, err
+	}
+	b.engine, err = engine.New(engine.Config{
+		Start: startTime(o, b.db.LastWrite()), Seed: o.Seed, Stream: uint64(b.db.Revision()),
+		Mode: o.Mode, Speed: o.Speed, Log: o.Log,
+	})
+	if err != nil {
+		_ = b.db.Close() // the first error is the one that counts
+		return nil, err
+	}
+	return b, nil
+}
+
+// startTime lets virtual time go on from the last write of an earlier run, so
+// that it never goes back. In mode realtime it then keeps up with the wall
+// clock again.
+func startTime(o Options, last time.Time) time.Time {
+	start := o.Start
+	if last.IsZero() {
+		return start
+	}
+	if start.IsZero() && o.Mode == engine.Realtime {
+		start = time.Now()
+	}
+	if start.After(last) {
+		return start
+	}
+	return last
+}
+
+// keys implements backend: they lie beside the file.
+func (b *bolt) keys() (*pki, error) { return openPKI(b.c.dir, time.Now()) }
+
+// configure implements backend.
+func (b *bolt) configure(cfg *apiserver.Config) error {
+	logs, err := stream.NewLogs(b.logs, b.engine.Now)
+	if err != nil {
+		return err
+	}
+	cfg.NewStorage = b.newStorage
+	cfg.Clock, cfg.Random = b.engine, b.engine.Random()
+	cfg.Gate = gate{b}
+	cfg.Logs = logs
+	cfg.Handlers = map[string]http.Handler{clockPath: clockHandler{b}}
+	return nil
+}
+
+// newStorage opens one resource in the store.
+func (b *bolt) newStorage(sc apiserver.StorageConfig) (k8sstorage.Interface, factory.DestroyFunc, error) {
+	store, err := b.db.Resource(storage.ResourceConfig{
+		GroupResource: sc.GroupResource, ResourcePrefix: sc.Prefix, Codec: sc.Codec,
+		NewFunc: sc.NewFunc, NewListFunc: sc.NewListFunc,
+	})
+	return store, func() {}, err
+}
+
+// join implements backend. It joins the store to the API server's caches and
+// to the engine, and fills caches and view with what an earlier run has left.
+func (b *bolt) join(context.Context) (err error) {
+	if b.programs, err = b.c.register(b.engine, b.logs); err != nil {
+		return err
+	}
+	b.engine.Register(newHousekeeping(b.db, b.engine, b.c.options.CompactionInterval))
+	b.db.Observe(func(commit storage.Commit) {
+		if err := b.deliver(commit, false); err != nil {
+			b.c.fail(err)
+		}
+	})
+	return b.db.Replay(func(commit storage.Commit) error { return b.deliver(commit, true) })
+}
+
+func (b *bolt) deliver(commit storage.Commit, replayed bool) error {
+	if commit.Object == nil {
+		return nil // an object that nobody could read was removed
+	}
+	obj, err := b.c.server.Observe(commit.Resource, commit.Type, commit.Object)
+	if err != nil {
+		return err
+	}
+	b.engine.Deliver(engine.Commit{Revision: commit.Revision, Type: commit.Type, Resource: engine.ResourceOf(commit.Resource), Object: obj, Replayed: replayed})
+	return nil
+}
+
+// run implements backend: nobody else has the file, so the engine runs at once.
+func (b *bolt) run(ctx context.Context) error { return b.engine.Run(storage.WithoutWait(ctx)) }
+
+// close implements backend and writes out what is pending.
+func (b *bolt) close() {
+	if b.programs != nil {
+		b.programs.Close()
+	}
+	_ = b.db.Close() // nobody is left to tell
+}
+
+// gate is where writes from outside enter the ring.
+type gate struct{ b *bolt }
+
+// Enter implements apiserver.Gate. What the engine has written in the meantime
+// must be durable, and so visible to readers, before a client is answered.
+func (g gate) Enter(ctx context.Context) (func(context.Context) error, error) {
+	leave, err := g.b.engine.Enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) error {
+		if err := leave(ctx); err != nil {
+			return err
+		}
+		if g.b.engine.Status().Mode == engine.Realtime {
+			return nil
+		}
+		return g.b.db.Sync(ctx)
+	}, nil
+}
