@@ -65,6 +65,15 @@ func (c *cache) remove(e *list.Element) {
 	c.bytes -= r.size()
 }
 
+// clear forgets everything.
+func (c *cache) clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.byRev)
+	c.recent.Init()
+	c.bytes = 0
+}
+
 // all returns the records, the most recently used first.
 func (c *cache) all() []*record {
 	c.mu.Lock()

@@ -67,7 +67,7 @@ func (c *checker) run() error {
 	if c.pruned > c.compacted || c.compacted > c.current {
 		c.wrong("pruned %d, compacted %d, current %d are out of order", c.pruned, c.compacted, c.current)
 	}
-	for _, step := range []func(){c.log, c.index, c.ttl, c.stats} {
+	for _, step := range []func(){c.log, c.index, c.ttl, c.stats, c.marks} {
 		if c.ctx.Err() != nil {
 			return c.ctx.Err()
 		}
@@ -104,7 +104,7 @@ func (c *checker) log() {
 		}
 		c.logged++
 		if rev >= want {
-			if rev != want {
+			if want = c.beyondGaps(want); rev != want {
 				c.wrong("revisions %d to %d are missing", want, rev-1)
 			}
 			want = rev + 1
@@ -120,9 +120,18 @@ func (c *checker) log() {
 		}
 		stamp = r.time
 	}
-	if want <= c.current {
+	if want = c.beyondGaps(want); want <= c.current {
 		c.wrong("revisions %d to %d are missing", want, c.current)
 	}
+}
+
+// beyondGaps returns rev or, if that was taken back, the first revision after it
+// that was not.
+func (c *checker) beyondGaps(rev int64) int64 {
+	for g := gapAt(c.tx, rev); g.last >= rev; g = gapAt(c.tx, rev) {
+		rev = g.last + 1
+	}
+	return rev
 }
 
 // index: each key's versions follow one another; of those that compaction has
@@ -183,6 +192,24 @@ func (c *checker) ttl() {
 	})
 	if live != c.timed {
 		c.wrong("%d keys expire, %d are in ttl", live, c.timed)
+	}
+}
+
+// marks: they are whole, of revisions that there are, and follow a full one.
+func (c *checker) marks() {
+	based := false
+	err := c.tx.Bucket([]byte(bucketMarks)).ForEach(func(k, v []byte) error {
+		full, _, err := decodeMark(k, v)
+		if err != nil {
+			return err
+		}
+		if based = based || full; !based || parseInt64(k) > c.current {
+			c.wrong("mark %x stands alone, or above revision %d", k, c.current)
+		}
+		return nil
+	})
+	if err != nil {
+		c.wrong("marks: %w", err)
 	}
 }
 

@@ -171,15 +171,16 @@ func (db *DB) commitLoop() {
 // watchers and wakes its writers.
 func (db *DB) commit() {
 	db.mu.Lock()
-	batch, r := db.batch, db.next
+	batch, marks, r := db.batch, db.marks, db.next
 	if len(batch) == 0 || db.failed != nil {
 		db.mu.Unlock()
 		return
 	}
+	db.marks = nil
 	db.batch, db.batchBytes, db.next, db.underway = nil, 0, newRound(), r
 	db.mu.Unlock()
 
-	if err := db.persist(batch); err != nil {
+	if err := db.persist(batch, marks); err != nil {
 		db.fail(r, err)
 		return
 	}
@@ -231,8 +232,8 @@ func (db *DB) fail(r *round, err error) {
 	}
 }
 
-// persist writes batch in one transaction.
-func (db *DB) persist(batch []change) error {
+// persist writes batch, and the marks so far, in one transaction.
+func (db *DB) persist(batch []change, marks []mark) error {
 	return db.update(func(tx *bbolt.Tx) error {
 		log, index, ttl := tx.Bucket([]byte(bucketLog)), tx.Bucket([]byte(bucketIndex)), tx.Bucket([]byte(bucketTTL))
 		log.FillPercent = logFill
@@ -255,6 +256,7 @@ func (db *DB) persist(batch []change) error {
 		current := append(beUint64(last.rev), beUint64(last.time)...)
 		return errors.Join(
 			tx.Bucket([]byte(bucketMeta)).Put([]byte(metaCurrent), current),
-			persistCounts(tx, batch))
+			persistCounts(tx, batch),
+			persistMarks(tx, marks))
 	})
 }

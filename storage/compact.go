@@ -81,5 +81,8 @@ func prune(tx *bbolt.Tx) (done bool, err error) {
 			return false, err
 		}
 	}
-	return upTo == compacted, meta.Put([]byte(metaPruned), beUint64(upTo))
+	if upTo == compacted {
+		done, err = true, errors.Join(pruneMarks(tx, compacted), writeGaps(tx, readGaps(tx)))
+	}
+	return done, errors.Join(err, meta.Put([]byte(metaPruned), beUint64(upTo)))
 }

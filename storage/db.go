@@ -76,6 +76,9 @@ type DB struct {
 	stamp      int64 // time of the newest revision, Unix ns
 	batch      []change
 	batchBytes int64
+	marks      []mark             // go with the next commit
+	markRev    int64              // revision of the last mark
+	markSeq    uint32             // its number among those of that revision
 	overlay    map[string]*record // newest version of keys not committed yet
 	next       *round             // the commit that batch will be part of
 	underway   *round             // the commit that is being written, or was last
@@ -87,6 +90,7 @@ type DB struct {
 
 	committed atomic.Int64 // newest durable (or, ephemeral, written) revision
 	compacted atomic.Int64
+	epoch     atomic.Int64 // counts Rewinds and Restores
 
 	compacting sync.Mutex    // one compaction at a time
 	wake       chan struct{} // the committer has work
@@ -187,7 +191,8 @@ func (db *DB) Close() error {
 func (db *DB) closeFile() error {
 	db.bolt.NoFreelistSync = false
 	err := db.update(func(tx *bbolt.Tx) error {
-		return tx.Bucket([]byte(bucketMeta)).Put([]byte(metaFormat), beUint64(formatVersion))
+		return errors.Join(persistMarks(tx, db.marks),
+			tx.Bucket([]byte(bucketMeta)).Put([]byte(metaFormat), beUint64(formatVersion)))
 	})
 	if err == nil {
 		err = db.bolt.Sync()

@@ -2,8 +2,8 @@
 // k8s.io/apiserver's storage.Interface.
 //
 // Invariants:
-//   - Every write takes the next revision; revisions are dense and never go
-//     back, over restarts too.
+//   - Every write takes the next revision; revisions are dense, but for gaps that
+//     Rewind and Restore leave, and never go back, over restarts too.
 //   - An ordinary write returns when it is durable. Nobody but the holder of a
 //     WithoutWait context and the observers sees a write that a crash could
 //     lose.
@@ -20,10 +20,12 @@
 //	meta    "current"                  8 bytes newest revision, 8 bytes its time (Unix ns)
 //	meta    "compacted"                8 bytes: history below this revision is gone
 //	meta    "pruned"                   8 bytes: compaction has tidied up to here (<= compacted)
+//	meta    "gaps"                     per gap 8 bytes first, 8 bytes last revision that was taken back
 //	log     revision (8)               record, see below
 //	index   key, 0x00, revision (8)    1 byte: kind
 //	ttl     expiry (8, Unix ns), key   8 bytes: revision
 //	stats   resource prefix            8 bytes live keys, 8 bytes their values' bytes
+//	marks   revision (8), number (4)   4 bytes CRC-32C of key and rest, 1 byte: 1 full, 0 what changed; data
 //
 // A record is
 //
@@ -37,6 +39,8 @@
 //	4       length of the key
 //	n       key
 //	rest    value as the resource's transformer left it; empty when deleted
+//
+// A mark is what who drives the DB wants back with a revision, see DB.Mark.
 //
 // A fresh file is at revision 1, as etcd is; the first write is revision 2.
 //

@@ -15,6 +15,8 @@ var (
 
 	// errCompacted: the revision asked for is below the compacted one.
 	errCompacted = errors.New("required revision has been compacted")
+	// errTakenBack: the cluster was rewound under a watch.
+	errTakenBack = errors.New("the cluster was rewound")
 	// errConflict: the key changed between a read and the write based on it.
 	errConflict = errors.New("the key has changed")
 )

@@ -1,10 +1,13 @@
 package storage
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -24,7 +27,9 @@ import (
 // each revision did.
 type model struct {
 	states []map[string]string // by revision; key to "label@revision"
-	events []string            // by revision
+	events []string            // by revision; "" of one without a record
+	gaps   map[int64]bool      // revisions that are no places to read at
+	marks  []string            // by revision: what the newest mark says
 }
 
 func (m *model) last() map[string]string { return m.states[len(m.states)-1] }
@@ -39,6 +44,24 @@ func (m *model) apply(event, key, value string) {
 	}
 	m.states = append(m.states, s)
 	m.events = append(m.events, event)
+	m.marks = append(m.marks, m.marks[len(m.marks)-1])
+}
+
+// turnBack puts the history of old up to revision rev, and after it a gap up to
+// one revision more than m and old have, in m's place.
+func (m *model) turnBack(old model, rev int64) {
+	last := max(len(m.states), len(old.states))
+	n := model{gaps: map[int64]bool{}}
+	for i := range last + 1 {
+		kept := min(int64(i), rev)
+		n.states, n.marks = append(n.states, old.states[kept]), append(n.marks, old.marks[kept])
+		if int64(i) <= rev {
+			n.events, n.gaps[int64(i)] = append(n.events, old.events[i]), old.gaps[int64(i)]
+		} else {
+			n.events, n.gaps[int64(i)] = append(n.events, ""), i < last
+		}
+	}
+	*m = n
 }
 
 // machine runs the store beside the model.
@@ -50,6 +73,11 @@ type machine struct {
 	s     *Store
 	model model
 	floor int64 // compacted
+
+	// A snapshot, what was in it, and its floor.
+	snapshot      string
+	snapshotModel model
+	snapshotFloor int64
 }
 
 func (m *machine) open() {
@@ -132,7 +160,7 @@ func (m *machine) watchFrom(rev int64) ([]string, error) {
 		return nil, err
 	}
 	var got []string
-	for int64(len(got)) < m.rev()-rev {
+	for len(got) < len(m.eventsAfter(rev)) {
 		ev := <-w.ResultChan()
 		if ev.Type == watch.Error {
 			return got, apierrors.FromObject(ev.Object)
@@ -143,6 +171,17 @@ func (m *machine) watchFrom(rev int64) ([]string, error) {
 	return got, nil
 }
 
+// eventsAfter is what a watch from rev on is to see.
+func (m *machine) eventsAfter(rev int64) []string {
+	var events []string
+	for _, e := range m.model.events[rev+1:] {
+		if e != "" {
+			events = append(events, e)
+		}
+	}
+	return events
+}
+
 // read compares one revision's list and what follows it with the model.
 func (m *machine) read(rt *rapid.T) {
 	if err := m.db.Sync(m.t.Context()); err != nil {
@@ -150,22 +189,23 @@ func (m *machine) read(rt *rapid.T) {
 	}
 	rev := rapid.Int64Range(1, m.rev()).Draw(rt, "revision")
 	list, err := m.list(rev, rapid.Int64Range(0, 3).Draw(rt, "limit"))
-	if rev < m.floor {
+	gone := rev < m.floor || m.model.gaps[rev]
+	if gone {
 		if !apierrors.IsResourceExpired(err) {
-			rt.Fatalf("list at compacted %d: %v", rev, err)
+			rt.Fatalf("list at %d, which is gone: %v", rev, err)
 		}
 	} else if diff := cmp.Diff(m.model.states[rev], list); err != nil || diff != "" {
 		rt.Fatalf("list at %d: %v (-want +got):\n%s", rev, err, diff)
 	}
-	if rev == m.rev() {
+	if len(m.eventsAfter(rev)) == 0 {
 		return
 	}
 	events, err := m.watchFrom(rev)
-	if rev < m.floor {
+	if gone {
 		if !apierrors.IsResourceExpired(err) {
-			rt.Fatalf("watch from compacted %d: %v", rev, err)
+			rt.Fatalf("watch from %d, which is gone: %v", rev, err)
 		}
-	} else if diff := cmp.Diff(m.model.events[rev+1:], events); err != nil || diff != "" {
+	} else if diff := cmp.Diff(m.eventsAfter(rev), events); err != nil || diff != "" {
 		rt.Fatalf("watch from %d: %v (-want +got):\n%s", rev, err, diff)
 	}
 }
@@ -181,23 +221,94 @@ func (m *machine) compact(rt *rapid.T) {
 	m.floor = max(m.floor, rev)
 }
 
+// mark keeps a state of the engine with the newest revision.
+func (m *machine) mark(rt *rapid.T) {
+	last := len(m.model.marks) - 1
+	text := strconv.Itoa(int(m.rev())) + ";"
+	full := m.model.marks[last] == "" || rapid.Bool().Draw(rt, "full")
+	m.db.Mark([]byte(text), full)
+	if !full {
+		text = m.model.marks[last] + text
+	}
+	m.model.marks[last] = text
+}
+
+// readMarks compares the marks of one revision with the model.
+func (m *machine) readMarks(rt *rapid.T) {
+	if _, err := m.db.Save(m.t.Context(), io.Discard); err != nil { // which writes the marks
+		rt.Fatal(err)
+	}
+	rev := rapid.Int64Range(max(m.floor, 1), m.rev()).Draw(rt, "marks of")
+	marks, _, err := m.db.Marks(rev)
+	if got := string(bytes.Join(marks, nil)); err != nil || got != m.model.marks[rev] {
+		rt.Fatalf("marks of %d: %v, %q, want %q", rev, err, got, m.model.marks[rev])
+	}
+}
+
+// rewind goes back to a revision; those that are gone are refused.
+func (m *machine) rewind(rt *rapid.T) {
+	rev := rapid.Int64Range(1, m.rev()).Draw(rt, "rewind to")
+	err := m.db.Rewind(m.t.Context(), rev)
+	if rev < m.floor || m.model.gaps[rev] {
+		if !errors.Is(err, ErrNotKept) {
+			rt.Fatalf("rewind to %d, which is gone: %v", rev, err)
+		}
+		return
+	}
+	if err != nil {
+		rt.Fatal(err)
+	}
+	m.model.turnBack(m.model, rev)
+}
+
+func (m *machine) save(rt *rapid.T) {
+	f, err := os.CreateTemp(m.t.TempDir(), "")
+	if err != nil {
+		rt.Fatal(err)
+	}
+	rev, err := m.db.Save(m.t.Context(), f)
+	if err = errors.Join(err, f.Close()); err != nil || rev != m.rev() {
+		rt.Fatalf("snapshot of revision %d, want %d: %v", rev, m.rev(), err)
+	}
+	m.snapshot, m.snapshotFloor = f.Name(), m.floor
+	m.snapshotModel = model{
+		states: slices.Clone(m.model.states), events: slices.Clone(m.model.events),
+		marks: slices.Clone(m.model.marks), gaps: maps.Clone(m.model.gaps),
+	}
+}
+
+func (m *machine) restore(rt *rapid.T) {
+	if m.snapshot == "" {
+		return
+	}
+	if err := m.db.Restore(m.t.Context(), m.snapshot); err != nil {
+		rt.Fatal(err)
+	}
+	m.model.turnBack(m.snapshotModel, int64(len(m.snapshotModel.states)-1))
+	m.floor = m.snapshotFloor
+}
+
 func (m *machine) reopen(*rapid.T) {
 	closeDB(m.t, m.db)
 	m.open()
 }
 
-// TestHistoryIsThatOfTheModel makes random changes, compactions and restarts,
-// and reads lists at any kept revision, in pages, and watches from any.
+// TestHistoryIsThatOfTheModel makes random changes, compactions, restarts,
+// rewinds and restores, and reads lists at any kept revision, in pages, watches
+// from any, and the marks of any.
 func TestHistoryIsThatOfTheModel(t *testing.T) {
 	n := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		n++
 		m := &machine{t: t, path: filepath.Join(t.TempDir(), strconv.Itoa(n)), clock: newClock()}
-		m.model = model{states: []map[string]string{{}, {}}, events: []string{"", ""}} // a fresh file is at 1
+		// A fresh file is at revision 1.
+		m.model = model{states: []map[string]string{{}, {}}, events: []string{"", ""}, marks: []string{"", ""}, gaps: map[int64]bool{}}
 		m.open()
 		rt.Repeat(map[string]func(*rapid.T){
 			"write": m.write, "write again": m.write, "and again": m.write,
 			"read": m.read, "compact": m.compact, "reopen": m.reopen,
+			"mark": m.mark, "read marks": m.readMarks,
+			"rewind": m.rewind, "save": m.save, "restore": m.restore,
 			"": func(rt *rapid.T) {
 				if m.db.Revision() != m.rev() {
 					rt.Fatalf("revision %d, want %d", m.db.Revision(), m.rev())

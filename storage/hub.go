@@ -80,6 +80,14 @@ type look struct {
 	askedRev int64
 }
 
+// reset forgets everything and wakes the watchers, whose epoch is over.
+func (h *hub) reset(rev int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.changes, h.bytes, h.floor, h.askedRev = nil, 0, rev, rev
+	h.wakeAll()
+}
+
 // after returns up to max changes after revision rev.
 func (h *hub) after(rev int64, buf []change) look {
 	h.mu.Lock()

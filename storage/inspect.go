@@ -174,6 +174,9 @@ func verifyEntry(log *bbolt.Bucket, bucket string, k, v []byte) error {
 		if len(v) != 1 || len(r) < recordHeader || v[0] != r[4] || !bytes.Equal(key, peekKey(r)) {
 			return fmt.Errorf("index of %q at revision %d is not what the log says: %w", key, rev, ErrCorrupt)
 		}
+	case bucketMarks:
+		_, _, err := decodeMark(k, v)
+		return err
 	default:
 		crc32.ChecksumIEEE(v)
 	}

@@ -11,7 +11,7 @@ import (
 
 // formatVersion is the layout that doc.go describes. A file that says more is
 // of a newer kubesim.
-const formatVersion = 1
+const formatVersion = 2
 
 // firstRevision is the revision of an empty file. Source: etcd starts at 1.
 const firstRevision = 1
@@ -25,12 +25,17 @@ const (
 	bucketIndex = "index"
 	bucketTTL   = "ttl"
 	bucketStats = "stats"
+	bucketMarks = "marks" // since format 2
 
 	metaFormat    = "format"
 	metaCurrent   = "current"
 	metaCompacted = "compacted"
 	metaPruned    = "pruned"
+	metaGaps      = "gaps"
 )
+
+// buckets are all of them.
+var buckets = []string{bucketMeta, bucketLog, bucketIndex, bucketTTL, bucketStats, bucketMarks}
 
 // kind says what a write did to its key.
 type kind byte

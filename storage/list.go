@@ -103,8 +103,7 @@ func (l *listing) run(ctx context.Context, listObj runtime.Object) error {
 // read returns the next page of at most size keys.
 func (l *listing) read(size int64) (p page, err error) {
 	err = l.s.db.view(func(tx *bbolt.Tx) error {
-		current, compacted := bounds(tx)
-		if err := l.pin(current, compacted); err != nil {
+		if err := l.pin(tx); err != nil {
 			return err
 		}
 		p.rev = l.rev
@@ -117,14 +116,15 @@ func (l *listing) read(size int64) (p page, err error) {
 }
 
 // pin settles which revision the list is of.
-func (l *listing) pin(current, compacted int64) error {
+func (l *listing) pin(tx *bbolt.Tx) error {
+	current, compacted := bounds(tx)
 	switch {
 	case l.rev == 0:
 		l.rev = current
 		return l.s.notOlderThan(l.opts.ResourceVersion, current)
 	case l.rev > current:
 		return storage.NewTooLargeResourceVersionError(uint64(l.rev), uint64(current), 0)
-	case l.rev < compacted:
+	case l.rev < compacted, takenBack(tx, l.rev):
 		return l.expired()
 	}
 	return nil

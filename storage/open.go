@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -111,34 +112,46 @@ func (db *DB) load() error {
 		laidOut, err = checkFormat(tx)
 		return err
 	})
-	if err == nil && !laidOut {
+	switch {
+	case err == nil && !laidOut:
 		err = db.update(layOut)
+	case err == nil:
+		err = db.update(upgrade)
 	}
 	if err != nil {
 		return err
 	}
-	return db.view(func(tx *bbolt.Tx) error {
-		meta := tx.Bucket([]byte(bucketMeta))
-		current := meta.Get([]byte(metaCurrent))
-		if len(current) != 16 {
-			return fmt.Errorf("meta has no current revision: %w", ErrCorrupt)
+	return db.view(db.recall)
+}
+
+// recall takes over what the snapshot tx says of the whole file. Needs mu, unless
+// nobody else has the DB yet.
+func (db *DB) recall(tx *bbolt.Tx) error {
+	meta := tx.Bucket([]byte(bucketMeta))
+	current := meta.Get([]byte(metaCurrent))
+	if len(current) != 16 {
+		return fmt.Errorf("meta has no current revision: %w", ErrCorrupt)
+	}
+	db.rev, db.stamp = parseInt64(current), parseInt64(current[8:])
+	db.committed.Store(db.rev)
+	db.compacted.Store(parseInt64(meta.Get([]byte(metaCompacted))))
+	db.markRev, db.markSeq = 0, 0
+	if k, _ := tx.Bucket([]byte(bucketMarks)).Cursor().Last(); len(k) == 12 {
+		db.markRev, db.markSeq = parseInt64(k), binary.BigEndian.Uint32(k[8:])
+	}
+	db.expiries.Clear(false)
+	return tx.Bucket([]byte(bucketTTL)).ForEach(func(k, v []byte) error {
+		if len(k) < 9 || len(v) != 8 {
+			return fmt.Errorf("ttl entry %q: %w", k, ErrCorrupt)
 		}
-		db.rev, db.stamp = parseInt64(current), parseInt64(current[8:])
-		db.committed.Store(db.rev)
-		db.compacted.Store(parseInt64(meta.Get([]byte(metaCompacted))))
-		return tx.Bucket([]byte(bucketTTL)).ForEach(func(k, v []byte) error {
-			if len(k) < 9 || len(v) != 8 {
-				return fmt.Errorf("ttl entry %q: %w", k, ErrCorrupt)
-			}
-			db.expiries.ReplaceOrInsert(expiry{at: parseInt64(k), key: string(k[8:]), rev: parseInt64(v)})
-			return nil
-		})
+		db.expiries.ReplaceOrInsert(expiry{at: parseInt64(k), key: string(k[8:]), rev: parseInt64(v)})
+		return nil
 	})
 }
 
 // layOut makes a fresh file's buckets.
 func layOut(tx *bbolt.Tx) error {
-	for _, name := range []string{bucketMeta, bucketLog, bucketIndex, bucketTTL, bucketStats} {
+	for _, name := range buckets {
 		if _, err := tx.CreateBucket([]byte(name)); err != nil {
 			return err
 		}
@@ -147,6 +160,16 @@ func layOut(tx *bbolt.Tx) error {
 	return errors.Join(
 		meta.Put([]byte(metaFormat), beUint64(formatVersion)),
 		meta.Put([]byte(metaCurrent), append(beUint64(firstRevision), beUint64(0)...)))
+}
+
+// upgrade brings a file of an older format to the present one.
+func upgrade(tx *bbolt.Tx) error {
+	meta := tx.Bucket([]byte(bucketMeta))
+	if parseInt64(meta.Get([]byte(metaFormat))) == formatVersion {
+		return nil
+	}
+	_, err := tx.CreateBucketIfNotExists([]byte(bucketMarks))
+	return errors.Join(err, meta.Put([]byte(metaFormat), beUint64(formatVersion)))
 }
 
 // checkFormat reports whether the file has our buckets, and refuses those of a
@@ -163,8 +186,8 @@ func checkFormat(tx *bbolt.Tx) (laidOut bool, err error) {
 	if v > formatVersion {
 		return false, fmt.Errorf("it has format %d, this kubesim knows up to %d: %w", v, formatVersion, ErrNewerFormat)
 	}
-	for _, name := range []string{bucketLog, bucketIndex, bucketTTL, bucketStats} {
-		if v < 1 || tx.Bucket([]byte(name)) == nil {
+	for _, name := range buckets {
+		if v < 1 || (tx.Bucket([]byte(name)) == nil && !(v == 1 && name == bucketMarks)) {
 			return false, fmt.Errorf("format %d, bucket %s: %w", v, name, ErrCorrupt)
 		}
 	}

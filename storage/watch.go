@@ -36,7 +36,8 @@ type watcher struct {
 	progress  bool // bookmarks are welcome
 	timed     bool // opts.RecordTimestamps
 	rev       int64
-	asked     int // progress requests answered
+	epoch     int64 // of the DB, when the watch began
+	asked     int   // progress requests answered
 	buf       []change
 	cancel    context.CancelFunc
 	results   chan watch.Event
@@ -61,6 +62,7 @@ func (s *Store) Watch(ctx context.Context, key string, opts storage.ListOptions)
 		progress:  opts.ProgressNotify || opts.Predicate.AllowWatchBookmarks,
 		timed:     opts.RecordTimestamps,
 		rev:       int64(rv),
+		epoch:     s.db.epoch.Load(),
 		asked:     s.hub.after(0, nil).asked,
 		cancel:    cancel,
 		buf:       make([]change, 0, lookMax),
@@ -125,8 +127,10 @@ func (w *watcher) begin(ctx context.Context, initial, endBookmark bool) error {
 		if err := w.sendState(ctx); err != nil {
 			return err
 		}
-	case w.rev < w.s.db.compacted.Load():
-		return errCompacted
+	default:
+		if err := w.s.db.checkPlace(w.rev); err != nil {
+			return err
+		}
 	}
 	if endBookmark {
 		return w.sendBookmark(ctx, true)
@@ -162,6 +166,9 @@ func (w *watcher) sendState(ctx context.Context) error {
 // step sends what the hub or, behind it, the log has, or waits for more.
 func (w *watcher) step(ctx context.Context) error {
 	l := w.s.hub.after(w.rev, w.buf)
+	if w.epoch != w.s.db.epoch.Load() {
+		return errTakenBack
+	}
 	if l.behind {
 		return w.catchUp(ctx)
 	}
@@ -197,10 +204,11 @@ func (w *watcher) catchUp(ctx context.Context) error {
 	next := w.rev
 	err := w.s.db.view(func(tx *bbolt.Tx) error {
 		current, compacted := bounds(tx)
-		if w.rev < compacted {
+		if w.rev < compacted || takenBack(tx, w.rev) {
 			return errCompacted
 		}
 		next = min(current, w.rev+logPageMax)
+		next = max(next, gapAt(tx, next).last) // no place to stay
 		var err error
 		changes, err = w.s.history(tx, w.rev, next, w.matches)
 		return err
@@ -284,10 +292,21 @@ func (db *DB) NotifyProgress() {
 	}
 }
 
+// checkPlace reports whether history reaches back to revision rev, from which a
+// watch wants to go on.
+func (db *DB) checkPlace(rev int64) error {
+	return db.view(func(tx *bbolt.Tx) error {
+		if _, compacted := bounds(tx); rev < compacted || takenBack(tx, rev) {
+			return errCompacted
+		}
+		return nil
+	})
+}
+
 // errorEvent is the last event of a watch. Source: transformErrorToEvent in
 // upstream's etcd3 watcher.
 func errorEvent(err error) watch.Event {
-	if errors.Is(err, errCompacted) {
+	if errors.Is(err, errCompacted) || errors.Is(err, errTakenBack) {
 		err = apierrors.NewResourceExpired("The resourceVersion for the provided watch is too old.")
 	}
 	status, ok := err.(apierrors.APIStatus)

@@ -1,0 +1,142 @@
+package storage
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+
+	"go.etcd.io/bbolt"
+)
+
+// markHeader is the length of a stored mark before its data: checksum and kind.
+// Unit: bytes.
+const markHeader = 4 + 1
+
+// mark is a state of who drives the DB, on its way to the file.
+type mark struct {
+	key  []byte
+	data []byte
+	full bool
+}
+
+// Mark keeps data with the newest revision: the state of the engine that goes
+// with it, of which the DB knows nothing. A mark that is not full only says what
+// has changed since the one before. It goes to the file with the next commit, at
+// the latest on Close; a crash before that loses it, never the ones before it.
+func (db *DB) Mark(data []byte, full bool) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if db.rev != db.markRev {
+		db.markRev, db.markSeq = db.rev, 0
+	}
+	db.markSeq++
+	key := binary.BigEndian.AppendUint32(beUint64(db.rev), db.markSeq)
+	db.marks = append(db.marks, mark{key: key, data: data, full: full})
+}
+
+// Marks returns what the state at revision rev is made of: the newest full mark
+// at or before it and those that followed, oldest first, and the revision of the
+// last. It returns none if there is no full one. Only what is in the file counts.
+func (db *DB) Marks(rev int64) (marks [][]byte, at int64, err error) {
+	err = db.view(func(tx *bbolt.Tx) error {
+		c := tx.Bucket([]byte(bucketMarks)).Cursor()
+		k, v := c.Seek(beUint64(rev + 1))
+		if k == nil {
+			k, v = c.Last()
+		} else {
+			k, v = c.Prev()
+		}
+		if k != nil {
+			at = parseInt64(k)
+		}
+		for ; k != nil; k, v = c.Prev() {
+			full, data, err := decodeMark(k, v)
+			if err != nil {
+				return err
+			}
+			marks = append(marks, bytes.Clone(data))
+			if full {
+				return nil
+			}
+		}
+		marks, at = nil, 0
+		return nil
+	})
+	for i, j := 0, len(marks)-1; i < j; i, j = i+1, j-1 {
+		marks[i], marks[j] = marks[j], marks[i]
+	}
+	if err != nil {
+		return nil, 0, explain(db.cfg.Path, err)
+	}
+	return marks, at, nil
+}
+
+// persistMarks writes marks, which are sorted.
+func persistMarks(tx *bbolt.Tx, marks []mark) error {
+	b := tx.Bucket([]byte(bucketMarks))
+	b.FillPercent = logFill
+	for _, m := range marks {
+		if err := b.Put(m.key, m.encode()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// encode writes m in the form that doc.go gives.
+func (m mark) encode() []byte {
+	v := make([]byte, markHeader, markHeader+len(m.data))
+	if m.full {
+		v[4] = 1
+	}
+	v = append(v, m.data...)
+	binary.BigEndian.PutUint32(v, markChecksum(m.key, v[4:]))
+	return v
+}
+
+func markChecksum(key, body []byte) uint32 {
+	table := crc32.MakeTable(crc32.Castagnoli)
+	return crc32.Update(crc32.Checksum(key, table), table, body)
+}
+
+// decodeMark verifies a stored mark. Its data aliases v. Its error is ErrCorrupt.
+func decodeMark(k, v []byte) (full bool, data []byte, err error) {
+	if len(k) != 12 || len(v) < markHeader || markChecksum(k, v[4:]) != binary.BigEndian.Uint32(v) {
+		return false, nil, fmt.Errorf("mark %x: checksum does not match: %w", k, ErrCorrupt)
+	}
+	return v[4] == 1, v[markHeader:], nil
+}
+
+// pruneMarks deletes the marks that no revision from compacted on needs: those
+// before the newest full one at or before it.
+func pruneMarks(tx *bbolt.Tx, compacted int64) error {
+	b := tx.Bucket([]byte(bucketMarks))
+	var base []byte
+	c := b.Cursor()
+	for k, v := c.First(); k != nil && parseInt64(k) <= compacted; k, v = c.Next() {
+		if len(v) >= markHeader && v[4] == 1 {
+			base = bytes.Clone(k)
+		}
+	}
+	if base == nil {
+		return nil
+	}
+	return deleteRange(b, nil, base)
+}
+
+// deleteRange deletes the keys of b from from on up to, without, to; nil: to the
+// end.
+func deleteRange(b *bbolt.Bucket, from, to []byte) error {
+	var gone [][]byte
+	c := b.Cursor()
+	for k, _ := c.Seek(from); k != nil && (to == nil || bytes.Compare(k, to) < 0); k, _ = c.Next() {
+		gone = append(gone, bytes.Clone(k))
+	}
+	var errs []error
+	for _, k := range gone {
+		errs = append(errs, b.Delete(k))
+	}
+	return errors.Join(errs...)
+}

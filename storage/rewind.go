@@ -1,0 +1,215 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"go.etcd.io/bbolt"
+)
+
+// What Rewind and Restore report beside Open's errors.
+var (
+	// ErrNotKept: the revision is not in the history that the file keeps.
+	ErrNotKept = errors.New("the revision is not kept")
+	errWriting = errors.New("storage: a write came while the cluster was to stand still")
+)
+
+// Save writes a consistent copy of the file, as of the newest durable revision,
+// while the DB serves. A reader that is slow holds up nothing but the reuse of
+// pages. It returns the revision.
+func (db *DB) Save(ctx context.Context, w io.Writer) (rev int64, err error) {
+	if err := db.Sync(ctx); err != nil {
+		return 0, err
+	}
+	if err := db.flushMarks(); err != nil {
+		return 0, err
+	}
+	err = db.view(func(tx *bbolt.Tx) error {
+		rev, _ = bounds(tx)
+		_, err := tx.WriteTo(w)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("storage: copy of %s: %w", db.cfg.Path, err)
+	}
+	return rev, nil
+}
+
+// flushMarks writes the marks that no commit has taken along.
+func (db *DB) flushMarks() error {
+	db.mu.Lock()
+	marks := db.marks
+	db.marks = nil
+	db.mu.Unlock()
+	if len(marks) == 0 {
+		return nil
+	}
+	return db.update(func(tx *bbolt.Tx) error { return persistMarks(tx, marks) })
+}
+
+// Rewind makes the state what it was at revision rev, the very objects with
+// their resourceVersions. History up to rev stays; what came after it is gone:
+// its revisions, and one for the rewinding itself, become a gap. Every watch ends
+// with 410 Gone. A client that resumes at a revision of the gap gets that too.
+//
+// Nobody may write meanwhile. The error wraps ErrNotKept if the history does not
+// reach back to rev. A crash leaves the state before or after.
+func (db *DB) Rewind(ctx context.Context, rev int64) error {
+	return db.turnBack(ctx, func(tx *bbolt.Tx) error {
+		current, compacted := bounds(tx)
+		if rev < compacted || rev > current || takenBack(tx, rev) {
+			return fmt.Errorf("storage: revision %d: %w: history reaches from %d to %d", rev, ErrNotKept, max(compacted, firstRevision), current)
+		}
+		stamp, err := cut(tx, rev)
+		if err != nil {
+			return err
+		}
+		gaps := slices.DeleteFunc(readGaps(tx), func(g gap) bool { return g.first > rev })
+		return endGap(tx, gaps, gap{rev + 1, current + 1}, stamp)
+	})
+}
+
+// Restore makes the state that of another file of our format, with its history.
+// Revisions go on above both. The rest is as for Rewind.
+func (db *DB) Restore(ctx context.Context, path string) error {
+	if _, err := inspect(path); err != nil {
+		return explain(path, err)
+	}
+	if err := verify(path); err != nil {
+		return explain(path, err)
+	}
+	from, err := openFile(path, &bbolt.Options{ReadOnly: true, Timeout: lockWait})
+	if err != nil {
+		return explain(path, err)
+	}
+	err = db.turnBack(ctx, func(tx *bbolt.Tx) error {
+		before, _ := bounds(tx)
+		return from.View(func(source *bbolt.Tx) error {
+			if err := copyBuckets(tx, source); err != nil {
+				return err
+			}
+			current, _ := bounds(tx)
+			stamp := parseInt64(tx.Bucket([]byte(bucketMeta)).Get([]byte(metaCurrent))[8:])
+			return endGap(tx, readGaps(tx), gap{current + 1, max(before, current) + 1}, stamp)
+		})
+	})
+	return errors.Join(err, from.Close())
+}
+
+// turnBack changes history in one transaction and then forgets all that memory
+// holds of it.
+func (db *DB) turnBack(ctx context.Context, change func(*bbolt.Tx) error) error {
+	db.compacting.Lock()
+	defer db.compacting.Unlock()
+	if err := errors.Join(db.Sync(ctx), db.flushMarks()); err != nil {
+		return err
+	}
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if len(db.batch) > 0 || db.rev != db.committed.Load() {
+		return errWriting
+	}
+	if db.failed != nil {
+		return db.failed
+	}
+	if err := db.update(change); err != nil {
+		return err
+	}
+	db.marks = nil
+	db.cache.clear()
+	if err := db.view(db.recall); err != nil {
+		return explain(db.cfg.Path, err)
+	}
+	db.epoch.Add(1)
+	for _, s := range db.stores {
+		err := db.view(func(tx *bbolt.Tx) error { return s.counts.load(tx, s) })
+		if err != nil {
+			return err
+		}
+		s.hub.reset(db.rev)
+	}
+	return nil
+}
+
+// cut removes everything after revision rev, and returns the time of the newest
+// record that stays.
+func cut(tx *bbolt.Tx, rev int64) (stamp int64, err error) {
+	log, index, ttl := tx.Bucket([]byte(bucketLog)), tx.Bucket([]byte(bucketIndex)), tx.Bucket([]byte(bucketTTL))
+	var gone []*record
+	c := log.Cursor()
+	for k, v := c.Seek(beUint64(rev + 1)); k != nil; k, v = c.Next() {
+		r, err := decodeRecord(parseInt64(k), v)
+		if err != nil {
+			return 0, err
+		}
+		r.value = nil
+		gone = append(gone, r)
+	}
+	for _, r := range gone {
+		err := errors.Join(log.Delete(beUint64(r.rev)), index.Delete(indexKey(r.key, r.rev)))
+		if err == nil && r.expiry != 0 {
+			err = ttl.Delete(ttlKey(r.expiry, r.key))
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	for _, r := range gone {
+		if r.prevRev > rev || r.prevRev == 0 {
+			continue
+		}
+		old, err := decodeRecord(r.prevRev, log.Get(beUint64(r.prevRev)))
+		if err != nil {
+			return 0, err
+		}
+		if old.expiry != 0 {
+			if err := ttl.Put(ttlKey(old.expiry, old.key), beUint64(old.rev)); err != nil {
+				return 0, err
+			}
+		}
+	}
+	if err := deleteRange(tx.Bucket([]byte(bucketMarks)), beUint64(rev+1), nil); err != nil {
+		return 0, err
+	}
+	if _, v := log.Cursor().Last(); v != nil {
+		stamp = peekTime(v)
+	}
+	// Whoever needs the counts takes them anew.
+	return stamp, deleteRange(tx.Bucket([]byte(bucketStats)), nil, nil)
+}
+
+// endGap adds a gap, whose last revision becomes the newest of the file, at the
+// time of the state that it has.
+func endGap(tx *bbolt.Tx, gaps []gap, g gap, stamp int64) error {
+	current := append(beUint64(g.last), beUint64(stamp)...)
+	return errors.Join(
+		tx.Bucket([]byte(bucketMeta)).Put([]byte(metaCurrent), current),
+		writeGaps(tx, append(gaps, g)))
+}
+
+// copyBuckets replaces the content of to by that of from.
+func copyBuckets(to, from *bbolt.Tx) error {
+	for _, name := range buckets {
+		if err := to.DeleteBucket([]byte(name)); err != nil {
+			return err
+		}
+		b, err := to.CreateBucket([]byte(name))
+		if err != nil {
+			return err
+		}
+		source := from.Bucket([]byte(name))
+		if source == nil {
+			continue // from is of an older format
+		}
+		b.FillPercent = logFill // in key order
+		err = source.ForEach(func(k, v []byte) error { return b.Put(bytes.Clone(k), bytes.Clone(v)) })
+		if err != nil {
+			return err
+		}
+	}
+	return to.Bucket([]byte(bucketMeta)).Put([]byte(metaFormat), beUint64(formatVersion))
+}

@@ -1,0 +1,165 @@
+package storage
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"go.etcd.io/bbolt"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/apiserver/pkg/apis/example"
+	"k8s.io/apiserver/pkg/storage"
+)
+
+// TestRewindEndsWatches: whoever watches learns with 410 Gone that what it has
+// seen never was, and can watch again from a revision that stays.
+func TestRewindEndsWatches(t *testing.T) {
+	ctx := t.Context()
+	f := newFixture(t, setup{})
+	create(ctx, t, f.Store, "/pods/ns/a")
+	kept := f.db.Revision()
+	update(ctx, t, f.Store, "/pods/ns/a", "later")
+	lost := f.db.Revision()
+
+	opts := storage.ListOptions{ResourceVersion: strconv.FormatInt(kept, 10), Recursive: true, Predicate: storage.Everything}
+	w, err := f.Watch(ctx, "/pods/", opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Stop()
+	if ev := <-w.ResultChan(); ev.Type != watch.Modified {
+		t.Fatalf("before the rewind: %v", ev)
+	}
+	if err := f.db.Rewind(ctx, kept); err != nil {
+		t.Fatal(err)
+	}
+	ev, open := <-w.ResultChan()
+	if !open || ev.Type != watch.Error || !apierrors.IsResourceExpired(apierrors.FromObject(ev.Object)) {
+		t.Fatalf("after the rewind: %v, want 410 Gone", ev)
+	}
+	if _, open := <-w.ResultChan(); open {
+		t.Fatal("the watch goes on after its error")
+	}
+
+	again, err := f.Watch(ctx, "/pods/", opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Stop()
+	update(ctx, t, f.Store, "/pods/ns/a", "other")
+	if ev := <-again.ResultChan(); ev.Type != watch.Modified || ev.Object.(*example.Pod).Labels["v"] != "other" {
+		t.Fatalf("watch again from %d: %v", kept, ev)
+	}
+	opts.ResourceVersion = strconv.FormatInt(lost, 10)
+	never, err := f.Watch(ctx, "/pods/", opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer never.Stop()
+	if ev := <-never.ResultChan(); !apierrors.IsResourceExpired(apierrors.FromObject(ev.Object)) {
+		t.Fatalf("watch from %d, which was taken back: %v", lost, ev)
+	}
+}
+
+// TestRewindBringsTTLsAndCountsBack: a key that expired after the revision is
+// there again, and expires again.
+func TestRewindBringsTTLsAndCountsBack(t *testing.T) {
+	ctx := t.Context()
+	c := newClock()
+	f := newFixture(t, setup{now: c.now})
+	if err := f.Create(ctx, "/pods/ns/brief", pod("/pods/ns/brief"), nil, 60); err != nil {
+		t.Fatal(err)
+	}
+	kept := f.db.Revision()
+	c.advance(time.Hour)
+	if err := f.db.Expire(ctx, c.now()); err != nil {
+		t.Fatal(err)
+	}
+	count := func() int64 {
+		st, err := f.Stats(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return st.ObjectCount
+	}
+	if n := count(); n != 0 {
+		t.Fatalf("%d keys after their time", n)
+	}
+	if err := f.db.Rewind(ctx, kept); err != nil {
+		t.Fatal(err)
+	}
+	if n := count(); n != 1 {
+		t.Fatalf("%d keys after the rewind, want 1", n)
+	}
+	if at, ok := f.db.NextExpiry(); !ok || !at.Equal(newClock().now().Add(time.Minute)) {
+		t.Fatalf("next expiry %v, %v", at, ok)
+	}
+	if err := errors.Join(f.db.Check(ctx), f.db.Expire(ctx, c.now()), f.db.Check(ctx)); err != nil {
+		t.Fatal(err)
+	}
+	if n := count(); n != 0 {
+		t.Fatalf("%d keys after their time", n)
+	}
+}
+
+// TestRestoreRefusesADamagedSnapshot and harms nothing.
+func TestRestoreRefusesADamagedSnapshot(t *testing.T) {
+	ctx := t.Context()
+	f := newFixture(t, setup{})
+	create(ctx, t, f.Store, "/pods/ns/a")
+	path := filepath.Join(t.TempDir(), "snapshot.db")
+	file, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.db.Save(ctx, file); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(file.Truncate(5000), file.Close()); err != nil {
+		t.Fatal(err)
+	}
+	before := f.db.Revision()
+	if err := f.db.Restore(ctx, path); !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), path) {
+		t.Errorf("restore: %v, want ErrCorrupt that names the file", err)
+	}
+	if err := f.db.Restore(ctx, filepath.Join(t.TempDir(), "none")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("restore of no file: %v", err)
+	}
+	if f.db.Revision() != before {
+		t.Errorf("revision %d, was %d", f.db.Revision(), before)
+	}
+	if err := f.db.Check(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestOpenUpgradesFormat1, which had no marks.
+func TestOpenUpgradesFormat1(t *testing.T) {
+	ctx := t.Context()
+	path := filepath.Join(t.TempDir(), "kubesim.db")
+	old := openDB(t, setup{path: path})
+	create(ctx, t, podStore(t, old, testCodec(t), nil), "/pods/ns/a")
+	rev := old.Revision()
+	closeDB(t, old)
+	bolt, err := bbolt.Open(path, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = bolt.Update(func(tx *bbolt.Tx) error {
+		return errors.Join(tx.DeleteBucket([]byte(bucketMarks)),
+			tx.Bucket([]byte(bucketMeta)).Put([]byte(metaFormat), beUint64(1)))
+	})
+	if err = errors.Join(err, bolt.Close()); err != nil {
+		t.Fatal(err)
+	}
+
+	db := openDB(t, setup{path: path})
+	if err := db.Check(ctx); err != nil || db.Revision() != rev {
+		t.Fatalf("revision %d, want %d: %v", db.Revision(), rev, err)
+	}
+}
