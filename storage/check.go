@@ -21,6 +21,7 @@ type checker struct {
 	current, compacted, pruned int64
 	problems                   []error
 	logged, indexed, timed     int
+	live                       int64
 }
 
 // Check verifies the invariants of the file: bbolt's pages; dense revisions;
@@ -31,10 +32,11 @@ func (db *DB) Check(ctx context.Context) error {
 	db.compacting.Lock()
 	defer db.compacting.Unlock()
 	err := db.view(func(tx *bbolt.Tx) error {
-		c := &checker{ctx: ctx, tx: tx}
-		c.current, c.compacted = bounds(tx)
-		c.pruned = parseInt64(tx.Bucket([]byte(bucketMeta)).Get([]byte(metaPruned)))
-		return c.run()
+		c := newChecker(ctx, tx)
+		if err := c.run(func(string) {}); err != nil || len(c.problems) == 0 {
+			return err
+		}
+		return fmt.Errorf("%w: %w", ErrCorrupt, errors.Join(c.problems...))
 	})
 	if errors.Is(err, ErrCorrupt) {
 		return explain(db.cfg.Path, err)
@@ -60,26 +62,43 @@ func (db *DB) checkShared() error {
 	return errors.Join(problems...)
 }
 
-func (c *checker) run() error {
-	if err := guard(func() error { return verifyAll(c.tx) }); err != nil {
-		return err
-	}
-	if c.pruned > c.compacted || c.compacted > c.current {
-		c.wrong("pruned %d, compacted %d, current %d are out of order", c.pruned, c.compacted, c.current)
-	}
-	for _, step := range []func(){c.log, c.index, c.ttl, c.stats, c.marks} {
+func newChecker(ctx context.Context, tx *bbolt.Tx) *checker {
+	c := &checker{ctx: ctx, tx: tx}
+	c.current, c.compacted = bounds(tx)
+	c.pruned = parseInt64(tx.Bucket([]byte(bucketMeta)).Get([]byte(metaPruned)))
+	return c
+}
+
+// run gathers problems. It tells progress what it looks at next.
+func (c *checker) run(progress func(what string)) error {
+	for _, step := range []struct {
+		what string
+		look func()
+	}{
+		{"bbolt's pages", c.pages}, {bucketMeta, c.meta}, {bucketLog, c.log}, {bucketIndex, c.index}, {bucketTTL, c.ttl}, {bucketStats, c.stats}, {bucketMarks, c.marks},
+	} {
 		if c.ctx.Err() != nil {
 			return c.ctx.Err()
 		}
-		step()
-	}
-	if c.logged != c.indexed {
-		c.wrong("%d records in the log, %d in the index", c.logged, c.indexed)
-	}
-	if len(c.problems) > 0 {
-		return fmt.Errorf("%w: %w", ErrCorrupt, errors.Join(c.problems...))
+		progress(step.what)
+		step.look()
 	}
 	return nil
+}
+
+func (c *checker) pages() {
+	for _, err := range bboltCheck(c.tx) {
+		c.wrong("%w", err)
+	}
+}
+
+func (c *checker) meta() {
+	if c.pruned > c.compacted || c.compacted > c.current {
+		c.wrong("pruned %d, compacted %d, current %d are out of order", c.pruned, c.compacted, c.current)
+	}
+	if err := verifyEntries(c.tx); err != nil {
+		c.wrong("%w", err)
+	}
 }
 
 func (c *checker) wrong(format string, args ...any) {
@@ -166,6 +185,9 @@ func (c *checker) index() {
 	if err != nil {
 		c.wrong("index: %w", err)
 	}
+	if c.logged != c.indexed {
+		c.wrong("%d records in the log, %d in the index", c.logged, c.indexed)
+	}
 }
 
 // ttl: the keys that expire are those whose newest version says so.
@@ -183,22 +205,27 @@ func (c *checker) ttl() {
 	if err != nil {
 		c.wrong("ttl: %w", err)
 	}
-	live := 0
+	expiring := 0
 	scan(c.tx, "", "", c.current, func(_ []byte, rev int64) bool {
+		c.live++
 		if r, err := decodeRecord(rev, log.Get(beUint64(rev))); err == nil && r.expiry != 0 {
-			live++
+			expiring++
 		}
 		return true
 	})
-	if live != c.timed {
-		c.wrong("%d keys expire, %d are in ttl", live, c.timed)
+	if expiring != c.timed {
+		c.wrong("%d keys expire, %d are in ttl", expiring, c.timed)
 	}
 }
 
 // marks: they are whole, of revisions that there are, and follow a full one.
 func (c *checker) marks() {
+	marks := c.tx.Bucket([]byte(bucketMarks))
+	if marks == nil {
+		return // the file is of format 1
+	}
 	based := false
-	err := c.tx.Bucket([]byte(bucketMarks)).ForEach(func(k, v []byte) error {
+	err := marks.ForEach(func(k, v []byte) error {
 		full, _, err := decodeMark(k, v)
 		if err != nil {
 			return err

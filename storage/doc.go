@@ -46,7 +46,7 @@
 //
 // # Caveats
 //
-// Open reads the whole file and verifies each record's checksum, unless the file
-// is large and was closed. bbolt's freelist is written on Close only; after a
+// Open reads the whole file: it verifies bbolt's pages, each record's checksum,
+// and that the buckets agree. bbolt's freelist is written on Close only; after a
 // crash Open rebuilds it.
 package storage

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"hash/fnv"
 	"io"
 	"io/fs"
@@ -15,70 +14,105 @@ import (
 )
 
 // Layout of bbolt's meta pages, of which there are two at the start of a file.
-// Source: internal/common in go.etcd.io/bbolt v1.5.0. A page begins with a
-// header of 16 bytes; a freelist page number of all ones says that the freelist
-// was not written.
+// Source: internal/common in go.etcd.io/bbolt v1.5.0. A freelist page number of
+// all ones says that the freelist was not written.
 const (
-	boltPageHeader = 16
 	boltMetaBytes  = 64
 	boltMagic      = 0xED0CDAED
 	boltNoFreelist = ^uint64(0)
 )
 
-// verifyBytesMax bounds the files that every Open verifies, some 100,000 Pods in
-// 0.15 s; a larger one is verified after a crash only.
-const verifyBytesMax = 64 << 20
-
-// boltMeta is the part of a meta page that inspect needs.
+// boltMeta is the part of a meta page that we need.
 type boltMeta struct {
-	pageSize, freelist, pages, txid uint64
+	pageSize, root, freelist, pages, txid uint64
 }
 
-// inspect looks at a file before bbolt maps it: a page beyond the end of a
-// truncated file would kill the process. It reports whether the file may be
-// opened without verifying it: it is fresh, or too large for that and closed
-// with its freelist written.
-func inspect(path string) (trusted bool, err error) {
-	f, err := os.Open(path)
+// fresh reports whether nothing was ever written to a file. A crash in the first
+// instant of a new cluster leaves an empty one.
+func fresh(path string) (bool, error) {
+	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return true, nil
 	}
-	if err != nil {
-		return false, err
-	}
-	defer f.Close()
-	m, metaErr := newestMeta(f)
-	info, err := f.Stat() // after the meta page: the file only grows
-	if err != nil {
-		return false, err
-	}
-	if info.Size() == 0 {
-		return true, nil
-	}
-	if metaErr != nil {
-		return false, metaErr
-	}
-	if want := int64(m.pages * m.pageSize); info.Size() < want {
-		return false, fmt.Errorf("it has %d bytes of %d: %w", info.Size(), want, ErrCorrupt)
-	}
-	return m.freelist != boltNoFreelist && m.pages*m.pageSize > verifyBytesMax, nil
+	return err == nil && info.Mode().IsRegular() && info.Size() == 0, err
 }
 
-// newestMeta returns the valid meta page with the higher transaction number.
-func newestMeta(f io.ReaderAt) (boltMeta, error) {
-	first, ok0 := readMeta(f, 0)
+// verify reads all of a file and returns an error if it is damaged. Nothing that
+// verify has passed makes bbolt panic.
+func verify(path string) error {
+	return readFile(path, func(f *os.File, m boltMeta, bolt *bbolt.DB) error {
+		if problems := walkPages(f, m); len(problems) > 0 {
+			return problems[0]
+		}
+		return bolt.View(func(tx *bbolt.Tx) error {
+			if laidOut, err := checkFormat(tx); err != nil || !laidOut {
+				return err
+			}
+			return verifyEntries(tx)
+		})
+	})
+}
+
+// readFile calls read with a file that is locked against writers, and with its
+// newest meta page. The file is not changed.
+func readFile(path string, read func(*os.File, boltMeta, *bbolt.DB) error) (err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	// bbolt reads no more than the meta pages yet. Somebody may be writing one.
+	if _, err := inspect(f, 1); err != nil {
+		return err
+	}
+	bolt, err := openFile(path, &bbolt.Options{ReadOnly: true, Timeout: lockWait})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, bolt.Close()) }()
+	// If one is damaged, it may have been the newest, and with it the last
+	// acknowledged writes would be lost unnoticed. A crash damages none: each lies
+	// within one sector of the disk.
+	m, err := inspect(f, 2)
+	if err != nil {
+		return err
+	}
+	return guard(func() error { return read(f, m, bolt) })
+}
+
+// inspect returns the newest of the meta pages, of which at least so many must be
+// valid, if the file is as long as that says.
+func inspect(f *os.File, valid int) (boltMeta, error) {
+	m, n := newestMeta(f)
+	if n < valid {
+		return m, fmt.Errorf("of its 2 meta pages %d are valid: %w", n, ErrCorrupt)
+	}
+	info, err := f.Stat() // after the meta page: the file only grows
+	if err != nil {
+		return m, err
+	}
+	if have := uint64(info.Size()) / m.pageSize; have < m.pages {
+		return m, fmt.Errorf("it has %d pages of %d: %w", have, m.pages, ErrCorrupt)
+	}
+	return m, nil
+}
+
+// newestMeta returns the valid meta page with the higher transaction number, and
+// how many are valid.
+func newestMeta(f io.ReaderAt) (newest boltMeta, valid int) {
+	first, ok := readMeta(f, 0)
 	size := int64(os.Getpagesize())
-	if ok0 {
-		size = int64(first.pageSize)
+	if ok {
+		newest, valid, size = first, 1, int64(first.pageSize)
 	}
-	second, ok1 := readMeta(f, size)
-	switch {
-	case !ok0 && !ok1:
-		return boltMeta{}, fmt.Errorf("neither of its two meta pages is valid: %w", ErrCorrupt)
-	case ok1 && (!ok0 || second.txid > first.txid):
-		return second, nil
+	second, ok := readMeta(f, size)
+	if ok {
+		valid++
+		if valid == 1 || second.txid > first.txid {
+			newest = second
+		}
 	}
-	return first, nil
+	return newest, valid
 }
 
 func readMeta(f io.ReaderAt, off int64) (boltMeta, bool) {
@@ -94,23 +128,11 @@ func readMeta(f io.ReaderAt, off int64) (boltMeta, bool) {
 	}
 	return boltMeta{
 		pageSize: uint64(e.Uint32(b[8:])),
+		root:     e.Uint64(b[16:]),
 		freelist: e.Uint64(b[32:]),
 		pages:    e.Uint64(b[40:]),
 		txid:     e.Uint64(b[48:]),
 	}, true
-}
-
-// verify reads all of a file, so that damage is an error here and not a fault on
-// the goroutine with which bbolt rebuilds its freelist.
-func verify(path string) (err error) {
-	bolt, err := openFile(path, &bbolt.Options{ReadOnly: true, Timeout: lockWait})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, bolt.Close()) }()
-	return guard(func() error {
-		return bolt.View(verifyAll)
-	})
 }
 
 // guard runs f; a panic over damaged pages is ErrCorrupt.
@@ -119,66 +141,112 @@ func guard(f func() error) (err error) {
 	return f()
 }
 
-// verifyAll looks for damage in every page of a file of our format.
-func verifyAll(tx *bbolt.Tx) error {
-	if laidOut, err := checkFormat(tx); err != nil || !laidOut {
-		return err
-	}
-	if err := verifyPages(tx); err != nil {
-		return err
-	}
-	return bboltCheck(tx)
-}
-
-// bboltCheck runs bbolt's own check. Call it after verifyPages: it works on a
+// bboltCheck runs bbolt's own check. Call it after walkPages: it works on a
 // goroutine of its own, on which a fault over a damaged page ends the process.
-func bboltCheck(tx *bbolt.Tx) error {
+func bboltCheck(tx *bbolt.Tx) []error {
 	var problems []error
 	for err := range tx.Check() {
 		if len(problems) < problemsMax {
 			problems = append(problems, fmt.Errorf("bbolt: %w: %w", err, ErrCorrupt))
 		}
 	}
-	return errors.Join(problems...)
+	return problems
 }
 
-// verifyPages reads every key and value, so that a fault happens here, and finds
-// each key again by seeking it, which reads the branch pages too.
-func verifyPages(tx *bbolt.Tx) error {
-	log := tx.Bucket([]byte(bucketLog))
-	return tx.ForEach(func(name []byte, b *bbolt.Bucket) error {
-		all, again := b.Cursor(), b.Cursor()
-		for k, v := all.First(); k != nil; k, v = all.Next() {
-			found, _ := again.Seek(k)
-			if !bytes.Equal(k, found) {
-				return fmt.Errorf("bucket %q: key %q is out of order: %w", name, k, ErrCorrupt)
-			}
-			if err := verifyEntry(log, string(name), k, v); err != nil {
-				return err
-			}
+// tally is what verifyEntries compares between the buckets.
+type tally struct {
+	logged, indexed   int
+	expiring, timed   int
+	lastRev, lastTime int64
+}
+
+// verifyEntries finds entries that were changed, and such as are gone, wherever
+// a reader would miss them: each record has its checksum, index and ttl are
+// compared with the log, and the log with the newest revision.
+func verifyEntries(tx *bbolt.Tx) error {
+	var t tally
+	for _, pass := range []func(*bbolt.Tx) error{t.log, t.index, t.ttl, verifyMarks} {
+		if err := pass(tx); err != nil {
+			return err
 		}
+	}
+	newest := tx.Bucket([]byte(bucketMeta)).Get([]byte(metaCurrent))
+	if len(newest) != 16 {
+		return fmt.Errorf("meta has no current revision: %w", ErrCorrupt)
+	}
+	current, compacted := bounds(tx)
+	stamp := parseInt64(newest[8:])
+	switch {
+	case t.logged != t.indexed:
+		return fmt.Errorf("%d records in the log, %d in the index: %w", t.logged, t.indexed, ErrCorrupt)
+	case t.expiring != t.timed:
+		return fmt.Errorf("%d keys expire, %d are in ttl: %w", t.expiring, t.timed, ErrCorrupt)
+	case t.lastRev > current, t.lastRev < current && current > max(compacted, firstRevision) && gapAt(tx, current).last != current:
+		return fmt.Errorf("the newest revision is %d, in the log %d: %w", current, t.lastRev, ErrCorrupt)
+	case t.lastRev == current && t.lastTime != stamp:
+		return fmt.Errorf("the time of revision %d is %d, in the log %d: %w", current, stamp, t.lastTime, ErrCorrupt)
+	}
+	return nil
+}
+
+func (t *tally) log(tx *bbolt.Tx) error {
+	return tx.Bucket([]byte(bucketLog)).ForEach(func(k, v []byte) error {
+		r, err := decodeRecord(parseInt64(k), v)
+		if err == nil {
+			t.logged++
+			t.lastRev, t.lastTime = r.rev, r.time
+		}
+		return err
+	})
+}
+
+// index: an entry tells what the log does. The versions of a key follow one
+// another, so the last of them is the newest.
+func (t *tally) index(tx *bbolt.Tx) error {
+	log := tx.Bucket([]byte(bucketLog)).Cursor()
+	var last []byte
+	var expires bool
+	count := func() {
+		if expires {
+			t.expiring++
+		}
+	}
+	err := tx.Bucket([]byte(bucketIndex)).ForEach(func(k, v []byte) error {
+		key, rev := splitIndexKey(k)
+		found, r := log.Seek(beUint64(rev))
+		if parseInt64(found) != rev || len(v) != 1 || len(r) < recordHeader || v[0] != r[4] || !bytes.Equal(key, peekKey(r)) || k[len(key)] != 0 {
+			return fmt.Errorf("index of %q at revision %d is not what the log says: %w", key, rev, ErrCorrupt)
+		}
+		if !bytes.Equal(key, last) {
+			count()
+		}
+		last, expires = key, peekExpiry(r) != 0
+		t.indexed++
+		return nil
+	})
+	count()
+	return err
+}
+
+func (t *tally) ttl(tx *bbolt.Tx) error {
+	log := tx.Bucket([]byte(bucketLog))
+	return tx.Bucket([]byte(bucketTTL)).ForEach(func(k, v []byte) error {
+		r := log.Get(v)
+		if len(r) < recordHeader || !bytes.Equal(k, ttlKey(peekExpiry(r), string(peekKey(r)))) {
+			return fmt.Errorf("ttl of %q is not what the log says: %w", k, ErrCorrupt)
+		}
+		t.timed++
 		return nil
 	})
 }
 
-// verifyEntry checks a log record's checksum, and that an index entry tells what
-// the log does.
-func verifyEntry(log *bbolt.Bucket, bucket string, k, v []byte) error {
-	switch bucket {
-	case bucketLog:
-		_, err := decodeRecord(parseInt64(k), v)
-		return err
-	case bucketIndex:
-		key, rev := splitIndexKey(k)
-		r := log.Get(beUint64(rev))
-		if len(v) != 1 || len(r) < recordHeader || v[0] != r[4] || !bytes.Equal(key, peekKey(r)) {
-			return fmt.Errorf("index of %q at revision %d is not what the log says: %w", key, rev, ErrCorrupt)
-		}
-	case bucketMarks:
+func verifyMarks(tx *bbolt.Tx) error {
+	marks := tx.Bucket([]byte(bucketMarks))
+	if marks == nil {
+		return nil // the file is of format 1
+	}
+	return marks.ForEach(func(k, v []byte) error {
 		_, _, err := decodeMark(k, v)
 		return err
-	default:
-		crc32.ChecksumIEEE(v)
-	}
-	return nil
+	})
 }

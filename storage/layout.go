@@ -142,6 +142,9 @@ func peekKey(b []byte) []byte {
 	return b[recordHeader : recordHeader+n]
 }
 
+// peekExpiry returns the expiry of an encoded record. Unit: Unix ns.
+func peekExpiry(b []byte) int64 { return parseInt64(b[21:]) }
+
 // peekTime returns the time of an encoded record. Unit: Unix ns.
 func peekTime(b []byte) int64 {
 	if len(b) < recordHeader {

@@ -27,6 +27,9 @@ const (
 	growBytes = 4 << 20
 )
 
+// recovery is what to do about a damaged file.
+const recovery = "restore a snapshot with 'kubesim snapshot restore NAME', or move the file away to start empty"
+
 // Open opens or creates the file. Its errors wrap ErrInUse, ErrNewerFormat,
 // ErrCorrupt, ErrReadOnly or ErrDiskFull and say what to do.
 func Open(cfg Config) (*DB, error) {
@@ -36,8 +39,8 @@ func Open(cfg Config) (*DB, error) {
 	if cfg.CacheBytes == 0 {
 		cfg.CacheBytes = DefaultCacheBytes
 	}
-	trusted, err := inspect(cfg.Path)
-	if err == nil && !trusted {
+	isNew, err := fresh(cfg.Path)
+	if err == nil && !isNew {
 		err = verify(cfg.Path)
 	}
 	if err != nil {
@@ -202,10 +205,10 @@ func explain(path string, err error) error {
 		return fmt.Errorf("storage: %s: %w: stop that process, or use another --data-dir", path, ErrInUse)
 	case errors.Is(err, ErrNewerFormat):
 		advice = "use that kubesim, or another --data-dir"
-	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
-		err, advice = fmt.Errorf("%w: %w", ErrCorrupt, err), "restore a snapshot, or move the file away to start empty"
 	case errors.Is(err, ErrCorrupt):
-		advice = "restore a snapshot, or move the file away to start empty"
+		advice = recovery
+	case isDamage(err):
+		err, advice = fmt.Errorf("%w: %w", ErrCorrupt, err), recovery
 	case errors.Is(err, fs.ErrNotExist):
 		advice = "create its directory first"
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
@@ -216,6 +219,16 @@ func explain(path string, err error) error {
 		return fmt.Errorf("storage: %s: %w", path, err)
 	}
 	return fmt.Errorf("storage: %s: %w: %s", path, err, advice)
+}
+
+// isDamage reports whether err says that the file is not as it was written.
+func isDamage(err error) bool {
+	for _, e := range []error{ErrCorrupt, berrors.ErrInvalid, berrors.ErrChecksum, berrors.ErrVersionMismatch} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 // diskFull also reads the text: bbolt does not wrap the error of a file that

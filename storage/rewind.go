@@ -76,9 +76,6 @@ func (db *DB) Rewind(ctx context.Context, rev int64) error {
 // Restore makes the state that of another file of our format, with its history.
 // Revisions go on above both. The rest is as for Rewind.
 func (db *DB) Restore(ctx context.Context, path string) error {
-	if _, err := inspect(path); err != nil {
-		return explain(path, err)
-	}
 	if err := verify(path); err != nil {
 		return explain(path, err)
 	}

@@ -1,0 +1,65 @@
+package storage
+
+import (
+	"context"
+	"os"
+
+	"go.etcd.io/bbolt"
+)
+
+// Report is what CheckFile found in a file.
+type Report struct {
+	Format int64
+	// Revision is the newest; history before Compacted is gone (0: it is not).
+	Revision, Compacted int64
+	// Keys are those that exist at Revision.
+	Keys int64
+	// Bytes is the length of the file.
+	Bytes int64
+	// Problems is what is wrong, at most 20 things; empty for a sound file. Each
+	// wraps ErrCorrupt.
+	Problems []error
+}
+
+// CheckFile verifies all that Open and DB.Check do, in a file that no server has
+// open, and does not change it. progress is told what is looked at next. The
+// error is that the file could not be checked; one about damage, ErrCorrupt,
+// comes with a Report and says what to do.
+func CheckFile(ctx context.Context, path string, progress func(what string)) (Report, error) {
+	var r Report
+	err := readFile(path, func(f *os.File, m boltMeta, bolt *bbolt.DB) error {
+		progress("pages")
+		if r.Problems = walkPages(f, m); len(r.Problems) > 0 {
+			return nil
+		}
+		info, err := f.Stat()
+		if err != nil {
+			return err
+		}
+		r.Bytes = info.Size()
+		return bolt.View(func(tx *bbolt.Tx) error { return r.check(ctx, tx, progress) })
+	})
+	switch {
+	case err == nil && len(r.Problems) > 0:
+		err = ErrCorrupt
+	case err == nil:
+		return r, nil
+	case len(r.Problems) == 0 && isDamage(err):
+		r.Problems = []error{err}
+		err = ErrCorrupt
+	}
+	return r, explain(path, err)
+}
+
+func (r *Report) check(ctx context.Context, tx *bbolt.Tx, progress func(what string)) error {
+	laidOut, err := checkFormat(tx)
+	if err != nil || !laidOut {
+		return err
+	}
+	c := newChecker(ctx, tx)
+	r.Format = parseInt64(tx.Bucket([]byte(bucketMeta)).Get([]byte(metaFormat)))
+	r.Revision, r.Compacted = c.current, c.compacted
+	err = c.run(progress)
+	r.Keys, r.Problems = c.live, c.problems
+	return err
+}
