@@ -37,12 +37,16 @@ bin/kubesim:
 bin/kubectl: go.mod
 	$(GO) build -trimpath -ldflags '-s -w $(release_ldflags)' -o $@ k8s.io/kubernetes/cmd/kubectl
 
+# A real etcd, for the tests of clusters that several servers share.
+bin/etcd: go.mod
+	$(GO) build -trimpath -ldflags '-s -w' -o $@ go.etcd.io/etcd/server/v3
+
 .PHONY: run
 run: bin/kubesim ## Start a cluster; ARGS='--clock auto --seed 7' passes flags; Ctrl-C ends it
 	@exec bin/kubesim serve $(ARGS)
 
 .PHONY: test
-test: bin/kubectl ## Everything that must hold: units, storage suites, e2e scripts; RACE=1 finds races, TESTFLAGS=-short is quick
+test: bin/kubectl bin/etcd ## Everything that must hold: units, storage suites, e2e scripts; RACE=1 finds races, TESTFLAGS=-short is quick
 	$(GO) test -vet=off -timeout 30m $(race) $(TESTFLAGS) ./...
 
 .PHONY: golden

@@ -8,7 +8,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -55,7 +54,10 @@ func (b *bootstrap) create(ctx context.Context, gr schema.GroupResource, obj Obj
 	if b.err != nil || b.local.exists(ctx, b.who, gr, obj.GetNamespace(), obj.GetName()) {
 		return
 	}
-	if _, err := b.local.Create(ctx, b.who, gr, obj); err != nil && !apierrors.IsAlreadyExists(err) {
+	_, err := b.local.Create(ctx, b.who, gr, obj)
+	// Another server of the cluster may begin at the same time. Where it was
+	// faster, the error need not be AlreadyExists: a Service's address is taken.
+	if err != nil && !b.local.exists(ctx, b.who, gr, obj.GetNamespace(), obj.GetName()) {
 		b.err = fmt.Errorf("%s %q: %w", gr, obj.GetName(), err)
 	}
 }

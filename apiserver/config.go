@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apiserver/pkg/storage"
 	"k8s.io/apiserver/pkg/storage/storagebackend/factory"
+	"k8s.io/client-go/tools/cache"
 
 	"github.com/kubesim-dev/kubesim/apiserver/registry"
 )
@@ -59,13 +60,19 @@ type Config struct {
 // StorageConfig describes one resource to the store.
 type StorageConfig struct {
 	// GroupResource names the resource; Prefix is its folder among the keys,
-	// with slashes at both ends.
+	// for example "/batch/jobs".
 	GroupResource schema.GroupResource
 	Prefix        string
 	// Codec encodes objects for the store and decodes them to internal types.
 	Codec runtime.Codec
 	// NewFunc and NewListFunc return empty objects.
 	NewFunc, NewListFunc func() runtime.Object
+	// KeyFunc, AttrFunc, Triggers and Indexers are what upstream's watch cache
+	// is configured with; a store that needs none may leave them alone.
+	KeyFunc  func(runtime.Object) (string, error)
+	AttrFunc storage.AttrFunc
+	Triggers storage.IndexerFuncs
+	Indexers *cache.Indexers
 }
 
 // Gate lets one write from outside into the cluster. In the modes in which

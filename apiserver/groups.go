@@ -80,8 +80,7 @@ type groups struct {
 	random        registry.Random
 	logs          registry.LogReader
 
-	ips   *registry.IPs
-	ports *portallocator.PortAllocator
+	numbers serviceNumbers
 }
 
 // provider is what upstream's registries offer for each group.
@@ -208,10 +207,10 @@ func (g *groups) services(to map[string]rest.Storage) error {
 	if err != nil {
 		return err
 	}
-	g.ips = registry.NewIPs(*cidr, g.random)
-	g.ports, err = portallocator.New(utilnet.PortRange{Base: nodePortFirst, Size: nodePortRangeSize},
-		func(limit int, _ string, _ int) (allocator.Interface, error) {
-			return registry.NewPorts(limit, g.random), nil
+	g.numbers = newServiceNumbers(*cidr, g.random)
+	ports, err := portallocator.New(utilnet.PortRange{Base: nodePortFirst, Size: nodePortRangeSize},
+		func(int, string, int) (allocator.Interface, error) {
+			return g.numbers.ports, nil
 		})
 	if err != nil {
 		return err
@@ -223,25 +222,10 @@ func (g *groups) services(to map[string]rest.Storage) error {
 	to["endpoints"] = endpoints
 	pods := to["pods"].(*podstore.REST)
 	services, status, _, err := servicestore.NewREST(g.options, core.IPv4Protocol,
-		map[core.IPFamily]ipallocator.Interface{core.IPv4Protocol: g.ips}, g.ports, nil, pods, nil)
+		map[core.IPFamily]ipallocator.Interface{core.IPv4Protocol: g.numbers.ips}, ports, nil, pods, nil)
 	if err != nil {
 		return err
 	}
 	to["services"], to["services/status"] = services, status
 	return nil
-}
-
-// keep marks what a Service holds as taken. Those that were there before this
-// server started are news to the allocators, the others are not.
-func (g *groups) keep(service *corev1.Service) {
-	for _, ip := range service.Spec.ClusterIPs {
-		if parsed := net.ParseIP(ip); parsed != nil && !g.ips.Has(parsed) {
-			_ = g.ips.Allocate(parsed)
-		}
-	}
-	for _, port := range service.Spec.Ports {
-		if port.NodePort != 0 && !g.ports.Has(int(port.NodePort)) {
-			_ = g.ports.Allocate(int(port.NodePort))
-		}
-	}
 }

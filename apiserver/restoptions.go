@@ -54,11 +54,12 @@ func (o *restOptions) GetRESTOptions(gr schema.GroupResource, _ runtime.Object) 
 }
 
 func (o *restOptions) decorate(config *storagebackend.ConfigForResource, prefix string,
-	_ func(obj runtime.Object) (string, error), newFunc, newListFunc func() runtime.Object,
-	_ storage.AttrFunc, _ storage.IndexerFuncs, _ *cache.Indexers) (storage.Interface, factory.DestroyFunc, error) {
+	keyFunc func(obj runtime.Object) (string, error), newFunc, newListFunc func() runtime.Object,
+	attrFunc storage.AttrFunc, triggers storage.IndexerFuncs, indexers *cache.Indexers) (storage.Interface, factory.DestroyFunc, error) {
 	inner, destroy, err := o.open(StorageConfig{
 		GroupResource: config.GroupResource, Prefix: prefix, Codec: config.Codec,
 		NewFunc: newFunc, NewListFunc: newListFunc,
+		KeyFunc: keyFunc, AttrFunc: attrFunc, Triggers: triggers, Indexers: indexers,
 	})
 	if err != nil {
 		return nil, nil, err

@@ -161,25 +161,28 @@ func (s *Server) Run(ctx context.Context) error {
 // Local returns the way to write without HTTP.
 func (s *Server) Local() *Local { return s.local }
 
+// Client is the API server's own client: it may do anything, and needs no port.
+func (s *Server) Client() kubernetes.Interface { return s.client }
+
 // Observe takes over one commit of the store: it fills the caches that
 // admission and authorization read, and returns the object in its external
 // version. It must be called in revision order. The result may share memory
 // with obj; neither may be changed.
 func (s *Server) Observe(gr schema.GroupResource, event watch.EventType, obj runtime.Object) (Object, error) {
-	external, err := externalize(obj)
+	external, err := External(obj)
 	if err != nil {
 		return nil, fmt.Errorf("apiserver: a commit of %s: %w", gr, err)
 	}
 	s.caches.observe(gr, event, external)
-	if service, ok := external.(*corev1.Service); ok && event == watch.Added {
-		s.groups.keep(service)
+	if service, ok := external.(*corev1.Service); ok {
+		s.groups.numbers.observe(event, service)
 	}
-	out, ok := external.(Object)
-	if !ok {
-		return nil, fmt.Errorf("apiserver: a commit of %s: %T has no metadata", gr, external)
-	}
-	return out, nil
+	return external, nil
 }
+
+// External returns an object of the store in its external version. The result
+// may share memory with obj; neither may be changed.
+func External(obj runtime.Object) (Object, error) { return externalObject(obj, nil) }
 
 func newLocal(admit admission.Interface, mapper runtime.EquivalentResourceRegistry, infos []genericapiserver.APIGroupInfo) *Local {
 	l := &Local{admit: admit, mapper: mapper, resources: map[schema.GroupResource]localResource{}}

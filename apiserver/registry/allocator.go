@@ -11,60 +11,84 @@ import (
 )
 
 // set is a set of numbers below max from which the cluster's randomness picks.
-// It is rebuilt from the stored Services when a server starts.
+// A number is taken while a request claims it, and as long as a stored Service
+// holds it.
 //
 // Deviation: upstream keeps IPAddress objects and a bitmap in the store; here
 // the Services themselves are the only record, and no repair loop is needed.
+// Two servers that share a cluster may give one number to two Services that
+// are created at the same moment.
 type set struct {
-	mu     sync.Mutex
-	random Random
-	max    int
-	taken  map[int]struct{}
+	mu            sync.Mutex
+	random        Random
+	max           int
+	claimed, held map[int]struct{}
 }
 
 func newSet(limit int, random Random) *set {
-	return &set{max: limit, random: random, taken: map[int]struct{}{}}
+	return &set{max: limit, random: random, claimed: map[int]struct{}{}, held: map[int]struct{}{}}
 }
 
+// take claims n, and reports whether it was free.
 func (s *set) take(n int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, used := s.taken[n]; used {
+	if s.used(n) {
 		return false
 	}
-	s.taken[n] = struct{}{}
+	s.claimed[n] = struct{}{}
 	return true
 }
 
-// takeAny takes a free number: a random one, or the next free after it.
+// takeAny claims a free number: a random one, or the next free after it.
 func (s *set) takeAny() (int, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.taken) >= s.max {
+	if s.free() <= 0 {
 		return 0, false
 	}
 	n := int(s.random.Uint64() % uint64(s.max))
-	for {
-		if _, used := s.taken[n]; !used {
-			s.taken[n] = struct{}{}
-			return n, true
-		}
+	for s.used(n) {
 		n = (n + 1) % s.max
 	}
+	s.claimed[n] = struct{}{}
+	return n, true
 }
 
+// release ends a claim. What a Service holds is free once it has let go of it.
 func (s *set) release(n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.taken, n)
+	delete(s.claimed, n)
+}
+
+// hold and drop follow what is stored: a Service has n, or has it no more.
+func (s *set) hold(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.claimed, n)
+	s.held[n] = struct{}{}
+}
+
+func (s *set) drop(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.held, n)
 }
 
 func (s *set) has(n int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, used := s.taken[n]
-	return used
+	return s.used(n)
 }
+
+func (s *set) used(n int) bool {
+	_, claimed := s.claimed[n]
+	_, held := s.held[n]
+	return claimed || held
+}
+
+func (s *set) free() int { return s.max - len(s.claimed) - len(s.held) }
 
 // Ports is upstream's allocator of node ports on the cluster's randomness.
 type Ports struct{ *set }
@@ -102,8 +126,15 @@ func (p Ports) Has(n int) bool { return p.has(n) }
 func (p Ports) Free() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.max - len(p.taken)
+	return p.free()
 }
+
+// Hold tells that a stored Service has port n of the range, Drop that it has it
+// no more.
+func (p Ports) Hold(n int) { p.hold(n) }
+
+// Drop is the inverse of Hold.
+func (p Ports) Drop(n int) { p.drop(n) }
 
 // Destroy implements allocator.Interface.
 func (p Ports) Destroy() {}
@@ -176,6 +207,21 @@ func (a *IPs) Release(ip net.IP) error {
 		a.set.release(n)
 	}
 	return nil
+}
+
+// Hold tells that a stored Service has the address, Drop that it has it no more.
+// What is outside of the range is nobody's concern.
+func (a *IPs) Hold(ip net.IP) {
+	if n, err := a.offset(ip); err == nil {
+		a.set.hold(n)
+	}
+}
+
+// Drop is the inverse of Hold.
+func (a *IPs) Drop(ip net.IP) {
+	if n, err := a.offset(ip); err == nil {
+		a.set.drop(n)
+	}
 }
 
 // ForEach implements ipallocator.Interface.

@@ -23,3 +23,11 @@ type backend interface {
 	// close releases everything; nothing else runs any more.
 	close()
 }
+
+// openBackend opens what the options ask for.
+func openBackend(ctx context.Context, c *Cluster) (backend, error) {
+	if len(c.options.Etcd.Servers) > 0 {
+		return openEtcd(ctx, c)
+	}
+	return openBolt(c)
+}

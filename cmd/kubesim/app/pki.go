@@ -20,9 +20,9 @@ import (
 )
 
 // pki is a cluster's certificate authority and what it has signed. The
-// authority and the key of the service-account tokens are kept in the data
-// directory; the serving certificate and the administrator's are made anew at
-// each start.
+// authority and the key of the service-account tokens are kept, in the data
+// directory or in etcd; the serving certificate and the administrator's are
+// made anew at each start.
 type pki struct {
 	ca     *x509.Certificate
 	caPEM  []byte
@@ -80,15 +80,19 @@ func openKey(path string) (*ecdsa.PrivateKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("key %s: %w", path, rootCause(err))
 	}
-	block, _ := pem.Decode(data)
-	if block == nil {
-		return nil, fmt.Errorf("key %s: it is no PEM file: remove the folder %s to make a new one", path, filepath.Dir(path))
-	}
-	key, err := x509.ParseECPrivateKey(block.Bytes)
+	key, err := parseKey(data)
 	if err != nil {
 		return nil, fmt.Errorf("key %s: %w: remove the folder %s to make a new one", path, err, filepath.Dir(path))
 	}
 	return key, nil
+}
+
+func parseKey(data []byte) (*ecdsa.PrivateKey, error) {
+	block, _ := pem.Decode(data)
+	if block == nil {
+		return nil, errors.New("it is no PEM file")
+	}
+	return x509.ParseECPrivateKey(block.Bytes)
 }
 
 func newKey(path string) (*ecdsa.PrivateKey, error) {
@@ -104,6 +108,45 @@ func newKey(path string) (*ecdsa.PrivateKey, error) {
 		return nil, fmt.Errorf("key %s: %w", path, rootCause(err))
 	}
 	return key, nil
+}
+
+// sharedPKI is what a pki keeps, in a form that several servers share. The names
+// are those of the files in a data directory.
+type sharedPKI struct {
+	Authority    string `json:"ca.crt"`
+	AuthorityKey string `json:"ca.key"`
+	TokenKey     string `json:"sa.key"`
+}
+
+// newSharedPKI makes an authority.
+func newSharedPKI(now time.Time) (s sharedPKI, err error) {
+	p := &pki{}
+	for _, key := range []struct {
+		to   **ecdsa.PrivateKey
+		text *string
+	}{{&p.caKey, &s.AuthorityKey}, {&p.tokens, &s.TokenKey}} {
+		if *key.to, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
+			return s, err
+		}
+		data, err := encodeKey(*key.to)
+		if err != nil {
+			return s, err
+		}
+		*key.text = string(data)
+	}
+	certificate, err := p.newCA(now)
+	s.Authority = string(certificate)
+	return s, err
+}
+
+// open reads what newSharedPKI has made, on this server or another.
+func (s sharedPKI) open() (*pki, error) {
+	p := &pki{caPEM: []byte(s.Authority)}
+	var errs [3]error
+	p.ca, errs[0] = parseCertificate(p.caPEM)
+	p.caKey, errs[1] = parseKey([]byte(s.AuthorityKey))
+	p.tokens, errs[2] = parseKey([]byte(s.TokenKey))
+	return p, errors.Join(errs[:]...)
 }
 
 func encodeKey(key *ecdsa.PrivateKey) ([]byte, error) {
@@ -166,7 +209,12 @@ func (p *pki) serving(ips []net.IP, now time.Time) (tls.Certificate, error) {
 // administrator is the kubeconfig's client certificate, as kubeadm's: a user
 // of the group that every authorizer lets do anything.
 func (p *pki) administrator(now time.Time) (certificate, key []byte, err error) {
-	signed, err := p.sign(template("kubernetes-admin", []string{"system:masters"}, now), x509.ExtKeyUsageClientAuth)
+	return p.client("kubernetes-admin", now)
+}
+
+// client is the certificate of a user who may do anything.
+func (p *pki) client(user string, now time.Time) (certificate, key []byte, err error) {
+	signed, err := p.sign(template(user, []string{"system:masters"}, now), x509.ExtKeyUsageClientAuth)
 	if err != nil {
 		return nil, nil, err
 	}

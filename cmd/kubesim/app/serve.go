@@ -20,6 +20,7 @@ import (
 // serveFlags are what serve's flags set.
 type serveFlags struct {
 	Options
+	storage string
 	mode    string
 	start   string
 	logFile string
@@ -34,11 +35,17 @@ func newServe(s streams) *cobra.Command {
 		Long: "Run a simulated cluster until interrupted.\n\n" +
 			"Prints one line with the kubeconfig to use once every node is Ready; logs and errors go to stderr.",
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return f.serve(cmd.Context(), s) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := f.completeStorage(cmd.Flags()); err != nil {
+				return usageError{err}
+			}
+			return f.serve(cmd.Context(), s)
+		},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.DataDir, "data-dir", "", "`directory` that keeps the cluster (default ~/.kubesim)")
 	flags.BoolVar(&f.Ephemeral, "ephemeral", false, "write nothing durably: faster, and gone when the machine crashes; without --data-dir gone at the end")
+	f.addStorage(flags)
 	flags.StringVar(&f.Listen, "listen", "127.0.0.1:6443", "`address` of the API; port 0 for any free one")
 	flags.StringVar(&f.Kubeconfig, "kubeconfig", "", "`file` to write the kubeconfig to (default DATA-DIR/kubeconfig)")
 	flags.StringVar(&f.mode, "clock", string(engine.Realtime), "how virtual time moves: realtime, auto (jumps over idle waits while work is under way) or manual")

@@ -41,13 +41,16 @@ type Options struct {
 	Nodes int
 	// Controllers selects reconcilers, in the syntax of kube-controller-manager.
 	Controllers []string
-	// CompactionInterval is how much history the store keeps, in virtual time.
-	// Zero for defaultCompactionInterval and at least historyMin revisions.
+	// CompactionInterval is how much history the store keeps, in virtual time; in
+	// etcd in wall time, where zero is upstream's default. Else zero is
+	// defaultCompactionInterval and at least historyMin revisions.
 	CompactionInterval time.Duration
 	// Authorization, TokenAuthFile and DisableAdmissionPlugins: as upstream.
 	Authorization           string
 	TokenAuthFile           string
 	DisableAdmissionPlugins []string
+	// Etcd says where the cluster lies if it does not lie in DataDir.
+	Etcd EtcdOptions
 	// Log receives the event log; nil for none.
 	Log io.Writer
 }
@@ -92,7 +95,7 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 	if c.dir, err = openDataDir(o.DataDir, o.Ephemeral); err != nil {
 		return nil, err
 	}
-	if c.backend, err = openBolt(c); err != nil {
+	if c.backend, err = openBackend(ctx, c); err != nil {
 		return nil, err
 	}
 	if c.keys, err = c.backend.keys(); err != nil {

@@ -1,0 +1,82 @@
+package apiserver
+
+import (
+	"net"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+
+	"github.com/kubesim-dev/kubesim/apiserver/registry"
+)
+
+// serviceNumbers are the cluster IPs and node ports that Services hold. The
+// Services in the store are their only record, whoever wrote them: this server,
+// an earlier one, or another that shares the cluster.
+type serviceNumbers struct {
+	ips   *registry.IPs
+	ports registry.Ports
+	held  map[types.UID]holding
+}
+
+// holding is what one Service holds.
+type holding struct {
+	ips   []net.IP
+	ports []int // of the range
+}
+
+func newServiceNumbers(cidr net.IPNet, random registry.Random) serviceNumbers {
+	return serviceNumbers{
+		ips:   registry.NewIPs(cidr, random),
+		ports: registry.NewPorts(nodePortRangeSize, random),
+		held:  map[types.UID]holding{},
+	}
+}
+
+// observe takes over one commit of a Service, in revision order. What the
+// Service keeps is never free in between.
+func (n serviceNumbers) observe(event watch.EventType, service *corev1.Service) {
+	before := n.held[service.UID]
+	delete(n.held, service.UID)
+	var now holding
+	if event != watch.Deleted {
+		now = holdingOf(service)
+		n.held[service.UID] = now
+	}
+	for _, ip := range now.ips {
+		n.ips.Hold(ip)
+	}
+	for _, ip := range before.ips {
+		if !slices.ContainsFunc(now.ips, ip.Equal) {
+			n.ips.Drop(ip)
+		}
+	}
+	for _, port := range now.ports {
+		n.ports.Hold(port)
+	}
+	for _, port := range before.ports {
+		if !slices.Contains(now.ports, port) {
+			n.ports.Drop(port)
+		}
+	}
+}
+
+func holdingOf(service *corev1.Service) holding {
+	var h holding
+	for _, address := range service.Spec.ClusterIPs {
+		if ip := net.ParseIP(address); ip != nil { // not of a headless Service
+			h.ips = append(h.ips, ip)
+		}
+	}
+	nodePorts := []int32{service.Spec.HealthCheckNodePort}
+	for _, port := range service.Spec.Ports {
+		nodePorts = append(nodePorts, port.NodePort)
+	}
+	for _, port := range nodePorts {
+		if port != 0 {
+			h.ports = append(h.ports, int(port)-nodePortFirst)
+		}
+	}
+	return h
+}

@@ -1,0 +1,201 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	genericrequest "k8s.io/apiserver/pkg/endpoints/request"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/leaderelection"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	"k8s.io/klog/v2"
+	"k8s.io/utils/ptr"
+
+	"github.com/kubesim-dev/kubesim/apiserver"
+	"github.com/kubesim-dev/kubesim/apiserver/registry"
+	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
+	"github.com/kubesim-dev/kubesim/storage"
+)
+
+// leaseName is the Lease, in kube-system, that the leader holds. Its holder is
+// the leader's address, "_", and the revision at which the leader started.
+const leaseName = "kubesim"
+
+// run implements backend. It stands for election again and again: a server that
+// has lost the lease goes on as one of those that do not lead.
+func (s *shared) run(ctx context.Context) error {
+	address, err := s.address()
+	if err != nil {
+		return err
+	}
+	for ctx.Err() == nil {
+		if err := s.campaign(ctx, fmt.Sprintf("%s_%d", address, s.start)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// campaign waits for the lease, leads one term, and returns when that is over.
+func (s *shared) campaign(ctx context.Context, identity string) error {
+	// The lease is held until the engine has stopped: so not ctx ends this.
+	standing, retire := context.WithCancel(context.WithoutCancel(ctx))
+	defer retire()
+	won := make(chan context.Context, 1)
+	elector, err := s.elector(identity, won)
+	if err != nil {
+		return err
+	}
+	lost := make(chan struct{})
+	go func() {
+		defer close(lost)
+		elector.Run(standing)
+	}()
+	select {
+	case lease := <-won:
+		term, end := context.WithCancel(ctx)
+		stop := context.AfterFunc(lease, end)
+		err = s.lead(term)
+		stop()
+		end()
+	case <-ctx.Done():
+	case <-lost:
+	}
+	retire()
+	<-lost
+	s.resign(standing, identity)
+	return err
+}
+
+// elector stands for election; won receives a context that lasts as long as the
+// lease.
+func (s *shared) elector(identity string, won chan<- context.Context) (*leaderelection.LeaderElector, error) {
+	o := s.c.options.Etcd
+	return leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
+		Name: leaseName,
+		Lock: &resourcelock.LeaseLock{
+			LeaseMeta:  metav1.ObjectMeta{Namespace: metav1.NamespaceSystem, Name: leaseName},
+			Client:     s.c.server.Client().CoordinationV1(),
+			LockConfig: resourcelock.ResourceLockConfig{Identity: identity},
+		},
+		LeaseDuration: o.LeaseDuration, RenewDeadline: o.RenewDeadline, RetryPeriod: o.RetryPeriod,
+		Callbacks: leaderelection.LeaderCallbacks{
+			OnStartedLeading: func(lease context.Context) { won <- lease },
+			OnStoppedLeading: func() {},
+		},
+	})
+}
+
+// resign gives the lease back, if this server holds it, so that the next one
+// need not wait for its end.
+//
+// Upstream's ReleaseOnCancel is not used: it takes the lease from whoever
+// holds it by then, and lets the engine run on while it tries.
+func (s *shared) resign(ctx context.Context, identity string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.c.options.Etcd.RetryPeriod)
+	defer cancel()
+	leases := s.c.server.Client().CoordinationV1().Leases(metav1.NamespaceSystem)
+	lease, err := leases.Get(ctx, leaseName, metav1.GetOptions{})
+	if err == nil && ptr.Deref(lease.Spec.HolderIdentity, "") == identity {
+		lease.Spec.HolderIdentity = ptr.To("")
+		_, err = leases.Update(ctx, lease, metav1.UpdateOptions{})
+	}
+	if err != nil { // then it ends by itself
+		klog.FromContext(ctx).Error(err, "The lease was not given back")
+	}
+}
+
+// lead runs engine, controllers and kubelets, all made anew, until ctx ends.
+func (s *shared) lead(ctx context.Context) error {
+	s.terms++
+	e, err := engine.New(engine.Config{
+		Seed: s.c.options.Seed, Stream: s.stream(), Mode: engine.Realtime, Speed: 1, Log: s.c.options.Log,
+	})
+	if err != nil {
+		return err
+	}
+	containers := &stream.Store{}
+	programs, err := s.c.register(e, containers)
+	if err != nil {
+		return err
+	}
+	defer programs.Close()
+	logs, err := stream.NewLogs(containers, e.Now)
+	if err != nil {
+		return err
+	}
+	stop, err := s.feed(ctx, e)
+	if err != nil {
+		return nil // the lease was lost meanwhile
+	}
+	defer stop()
+	s.logs.Store(ptr.To[registry.LogReader](logs))
+	defer s.logs.Store(nil)
+	if err := e.Run(ctx); ctx.Err() == nil {
+		return err
+	}
+	return nil
+}
+
+// feed joins etcd to the engine. While etcd does not answer it tries again; the
+// lease is lost if that takes too long.
+func (s *shared) feed(ctx context.Context, e *engine.Engine) (stop func(), err error) {
+	err = wait.PollUntilContextCancel(ctx, s.c.options.Etcd.RetryPeriod, true, func(ctx context.Context) (bool, error) {
+		stop, err = s.db.Observe(ctx, func(commit storage.Commit, replayed bool) {
+			obj, err := apiserver.External(commit.Object)
+			if err != nil {
+				s.c.fail(err)
+				return
+			}
+			e.Deliver(engine.Commit{
+				Revision: commit.Revision, Type: commit.Type, Resource: engine.ResourceOf(commit.Resource), Object: obj, Replayed: replayed,
+			})
+		})
+		if err != nil {
+			klog.FromContext(ctx).Error(err, "The engine waits for etcd")
+		}
+		return err == nil, nil
+	})
+	return stop, err
+}
+
+// leaderLogs reads the logs of containers where they are: here, or at the
+// leader, whichever server was asked.
+type leaderLogs struct{ s *shared }
+
+// forwarder is the user as whom one server asks another.
+const forwarder = "system:kubesim:forwarder"
+
+// Logs implements registry.LogReader.
+func (l leaderLogs) Logs(ctx context.Context, namespace, name string, opts *corev1.PodLogOptions) (io.ReadCloser, error) {
+	if here := l.s.logs.Load(); here != nil {
+		return (*here).Logs(ctx, namespace, name, opts)
+	}
+	lease, err := l.s.c.server.Client().CoordinationV1().Leases(metav1.NamespaceSystem).Get(ctx, leaseName, metav1.GetOptions{})
+	if err != nil {
+		return nil, err
+	}
+	leader, _, _ := strings.Cut(ptr.Deref(lease.Spec.HolderIdentity, ""), "_")
+	// Two servers that each believe that the other leads do not ask for ever.
+	u, _ := genericrequest.UserFrom(ctx)
+	if leader == "" || u != nil && u.GetName() == forwarder {
+		return nil, apierrors.NewServiceUnavailable("no kubesim server leads this cluster at the moment, so that no container runs: try again in some seconds")
+	}
+	client, err := kubernetes.NewForConfig(&rest.Config{Host: "https://" + leader, TLSClientConfig: l.s.forward})
+	if err != nil {
+		return nil, err
+	}
+	log, err := client.CoreV1().Pods(namespace).GetLogs(name, opts).Stream(ctx)
+	if err != nil && apierrors.ReasonForError(err) == metav1.StatusReasonUnknown {
+		err = apierrors.NewServiceUnavailable(fmt.Sprintf("the kubesim server at %s, which runs the containers, does not answer: %v", leader, err))
+	}
+	return log, err
+}

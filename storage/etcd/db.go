@@ -1,0 +1,125 @@
+package etcd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+	"sync"
+	"time"
+
+	"go.etcd.io/etcd/client/pkg/v3/transport"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+	"k8s.io/apiserver/pkg/storage/storagebackend"
+	"k8s.io/apiserver/pkg/storage/storagebackend/factory"
+)
+
+// Config is what Open needs.
+type Config struct {
+	// Servers are the URLs of etcd's members.
+	Servers []string
+	// Prefix begins every key, for example "/registry".
+	Prefix string
+	// CAFile, CertFile and KeyFile secure the connection; empty for none.
+	CAFile, CertFile, KeyFile string
+	// CompactionInterval is how much history is kept, in wall time.
+	CompactionInterval time.Duration
+	// OnFatal is called when commits may have been missed: observers cannot be
+	// told the truth any more, and the process should exit. Required.
+	OnFatal func(error)
+}
+
+func (c *Config) validate() error {
+	var errs []error
+	if len(c.Servers) == 0 {
+		errs = append(errs, errors.New("etcd: Config.Servers is empty: want the URLs of etcd's members"))
+	}
+	if c.Prefix == "" {
+		errs = append(errs, errors.New("etcd: Config.Prefix is empty: want for example /registry"))
+	}
+	if c.OnFatal == nil {
+		errs = append(errs, errors.New("etcd: Config.OnFatal is nil"))
+	}
+	return errors.Join(errs...)
+}
+
+// DB is a connection to one cluster's keys.
+type DB struct {
+	cfg    Config
+	client *clientv3.Client
+	root   string // the prefix, with slashes at both ends
+
+	// mu orders observers.
+	mu        sync.Mutex
+	resources []resource
+	observers []*observer
+	seen      int64         // what observers have seen
+	moved     chan struct{} // closed when seen moves
+	destroy   []factory.DestroyFunc
+
+	following bool
+	stop      context.CancelFunc
+	stopped   chan struct{} // closed when nothing is followed any more
+}
+
+// dialTimeout bounds how long Open waits for an answer. Unit: wall time.
+const dialTimeout = 5 * time.Second
+
+// Open connects to etcd. It fails if no member answers.
+func Open(ctx context.Context, cfg Config) (*DB, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	client, err := connect(&cfg)
+	if err != nil {
+		return nil, fmt.Errorf("etcd at %s: %w", strings.Join(cfg.Servers, ", "), err)
+	}
+	db := &DB{cfg: cfg, client: client, root: strings.TrimSuffix(path.Join("/", cfg.Prefix), "/") + "/", moved: make(chan struct{})}
+	asked, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	if _, err := client.Get(asked, db.root+own+"/revision"); err != nil {
+		_ = client.Close() // the first error is the one that counts
+		return nil, fmt.Errorf("etcd at %s does not answer: %w: start it, or name other members with --etcd-servers", strings.Join(cfg.Servers, ", "), err)
+	}
+	return db, nil
+}
+
+func connect(cfg *Config) (*clientv3.Client, error) {
+	c := clientv3.Config{Endpoints: cfg.Servers, DialTimeout: dialTimeout, Logger: zap.NewNop()}
+	if cfg.CAFile != "" || cfg.CertFile != "" || cfg.KeyFile != "" {
+		info := transport.TLSInfo{TrustedCAFile: cfg.CAFile, CertFile: cfg.CertFile, KeyFile: cfg.KeyFile}
+		var err error
+		if c.TLS, err = info.ClientConfig(); err != nil {
+			return nil, err
+		}
+	}
+	return clientv3.New(c)
+}
+
+// backendConfig is upstream's form of the configuration.
+func (db *DB) backendConfig() storagebackend.Config {
+	c := storagebackend.NewDefaultConfig(db.cfg.Prefix, nil)
+	c.Transport.ServerList = db.cfg.Servers
+	c.Transport.TrustedCAFile, c.Transport.CertFile, c.Transport.KeyFile = db.cfg.CAFile, db.cfg.CertFile, db.cfg.KeyFile
+	if db.cfg.CompactionInterval != 0 {
+		c.CompactionInterval = db.cfg.CompactionInterval
+	}
+	return *c
+}
+
+// Close ends watches, observers and connections.
+func (db *DB) Close() error {
+	db.mu.Lock()
+	following, destroy := db.following, db.destroy
+	db.mu.Unlock()
+	if following {
+		db.stop()
+		<-db.stopped
+	}
+	for _, f := range destroy {
+		f()
+	}
+	return db.client.Close()
+}

@@ -1,0 +1,129 @@
+package etcd
+
+import (
+	"context"
+	"errors"
+	"path"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apiserver/pkg/registry/generic"
+	genericregistry "k8s.io/apiserver/pkg/registry/generic/registry"
+	k8sstorage "k8s.io/apiserver/pkg/storage"
+	"k8s.io/apiserver/pkg/storage/etcd3"
+	"k8s.io/apiserver/pkg/storage/storagebackend/factory"
+	"k8s.io/client-go/tools/cache"
+)
+
+// ResourceConfig describes one resource. The fields are those of upstream's
+// generic.StorageDecorator.
+type ResourceConfig struct {
+	GroupResource schema.GroupResource
+	// Prefix is the resource's folder below Config.Prefix, for example
+	// "/batch/jobs".
+	Prefix               string
+	Codec                runtime.Codec
+	NewFunc, NewListFunc func() runtime.Object
+	KeyFunc              func(runtime.Object) (string, error)
+	AttrFunc             k8sstorage.AttrFunc
+	Triggers             k8sstorage.IndexerFuncs
+	Indexers             *cache.Indexers
+	// Uncached resources are read from etcd each time: those that are written
+	// much and read little, as upstream has it for Events.
+	Uncached bool
+}
+
+// resource is what an observer needs to know to read a key.
+type resource struct {
+	name    schema.GroupResource
+	root    string // of its keys, with slashes at both ends
+	newFunc func() runtime.Object
+	decoder etcd3.Decoder
+}
+
+// Resource opens upstream's store of one resource. Every resource must be open
+// before the first Observe.
+func (db *DB) Resource(cfg ResourceConfig) (k8sstorage.Interface, factory.DestroyFunc, error) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if db.following {
+		return nil, nil, errors.New("etcd: resource " + cfg.GroupResource.String() + " is opened after the first Observe")
+	}
+	decorate := genericregistry.StorageWithCacher()
+	if cfg.Uncached {
+		decorate = generic.UndecoratedStorage
+	}
+	config := db.backendConfig()
+	config.Codec = cfg.Codec
+	inner, destroy, err := decorate(config.ForResource(cfg.GroupResource), cfg.Prefix, cfg.KeyFunc,
+		cfg.NewFunc, cfg.NewListFunc, cfg.AttrFunc, cfg.Triggers, cfg.Indexers)
+	if err != nil {
+		return nil, nil, err
+	}
+	db.destroy = append(db.destroy, destroy)
+	r := resource{
+		name: cfg.GroupResource, root: path.Join(db.root, cfg.Prefix) + "/",
+		newFunc: cfg.NewFunc, decoder: etcd3.NewDefaultDecoder(cfg.Codec, inner.Versioner()),
+	}
+	// Events of both groups lie in one folder.
+	if _, twice := db.find(r.root); !twice {
+		db.resources = append(db.resources, r)
+	}
+	return &observed{Interface: inner, db: db}, destroy, nil
+}
+
+// find returns the resource that key belongs to.
+func (db *DB) find(key string) (resource, bool) {
+	for _, r := range db.resources {
+		if strings.HasPrefix(key, r.root) {
+			return r, true
+		}
+	}
+	return resource{}, false
+}
+
+// observed is upstream's store; a write to it returns when this server's
+// observers have seen it. So a client's second request meets caches that know
+// of the first, and each step of the engine sees what the one before wrote.
+type observed struct {
+	k8sstorage.Interface
+	db *DB
+}
+
+// Create implements storage.Interface.
+func (o *observed) Create(ctx context.Context, key string, obj, out runtime.Object, ttl uint64) error {
+	if err := o.Interface.Create(ctx, key, obj, out, ttl); err != nil {
+		return err
+	}
+	o.await(ctx, out)
+	return nil
+}
+
+// Delete implements storage.Interface.
+func (o *observed) Delete(ctx context.Context, key string, out runtime.Object, preconditions *k8sstorage.Preconditions,
+	validate k8sstorage.ValidateObjectFunc, cached runtime.Object, opts k8sstorage.DeleteOptions) error {
+	if err := o.Interface.Delete(ctx, key, out, preconditions, validate, cached, opts); err != nil {
+		return err
+	}
+	o.await(ctx, out)
+	return nil
+}
+
+// GuaranteedUpdate implements storage.Interface.
+func (o *observed) GuaranteedUpdate(ctx context.Context, key string, out runtime.Object, ignoreNotFound bool,
+	preconditions *k8sstorage.Preconditions, tryUpdate k8sstorage.UpdateFunc, cached runtime.Object) error {
+	if err := o.Interface.GuaranteedUpdate(ctx, key, out, ignoreNotFound, preconditions, tryUpdate, cached); err != nil {
+		return err
+	}
+	o.await(ctx, out)
+	return nil
+}
+
+// await waits for the revision that a write has put on out. Whatever happens
+// meanwhile, the write has been made: there is no error to return.
+func (o *observed) await(ctx context.Context, out runtime.Object) {
+	if rev, err := o.Versioner().ObjectResourceVersion(out); err == nil {
+		o.db.await(ctx, int64(rev))
+	}
+}

@@ -1,0 +1,51 @@
+package etcd
+
+import (
+	"context"
+	"fmt"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+// own is the folder of keys that are no objects.
+const own = "kubesim"
+
+// Once returns the value of name, which is the same for all servers at all
+// times: the first that asks makes it.
+func (db *DB) Once(ctx context.Context, name string, value func() ([]byte, error)) ([]byte, error) {
+	key := db.root + own + "/" + name
+	found, err := db.client.Get(ctx, key)
+	if err != nil {
+		return nil, fmt.Errorf("etcd: read %s: %w", key, err)
+	}
+	if len(found.Kvs) > 0 {
+		return found.Kvs[0].Value, nil
+	}
+	proposed, err := value()
+	if err != nil {
+		return nil, err
+	}
+	// Another server may have been faster.
+	done, err := db.client.Txn(ctx).
+		If(clientv3.Compare(clientv3.CreateRevision(key), "=", 0)).
+		Then(clientv3.OpPut(key, string(proposed))).
+		Else(clientv3.OpGet(key)).Commit()
+	if err != nil {
+		return nil, fmt.Errorf("etcd: write %s: %w", key, err)
+	}
+	if done.Succeeded {
+		return proposed, nil
+	}
+	return done.Responses[0].GetResponseRange().Kvs[0].Value, nil
+}
+
+// NewRevision returns a number that it returns to nobody else, on no server:
+// the revision of a write.
+func (db *DB) NewRevision(ctx context.Context) (int64, error) {
+	key := db.root + own + "/revision"
+	done, err := db.client.Put(ctx, key, "")
+	if err != nil {
+		return 0, fmt.Errorf("etcd: write %s: %w", key, err)
+	}
+	return done.Header.Revision, nil
+}
