@@ -226,7 +226,7 @@ func (m *machine) mark(rt *rapid.T) {
 	last := len(m.model.marks) - 1
 	text := strconv.Itoa(int(m.rev())) + ";"
 	full := m.model.marks[last] == "" || rapid.Bool().Draw(rt, "full")
-	m.db.Mark([]byte(text), full)
+	m.db.Mark(m.rev(), []byte(text), full)
 	if !full {
 		text = m.model.marks[last] + text
 	}
@@ -239,7 +239,7 @@ func (m *machine) readMarks(rt *rapid.T) {
 		rt.Fatal(err)
 	}
 	rev := rapid.Int64Range(max(m.floor, 1), m.rev()).Draw(rt, "marks of")
-	marks, _, err := m.db.Marks(rev)
+	marks, _, err := m.db.Marks(rev, nil)
 	if got := string(bytes.Join(marks, nil)); err != nil || got != m.model.marks[rev] {
 		rt.Fatalf("marks of %d: %v, %q, want %q", rev, err, got, m.model.marks[rev])
 	}
@@ -327,7 +327,7 @@ func TestHistoryIsThatOfTheModel(t *testing.T) {
 func (m *machine) replay(rt *rapid.T) {
 	got := map[string]string{}
 	var revs []int64
-	err := m.db.Replay(func(c Commit) error {
+	err := m.db.Replay(m.rev(), func(c Commit) error {
 		got[c.Key] = describe(c.Object.(*example.Pod))
 		revs = append(revs, c.Revision)
 		return nil

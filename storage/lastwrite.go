@@ -13,3 +13,6 @@ func (db *DB) LastWrite() time.Time {
 	}
 	return time.Unix(0, db.stamp).UTC()
 }
+
+// Compacted returns the revision below which history is gone.
+func (db *DB) Compacted() int64 { return db.compacted.Load() }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"slices"
 
 	"go.etcd.io/bbolt"
 )
@@ -21,25 +22,27 @@ type mark struct {
 	full bool
 }
 
-// Mark keeps data with the newest revision: the state of the engine that goes
-// with it, of which the DB knows nothing. A mark that is not full only says what
-// has changed since the one before. It goes to the file with the next commit, at
-// the latest on Close; a crash before that loses it, never the ones before it.
-func (db *DB) Mark(data []byte, full bool) {
+// Mark keeps data with revision rev: the state of the engine that goes with it,
+// of which the DB knows nothing. A mark that is not full only says what has changed
+// since the one before. Revisions must not go back from one mark to the next. A
+// mark goes to the file with the next commit, at the latest on Close; a crash
+// before that loses it, never the ones before it.
+func (db *DB) Mark(rev int64, data []byte, full bool) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
-	if db.rev != db.markRev {
-		db.markRev, db.markSeq = db.rev, 0
+	if rev > db.markRev {
+		db.markRev, db.markSeq = rev, 0
 	}
 	db.markSeq++
-	key := binary.BigEndian.AppendUint32(beUint64(db.rev), db.markSeq)
+	key := binary.BigEndian.AppendUint32(beUint64(db.markRev), db.markSeq)
 	db.marks = append(db.marks, mark{key: key, data: data, full: full})
 }
 
 // Marks returns what the state at revision rev is made of: the newest full mark
 // at or before it and those that followed, oldest first, and the revision of the
-// last. It returns none if there is no full one. Only what is in the file counts.
-func (db *DB) Marks(rev int64) (marks [][]byte, at int64, err error) {
+// last. Those at the end that skip, if it is not nil, reports true for are left
+// out. It returns none if there is no full one. Only what is in the file counts.
+func (db *DB) Marks(rev int64, skip func(data []byte) bool) (marks [][]byte, at int64, err error) {
 	err = db.view(func(tx *bbolt.Tx) error {
 		c := tx.Bucket([]byte(bucketMarks)).Cursor()
 		k, v := c.Seek(beUint64(rev + 1))
@@ -48,13 +51,16 @@ func (db *DB) Marks(rev int64) (marks [][]byte, at int64, err error) {
 		} else {
 			k, v = c.Prev()
 		}
-		if k != nil {
-			at = parseInt64(k)
-		}
 		for ; k != nil; k, v = c.Prev() {
 			full, data, err := decodeMark(k, v)
 			if err != nil {
 				return err
+			}
+			if len(marks) == 0 {
+				if skip != nil && skip(data) {
+					continue
+				}
+				at = parseInt64(k)
 			}
 			marks = append(marks, bytes.Clone(data))
 			if full {
@@ -64,9 +70,7 @@ func (db *DB) Marks(rev int64) (marks [][]byte, at int64, err error) {
 		marks, at = nil, 0
 		return nil
 	})
-	for i, j := 0, len(marks)-1; i < j; i, j = i+1, j-1 {
-		marks[i], marks[j] = marks[j], marks[i]
-	}
+	slices.Reverse(marks)
 	if err != nil {
 		return nil, 0, explain(db.cfg.Path, err)
 	}

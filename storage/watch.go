@@ -233,24 +233,28 @@ func (s *Store) history(tx *bbolt.Tx, after, upTo int64, match func(key string) 
 		if !match(string(peekKey(v))) {
 			continue
 		}
-		r := s.db.cache.get(parseInt64(k))
-		if r == nil {
-			var err error
-			if r, err = decodeRecord(parseInt64(k), v); err != nil {
-				return nil, err
-			}
-		}
-		ch := change{store: s, rec: r}
-		if r.prevRev != 0 {
-			prev, err := s.db.version(tx, r.key, r.prevRev)
-			if err != nil {
-				return nil, err
-			}
-			ch.prev = prev
+		ch, err := s.changeAt(tx, parseInt64(k), v)
+		if err != nil {
+			return nil, err
 		}
 		out = append(out, ch)
 	}
 	return out, nil
+}
+
+// changeAt returns the change of revision rev, whose record is v.
+func (s *Store) changeAt(tx *bbolt.Tx, rev int64, v []byte) (ch change, err error) {
+	r := s.db.cache.get(rev)
+	if r == nil {
+		if r, err = decodeRecord(rev, v); err != nil {
+			return ch, err
+		}
+	}
+	ch = change{store: s, rec: r}
+	if r.prevRev != 0 {
+		ch.prev, err = s.db.version(tx, r.key, r.prevRev)
+	}
+	return ch, err
 }
 
 func (w *watcher) matches(key string) bool {

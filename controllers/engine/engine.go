@@ -25,8 +25,17 @@ type Config struct {
 	// Speed is how many virtual seconds pass in one second of Realtime. It
 	// must be positive.
 	Speed float64
+	// Paused: time stands still at first.
+	Paused bool
 	// Log receives the event log; nil for none.
 	Log io.Writer
+	// Build names the program: a checkpoint of another build is used with
+	// caution, see Restore.
+	Build string
+	// Mark, if set, receives the engine's state at settled instants, with the
+	// revision of the last commit that it includes; if not full, what has changed
+	// since the one before. With them an engine goes on, see Restore.
+	Mark func(revision int64, state []byte, full bool)
 	// StepsMax bounds the steps at one instant; more than that many are two
 	// reconcilers that undo each other. Zero means stepsMaxDefault.
 	StepsMax int
@@ -87,11 +96,15 @@ type Engine struct {
 	log         *eventLog
 	reconcilers []Reconciler
 	eventNames  *eventNames
+	recorders   []*Recorder
+	memories    *memories
 	byName      map[string]Reconciler
 
 	// Of the engine's goroutine alone.
 	steps int
-	spare []arrival
+	// revision is that of the newest commit in the View.
+	revision int64
+	spare    []arrival
 
 	// mu guards what follows; cond tells of every change to it.
 	mu   sync.Mutex
@@ -130,6 +143,9 @@ func New(cfg Config) (*Engine, error) {
 		log:    &eventLog{w: cfg.Log},
 		byName: map[string]Reconciler{},
 	}
+	e.memories = newMemories()
+	e.queue.touch = e.memories.touch
+	e.clock.paused = cfg.Paused
 	e.cond = sync.NewCond(&e.mu)
 	e.now = e.clock.now()
 	return e, nil
@@ -263,7 +279,7 @@ func (e *Engine) settle(ctx context.Context) error {
 		it, ok := e.queue.pop(e.now)
 		if !ok {
 			e.noteNext()
-			return nil
+			return e.mark()
 		}
 		if err := ctx.Err(); err != nil {
 			return err

@@ -76,6 +76,7 @@ func (e *Engine) take(a *arrival) {
 		e.queue.hasten(*a.poke, e.now)
 		return
 	}
+	e.revision = max(e.revision, a.Revision)
 	if !a.Replayed {
 		e.log.commit(a)
 	}

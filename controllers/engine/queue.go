@@ -29,12 +29,15 @@ type queue struct {
 	chores itemHeap
 	seq    int64
 	work   int
+	// touch is told of every key whose wake is set.
+	touch func(Key)
 }
 
-func newQueue() *queue { return &queue{items: map[Key]*item{}} }
+func newQueue() *queue { return &queue{items: map[Key]*item{}, touch: func(Key) {}} }
 
 // schedule replaces the key's wake.
 func (q *queue) schedule(key Key, wake Wake) {
+	q.touch(key)
 	it, ok := q.items[key]
 	if !ok {
 		if wake.At.IsZero() {
@@ -50,10 +53,23 @@ func (q *queue) schedule(key Key, wake Wake) {
 	}
 	q.seq++
 	it.seq, it.wake = q.seq, wake
+	q.push(it)
+}
+
+func (q *queue) push(it *item) {
 	heap.Push(q.heapOf(it), it)
-	if wake.Kind == Work {
+	if it.wake.Kind == Work {
 		q.work++
 	}
+}
+
+// put queues an item as it is, in place of the one of its key.
+func (q *queue) put(it *item) {
+	if old, ok := q.items[it.key]; ok {
+		q.remove(old)
+	}
+	q.items[it.key] = it
+	q.push(it)
 }
 
 // hasten makes the key due at the instant at, unless it is due by then.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/binary"
+	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
 	"sync"
@@ -16,6 +17,7 @@ import (
 type Random struct {
 	mu   sync.Mutex
 	seed uint64
+	pcg  *rand.PCG
 	rand *rand.Rand
 }
 
@@ -23,7 +25,29 @@ type Random struct {
 // cluster: a server that starts again on its data passes the store's revision,
 // so that no name or UID of an earlier run comes back.
 func NewRandom(seed, stream uint64) *Random {
-	return &Random{seed: seed, rand: rand.New(rand.NewPCG(seed, stream))}
+	pcg := rand.NewPCG(seed, stream)
+	return &Random{seed: seed, pcg: pcg, rand: rand.New(pcg)}
+}
+
+// state returns where in its sequence the source is.
+func (r *Random) state() []byte {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	b, err := r.pcg.MarshalBinary()
+	if err != nil {
+		panic(fmt.Sprintf("engine: the state of a PCG: %v", err)) // it cannot fail
+	}
+	return b
+}
+
+// setState goes back to where state was taken.
+func (r *Random) setState(b []byte) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.pcg.UnmarshalBinary(b); err != nil {
+		return fmt.Errorf("engine: the state of the random source: %w", err)
+	}
+	return nil
 }
 
 // Uint64 returns the next number.

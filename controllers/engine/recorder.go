@@ -45,10 +45,21 @@ func (e *Engine) NewRecorder(api API, who Identity, source Source) *Recorder {
 	if e.eventNames == nil {
 		e.eventNames = &eventNames{}
 	}
-	return &Recorder{
+	r := &Recorder{
 		api: api, who: who, now: e.Now, names: e.eventNames,
 		source:     corev1.EventSource{Component: source.Component, Host: source.Host},
 		correlator: record.NewEventCorrelatorWithOptions(record.CorrelatorOptions{Clock: passive{e}}),
+	}
+	e.recorders = append(e.recorders, r)
+	return r
+}
+
+// recall takes an Event of an earlier run over, if it is the recorder's own: the
+// next equal one is counted up. What the correlator knows besides, which of them
+// are alike and how many there were, starts anew.
+func (r *Recorder) recall(event *corev1.Event) {
+	if event.Source == r.source {
+		r.correlator.UpdateState(event)
 	}
 }
 

@@ -33,9 +33,9 @@ func (r *Reconciler) apply(ctx context.Context, job *batchv1.Job, m memory, p pl
 	if err != nil {
 		return engine.Wake{}, err
 	}
-	m.backoff = p.Backoff
-	if m.creationFailures++; missing == 0 {
-		m.creationFailures = 0
+	m.Backoff = p.Backoff
+	if m.CreationFailures++; missing == 0 {
+		m.CreationFailures = 0
 	}
 	r.memory[types.NamespacedName{Namespace: job.Namespace, Name: job.Name}] = m
 	if err := r.unfinalize(ctx, p.Unfinalize); err != nil {
@@ -54,7 +54,7 @@ func (r *Reconciler) apply(ctx context.Context, job *batchv1.Job, m memory, p pl
 	}
 	wake := engine.Wake{At: p.WakeAt}
 	if missing > 0 {
-		wake = wake.Sooner(retryCreation(m.creationFailures, now))
+		wake = wake.Sooner(retryCreation(m.CreationFailures, now))
 	}
 	return wake, nil
 }

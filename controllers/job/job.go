@@ -14,7 +14,9 @@ package job
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -67,14 +69,14 @@ type Reconciler struct {
 // memory is what the controller remembers about one Job from step to step. All
 // of it can be rebuilt, at worst less exactly, when a restart has lost it.
 type memory struct {
-	uid types.UID
-	// backoff includes the failures of Pods that are gone by now.
-	backoff backoffRecord
-	// creationFailures counts steps in a row that could not create a Pod.
-	creationFailures int
+	UID types.UID
+	// Backoff includes the failures of Pods that are gone by now.
+	Backoff backoffRecord
+	// CreationFailures counts steps in a row that could not create a Pod.
+	CreationFailures int
 }
 
-var _ engine.Reconciler = (*Reconciler)(nil)
+var _ engine.Rememberer = (*Reconciler)(nil)
 
 // New returns a Reconciler. It must be called before the engine starts.
 func New(cfg Config) (*Reconciler, error) {
@@ -124,21 +126,44 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 		return engine.Wake{}, err
 	}
 	m := r.remember(job)
-	return r.apply(ctx, job, m, decide(job, pods, m.backoff, now), now)
+	return r.apply(ctx, job, m, decide(job, pods, m.Backoff, now), now)
 }
 
 // remember returns the Job's memory, rebuilt from its Pods if there is none.
 func (r *Reconciler) remember(job *batchv1.Job) memory {
 	name := types.NamespacedName{Namespace: job.Namespace, Name: job.Name}
-	if m, ok := r.memory[name]; ok && m.uid == job.UID {
+	if m, ok := r.memory[name]; ok && m.UID == job.UID {
 		return m
 	}
-	m := memory{uid: job.UID}
+	m := memory{UID: job.UID}
 	if job.Status.Failed > 0 {
 		counted := engine.ByIndex[*corev1.Pod](r.view, engine.Pods, podIndex, countedKey(job.UID))
-		m.backoff = rebuildBackoff(job, counted)
+		m.Backoff = rebuildBackoff(job, counted)
 	}
 	return m
+}
+
+// Remember implements engine.Rememberer.
+func (r *Reconciler) Remember(key engine.Key) []byte {
+	m, ok := r.memory[types.NamespacedName{Namespace: key.Namespace, Name: key.Name}]
+	if !ok {
+		return nil
+	}
+	data, err := json.Marshal(m)
+	if err != nil {
+		panic(fmt.Sprintf("job: %T: %v", m, err)) // plain data
+	}
+	return data
+}
+
+// Recall implements engine.Rememberer.
+func (r *Reconciler) Recall(_ context.Context, key engine.Key, note []byte, _ time.Time) error {
+	var m memory
+	if err := json.Unmarshal(note, &m); err != nil {
+		return err
+	}
+	r.memory[types.NamespacedName{Namespace: key.Namespace, Name: key.Name}] = m
+	return nil
 }
 
 // event is one Event about a Job.

@@ -153,7 +153,7 @@ func (r *Reconciler) orphanKeys(old, pod *corev1.Pod) []engine.Key {
 func (r *Reconciler) failingKeys(namespace string) []engine.Key {
 	var keys []engine.Key
 	for _, name := range slices.SortedFunc(maps.Keys(r.memory), compareNames) {
-		if name.Namespace == namespace && r.memory[name].creationFailures > 0 {
+		if name.Namespace == namespace && r.memory[name].CreationFailures > 0 {
 			keys = append(keys, jobKey(name.Namespace, name.Name))
 		}
 	}

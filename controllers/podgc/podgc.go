@@ -16,6 +16,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -82,7 +83,7 @@ type Reconciler struct {
 	missing map[string]time.Time
 }
 
-var _ engine.Reconciler = (*Reconciler)(nil)
+var _ engine.Rememberer = (*Reconciler)(nil)
 
 // New returns a Reconciler. It must be called before the engine starts.
 func New(cfg Config) (*Reconciler, error) {
@@ -140,6 +141,33 @@ func (r *Reconciler) podKeys(old, pod *corev1.Pod, deleted bool) []engine.Key {
 		keys = append(keys, engine.Key{Controller: Name, Name: nodePrefix + pod.Spec.NodeName})
 	}
 	return keys
+}
+
+// Remember implements engine.Rememberer: since when a Node is missed, or when the
+// next sweep may be.
+func (r *Reconciler) Remember(key engine.Key) []byte {
+	at := r.missing[strings.TrimPrefix(key.Name, nodePrefix)]
+	if key.Name == terminatedKey {
+		at = r.sweep
+	}
+	if at.IsZero() {
+		return nil
+	}
+	return []byte(at.Format(time.RFC3339Nano))
+}
+
+// Recall implements engine.Rememberer.
+func (r *Reconciler) Recall(_ context.Context, key engine.Key, note []byte, _ time.Time) error {
+	at, err := time.Parse(time.RFC3339Nano, string(note))
+	switch {
+	case err != nil:
+		return err
+	case key.Name == terminatedKey:
+		r.sweep = at
+	default:
+		r.missing[strings.TrimPrefix(key.Name, nodePrefix)] = at
+	}
+	return nil
 }
 
 // count keeps the number of finished Pods and reports whether it has grown.

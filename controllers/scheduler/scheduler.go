@@ -73,7 +73,7 @@ type Reconciler struct {
 	waiting  *waiting
 }
 
-var _ engine.Reconciler = (*Reconciler)(nil)
+var _ engine.Rememberer = (*Reconciler)(nil)
 
 // New returns a Reconciler. It must be called before the engine starts.
 func New(cfg Config) (*Reconciler, error) {
@@ -125,6 +125,24 @@ func (r *Reconciler) podKeys(old, pod *corev1.Pod, deleted bool) []engine.Key {
 func schedulable(pod *corev1.Pod) bool {
 	return pod.Spec.NodeName == "" && pod.Spec.SchedulerName == corev1.DefaultSchedulerName &&
 		len(pod.Spec.SchedulingGates) == 0 && pod.DeletionTimestamp == nil && !podutil.IsPodTerminal(pod)
+}
+
+// Remember implements engine.Rememberer: that a Pod fits nowhere.
+func (r *Reconciler) Remember(key engine.Key) []byte {
+	if _, ok := r.waiting.shapes[types.NamespacedName{Namespace: key.Namespace, Name: key.Name}]; ok {
+		return []byte{}
+	}
+	return nil
+}
+
+// Recall implements engine.Rememberer. Which Pods of a shape have been tried
+// since something changed is not remembered: a new wave begins.
+func (r *Reconciler) Recall(_ context.Context, key engine.Key, _ []byte, _ time.Time) error {
+	pod, ok := engine.Get[*corev1.Pod](r.view, engine.Pods, key.Namespace, key.Name)
+	if ok && schedulable(pod) {
+		r.waiting.add(pod)
+	}
+	return nil
 }
 
 // Reconcile implements engine.Reconciler.

@@ -105,6 +105,7 @@ func (r *Reconciler) endSandbox(ctx context.Context, run *podRun, now time.Time)
 			return
 		}
 		run.IP = addr.String()
+		r.cfg.Engine.Touch(r.nodeKey(run.node))
 	}
 	run.Sandbox, run.Cursor = sandboxReady, run.SandboxAt
 }

@@ -78,6 +78,7 @@ func (r *Reconciler) endPull(ctx context.Context, run *podRun, i int) {
 	}
 	im := r.images.get(spec.Image)
 	run.node.images[im.full] = true
+	r.cfg.Engine.Touch(r.nodeKey(run.node))
 	c.PullBackOff = backOff{}
 	took := c.At.Sub(c.PullStart).Truncate(time.Millisecond)
 	run.event(ctx, i, corev1.EventTypeNormal, "Pulled",

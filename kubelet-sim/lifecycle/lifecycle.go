@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -261,6 +262,20 @@ func (w waiters) of(d dependency) []types.NamespacedName {
 	}
 	slices.SortFunc(pods, func(a, b types.NamespacedName) int { return strings.Compare(a.String(), b.String()) })
 	return pods
+}
+
+// by returns what a Pod waits for, sorted.
+func (w waiters) by(pod types.NamespacedName) []dependency {
+	var all []dependency
+	for d, pods := range w {
+		if pods[pod] {
+			all = append(all, d)
+		}
+	}
+	slices.SortFunc(all, func(a, b dependency) int {
+		return cmp.Or(cmp.Compare(a.resource, b.resource), strings.Compare(a.name.String(), b.name.String()))
+	})
+	return all
 }
 
 func (w waiters) drop(pod types.NamespacedName) {

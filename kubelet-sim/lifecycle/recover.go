@@ -100,7 +100,7 @@ func restoreBackOff(c *containerState) backOff {
 // started, with the same seeds, and lets it come up to now: so the logs and the
 // files come back, and the programs that still run go on where they were.
 func (r *Reconciler) replay(run *podRun, now time.Time) {
-	if !run.apart && run.Sandbox != sandboxReady {
+	if !run.apart && run.Sandbox != sandboxStarting && run.Sandbox != sandboxReady {
 		return
 	}
 	run.replaying = true

@@ -60,7 +60,7 @@ type Reconciler struct {
 	registered map[string]bool
 }
 
-var _ engine.Reconciler = (*Reconciler)(nil)
+var _ engine.Rememberer = (*Reconciler)(nil)
 
 // New returns the reconciler and makes its first step due.
 func New(cfg Config) (*Reconciler, error) {
@@ -108,6 +108,20 @@ func (r *Reconciler) Keys(c engine.Commit) []engine.Key {
 		keys = append(keys, r.key(n.Name))
 	}
 	return keys
+}
+
+// Remember implements engine.Rememberer: that the node is registered.
+func (r *Reconciler) Remember(key engine.Key) []byte {
+	if r.registered[key.Name] {
+		return []byte{}
+	}
+	return nil
+}
+
+// Recall implements engine.Rememberer.
+func (r *Reconciler) Recall(_ context.Context, key engine.Key, _ []byte, _ time.Time) error {
+	r.registered[key.Name] = true
+	return nil
 }
 
 // Reconcile implements engine.Reconciler.

@@ -45,6 +45,7 @@ func openBolt(c *Cluster) (_ backend, err error) {
 	b.engine, err = engine.New(engine.Config{
 		Start: startTime(o, b.db.LastWrite()), Seed: o.Seed, Stream: uint64(b.db.Revision()),
 		Mode: o.Mode, Speed: o.Speed, Log: o.Log,
+		Build: moduleVersion(), Mark: b.db.Mark,
 	})
 	if err != nil {
 		_ = b.db.Close() // the first error is the one that counts
@@ -98,28 +99,75 @@ func (b *bolt) newStorage(sc apiserver.StorageConfig) (k8sstorage.Interface, fac
 
 // join implements backend. It joins the store to the API server's caches and
 // to the engine, and fills caches and view with what an earlier run has left.
-func (b *bolt) join(context.Context) (err error) {
+func (b *bolt) join(ctx context.Context) (err error) {
 	if b.programs, err = b.c.register(b.engine, b.logs); err != nil {
 		return err
 	}
 	b.engine.Register(newHousekeeping(b.db, b.engine, b.c.options.CompactionInterval))
 	b.db.Observe(func(commit storage.Commit) {
-		if err := b.deliver(commit, false); err != nil {
-			b.c.fail(err)
+		if commit.Object == nil {
+			return // an object that nobody could read was removed
 		}
+		obj, err := b.c.server.Observe(commit.Resource, commit.Type, commit.Object)
+		if err != nil {
+			b.c.fail(err)
+			return
+		}
+		b.engine.Deliver(commitOf(commit, obj))
 	})
-	return b.db.Replay(func(commit storage.Commit) error { return b.deliver(commit, true) })
+	return b.goOn(ctx)
 }
 
-func (b *bolt) deliver(commit storage.Commit, replayed bool) error {
-	if commit.Object == nil {
-		return nil // an object that nobody could read was removed
-	}
-	obj, err := b.c.server.Observe(commit.Resource, commit.Type, commit.Object)
+func commitOf(c storage.Commit, obj engine.Object) engine.Commit {
+	return engine.Commit{Revision: c.Revision, Type: c.Type, Resource: engine.ResourceOf(c.Resource), Object: obj}
+}
+
+// goOn fills caches and view with what an earlier run has left: the engine's last
+// checkpoint with the state of then, and after it, as news, what came later. A
+// crash leaves some of that, a rewind may; without a checkpoint all is news.
+func (b *bolt) goOn(ctx context.Context) error {
+	marks, at, err := b.db.Marks(b.db.Revision(), nil)
 	if err != nil {
 		return err
 	}
-	b.engine.Deliver(engine.Commit{Revision: commit.Revision, Type: commit.Type, Resource: engine.ResourceOf(commit.Resource), Object: obj, Replayed: replayed})
+	checkpoint, err := engine.ReadCheckpoint(marks)
+	if err != nil || b.db.Compacted() > at {
+		return b.db.Replay(b.db.Revision(), b.recallAsNews)
+	}
+	var later []storage.Commit
+	err = b.db.ReplayAfter(at, func(c storage.Commit) error {
+		later = append(later, c)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	err = b.engine.Restore(storage.WithoutWait(ctx), checkpoint, len(later) > 0, func(f func(engine.Commit)) error {
+		return b.db.Replay(at, func(c storage.Commit) error {
+			obj, err := b.c.server.Observe(c.Resource, c.Type, c.Object)
+			if err == nil {
+				f(commitOf(c, obj))
+			}
+			return err
+		})
+	})
+	for _, c := range later {
+		if err == nil {
+			err = b.recallAsNews(c)
+		}
+	}
+	return err
+}
+
+// recallAsNews delivers a commit of an earlier run.
+func (b *bolt) recallAsNews(c storage.Commit) error {
+	obj, err := b.c.server.Observe(c.Resource, c.Type, c.Object)
+	if err != nil {
+		return err
+	}
+	commit := commitOf(c, obj)
+	commit.Replayed = true
+	b.engine.Deliver(commit)
 	return nil
 }
 

@@ -29,6 +29,8 @@ type housekeeping struct {
 	compact  time.Time
 }
 
+var _ engine.Rememberer = (*housekeeping)(nil)
+
 func newHousekeeping(db *storage.DB, e *engine.Engine, interval time.Duration) *housekeeping {
 	h := &housekeeping{db: db, interval: interval}
 	if interval == 0 {
@@ -43,6 +45,17 @@ func (h *housekeeping) Name() string { return "store" }
 
 // Keys implements engine.Reconciler: only the clock matters.
 func (h *housekeeping) Keys(engine.Commit) []engine.Key { return nil }
+
+// Remember implements engine.Rememberer: when the next compaction is due.
+func (h *housekeeping) Remember(engine.Key) []byte {
+	return []byte(h.compact.Format(time.RFC3339Nano))
+}
+
+// Recall implements engine.Rememberer.
+func (h *housekeeping) Recall(_ context.Context, _ engine.Key, note []byte, _ time.Time) (err error) {
+	h.compact, err = time.Parse(time.RFC3339Nano, string(note))
+	return err
+}
 
 // Reconcile implements engine.Reconciler.
 func (h *housekeeping) Reconcile(ctx context.Context, _ engine.Key, now time.Time) (engine.Wake, error) {

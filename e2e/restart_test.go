@@ -1,0 +1,72 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// stages are the moments at which the server of TestARestartChangesNothing is
+// stopped: in the middle of pulls, back-offs, sleeps and deadlines.
+var stages = []string{"0s", "300ms", "1s", "2500ms", "7s", "11s", "21s", "45s", "2m", "15m"}
+
+// TestARestartChangesNothing runs one workload twice, the second time with the
+// server stopped and started again between any two stages: each object, each
+// Pod's log and the event log are the same in the end, byte for byte.
+func TestARestartChangesNothing(t *testing.T) {
+	whole := inStages(t, false)
+	again := inStages(t, true)
+	same(t, "event log", whole.events, again.events)
+	same(t, "objects", whole.objects, again.objects)
+	same(t, "Pods' logs", whole.logs, again.logs)
+}
+
+func inStages(t *testing.T, restart bool) outcome {
+	t.Helper()
+	dir, eventLogs := t.TempDir(), t.TempDir()
+	start := func(n int) *server {
+		s, err := startServer(dir, append(os.Environ(), "HOME="+dir, "TMPDIR="+dir),
+			"--clock", "manual", "--start-time", "2026-01-01T00:00:00Z", "--seed", "7",
+			"--event-log", filepath.Join(eventLogs, fmt.Sprintf("%03d", n)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	s := start(0)
+	client := clientOf(t, s)
+	for _, j := range workload() {
+		if _, err := client.BatchV1().Jobs(j.Namespace).Create(t.Context(), j, createOptions); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, stage := range stages {
+		s.clock(t, "advance", stage)
+		if restart {
+			if err := s.stop(); err != nil {
+				t.Fatal(err)
+			}
+			s = start(i + 1)
+		}
+	}
+	o := outcome{objects: dumpObjects(t, s), logs: dumpLogs(t, clientOf(t, s))}
+	if err := s.stop(); err != nil {
+		t.Error(err)
+	}
+	files, err := filepath.Glob(filepath.Join(eventLogs, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var events strings.Builder
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		events.Write(data)
+	}
+	o.events = events.String()
+	return o
+}

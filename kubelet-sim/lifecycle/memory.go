@@ -1,0 +1,153 @@
+package lifecycle
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
+
+	"github.com/kubesim-dev/kubesim/controllers/engine"
+)
+
+// What the kubelet remembers outlives the process as a checkpoint of the engine:
+// of each Pod its podState, of each node its images and where its addresses are.
+// What programs did is not in it: they are run again, as after a restart without
+// a checkpoint, and take their places in the state that was remembered.
+
+var _ engine.Rememberer = (*Reconciler)(nil)
+
+// podNote is what is remembered of a Pod.
+type podNote struct {
+	UID     types.UID
+	State   podState
+	Removed bool       `json:",omitempty"`
+	Waits   []waitNote `json:",omitempty"`
+}
+
+// waitNote is an object that a Pod waits for.
+type waitNote struct {
+	Resource        engine.Resource
+	Namespace, Name string
+}
+
+// nodeNote is what is remembered of a node.
+type nodeNote struct {
+	LastIP netip.Addr
+	Images map[string]bool
+}
+
+// nodePrefix begins the names of nodes' keys. No Pod's name has a slash.
+const nodePrefix = "nodes/"
+
+func (r *Reconciler) nodeKey(n *nodeState) engine.Key {
+	return engine.Key{Controller: r.Name(), Name: nodePrefix + n.Name}
+}
+
+// Remember implements engine.Rememberer.
+func (r *Reconciler) Remember(key engine.Key) []byte {
+	if name, ok := strings.CutPrefix(key.Name, nodePrefix); ok {
+		n := r.nodes[name]
+		return encodeNote(nodeNote{n.ips.last, n.images})
+	}
+	run := r.runs[types.NamespacedName{Namespace: key.Namespace, Name: key.Name}]
+	if run == nil { // also the key of a probe, whose state is the Pod's
+		return nil
+	}
+	n := podNote{UID: run.pod.UID, State: run.podState, Removed: run.removed}
+	for _, d := range r.waiters.by(run.name) {
+		n.Waits = append(n.Waits, waitNote{d.resource, d.name.Namespace, d.name.Name})
+	}
+	return encodeNote(n)
+}
+
+func encodeNote(note any) []byte {
+	data, err := json.Marshal(note)
+	if err != nil {
+		panic(fmt.Sprintf("lifecycle: %T: %v", note, err)) // plain data
+	}
+	return data
+}
+
+// Recall implements engine.Rememberer.
+func (r *Reconciler) Recall(_ context.Context, key engine.Key, data []byte, now time.Time) error {
+	if name, ok := strings.CutPrefix(key.Name, nodePrefix); ok {
+		return r.recallNode(name, data)
+	}
+	name := types.NamespacedName{Namespace: key.Namespace, Name: key.Name}
+	pod, ok := engine.Get[*corev1.Pod](r.view, engine.Pods, name.Namespace, name.Name)
+	if !ok || r.nodes[pod.Spec.NodeName] == nil {
+		return nil
+	}
+	var n podNote
+	if err := json.Unmarshal(data, &n); err != nil {
+		return err
+	}
+	if n.UID != pod.UID || len(n.State.Containers) != len(newPodState(pod, now).Containers) {
+		return nil // another Pod of the name, which adopt takes over
+	}
+	r.takeStock()
+	run := r.newRun(name, pod, r.nodes[pod.Spec.NodeName], now)
+	r.runs[name] = run
+	run.podState, run.removed = n.State, n.Removed
+	run.node.ips.reserve(run.IP)
+	run.demand = demandOf(pod)
+	run.count(!run.Finished)
+	for _, w := range n.Waits {
+		r.waiters.add(dependency{w.Resource, types.NamespacedName{Namespace: w.Namespace, Name: w.Name}}, name)
+	}
+	if podutil.IsPodPhaseTerminal(pod.Status.Phase) {
+		r.cfg.Logs.Recallable(pod, func() { r.wantRecall(name) })
+		return nil
+	}
+	r.cfg.Logs.SetPod(pod)
+	r.replay(run, now)
+	return run.remembered(data)
+}
+
+// remembered puts the state of the note back, which the replay has been over, and
+// the programs that it has started into it.
+func (r *podRun) remembered(data []byte) error {
+	replayed := r.Containers
+	var n podNote
+	if err := json.Unmarshal(data, &n); err != nil {
+		return err
+	}
+	r.podState = n.State
+	for i := range r.Containers {
+		c := &r.Containers[i]
+		switch {
+		case r.parts[i].process != nil:
+			c.WakeAt = replayed[i].WakeAt
+		case c.Stage == running: // it could not be started again
+			*c = replayed[i]
+		}
+		if !c.Probe.Deadline.IsZero() { // the check under way begins again
+			c.Probe.Deadline = time.Time{}
+		}
+	}
+	return nil
+}
+
+func (r *Reconciler) recallNode(name string, data []byte) error {
+	n := r.nodes[name]
+	if n == nil {
+		return nil // there are fewer nodes now
+	}
+	var note nodeNote
+	if err := json.Unmarshal(data, &note); err != nil {
+		return err
+	}
+	if n.ips.cidr.Contains(note.LastIP) {
+		n.ips.last = note.LastIP
+	}
+	for image := range note.Images {
+		n.images[image] = true
+	}
+	return nil
+}
