@@ -3,7 +3,9 @@ package storage
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"path"
 	"reflect"
 	"regexp"
 	"runtime"
@@ -23,30 +25,65 @@ import (
 // testPrefix is what the suites' transformer puts before each stored value.
 const testPrefix = "test!"
 
+// subject is what a suite tests: a Store, or upstream's watch cache in front of
+// it. The hooks that suites ask for are the fixture's, that is, the Store's.
+type subject struct {
+	storage.Interface
+	*fixture
+	// lists are those that reached the store under a watch cache; nil without.
+	lists *st.KubernetesRecorder
+}
+
+func (s *subject) cached() bool { return s.lists != nil }
+
 // suite is one of upstream's.
 type suite struct {
 	name string
-	run  func(ctx context.Context, t *testing.T, f *fixture)
+	run  func(ctx context.Context, t *testing.T, s *subject)
 	// needsTransformer: it makes stored values unreadable by changing the
 	// transformer, so it cannot run on a resource without one.
 	needsTransformer bool
-	// gate, if set, is a feature that the suite wants on (or, gateOff, off).
-	gate    featuregate.Feature
-	gateOff bool
+	// clusterScoped: its keys have no namespace.
+	clusterScoped bool
+	// gate, if set, is a feature that the suite runs with in these states.
+	gate   featuregate.Feature
+	states []bool
+	// notBare and notCached, if set, are the reasons why it says nothing of a
+	// bare Store, or of one behind the watch cache.
+	notBare, notCached string
 }
+
+// States of a suite's gate.
+var (
+	on   = []bool{true}
+	off  = []bool{false}
+	both = []bool{true, false}
+)
+
+// Why upstream does not run some suites behind the watch cache either.
+const (
+	ignoresLimit = "pages a list of resourceVersion 0; from the watch cache such a list comes whole"
+	ownBookmarks = "asks for the store's progress notifications; the watch cache sends bookmarks on its own schedule"
+	readBefore   = "makes stored values unreadable; the watch cache has read them before, and answers from memory"
+)
 
 // simple is a suite that takes a storage.Interface only.
 func simple(name string, run func(context.Context, *testing.T, storage.Interface)) suite {
-	return suite{name: name, run: func(ctx context.Context, t *testing.T, f *fixture) { run(ctx, t, f) }}
+	return suite{name: name, run: func(ctx context.Context, t *testing.T, s *subject) { run(ctx, t, s) }}
 }
 
-// notApplicable lists the suites of upstream that say nothing of this store.
+// visible is a simple suite that expects a watch to begin with what it created
+// before. A watch cache follows the store; Create has to wait for it.
+func visible(name string, run func(context.Context, *testing.T, storage.Interface)) suite {
+	return suite{name: name, run: func(ctx context.Context, t *testing.T, s *subject) { run(ctx, t, waitingCreate{s}) }}
+}
+
+// notApplicable lists what upstream exports beside the suites.
 func notApplicable() map[string]string {
 	return map[string]string{
-		"RunTestOptionalWatchBookmarksWithCorrectResourceVersion": "wants the watch cache, which sends bookmarks of its own accord; etcd3 does not run it either",
-		"RunBenchmarkWriteThroughput":                             "a benchmark, see bench_test.go",
-		"RunBenchmarkStoreList":                                   "a benchmark, see bench_test.go",
-		"RunBenchmarkStoreStats":                                  "a benchmark, see bench_test.go",
+		"RunBenchmarkWriteThroughput": "a benchmark, see bench_test.go",
+		"RunBenchmarkStoreList":       "a benchmark, see bench_test.go",
+		"RunBenchmarkStoreStats":      "a benchmark, see bench_test.go",
 	}
 }
 
@@ -65,22 +102,22 @@ func writeSuites() []suite {
 		simple("RunTestPreconditionalDeleteWithOnlySuggestionPass", st.RunTestPreconditionalDeleteWithOnlySuggestionPass),
 		simple("RunTestGuaranteedUpdateWithConflict", st.RunTestGuaranteedUpdateWithConflict),
 		simple("RunTestGuaranteedUpdateWithSuggestionAndConflict", st.RunTestGuaranteedUpdateWithSuggestionAndConflict),
-		{name: "RunTestCreate", run: func(ctx context.Context, t *testing.T, f *fixture) {
-			st.RunTestCreate(ctx, t, f, f.validateKey)
+		{name: "RunTestCreate", run: func(ctx context.Context, t *testing.T, s *subject) {
+			st.RunTestCreate(ctx, t, s, s.validateKey)
 		}},
-		{name: "RunTestCreateWithTTL", run: func(ctx context.Context, t *testing.T, f *fixture) {
-			expireInRealTime(ctx, t, f)
-			st.RunTestCreateWithTTL(ctx, t, f)
+		{name: "RunTestCreateWithTTL", run: func(ctx context.Context, t *testing.T, s *subject) {
+			expireInRealTime(ctx, t, s.db)
+			st.RunTestCreateWithTTL(ctx, t, s)
 		}},
-		{name: "RunTestGuaranteedUpdateWithTTL", run: func(ctx context.Context, t *testing.T, f *fixture) {
-			expireInRealTime(ctx, t, f)
-			st.RunTestGuaranteedUpdateWithTTL(ctx, t, f)
+		{name: "RunTestGuaranteedUpdateWithTTL", run: func(ctx context.Context, t *testing.T, s *subject) {
+			expireInRealTime(ctx, t, s.db)
+			st.RunTestGuaranteedUpdateWithTTL(ctx, t, s)
 		}},
-		{name: "RunTestGuaranteedUpdate", needsTransformer: true, run: func(ctx context.Context, t *testing.T, f *fixture) {
-			st.RunTestGuaranteedUpdate(ctx, t, f, f.validateKey)
+		{name: "RunTestGuaranteedUpdate", needsTransformer: true, run: func(ctx context.Context, t *testing.T, s *subject) {
+			st.RunTestGuaranteedUpdate(ctx, t, s, s.validateKey)
 		}},
-		{name: "RunTestGuaranteedUpdateChecksStoredData", needsTransformer: true, run: func(ctx context.Context, t *testing.T, f *fixture) {
-			st.RunTestGuaranteedUpdateChecksStoredData(ctx, t, f)
+		{name: "RunTestGuaranteedUpdateChecksStoredData", needsTransformer: true, run: func(ctx context.Context, t *testing.T, s *subject) {
+			st.RunTestGuaranteedUpdateChecksStoredData(ctx, t, s)
 		}},
 	}
 }
@@ -92,42 +129,45 @@ func readSuites() []suite {
 		simple("RunTestListPaging", st.RunTestListPaging),
 		simple("RunTestNamespaceScopedList", st.RunTestNamespaceScopedList),
 		simple("RunTestKeySchema", st.RunTestKeySchema),
-		{name: "RunTestList", run: func(ctx context.Context, t *testing.T, f *fixture) {
-			st.RunTestList(ctx, t, f, f.compact, false, nil)
+		// Without snapshots the suite counts how often etcd was read for one list.
+		{name: "RunTestList", gate: features.ListFromCacheSnapshot, states: on, run: func(ctx context.Context, t *testing.T, s *subject) {
+			st.RunTestList(ctx, t, s, s.compact, s.cached(), s.lists)
 		}},
-		{name: "RunTestConsistentList", run: func(ctx context.Context, t *testing.T, f *fixture) {
-			st.RunTestConsistentList(ctx, t, f, f.bump, false, true, false)
+		{name: "RunTestConsistentList", gate: features.ListFromCacheSnapshot, states: both, run: func(ctx context.Context, t *testing.T, s *subject) {
+			st.RunTestConsistentList(ctx, t, s, s.bump, s.cached(), true, s.cached() && enabled(features.ListFromCacheSnapshot))
 		}},
-		{name: "RunTestGetListNonRecursive", run: func(ctx context.Context, t *testing.T, f *fixture) {
-			st.RunTestGetListNonRecursive(ctx, t, f.bump, f)
+		{name: "RunTestGetListNonRecursive", gate: features.ListFromCacheSnapshot, states: both, run: func(ctx context.Context, t *testing.T, s *subject) {
+			st.RunTestGetListNonRecursive(ctx, t, s.bump, s)
 		}},
-		{name: "RunTestListContinuation", run: func(ctx context.Context, t *testing.T, f *fixture) {
-			st.RunTestListContinuation(ctx, t, f, f.validateCalls)
+		{name: "RunTestListContinuation", run: func(ctx context.Context, t *testing.T, s *subject) {
+			st.RunTestListContinuation(ctx, t, s, s.validateCalls)
 		}},
-		{name: "RunTestListPaginationRareObject", run: func(ctx context.Context, t *testing.T, f *fixture) {
-			st.RunTestListPaginationRareObject(ctx, t, f, f.validateCalls)
+		{name: "RunTestListPaginationRareObject", run: func(ctx context.Context, t *testing.T, s *subject) {
+			st.RunTestListPaginationRareObject(ctx, t, s, s.validateCalls)
 		}},
-		{name: "RunTestListContinuationWithFilter", run: func(ctx context.Context, t *testing.T, f *fixture) {
-			st.RunTestListContinuationWithFilter(ctx, t, f, f.validateCalls)
+		{name: "RunTestListContinuationWithFilter", run: func(ctx context.Context, t *testing.T, s *subject) {
+			st.RunTestListContinuationWithFilter(ctx, t, s, s.validateCalls)
 		}},
-		{name: "RunTestListInconsistentContinuation", run: func(ctx context.Context, t *testing.T, f *fixture) {
-			st.RunTestListInconsistentContinuation(ctx, t, f, f.compact)
+		{name: "RunTestListInconsistentContinuation", notCached: ignoresLimit, run: func(ctx context.Context, t *testing.T, s *subject) {
+			st.RunTestListInconsistentContinuation(ctx, t, s, s.compact)
 		}},
-		{name: "RunTestCompactRevision", gate: features.ListFromCacheSnapshot, run: func(ctx context.Context, t *testing.T, f *fixture) {
-			st.RunTestCompactRevision(ctx, t, f, f.bump, f.compact)
+		{name: "RunTestCompactRevision", gate: features.ListFromCacheSnapshot, states: on, run: func(ctx context.Context, t *testing.T, s *subject) {
+			st.RunTestCompactRevision(ctx, t, s, s.bump, s.compact)
 		}},
-		{name: "RunTestStats", run: func(ctx context.Context, t *testing.T, f *fixture) {
-			st.RunTestStats(ctx, t, f, f.codec, f.transformerOrIdentity(), false)
-			if err := f.EnableResourceSizeEstimation(func(context.Context) ([]string, error) { return nil, nil }); err != nil {
-				t.Fatal(err)
+		{name: "RunTestStats", gate: features.SizeBasedListCostEstimate, states: both, run: func(ctx context.Context, t *testing.T, s *subject) {
+			sized := enabled(features.SizeBasedListCostEstimate)
+			if sized && !s.cached() { // the watch cache asks for it itself
+				if err := s.EnableResourceSizeEstimation(func(context.Context) ([]string, error) { return nil, nil }); err != nil {
+					t.Fatal(err)
+				}
 			}
-			st.RunTestStats(ctx, t, f, f.codec, f.transformerOrIdentity(), true)
+			st.RunTestStats(ctx, t, s, s.codec, s.transformerOrIdentity(), sized)
 		}},
-		{name: "RunTestTransformationFailure", needsTransformer: true, run: func(ctx context.Context, t *testing.T, f *fixture) {
-			st.RunTestTransformationFailure(ctx, t, f)
+		{name: "RunTestTransformationFailure", needsTransformer: true, run: func(ctx context.Context, t *testing.T, s *subject) {
+			st.RunTestTransformationFailure(ctx, t, s)
 		}},
-		{name: "RunTestListResourceVersionMatch", needsTransformer: true, run: func(ctx context.Context, t *testing.T, f *fixture) {
-			st.RunTestListResourceVersionMatch(ctx, t, f)
+		{name: "RunTestListResourceVersionMatch", needsTransformer: true, run: func(ctx context.Context, t *testing.T, s *subject) {
+			st.RunTestListResourceVersionMatch(ctx, t, s)
 		}},
 	}
 }
@@ -142,27 +182,36 @@ func watchSuites() []suite {
 		simple("RunTestWatcherTimeout", st.RunTestWatcherTimeout),
 		simple("RunTestWatchDeleteEventObjectHaveLatestRV", st.RunTestWatchDeleteEventObjectHaveLatestRV),
 		simple("RunTestWatchInitializationSignal", st.RunTestWatchInitializationSignal),
-		simple("RunTestClusterScopedWatch", st.RunTestClusterScopedWatch),
 		simple("RunTestNamespaceScopedWatch", st.RunTestNamespaceScopedWatch),
 		simple("RunSendInitialEventsBackwardCompatibility", st.RunSendInitialEventsBackwardCompatibility),
-		simple("RunWatchSemantics", st.RunWatchSemantics),
-		simple("RunWatchSemanticInitialEventsExtended", st.RunWatchSemanticInitialEventsExtended),
-		simple("RunWatchListMatchSingle", st.RunWatchListMatchSingle),
-		{name: "RunTestWatchFromZero", run: func(ctx context.Context, t *testing.T, f *fixture) {
-			st.RunTestWatchFromZero(ctx, t, f, f.compact)
+		visible("RunWatchSemantics", st.RunWatchSemantics),
+		visible("RunWatchSemanticInitialEventsExtended", st.RunWatchSemanticInitialEventsExtended),
+		visible("RunWatchListMatchSingle", st.RunWatchListMatchSingle),
+		{name: "RunTestClusterScopedWatch", clusterScoped: true, run: func(ctx context.Context, t *testing.T, s *subject) {
+			st.RunTestClusterScopedWatch(ctx, t, s)
 		}},
-		{name: "RunOptionalTestProgressNotify", run: func(ctx context.Context, t *testing.T, f *fixture) {
-			every(t, f.db.NotifyProgress)
-			st.RunOptionalTestProgressNotify(ctx, t, f, f.bump)
+		{name: "RunTestWatchFromZero", run: func(ctx context.Context, t *testing.T, s *subject) {
+			st.RunTestWatchFromZero(ctx, t, s, s.forget)
 		}},
-		{name: "RunTestWatchDispatchBookmarkEvents", run: func(ctx context.Context, t *testing.T, f *fixture) {
-			st.RunTestWatchDispatchBookmarkEvents(ctx, t, f, false)
+		{name: "RunOptionalTestProgressNotify", notCached: ownBookmarks, run: func(ctx context.Context, t *testing.T, s *subject) {
+			every(t, s.db.NotifyProgress)
+			st.RunOptionalTestProgressNotify(ctx, t, s, s.bump)
 		}},
-		{name: "RunTestWatchError", needsTransformer: true, run: func(ctx context.Context, t *testing.T, f *fixture) {
-			st.RunTestWatchError(ctx, t, f)
+		{name: "RunTestWatchDispatchBookmarkEvents", run: func(ctx context.Context, t *testing.T, s *subject) {
+			st.RunTestWatchDispatchBookmarkEvents(ctx, t, s, s.cached())
 		}},
-		{name: "RunWatchErrorIsBlockingFurtherEvents", needsTransformer: true, run: func(ctx context.Context, t *testing.T, f *fixture) {
-			st.RunWatchErrorIsBlockingFurtherEvents(ctx, t, f)
+		{
+			name:    "RunTestOptionalWatchBookmarksWithCorrectResourceVersion",
+			notBare: "waits for the bookmarks that the watch cache sends of its own accord; upstream does not run it on etcd3 either",
+			run: func(ctx context.Context, t *testing.T, s *subject) {
+				st.RunTestOptionalWatchBookmarksWithCorrectResourceVersion(ctx, t, s)
+			},
+		},
+		{name: "RunTestWatchError", notCached: readBefore, needsTransformer: true, run: func(ctx context.Context, t *testing.T, s *subject) {
+			st.RunTestWatchError(ctx, t, s)
+		}},
+		{name: "RunWatchErrorIsBlockingFurtherEvents", notCached: readBefore, needsTransformer: true, run: func(ctx context.Context, t *testing.T, s *subject) {
+			st.RunWatchErrorIsBlockingFurtherEvents(ctx, t, s)
 		}},
 	}
 }
@@ -172,27 +221,27 @@ func corruptSuites() []suite {
 	const gate = features.AllowUnsafeMalformedObjectDeletion
 	corrupt := &corruptError{"data from the storage is not transformable", errors.New("bits flipped")}
 	return []suite{
-		{name: "RunTestGetListWithErrorAggregation", needsTransformer: true, gate: gate, run: func(ctx context.Context, t *testing.T, f *fixture) {
-			st.RunTestGetListWithErrorAggregation(ctx, t, f, corrupt)
+		{name: "RunTestGetListWithErrorAggregation", notCached: readBefore, needsTransformer: true, gate: gate, states: on, run: func(ctx context.Context, t *testing.T, s *subject) {
+			st.RunTestGetListWithErrorAggregation(ctx, t, s, corrupt)
 		}},
-		{name: "RunTestGetListWithoutErrorAggregation", needsTransformer: true, gate: gate, gateOff: true, run: func(ctx context.Context, t *testing.T, f *fixture) {
-			st.RunTestGetListWithoutErrorAggregation(ctx, t, f, corrupt)
+		{name: "RunTestGetListWithoutErrorAggregation", notCached: readBefore, needsTransformer: true, gate: gate, states: off, run: func(ctx context.Context, t *testing.T, s *subject) {
+			st.RunTestGetListWithoutErrorAggregation(ctx, t, s, corrupt)
 		}},
-		{name: "RunTestWatchWithUnsafeDelete", needsTransformer: true, gate: gate, run: func(ctx context.Context, t *testing.T, f *fixture) {
-			st.RunTestWatchWithUnsafeDelete(ctx, t, f, corrupt)
+		{name: "RunTestWatchWithUnsafeDelete", notCached: readBefore, needsTransformer: true, gate: gate, states: on, run: func(ctx context.Context, t *testing.T, s *subject) {
+			st.RunTestWatchWithUnsafeDelete(ctx, t, s, corrupt)
 		}},
-		{name: "RunTestDeleteWithConflictAndMissingExpectedTransformOrDecodeError", needsTransformer: true, gate: gate, run: func(ctx context.Context, t *testing.T, f *fixture) {
-			st.RunTestDeleteWithConflictAndMissingExpectedTransformOrDecodeError(ctx, t, f, f.failing.fails.Store)
+		{name: "RunTestDeleteWithConflictAndMissingExpectedTransformOrDecodeError", needsTransformer: true, gate: gate, states: on, run: func(ctx context.Context, t *testing.T, s *subject) {
+			st.RunTestDeleteWithConflictAndMissingExpectedTransformOrDecodeError(ctx, t, s, s.failing.fails.Store)
 		}},
-		{name: "RunTestDeleteExpectedTransformOrDecodeError", needsTransformer: true, gate: gate, run: func(ctx context.Context, t *testing.T, f *fixture) {
-			st.RunTestDeleteExpectedTransformOrDecodeError(ctx, t, f, f.failing.fails.Store)
-			tr := &failingTransformer{Transformer: *f.transformer.Load()}
-			f.setTransformer(tr)
-			f.failing.fails.Store(false)
-			st.RunTestDeleteExpectedTransformOrDecodeError(ctx, t, f, tr.fails.Store)
+		{name: "RunTestDeleteExpectedTransformOrDecodeError", needsTransformer: true, gate: gate, states: on, run: func(ctx context.Context, t *testing.T, s *subject) {
+			st.RunTestDeleteExpectedTransformOrDecodeError(ctx, t, s, s.failing.fails.Store)
+			tr := &failingTransformer{Transformer: *s.transformer.Load()}
+			s.setTransformer(tr)
+			s.failing.fails.Store(false)
+			st.RunTestDeleteExpectedTransformOrDecodeError(ctx, t, s, tr.fails.Store)
 		}},
-		{name: "RunTestDeleteWithSuggestionAndMissingExpectedTransformOrDecodeError", gate: gate, run: func(ctx context.Context, t *testing.T, f *fixture) {
-			st.RunTestDeleteWithSuggestionAndMissingExpectedTransformOrDecodeError(ctx, t, f)
+		{name: "RunTestDeleteWithSuggestionAndMissingExpectedTransformOrDecodeError", gate: gate, states: on, run: func(ctx context.Context, t *testing.T, s *subject) {
+			st.RunTestDeleteWithSuggestionAndMissingExpectedTransformOrDecodeError(ctx, t, s)
 		}},
 	}
 }
@@ -209,25 +258,62 @@ func allSuites() []suite {
 // with a transformer, as etcd3 runs them, and, for the object cache, without.
 func TestConformsToUpstream(t *testing.T) {
 	for _, s := range allSuites() {
-		t.Run(s.name+"/transformed", func(t *testing.T) {
-			s.runOn(t, st.NewPrefixTransformer([]byte(testPrefix), false))
+		if s.notBare != "" {
+			continue
+		}
+		s.inEachState(t, "transformed", func(t *testing.T) {
+			s.run(t.Context(), t, bare(s.fixture(t, true)))
 		})
 		if !s.needsTransformer {
-			t.Run(s.name+"/cached", func(t *testing.T) { s.runOn(t, nil) })
+			s.inEachState(t, "plain", func(t *testing.T) {
+				s.run(t.Context(), t, bare(s.fixture(t, false)))
+			})
 		}
 	}
 }
 
-func (s suite) runOn(t *testing.T, transformer value.Transformer) {
-	if s.gate != "" {
-		featuregatetesting.SetFeatureGateDuringTest(t, utilfeature.DefaultFeatureGate, s.gate, !s.gateOff)
+// TestConformsBehindWatchCache runs them again through upstream's watch cache,
+// as the servers that use one see the store.
+func TestConformsBehindWatchCache(t *testing.T) {
+	serveConsistentReads(t)
+	for _, s := range allSuites() {
+		if s.notCached != "" {
+			continue
+		}
+		s.inEachState(t, "", func(t *testing.T) {
+			s.run(t.Context(), t, behindWatchCache(t, s.fixture(t, s.needsTransformer), s.clusterScoped))
+		})
 	}
-	f := newFixture(t, setup{transformer: transformer, now: time.Now, ephemeral: true})
-	if transformer != nil {
-		f.setTransformer(transformer) // the suites' own errors, not marked by reportCorrupt
-	}
-	s.run(t.Context(), t, f)
 }
+
+// inEachState runs test once for each state of the suite's gate. Gates are
+// global, so suites cannot run in parallel.
+func (s suite) inEachState(t *testing.T, variant string, test func(*testing.T)) {
+	if s.gate == "" {
+		t.Run(path.Join(s.name, variant), test)
+		return
+	}
+	for _, state := range s.states {
+		t.Run(path.Join(s.name, variant, fmt.Sprintf("%s=%t", s.gate, state)), func(t *testing.T) {
+			featuregatetesting.SetFeatureGateDuringTest(t, utilfeature.DefaultFeatureGate, s.gate, state)
+			test(t)
+		})
+	}
+}
+
+func (s suite) fixture(t *testing.T, transformed bool) *fixture {
+	if !transformed {
+		return newFixture(t, setup{now: time.Now, ephemeral: true})
+	}
+	transformer := st.NewPrefixTransformer([]byte(testPrefix), false)
+	f := newFixture(t, setup{transformer: transformer, now: time.Now, ephemeral: true})
+	f.setTransformer(transformer) // the suites' own errors, not marked by reportCorrupt
+	return f
+}
+
+func bare(f *fixture) *subject { return &subject{Interface: f.Store, fixture: f} }
+
+func enabled(f featuregate.Feature) bool { return utilfeature.DefaultFeatureGate.Enabled(f) }
 
 // TestEverySuiteOfUpstreamIsKnown reads upstream's source: a suite that a new
 // release adds has to be run, or listed with its reason.
@@ -250,9 +336,9 @@ func TestEverySuiteOfUpstreamIsKnown(t *testing.T) {
 	}
 }
 
-func expireInRealTime(ctx context.Context, t *testing.T, f *fixture) {
+func expireInRealTime(ctx context.Context, t *testing.T, db *DB) {
 	every(t, func() {
-		if err := f.db.Expire(ctx, time.Now()); err != nil {
+		if err := db.Expire(ctx, time.Now()); err != nil {
 			t.Error(err)
 		}
 	})

@@ -18,7 +18,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/apiserver/pkg/apis/example"
 	examplev1 "k8s.io/apiserver/pkg/apis/example/v1"
-	"k8s.io/apiserver/pkg/storage"
 	st "k8s.io/apiserver/pkg/storage/testing"
 	"k8s.io/apiserver/pkg/storage/value"
 )
@@ -155,18 +154,6 @@ func (f *fixture) bump(ctx context.Context, t *testing.T) int64 {
 	return int64(rev)
 }
 
-// compact compacts and, as upstream's compactor does in etcd, takes a revision.
-func (f *fixture) compact(ctx context.Context, t *testing.T, resourceVersion string) {
-	rev, err := f.versioner.ParseResourceVersion(resourceVersion)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := f.db.Compact(ctx, int64(rev)); err != nil {
-		t.Fatal(err)
-	}
-	f.bump(ctx, t)
-}
-
 // validateKey checks that the stored object has neither version nor selfLink.
 func (f *fixture) validateKey(_ context.Context, t *testing.T, key string) {
 	r, err := f.db.committedRecord(key)
@@ -253,5 +240,3 @@ func every(t testing.TB, f func()) {
 	}()
 	t.Cleanup(func() { close(stop); <-done })
 }
-
-var _ storage.Interface = (*fixture)(nil)
