@@ -49,6 +49,10 @@ run: bin/kubesim ## Start a cluster; ARGS='--clock auto --seed 7' passes flags; 
 test: bin/kubectl bin/etcd ## Everything that must hold: units, storage suites, e2e scripts; RACE=1 finds races, TESTFLAGS=-short is quick
 	$(GO) test -vet=off -timeout 30m $(race) $(TESTFLAGS) ./...
 
+.PHONY: torture
+torture: bin/kubectl ## Kill a durable server 200 times while clients write: KILLS=n, SEED=n to replay; minutes
+	$(GO) test -vet=off -v -timeout 2h $(race) -run '^TestKilledServersKeepTheirPromises$$' ./e2e -torture.kills=$(or $(KILLS),200) -torture.seed=$(or $(SEED),1)
+
 .PHONY: golden
 golden: bin/kubectl ## Rewrite the golden files of e2e/; commit one only if you can say why it changed
 	$(GO) test -vet=off ./e2e -update
