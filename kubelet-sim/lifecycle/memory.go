@@ -53,6 +53,9 @@ func (r *Reconciler) nodeKey(n *nodeState) engine.Key {
 func (r *Reconciler) Remember(key engine.Key) []byte {
 	if name, ok := strings.CutPrefix(key.Name, nodePrefix); ok {
 		n := r.nodes[name]
+		if n == nil { // the cluster was started again with fewer nodes
+			return nil
+		}
 		return encodeNote(nodeNote{n.ips.last, n.images})
 	}
 	run := r.runs[types.NamespacedName{Namespace: key.Namespace, Name: key.Name}]
