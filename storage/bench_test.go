@@ -30,18 +30,21 @@ func benchCodec() runtime.Codec {
 
 func benchStore(b *testing.B, ephemeral bool) *Store {
 	b.Helper()
-	db := openDB(b, setup{ephemeral: ephemeral})
-	s, err := db.Resource(ResourceConfig{
+	s, err := openDB(b, setup{ephemeral: ephemeral}).Resource(benchConfig())
+	if err != nil {
+		b.Fatal(err)
+	}
+	return s
+}
+
+func benchConfig() ResourceConfig {
+	return ResourceConfig{
 		GroupResource:  schema.GroupResource{Resource: "pods"},
 		Codec:          benchCodec(),
 		NewFunc:        func() runtime.Object { return &core.Pod{} },
 		NewListFunc:    func() runtime.Object { return &core.PodList{} },
 		ResourcePrefix: "/pods",
-	})
-	if err != nil {
-		b.Fatal(err)
 	}
-	return s
 }
 
 func benchPod(name string) *core.Pod {

@@ -10,6 +10,14 @@ import (
 	"k8s.io/apiserver/pkg/storage"
 )
 
+// behindBytes and behindMax are by how much an ephemeral file lags behind until
+// somebody needs it: a transaction for each write would cost more than all else
+// that the write does. Unit: encoded bytes, writes.
+const (
+	behindBytes = 256 << 10
+	behindMax   = 512
+)
+
 // pendingMax bounds what may wait for a commit; writers beyond it wait, those
 // WithoutWait too. Unit: encoded bytes.
 const pendingMax = 32 << 20
@@ -35,11 +43,21 @@ type write struct {
 }
 
 // assign gives w the next revision, tells the observers and queues it for the
-// file. The error is errConflict if w.prev is no longer the newest version.
+// file; ephemeral, also for the watchers. The error is errConflict if w.prev is
+// no longer the newest version.
 func (db *DB) assign(ctx context.Context, w write) (*record, *round, error) {
 	if err := db.awaitRoom(ctx); err != nil {
 		return nil, nil, err
 	}
+	rec, r, err := db.take(w)
+	if err == nil && db.cfg.Ephemeral {
+		w.store.hub.flush()
+	}
+	return rec, r, err
+}
+
+// take does assign's work under the write lock.
+func (db *DB) take(w write) (*record, *round, error) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	if db.failed != nil {
@@ -62,8 +80,12 @@ func (db *DB) assign(ctx context.Context, w write) (*record, *round, error) {
 			rec.obj = w.obj
 		}
 	}
-	db.queue(change{store: w.store, rec: rec, prev: w.prev})
+	c := change{store: w.store, rec: rec, prev: w.prev}
+	db.queue(c)
 	db.tell(w, rec.rev)
+	if db.cfg.Ephemeral {
+		w.store.hub.add(c)
+	}
 	return rec, db.next, nil
 }
 
@@ -118,6 +140,12 @@ func (db *DB) queue(c change) {
 	if c.rec.expiry != 0 {
 		db.expiries.ReplaceOrInsert(expiry{at: c.rec.expiry, key: c.rec.key, rev: c.rec.rev})
 	}
+	if !db.cfg.Ephemeral || db.batchBytes >= behindBytes || len(db.batch) >= behindMax {
+		db.wakeCommitter()
+	}
+}
+
+func (db *DB) wakeCommitter() {
 	select {
 	case db.wake <- struct{}{}:
 	default:
@@ -189,7 +217,7 @@ func (db *DB) commit() {
 	close(r.done)
 }
 
-// publish makes a durable batch visible.
+// publish makes a committed batch visible to whom it is not yet.
 func (db *DB) publish(batch []change, last int64) {
 	for _, c := range batch {
 		if c.prev != nil {
@@ -199,7 +227,8 @@ func (db *DB) publish(batch []change, last int64) {
 	}
 	var touched []*Store
 	for _, c := range batch {
-		if c.store.hub.add(c) {
+		// Ephemeral, the watchers have it since it was assigned.
+		if !db.cfg.Ephemeral && c.store.hub.add(c) {
 			touched = append(touched, c.store)
 		}
 	}

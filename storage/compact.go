@@ -20,8 +20,11 @@ const compactChunk = 1000
 func (db *DB) Compact(ctx context.Context, rev int64) error {
 	db.compacting.Lock()
 	defer db.compacting.Unlock()
-	if committed := db.committed.Load(); rev > committed {
-		return fmt.Errorf("storage: compact to revision %d: the newest is %d", rev, committed)
+	if newest := db.Revision(); rev > newest {
+		return fmt.Errorf("storage: compact to revision %d: the newest is %d", rev, newest)
+	}
+	if err := db.Sync(ctx); err != nil {
+		return err
 	}
 	if rev > db.compacted.Load() {
 		err := db.update(func(tx *bbolt.Tx) error {

@@ -256,6 +256,7 @@ func allSuites() []suite {
 
 // TestConformsToUpstream runs the suites of the store that this one replaces:
 // with a transformer, as etcd3 runs them, and, for the object cache, without.
+// The former are durable, the latter ephemeral: the two answer at different times.
 func TestConformsToUpstream(t *testing.T) {
 	for _, s := range allSuites() {
 		if s.notBare != "" {
@@ -306,7 +307,7 @@ func (s suite) fixture(t *testing.T, transformed bool) *fixture {
 		return newFixture(t, setup{now: time.Now, ephemeral: true})
 	}
 	transformer := st.NewPrefixTransformer([]byte(testPrefix), false)
-	f := newFixture(t, setup{transformer: transformer, now: time.Now, ephemeral: true})
+	f := newFixture(t, setup{transformer: transformer, now: time.Now})
 	f.setTransformer(transformer) // the suites' own errors, not marked by reportCorrupt
 	return f
 }

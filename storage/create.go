@@ -36,7 +36,7 @@ func (s *Store) Create(ctx context.Context, key string, obj, out runtime.Object,
 		store: s, key: key, kind: created, value: stored, obj: kept, expiry: s.expiresAt(ttl),
 	})
 	if errors.Is(err, errConflict) {
-		if err := s.db.settleAll(ctx); err != nil {
+		if err := s.db.Settle(ctx); err != nil {
 			return err
 		}
 		return storage.NewKeyExistsError(key, 0)
@@ -44,7 +44,7 @@ func (s *Store) Create(ctx context.Context, key string, obj, out runtime.Object,
 	if err != nil {
 		return err
 	}
-	if err := finish(ctx, r); err != nil || out == nil {
+	if err := s.db.finish(ctx, r); err != nil || out == nil {
 		return err
 	}
 	return s.setOut(out, kept, data, rec.rev)

@@ -24,8 +24,9 @@ type Config struct {
 	// Path is the bbolt file. It is created when it is missing; its directory
 	// is not.
 	Path string
-	// Ephemeral leaves out every fsync: a crash of the machine may lose or
-	// damage the file.
+	// Ephemeral leaves out every fsync and lets the file lag behind: a write is
+	// answered, and seen by everybody, as soon as it has its revision. A crash of
+	// the process loses the newest writes, one of the machine may damage the file.
 	Ephemeral bool
 	// Now is the clock, by which TTLs expire and revisions are stamped. It is
 	// called under the write lock and must not call back into the DB. Required.
@@ -88,7 +89,7 @@ type DB struct {
 	failed     error
 	closed     bool
 
-	committed atomic.Int64 // newest durable (or, ephemeral, written) revision
+	committed atomic.Int64 // newest revision in the file, durable unless ephemeral
 	compacted atomic.Int64
 	epoch     atomic.Int64 // counts Rewinds and Restores
 
@@ -147,7 +148,8 @@ func (db *DB) Observe(f func(Commit)) {
 	db.observers = append(db.observers, f)
 }
 
-// Sync returns when everything assigned so far is durable.
+// Sync returns when everything assigned so far is in the file and, unless
+// ephemeral, durable.
 func (db *DB) Sync(ctx context.Context) error {
 	db.mu.Lock()
 	if db.failed != nil {
@@ -163,6 +165,7 @@ func (db *DB) Sync(ctx context.Context) error {
 		r = db.underway
 	}
 	db.mu.Unlock()
+	db.wakeCommitter() // who may be waiting for more
 	return r.wait(ctx)
 }
 

@@ -82,7 +82,7 @@ func (s *Store) deleteOnce(
 	if err != nil {
 		return err
 	}
-	if err := finish(ctx, r); err != nil || last == nil {
+	if err := s.db.finish(ctx, r); err != nil || last == nil {
 		return err
 	}
 	return s.setOut(out, last, st.data, rec.rev)

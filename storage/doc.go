@@ -4,12 +4,28 @@
 // Invariants:
 //   - Every write takes the next revision; revisions are dense, but for gaps that
 //     Rewind and Restore leave, and never go back, over restarts too.
-//   - An ordinary write returns when it is durable. Nobody but the holder of a
-//     WithoutWait context and the observers sees a write that a crash could
-//     lose.
+//   - Durable: an ordinary write returns when it is durable. Nobody but the
+//     holder of a WithoutWait context and the observers sees a write that a
+//     crash could lose.
+//   - Ephemeral: a write returns, and everybody sees it, when it has its
+//     revision. The file follows; whatever reads more than one key waits for it.
 //   - An object that a Commit, a watcher's event or the cache holds is never
 //     changed again.
 //   - The package never reads the wall clock; Config.Now is time.
+//
+// # What each mode promises
+//
+//	                        durable                   ephemeral
+//	a write is answered     after its fsync, which    when it has its revision
+//	                        concurrent writers share
+//	a reader or watcher     when it is durable        at the same moment
+//	sees it
+//	a killed process loses  nothing acknowledged      what has not reached the file: mostly
+//	                                                  below behindBytes, at most pendingMax
+//	a machine that crashes  nothing acknowledged      anything; the file may be damaged
+//	loses
+//	order                   in both, revisions are one order of all writes, which every
+//	                        reader, watcher and observer agrees with (linearizable)
 //
 // # The file
 //

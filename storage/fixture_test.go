@@ -156,7 +156,7 @@ func (f *fixture) bump(ctx context.Context, t *testing.T) int64 {
 
 // validateKey checks that the stored object has neither version nor selfLink.
 func (f *fixture) validateKey(_ context.Context, t *testing.T, key string) {
-	r, err := f.db.committedRecord(key)
+	r, err := f.db.pendingOrCommitted(key)
 	if err != nil || r == nil {
 		t.Fatalf("key %s: record %v, %v", key, r, err)
 	}

@@ -10,8 +10,8 @@ import (
 	"k8s.io/apiserver/pkg/storage"
 )
 
-// Get implements storage.Interface. It sees committed versions; with a
-// WithoutWait context the newest.
+// Get implements storage.Interface. It sees committed versions; ephemeral, or
+// with a WithoutWait context, the newest.
 func (s *Store) Get(ctx context.Context, key string, opts storage.GetOptions, out runtime.Object) error {
 	key, err := s.prepareKey(key, false)
 	if err != nil {
@@ -36,9 +36,12 @@ func (s *Store) Get(ctx context.Context, key string, opts storage.GetOptions, ou
 // read returns the version of key that ctx sees and, if it is wanted, the
 // revision of the read.
 func (s *Store) read(ctx context.Context, key string, wanted bool) (r *record, current int64, err error) {
-	if withoutWait(ctx) {
+	if s.db.ahead(ctx) {
+		if wanted {
+			current = s.db.Revision()
+		}
 		r, err = s.db.pendingOrCommitted(key)
-		return r, s.db.Revision(), err
+		return r, current, err
 	}
 	err = s.db.view(func(tx *bbolt.Tx) error {
 		if wanted {

@@ -91,7 +91,11 @@ func do(t *testing.T, s *Store, o op) answer {
 // TestConcurrentClientsSeeOneOrder checks with porcupine that what 8 clients
 // were told is what some order of their operations, one at a time, would give.
 func TestConcurrentClientsSeeOneOrder(t *testing.T) {
-	f := newFixture(t, setup{ephemeral: true})
+	t.Run("ephemeral", func(t *testing.T) { seeOneOrder(t, newFixture(t, setup{ephemeral: true})) })
+	t.Run("durable", func(t *testing.T) { seeOneOrder(t, newFixture(t, setup{})) })
+}
+
+func seeOneOrder(t *testing.T, f *fixture) {
 	start := time.Now()
 	var mu sync.Mutex
 	var history []porcupine.Operation
@@ -112,7 +116,7 @@ func TestConcurrentClientsSeeOneOrder(t *testing.T) {
 		})
 	}
 	for range 20 { // compaction goes on beside them
-		if err := f.db.Compact(t.Context(), f.db.committed.Load()); err != nil {
+		if err := f.db.Compact(t.Context(), f.db.Revision()); err != nil {
 			t.Error(err)
 		}
 	}

@@ -64,10 +64,8 @@ func (s *Store) GetList(ctx context.Context, key string, opts storage.ListOption
 	if err != nil {
 		return err
 	}
-	if withoutWait(ctx) { // the list is of committed versions: commit all
-		if err := s.db.Sync(ctx); err != nil {
-			return err
-		}
+	if err := s.db.flushed(ctx); err != nil {
+		return err
 	}
 	l := &listing{
 		s: s, opts: opts, prefix: key, from: from, rev: rev,

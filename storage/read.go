@@ -23,22 +23,31 @@ func (db *DB) update(f func(*bbolt.Tx) error) error {
 	return guard(func() error { return db.bolt.Update(f) })
 }
 
-// settle waits until revision rev is durable, unless ctx is WithoutWait. Call
+// settle waits until revision rev is committed, unless ctx sees it before. Call
 // it before an answer that tells of an uncommitted version.
 func (db *DB) settle(ctx context.Context, rev int64) error {
-	if rev <= db.committed.Load() || withoutWait(ctx) {
+	if rev <= db.committed.Load() || db.ahead(ctx) {
 		return nil
 	}
 	return db.Sync(ctx)
 }
 
-// settleAll waits until all that is assigned is durable, unless ctx is
-// WithoutWait.
-func (db *DB) settleAll(ctx context.Context) error {
-	if withoutWait(ctx) {
+// Settle returns when a client may be told of all that is assigned so far:
+// ephemeral, or with a WithoutWait context, at once, else when it is durable.
+func (db *DB) Settle(ctx context.Context) error {
+	if db.ahead(ctx) {
 		return nil
 	}
 	return db.Sync(ctx)
+}
+
+// flushed waits until the file holds all that ctx sees. Call it before reading
+// more than one key.
+func (db *DB) flushed(ctx context.Context) error {
+	if db.ahead(ctx) {
+		return db.Sync(ctx)
+	}
+	return nil
 }
 
 // pendingOrCommitted returns the newest version of key, uncommitted ones included, or nil.

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"context"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -11,7 +12,11 @@ import (
 // with the logarithm of the number of revisions.
 func (db *DB) RevisionAt(t time.Time) int64 {
 	var rev int64
-	err := db.view(func(tx *bbolt.Tx) error {
+	err := db.Sync(context.Background())
+	if err != nil {
+		return 0 // nothing is written any more
+	}
+	err = db.view(func(tx *bbolt.Tx) error {
 		rev = revisionAt(tx, t.UnixNano())
 		return nil
 	})

@@ -87,9 +87,9 @@ func (s *Store) toStorage(ctx context.Context, key string, data []byte) ([]byte,
 	return stored, nil
 }
 
-// finish waits for the write's commit, unless ctx is WithoutWait.
-func finish(ctx context.Context, r *round) error {
-	if withoutWait(ctx) {
+// finish waits for the write's commit, unless ctx does not.
+func (db *DB) finish(ctx context.Context, r *round) error {
+	if db.ahead(ctx) {
 		return nil
 	}
 	return r.wait(ctx)

@@ -81,7 +81,10 @@ func persistCounts(tx *bbolt.Tx, batch []change) error {
 }
 
 // Stats implements storage.Interface. Unlike upstream's, the size is exact.
-func (s *Store) Stats(context.Context) (storage.Stats, error) {
+func (s *Store) Stats(ctx context.Context) (storage.Stats, error) {
+	if err := s.db.flushed(ctx); err != nil {
+		return storage.Stats{}, err
+	}
 	st := storage.Stats{ObjectCount: s.counts.keys.Load()}
 	if s.sized.Load() && st.ObjectCount > 0 {
 		st.EstimatedAverageObjectSizeBytes = s.counts.bytes.Load() / st.ObjectCount

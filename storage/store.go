@@ -88,7 +88,7 @@ func (db *DB) Resource(rc ResourceConfig) (*Store, error) {
 		newFunc:      rc.NewFunc,
 		newListFunc:  rc.NewListFunc,
 		prefix:       rc.ResourcePrefix,
-		hub:          newHub(db.committed.Load()),
+		hub:          newHub(db.rev),
 		unsafeDelete: utilfeature.DefaultFeatureGate.Enabled(features.AllowUnsafeMalformedObjectDeletion),
 	}
 	if rc.Transformer != nil {
@@ -130,10 +130,7 @@ func (s *Store) ReadinessCheck() error { return s.db.Err() }
 
 // GetCurrentResourceVersion implements storage.Interface.
 func (s *Store) GetCurrentResourceVersion(ctx context.Context) (uint64, error) {
-	if withoutWait(ctx) {
-		return uint64(s.db.Revision()), nil
-	}
-	return uint64(s.db.committed.Load()), nil
+	return uint64(s.db.seen(ctx)), nil
 }
 
 // CompactRevision implements storage.Interface.
@@ -158,4 +155,19 @@ func WithoutWait(ctx context.Context) context.Context {
 	return context.WithValue(ctx, withoutWaitKey{}, true)
 }
 
-func withoutWait(ctx context.Context) bool { return ctx.Value(withoutWaitKey{}) != nil }
+// ahead reports whether a call with ctx sees what is not committed yet, and does
+// not wait for its own write. Ephemeral, nothing is lost by that.
+func (db *DB) ahead(ctx context.Context) bool {
+	return db.cfg.Ephemeral || ctx.Value(withoutWaitKey{}) != nil
+}
+
+// seen returns the newest revision that a call with ctx sees.
+func (db *DB) seen(ctx context.Context) int64 {
+	if db.ahead(ctx) {
+		return db.Revision()
+	}
+	return db.committed.Load()
+}
+
+// visible returns the newest revision that everybody sees.
+func (db *DB) visible() int64 { return db.seen(context.Background()) }

@@ -78,7 +78,7 @@ func (s *Store) tryOnce(
 	if err != nil {
 		return err
 	}
-	if err := finish(ctx, r); err != nil {
+	if err := s.db.finish(ctx, r); err != nil {
 		return err
 	}
 	return s.setOut(destination, kept, data, rec.rev)

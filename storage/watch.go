@@ -73,7 +73,7 @@ func (s *Store) Watch(ctx context.Context, key string, opts storage.ListOptions)
 	}
 	initial := initialEvents(w.rev, opts)
 	if w.rev == 0 && !initial {
-		w.rev = s.db.committed.Load() // from now on
+		w.rev = s.db.visible() // from now on
 	}
 	go w.run(ctx, initial, endBookmark(opts))
 	utilflowcontrol.WatchInitialized(ctx)
@@ -119,10 +119,10 @@ func (w *watcher) run(ctx context.Context, initial, endBookmark bool) {
 // begin sends the initial events, or checks that history reaches back to where
 // the watch is to begin.
 func (w *watcher) begin(ctx context.Context, initial, endBookmark bool) error {
-	committed := w.s.db.committed.Load()
+	newest := w.s.db.visible()
 	switch {
-	case initial && w.rev > committed:
-		return storage.NewTooLargeResourceVersionError(uint64(w.rev), uint64(committed), 1)
+	case initial && w.rev > newest:
+		return storage.NewTooLargeResourceVersionError(uint64(w.rev), uint64(newest), 1)
 	case initial:
 		if err := w.sendState(ctx); err != nil {
 			return err
@@ -140,6 +140,9 @@ func (w *watcher) begin(ctx context.Context, initial, endBookmark bool) error {
 
 // sendState sends the current state as Added events and moves to its revision.
 func (w *watcher) sendState(ctx context.Context) error {
+	if err := w.s.db.flushed(ctx); err != nil {
+		return err
+	}
 	l := &listing{s: w.s, opts: storage.ListOptions{Recursive: w.recursive}, prefix: w.key}
 	for {
 		p, err := l.read(pageMax)
@@ -200,6 +203,11 @@ func (w *watcher) step(ctx context.Context) error {
 
 // catchUp reads a page of the log.
 func (w *watcher) catchUp(ctx context.Context) error {
+	if w.rev >= w.s.db.committed.Load() { // the ring is ahead of the file
+		if err := w.s.db.flushed(ctx); err != nil {
+			return err
+		}
+	}
 	var changes []change
 	next := w.rev
 	err := w.s.db.view(func(tx *bbolt.Tx) error {
@@ -281,7 +289,7 @@ func (w *watcher) pass(ctx context.Context, c change) error {
 // RequestWatchProgress implements storage.Interface: the resource's watchers
 // that take bookmarks get one as soon as they have seen everything.
 func (s *Store) RequestWatchProgress(context.Context) error {
-	s.hub.ask(s.db.committed.Load())
+	s.hub.ask(s.db.visible())
 	return nil
 }
 
@@ -292,7 +300,7 @@ func (db *DB) NotifyProgress() {
 	stores := append([]*Store(nil), db.stores...)
 	db.mu.Unlock()
 	for _, s := range stores {
-		s.hub.ask(db.committed.Load())
+		s.hub.ask(db.visible())
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.etcd.io/bbolt"
 	"go.uber.org/goleak"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/apiserver/pkg/apis/example"
@@ -112,6 +114,70 @@ func TestAnUncommittedWriteIsSeenByTheEngineOnly(t *testing.T) {
 		if ev := <-w.ResultChan(); ev.Type != want {
 			t.Errorf("event %v, want %s", ev, want)
 		}
+	}
+}
+
+// TestEphemeralAWriteIsSeenByAllAtOnce: the file lags behind, and no client can
+// tell by key, by watch, by list or at an exact revision.
+func TestEphemeralAWriteIsSeenByAllAtOnce(t *testing.T) {
+	ctx := t.Context()
+	f := newFixture(t, setup{ephemeral: true})
+	w := watchAll(ctx, t, f.Store, "1")
+	defer w.Stop()
+	release := holdCommits(t, f.db)
+	create(ctx, t, f.Store, "/pods/ns/a")
+	for i := range ringChangesMax { // its first changes leave the ring
+		update(ctx, t, f.Store, "/pods/ns/a", strconv.Itoa(i))
+	}
+	newest := strconv.Itoa(ringChangesMax + 2)
+	if got, err := get(ctx, f.Store, "/pods/ns/a"); err != nil || got.ResourceVersion != newest {
+		t.Errorf("get reads %v, %v", got, err)
+	}
+	if rev, err := f.GetCurrentResourceVersion(ctx); err != nil || strconv.FormatUint(rev, 10) != newest {
+		t.Errorf("current revision %d, %v", rev, err)
+	}
+	if f.db.committed.Load() != firstRevision {
+		t.Error("the file does not lag behind: this test shows nothing")
+	}
+	if ev := <-w.ResultChan(); ev.Type != watch.Added {
+		t.Errorf("a watcher sees %v", ev)
+	}
+	late := watchAll(ctx, t, f.Store, "2")
+	defer late.Stop()
+	release()
+
+	expectLabels(t, w, 0, ringChangesMax)
+	expectLabels(t, late, 0, ringChangesMax)
+	update(ctx, t, f.Store, "/pods/ns/a", "last")
+	for rv, want := range map[string]string{"": "last", "3": "0", newest: strconv.Itoa(ringChangesMax - 1)} {
+		opts := storage.ListOptions{ResourceVersion: rv, Recursive: true, Predicate: storage.Everything}
+		if rv != "" {
+			opts.ResourceVersionMatch = metav1.ResourceVersionMatchExact
+		}
+		list := &example.PodList{}
+		if err := f.GetList(ctx, "/pods/", opts, list); err != nil || len(list.Items) != 1 || list.Items[0].Labels["v"] != want {
+			t.Errorf("list at revision %q: %v, %v; want label %s", rv, list.Items, err, want)
+		}
+	}
+}
+
+// TestEphemeralTheFileFollows: without anybody waiting, only so much is pending.
+func TestEphemeralTheFileFollows(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "kubesim.db")
+	db := openDB(t, setup{ephemeral: true, path: path})
+	s := podStore(t, db, testCodec(t), nil)
+	create(t.Context(), t, s, "/pods/ns/a")
+	for i := range 3 * behindMax {
+		update(t.Context(), t, s, "/pods/ns/a", strconv.Itoa(i))
+	}
+	for db.committed.Load() < behindMax { // hangs if nothing wakes the committer
+		time.Sleep(time.Millisecond)
+	}
+	closeDB(t, db)
+
+	s = podStore(t, openDB(t, setup{path: path}), testCodec(t), nil)
+	if got, err := get(t.Context(), s, "/pods/ns/a"); err != nil || got.Labels["v"] != strconv.Itoa(3*behindMax-1) {
+		t.Errorf("after Close the file has %v, %v", got, err)
 	}
 }
 

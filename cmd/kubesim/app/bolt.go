@@ -186,7 +186,8 @@ func (b *bolt) close() {
 type gate struct{ b *bolt }
 
 // Enter implements apiserver.Gate. What the engine has written in the meantime
-// must be durable, and so visible to readers, before a client is answered.
+// must be visible to readers, and so as durable as the mode promises, before a
+// client is answered.
 func (g gate) Enter(ctx context.Context) (func(context.Context) error, error) {
 	leave, err := g.b.engine.Enter(ctx)
 	if err != nil {
@@ -199,6 +200,6 @@ func (g gate) Enter(ctx context.Context) (func(context.Context) error, error) {
 		if g.b.engine.Status().Mode == engine.Realtime {
 			return nil
 		}
-		return g.b.db.Sync(ctx)
+		return g.b.db.Settle(ctx)
 	}, nil
 }

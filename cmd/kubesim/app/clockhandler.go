@@ -72,7 +72,7 @@ func (h clockHandler) change(ctx context.Context, r clockRequest) error {
 	if err := apply(ctx, h.b.engine, r); err != nil {
 		return err
 	}
-	return h.b.db.Sync(ctx)
+	return h.b.db.Settle(ctx)
 }
 
 func apply(ctx context.Context, e *engine.Engine, r clockRequest) error {
