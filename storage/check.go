@@ -27,11 +27,11 @@ type checker struct {
 // Check verifies the invariants of the file: bbolt's pages; dense revisions;
 // log, index, ttl and stats that agree; nothing left that compaction has
 // removed. The error joins what is wrong and wraps ErrCorrupt. It also verifies
-// that nobody changed a shared object in memory.
+// that nobody changed a shared object in memory. Commits wait meanwhile.
 func (db *DB) Check(ctx context.Context) error {
 	db.compacting.Lock()
 	defer db.compacting.Unlock()
-	err := db.view(func(tx *bbolt.Tx) error {
+	err := db.holdStill(func(tx *bbolt.Tx) error {
 		c := newChecker(ctx, tx)
 		if err := c.run(func(string) {}); err != nil || len(c.problems) == 0 {
 			return err
@@ -42,6 +42,18 @@ func (db *DB) Check(ctx context.Context) error {
 		return explain(db.cfg.Path, err)
 	}
 	return errors.Join(err, db.checkShared())
+}
+
+// holdStill runs f while nobody writes: bbolt compares the pages of f's snapshot
+// with the free pages, of which there is only the newest list.
+func (db *DB) holdStill(f func(*bbolt.Tx) error) error {
+	return guard(func() error {
+		tx, err := db.bolt.Begin(true)
+		if err != nil {
+			return err
+		}
+		return errors.Join(f(tx), tx.Rollback())
+	})
 }
 
 // checkShared verifies that nobody changed an object of the cache. That is an
