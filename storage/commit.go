@@ -19,8 +19,9 @@ const (
 )
 
 // pendingMax bounds what may wait for a commit; writers beyond it wait, those
-// WithoutWait too. Unit: encoded bytes.
-const pendingMax = 32 << 20
+// WithoutWait too. It also bounds how long a commit keeps a list, or the writers
+// beyond it, waiting: some 30 ms. Unit: encoded bytes.
+const pendingMax = 4 << 20
 
 // logFill fills the log's pages, which only grow at their end; bbolt's default
 // of 0.5 would leave half of each empty.

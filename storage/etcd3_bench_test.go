@@ -114,7 +114,9 @@ func (c *contest) compare(b *testing.B, clients int, op operation) {
 	for r := range int64(rounds) {
 		from, to := n*r/rounds, n*(r+1)/rounds
 		for _, s := range []*bench{ours, theirs} {
+			b.StopTimer()
 			goruntime.GC() // nobody pays for the other's garbage
+			b.StartTimer()
 			start := time.Now()
 			shareOut(b, clients, from, to, func(i int64) error { return op.do(s, i) })
 			if op.finish != nil {
