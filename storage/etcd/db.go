@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/url"
 	"path"
 	"strings"
 	"sync"
@@ -81,9 +83,29 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	defer cancel()
 	if _, err := client.Get(asked, db.root+own+"/revision"); err != nil {
 		_ = client.Close() // the first error is the one that counts
-		return nil, fmt.Errorf("etcd at %s does not answer: %w: start it, or name other members with --etcd-servers", strings.Join(cfg.Servers, ", "), err)
+		return nil, fmt.Errorf("etcd at %s does not answer: %w: start it, or name other members with --etcd-servers", strings.Join(cfg.Servers, ", "), cfg.reason(ctx, err))
 	}
 	return db, nil
+}
+
+// reason looks for a better one than err, which says that time is over, if
+// nobody listens at all.
+func (c *Config) reason(ctx context.Context, err error) error {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	for _, server := range c.Servers {
+		u, parseErr := url.Parse(server)
+		if parseErr != nil {
+			return parseErr
+		}
+		conn, dialErr := (&net.Dialer{}).DialContext(ctx, "tcp", u.Host)
+		if dialErr == nil {
+			_ = conn.Close() // nothing was sent
+			return err
+		}
+		err = dialErr
+	}
+	return err
 }
 
 func connect(cfg *Config) (*clientv3.Client, error) {

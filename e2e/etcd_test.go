@@ -1,0 +1,434 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/utils/ptr"
+)
+
+// etcdServer is an etcd process with one member.
+type etcdServer struct {
+	url, dir, client, peer string
+	cmd                    *exec.Cmd
+}
+
+// newEtcd starts the etcd of the module graph, on free ports, for one test.
+func newEtcd(t *testing.T) *etcdServer {
+	t.Helper()
+	e := &etcdServer{dir: t.TempDir(), client: freeAddress(t), peer: freeAddress(t)}
+	e.url = "http://" + e.client
+	e.start(t)
+	t.Cleanup(func() { e.kill() })
+	return e
+}
+
+// freeAddress is one that nobody listens on now. etcd must be told its own
+// address, so that it cannot choose a port itself.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// start starts etcd, for the first time or again, and waits until it answers.
+func (e *etcdServer) start(t *testing.T) {
+	t.Helper()
+	binary, err := filepath.Abs("../bin/etcd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(binary); err != nil {
+		t.Fatalf("%v: 'make bin/etcd' builds it", err)
+	}
+	e.cmd = exec.Command(binary, "--data-dir", e.dir, "--log-level", "error",
+		"--listen-client-urls", e.url, "--advertise-client-urls", e.url,
+		"--listen-peer-urls", "http://"+e.peer, "--initial-advertise-peer-urls", "http://"+e.peer, "--initial-cluster", "default=http://"+e.peer)
+	said := &bytes.Buffer{}
+	e.cmd.Stderr = said
+	if err := e.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(startMax); ; time.Sleep(untilInterval) {
+		if response, err := http.Get(e.url + "/health"); err == nil {
+			_ = response.Body.Close()
+			if response.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		if time.Now().After(deadline) {
+			e.kill()
+			t.Fatalf("etcd does not answer at %s; it said:\n%s", e.url, said)
+		}
+	}
+}
+
+// kill ends etcd as a crash does.
+func (e *etcdServer) kill() {
+	_ = e.cmd.Process.Kill()
+	_ = e.cmd.Wait()
+}
+
+// quickElection lets a test see a new leader in a moment.
+var quickElection = []string{"--leader-elect-lease-duration=2s", "--leader-elect-renew-deadline=1500ms", "--leader-elect-retry-period=200ms"}
+
+// serve starts a kubesim server on this etcd.
+func (e *etcdServer) serve(t *testing.T, args ...string) *server {
+	t.Helper()
+	return newServer(t, append([]string{"--etcd-servers", e.url}, args...)...)
+}
+
+// address is where the server listens.
+func (s *server) address(t *testing.T) string {
+	t.Helper()
+	config, err := clientcmd.BuildConfigFromFlags("", s.kubeconfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimPrefix(config.Host, "https://")
+}
+
+// leader waits until one of the servers leads, and returns it and another one.
+func leader(t *testing.T, servers ...*server) (leads, follows *server) {
+	t.Helper()
+	var holder string
+	for deadline := time.Now().Add(untilMax); time.Now().Before(deadline); time.Sleep(untilInterval) {
+		lease, err := clientOf(t, servers[0]).CoordinationV1().Leases(metav1.NamespaceSystem).Get(t.Context(), "kubesim", metav1.GetOptions{})
+		if err != nil {
+			continue
+		}
+		holder, _, _ = strings.Cut(ptr.Deref(lease.Spec.HolderIdentity, ""), "_")
+		i := slices.IndexFunc(servers, func(s *server) bool { return s.address(t) == holder })
+		if i < 0 {
+			continue
+		}
+		if len(servers) > 1 {
+			follows = servers[(i+1)%len(servers)]
+		}
+		return servers[i], follows
+	}
+	t.Fatalf("after %v the leader is %q, none of the %d servers", untilMax, holder, len(servers))
+	return nil, nil
+}
+
+// indexedJob has as many Pods as completions, each of an index of its own, and
+// runs for some seconds.
+func indexedJob(name string, completions int32) *batchv1.Job {
+	j := validJob()
+	j.Name = name
+	runs(j, "echo index $JOB_COMPLETION_INDEX; sleep 1")
+	j.Spec.CompletionMode = ptr.To(batchv1.IndexedCompletion)
+	j.Spec.Completions, j.Spec.Parallelism = ptr.To(completions), ptr.To[int32](2)
+	return j
+}
+
+// checkRanOnce fails unless each index of the Job ran in exactly one Pod.
+func checkRanOnce(t *testing.T, client kubernetes.Interface, name string, completions int) {
+	t.Helper()
+	job, err := client.BatchV1().Jobs(metav1.NamespaceDefault).Get(t.Context(), name, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if int(job.Status.Succeeded) != completions || job.Status.Failed != 0 {
+		t.Errorf("Job %s: %d Pods succeeded and %d failed, want %d and 0", name, job.Status.Succeeded, job.Status.Failed, completions)
+	}
+	pods, err := client.CoreV1().Pods(metav1.NamespaceDefault).List(t.Context(), metav1.ListOptions{LabelSelector: batchv1.JobNameLabel + "=" + name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got, want []string
+	for i := range pods.Items {
+		got = append(got, pods.Items[i].Labels[batchv1.JobCompletionIndexAnnotation])
+	}
+	for i := range completions {
+		want = append(want, fmt.Sprint(i))
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("the Pods of Job %s have the indexes %v, want each once: %v", name, got, want)
+	}
+}
+
+// state is what a server says there is: the resourceVersions of Jobs and Pods.
+func state(t *testing.T, client kubernetes.Interface) map[types.UID]string {
+	t.Helper()
+	all := map[types.UID]string{}
+	jobs, err := client.BatchV1().Jobs("").List(t.Context(), metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, j := range jobs.Items {
+		all[j.UID] = j.ResourceVersion
+	}
+	pods, err := client.CoreV1().Pods("").List(t.Context(), metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range pods.Items {
+		all[p.UID] = p.ResourceVersion
+	}
+	return all
+}
+
+// logOf is what the server says that a Job's first Pod has printed.
+func logOf(t *testing.T, client kubernetes.Interface, job string) string {
+	t.Helper()
+	pods, err := client.CoreV1().Pods(metav1.NamespaceDefault).List(t.Context(), metav1.ListOptions{LabelSelector: batchv1.JobNameLabel + "=" + job})
+	if err != nil || len(pods.Items) == 0 {
+		t.Fatalf("Job %s has no Pods: %v", job, err)
+	}
+	log, err := client.CoreV1().Pods(metav1.NamespaceDefault).GetLogs(pods.Items[0].Name, &corev1.PodLogOptions{}).DoRaw(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(log)
+}
+
+// TestServersShareACluster starts two servers at the same moment on an empty
+// etcd, and uses the cluster through the one that does not lead.
+func TestServersShareACluster(t *testing.T) {
+	t.Parallel()
+	etcd := newEtcd(t)
+	var servers [2]*server
+	var starting sync.WaitGroup
+	for i := range servers {
+		starting.Go(func() {
+			dir := t.TempDir()
+			s, err := startServer(dir, append(os.Environ(), "HOME="+dir, "TMPDIR="+dir), "--etcd-servers", etcd.url)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			servers[i] = s
+		})
+	}
+	starting.Wait()
+	if t.Failed() {
+		return
+	}
+	defer func() {
+		for _, s := range servers {
+			if err := s.stop(); err != nil {
+				t.Error(err)
+			}
+		}
+	}()
+	leads, follows := leader(t, servers[:]...)
+	here, there := clientOf(t, follows), clientOf(t, leads)
+
+	t.Run("a Job created at one runs at the other, and its watcher sees the end", func(t *testing.T) {
+		watch, err := here.BatchV1().Jobs(metav1.NamespaceDefault).Watch(t.Context(), metav1.ListOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer watch.Stop()
+		if _, err := here.BatchV1().Jobs(metav1.NamespaceDefault).Create(t.Context(), indexedJob("shared", 2), createOptions); err != nil {
+			t.Fatal(err)
+		}
+		timeout := time.After(untilMax)
+		for done := false; !done; {
+			select {
+			case event := <-watch.ResultChan():
+				job, ok := event.Object.(*batchv1.Job)
+				done = ok && finished(job)
+			case <-timeout:
+				t.Fatalf("after %v the watcher has not seen the Job end", untilMax)
+			}
+		}
+		checkRanOnce(t, there, "shared", 2)
+	})
+	t.Run("both say the same", func(t *testing.T) {
+		if one, other := state(t, here), state(t, there); !maps.Equal(one, other) || len(one) == 0 {
+			t.Errorf("one server has\n%v\nthe other\n%v", one, other)
+		}
+	})
+	t.Run("both print what the containers printed", func(t *testing.T) {
+		for what, client := range map[string]kubernetes.Interface{"the leader": there, "the other": here} {
+			if log := logOf(t, client, "shared"); !strings.HasPrefix(log, "index ") {
+				t.Errorf("%s prints %q, want index …", what, log)
+			}
+		}
+	})
+	t.Run("no name and no UID comes twice", func(t *testing.T) { checkNoneTwice(t, here, there) })
+	t.Run("what one server has been told the other enforces", func(t *testing.T) {
+		if _, err := there.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "later"}}, createOptions); err != nil {
+			t.Fatal(err)
+		}
+		// A namespace is usable at once where it was created; elsewhere a moment
+		// later, as with several kube-apiservers.
+		eventually(t, func() error {
+			_, err := here.CoreV1().ConfigMaps("later").Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "x"}}, createOptions)
+			return err
+		})
+	})
+	t.Run("time cannot be moved", func(t *testing.T) {
+		out, err := exec.Command("kubesim", "clock", "advance", "1h", "--kubeconfig", follows.kubeconfig).CombinedOutput()
+		if err == nil || !strings.Contains(string(out), "its time is the wall clock's and cannot be moved") {
+			t.Errorf("clock advance says %q (%v), want that time cannot be moved", out, err)
+		}
+	})
+}
+
+// eventually tries again until f succeeds.
+func eventually(t *testing.T, f func() error) {
+	t.Helper()
+	var err error
+	for deadline := time.Now().Add(untilMax); time.Now().Before(deadline); time.Sleep(untilInterval) {
+		if err = f(); err == nil {
+			return
+		}
+	}
+	t.Fatalf("after %v: %v", untilMax, err)
+}
+
+// checkNoneTwice lets both servers make up names and UIDs at the same time.
+func checkNoneTwice(t *testing.T, clients ...kubernetes.Interface) {
+	const each = 50
+	var mu sync.Mutex
+	seen := map[string]bool{}
+	var writing sync.WaitGroup
+	for _, client := range clients {
+		writing.Go(func() {
+			for range each {
+				made, err := client.CoreV1().ConfigMaps(metav1.NamespaceDefault).Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{GenerateName: "made-"}}, createOptions)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				mu.Lock()
+				seen[made.Name], seen[string(made.UID)] = true, true
+				mu.Unlock()
+			}
+		})
+	}
+	writing.Wait()
+	if want := 2 * each * len(clients); len(seen) != want {
+		t.Errorf("there are %d names and UIDs, want %d", len(seen), want)
+	}
+}
+
+// TestAnotherServerTakesOver kills the leader again and again in the middle of
+// its Jobs. A new server joins each time, the Jobs go on under a new leader, and
+// in the end each of their Pods has run exactly once.
+func TestAnotherServerTakesOver(t *testing.T) {
+	t.Parallel()
+	const (
+		kills       = 3
+		jobs        = 3
+		completions = 4
+	)
+	etcd := newEtcd(t)
+	servers := []*server{etcd.serve(t, quickElection...), etcd.serve(t, quickElection...)}
+	for round := range kills {
+		leads, follows := leader(t, servers...)
+		client := clientOf(t, follows)
+		name := func(i int) string { return fmt.Sprintf("round-%d-job-%d", round, i) }
+		for i := range jobs {
+			if _, err := client.BatchV1().Jobs(metav1.NamespaceDefault).Create(t.Context(), indexedJob(name(i), completions), createOptions); err != nil {
+				t.Fatal(err)
+			}
+		}
+		// The middle: something has run, something runs, something is to come.
+		eventually(t, func() error {
+			job, err := client.BatchV1().Jobs(metav1.NamespaceDefault).Get(t.Context(), name(0), metav1.GetOptions{})
+			if err == nil && job.Status.Succeeded == 0 {
+				err = fmt.Errorf("no Pod of %s has succeeded", job.Name)
+			}
+			return err
+		})
+		leads.kill()
+		servers = []*server{follows, etcd.serve(t, quickElection...)}
+		awaitFinished(t, clientOf(t, servers[1]))
+		for i := range jobs {
+			checkRanOnce(t, clientOf(t, servers[1]), name(i), completions)
+		}
+	}
+}
+
+// TestLeadershipIsHandedOver stops the leader as Ctrl-C does: the next one need
+// not wait until the lease has run out, which here no test would live to see.
+func TestLeadershipIsHandedOver(t *testing.T) {
+	t.Parallel()
+	etcd := newEtcd(t)
+	longLease := []string{"--leader-elect-lease-duration=24h", "--leader-elect-renew-deadline=10s", "--leader-elect-retry-period=200ms"}
+	first := etcd.serve(t, longLease...)
+	leader(t, first)
+	second := etcd.serve(t, longLease...)
+	if err := first.stop(); err != nil {
+		t.Error(err)
+	}
+	leader(t, second)
+}
+
+// TestEtcdIsAwayForAWhile kills etcd under two servers. They say so to their
+// clients, go on, and lead again once etcd is back.
+func TestEtcdIsAwayForAWhile(t *testing.T) {
+	t.Parallel()
+	etcd := newEtcd(t)
+	servers := []*server{etcd.serve(t, quickElection...), etcd.serve(t, quickElection...)}
+	leader(t, servers...)
+	// Longer than the lease lasts: the leader loses it.
+	create := func(s *server, name string) error {
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		_, err := clientOf(t, s).CoreV1().ConfigMaps(metav1.NamespaceDefault).Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name}}, createOptions)
+		return err
+	}
+	etcd.kill()
+	for i, s := range servers {
+		if err := create(s, fmt.Sprintf("away-%d", i)); err == nil {
+			t.Error("without etcd a write was acknowledged")
+		}
+	}
+	etcd.start(t)
+	for i, s := range servers {
+		eventually(t, func() error {
+			err := create(s, fmt.Sprintf("back-%d", i))
+			if apierrors.IsAlreadyExists(err) { // the answer to the try before was late
+				return nil
+			}
+			return err
+		})
+	}
+	leader(t, servers...)
+	client := clientOf(t, servers[0])
+	if _, err := client.BatchV1().Jobs(metav1.NamespaceDefault).Create(t.Context(), indexedJob("afterwards", 3), createOptions); err != nil {
+		t.Fatal(err)
+	}
+	awaitFinished(t, client)
+	checkRanOnce(t, client, "afterwards", 3)
+	for _, s := range servers {
+		// The library for etcd complains on stderr of an etcd that is away: so
+		// only how the server ends counts.
+		_ = s.cmd.Process.Signal(os.Interrupt)
+		_, _ = io.ReadAll(s.stdout)
+		if err := s.cmd.Wait(); err != nil {
+			t.Errorf("the server ended with %v; stderr:\n%s", err, s.stderr)
+		}
+	}
+}
