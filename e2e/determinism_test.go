@@ -130,10 +130,16 @@ func simulate(t *testing.T, seed int) outcome {
 // clock runs `kubesim clock` against the server.
 func (s *server) clock(t *testing.T, args ...string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "kubesim", append([]string{"clock"}, args...)...)
+	s.kubesim(t, append([]string{"clock"}, args...)...)
+}
+
+// kubesim runs a command against the server.
+func (s *server) kubesim(t *testing.T, args ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "kubesim", args...)
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+s.kubeconfig)
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("kubesim clock %v: %v\n%s", args, err, out)
+		t.Fatalf("kubesim %v: %v\n%s", args, err, out)
 	}
 }
 

@@ -239,7 +239,7 @@ func (m *machine) readMarks(rt *rapid.T) {
 		rt.Fatal(err)
 	}
 	rev := rapid.Int64Range(max(m.floor, 1), m.rev()).Draw(rt, "marks of")
-	marks, _, err := m.db.Marks(rev, nil)
+	marks, _, err := m.db.Marks(rev)
 	if got := string(bytes.Join(marks, nil)); err != nil || got != m.model.marks[rev] {
 		rt.Fatalf("marks of %d: %v, %q, want %q", rev, err, got, m.model.marks[rev])
 	}
@@ -248,7 +248,7 @@ func (m *machine) readMarks(rt *rapid.T) {
 // rewind goes back to a revision; those that are gone are refused.
 func (m *machine) rewind(rt *rapid.T) {
 	rev := rapid.Int64Range(1, m.rev()).Draw(rt, "rewind to")
-	err := m.db.Rewind(m.t.Context(), rev)
+	err := m.db.Rewind(m.t.Context(), rev, time.Time{}, nil)
 	if rev < m.floor || m.model.gaps[rev] {
 		if !errors.Is(err, ErrNotKept) {
 			rt.Fatalf("rewind to %d, which is gone: %v", rev, err)

@@ -40,26 +40,16 @@ func (db *DB) Mark(rev int64, data []byte, full bool) {
 
 // Marks returns what the state at revision rev is made of: the newest full mark
 // at or before it and those that followed, oldest first, and the revision of the
-// last. Those at the end that skip, if it is not nil, reports true for are left
-// out. It returns none if there is no full one. Only what is in the file counts.
-func (db *DB) Marks(rev int64, skip func(data []byte) bool) (marks [][]byte, at int64, err error) {
+// last. It returns none if there is no full one. Only what is in the file counts.
+func (db *DB) Marks(rev int64) (marks [][]byte, at int64, err error) {
 	err = db.view(func(tx *bbolt.Tx) error {
 		c := tx.Bucket([]byte(bucketMarks)).Cursor()
-		k, v := c.Seek(beUint64(rev + 1))
-		if k == nil {
-			k, v = c.Last()
-		} else {
-			k, v = c.Prev()
-		}
-		for ; k != nil; k, v = c.Prev() {
+		for k, v := before(c, beUint64(rev+1)); k != nil; k, v = c.Prev() {
 			full, data, err := decodeMark(k, v)
 			if err != nil {
 				return err
 			}
 			if len(marks) == 0 {
-				if skip != nil && skip(data) {
-					continue
-				}
 				at = parseInt64(k)
 			}
 			marks = append(marks, bytes.Clone(data))
@@ -143,4 +133,25 @@ func deleteRange(b *bbolt.Bucket, from, to []byte) error {
 		errs = append(errs, b.Delete(k))
 	}
 	return errors.Join(errs...)
+}
+
+// cutMarks deletes the marks after revision rev, and those at the end of rev's
+// that later reports true for.
+func cutMarks(tx *bbolt.Tx, rev int64, later func(data []byte) bool) error {
+	b := tx.Bucket([]byte(bucketMarks))
+	from := beUint64(rev + 1)
+	if later != nil {
+		c := b.Cursor()
+		for k, v := c.Seek(beUint64(rev)); k != nil && parseInt64(k) == rev; k, v = c.Next() {
+			_, data, err := decodeMark(k, v)
+			if err != nil {
+				return err
+			}
+			if later(data) {
+				from = bytes.Clone(k)
+				break
+			}
+		}
+	}
+	return deleteRange(b, from, nil)
 }

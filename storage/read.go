@@ -119,18 +119,22 @@ func at(c *bbolt.Cursor, key string, rev int64) int64 {
 	if rev >= 0 {
 		after = rev + 1
 	}
-	c.Seek(indexKey(key, after))
-	k, v := c.Prev()
+	k, v := before(c, indexKey(key, after))
 	if k == nil {
-		// Seek went past the end, from where Prev does not come back.
-		if k, v = c.Last(); k == nil || bytes.Compare(k, indexKey(key, after)) >= 0 {
-			return 0
-		}
+		return 0
 	}
 	if owner, found := splitIndexKey(k); string(owner) == key && kind(v[0]) != deleted {
 		return found
 	}
 	return 0
+}
+
+// before moves c to the last key before key, nil if there is none.
+func before(c *bbolt.Cursor, key []byte) (k, v []byte) {
+	if k, _ := c.Seek(key); k == nil {
+		return c.Last() // from past the end, Prev does not come back
+	}
+	return c.Prev()
 }
 
 // scan visits in key order each key that begins with prefix, is not below from,

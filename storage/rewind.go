@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"go.etcd.io/bbolt"
 )
@@ -14,7 +15,7 @@ import (
 // What Rewind and Restore report beside Open's errors.
 var (
 	// ErrNotKept: the revision is not in the history that the file keeps.
-	ErrNotKept = errors.New("the revision is not kept")
+	ErrNotKept = errors.New("it is not kept")
 	errWriting = errors.New("storage: a write came while the cluster was to stand still")
 )
 
@@ -51,22 +52,48 @@ func (db *DB) flushMarks() error {
 	return db.update(func(tx *bbolt.Tx) error { return persistMarks(tx, marks) })
 }
 
+// Kept reports with an error that wraps ErrNotKept that the history does not hold
+// revision rev.
+func (db *DB) Kept(rev int64) error {
+	return db.view(func(tx *bbolt.Tx) error { return kept(tx, rev) })
+}
+
+func kept(tx *bbolt.Tx, rev int64) error {
+	current, compacted := bounds(tx)
+	if rev < max(compacted, firstRevision) || rev > current {
+		return fmt.Errorf("revision %d: %w: history goes from %d to %d", rev, ErrNotKept, max(compacted, firstRevision), current)
+	}
+	if g := gapAt(tx, rev); rev < g.last {
+		return fmt.Errorf("revision %d: %w: %d to %d were taken back by a rewind", rev, ErrNotKept, g.first, g.last)
+	}
+	return nil
+}
+
 // Rewind makes the state what it was at revision rev, the very objects with
 // their resourceVersions. History up to rev stays; what came after it is gone:
 // its revisions, and one for the rewinding itself, become a gap. Every watch ends
 // with 410 Gone. A client that resumes at a revision of the gap gets that too.
 //
-// Nobody may write meanwhile. The error wraps ErrNotKept if the history does not
-// reach back to rev. A crash leaves the state before or after.
-func (db *DB) Rewind(ctx context.Context, rev int64) error {
+// The time of the state is that of its newest write or, if that is later, at.
+// Marks of rev that later reports true for, unless it is nil, go too.
+//
+// Nobody may write meanwhile. The error is that of Kept. A crash leaves the state
+// before or after.
+func (db *DB) Rewind(ctx context.Context, rev int64, at time.Time, later func(mark []byte) bool) error {
 	return db.turnBack(ctx, func(tx *bbolt.Tx) error {
-		current, compacted := bounds(tx)
-		if rev < compacted || rev > current || takenBack(tx, rev) {
-			return fmt.Errorf("storage: revision %d: %w: history reaches from %d to %d", rev, ErrNotKept, max(compacted, firstRevision), current)
+		if err := kept(tx, rev); err != nil {
+			return err
 		}
+		current, _ := bounds(tx)
 		stamp, err := cut(tx, rev)
 		if err != nil {
 			return err
+		}
+		if err := cutMarks(tx, rev, later); err != nil {
+			return err
+		}
+		if !at.IsZero() {
+			stamp = max(stamp, at.UnixNano())
 		}
 		gaps := slices.DeleteFunc(readGaps(tx), func(g gap) bool { return g.first > rev })
 		return endGap(tx, gaps, gap{rev + 1, current + 1}, stamp)
@@ -136,6 +163,11 @@ func (db *DB) turnBack(ctx context.Context, change func(*bbolt.Tx) error) error 
 // record that stays.
 func cut(tx *bbolt.Tx, rev int64) (stamp int64, err error) {
 	log, index, ttl := tx.Bucket([]byte(bucketLog)), tx.Bucket([]byte(bucketIndex)), tx.Bucket([]byte(bucketTTL))
+	// Before anything is deleted: bbolt's Cursor.Last does not come back from a
+	// bucket that was emptied in the same transaction.
+	if k, v := before(log.Cursor(), beUint64(rev+1)); k != nil {
+		stamp = peekTime(v)
+	}
 	var gone []*record
 	c := log.Cursor()
 	for k, v := c.Seek(beUint64(rev + 1)); k != nil; k, v = c.Next() {
@@ -168,12 +200,6 @@ func cut(tx *bbolt.Tx, rev int64) (stamp int64, err error) {
 				return 0, err
 			}
 		}
-	}
-	if err := deleteRange(tx.Bucket([]byte(bucketMarks)), beUint64(rev+1), nil); err != nil {
-		return 0, err
-	}
-	if _, v := log.Cursor().Last(); v != nil {
-		stamp = peekTime(v)
 	}
 	// Whoever needs the counts takes them anew.
 	return stamp, deleteRange(tx.Bucket([]byte(bucketStats)), nil, nil)

@@ -35,7 +35,7 @@ func TestRewindEndsWatches(t *testing.T) {
 	if ev := <-w.ResultChan(); ev.Type != watch.Modified {
 		t.Fatalf("before the rewind: %v", ev)
 	}
-	if err := f.db.Rewind(ctx, kept); err != nil {
+	if err := f.db.Rewind(ctx, kept, time.Time{}, nil); err != nil {
 		t.Fatal(err)
 	}
 	ev, open := <-w.ResultChan()
@@ -90,7 +90,7 @@ func TestRewindBringsTTLsAndCountsBack(t *testing.T) {
 	if n := count(); n != 0 {
 		t.Fatalf("%d keys after their time", n)
 	}
-	if err := f.db.Rewind(ctx, kept); err != nil {
+	if err := f.db.Rewind(ctx, kept, time.Time{}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if n := count(); n != 1 {
@@ -104,6 +104,51 @@ func TestRewindBringsTTLsAndCountsBack(t *testing.T) {
 	}
 	if n := count(); n != 0 {
 		t.Fatalf("%d keys after their time", n)
+	}
+}
+
+// TestRewindToTheBeginning empties many pages at once.
+func TestRewindToTheBeginning(t *testing.T) {
+	ctx := t.Context()
+	f := newFixture(t, setup{ephemeral: true})
+	for i := range 2000 {
+		create(WithoutWait(ctx), t, f.Store, "/pods/ns/p"+strconv.Itoa(i))
+	}
+	if err := f.db.Rewind(ctx, 0, time.Time{}, nil); !errors.Is(err, ErrNotKept) {
+		t.Errorf("rewind to before the beginning: %v", err)
+	}
+	if err := f.db.Rewind(ctx, firstRevision, time.Time{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.db.Check(ctx); err != nil {
+		t.Fatal(err)
+	}
+	list := &example.PodList{}
+	if err := f.GetList(ctx, "/pods/", storage.ListOptions{Recursive: true, Predicate: storage.Everything}, list); err != nil || len(list.Items) > 0 {
+		t.Fatalf("%d Pods, %v", len(list.Items), err)
+	}
+}
+
+// TestRewindToAnInstant: of the marks of one revision, those after the instant go.
+func TestRewindToAnInstant(t *testing.T) {
+	ctx := t.Context()
+	c := newClock()
+	f := newFixture(t, setup{now: c.now})
+	create(ctx, t, f.Store, "/pods/ns/a")
+	rev := f.db.Revision()
+	for i, full := range []bool{true, false, false} {
+		f.db.Mark(rev, []byte{byte(i)}, full)
+	}
+	at := c.now().Add(time.Minute)
+	if err := f.db.Rewind(ctx, rev, at, func(mark []byte) bool { return mark[0] > 1 }); err != nil {
+		t.Fatal(err)
+	}
+	marks, _, err := f.db.Marks(f.db.Revision())
+	if err != nil || len(marks) != 2 || marks[1][0] != 1 {
+		t.Errorf("marks %v, %v", marks, err)
+	}
+	if !f.db.LastWrite().Equal(at) {
+		t.Errorf("the time is %v, want %v", f.db.LastWrite(), at)
 	}
 }
 

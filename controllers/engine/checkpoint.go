@@ -272,6 +272,7 @@ func (e *Engine) Restore(ctx context.Context, c *Checkpoint, later bool, state f
 		return err
 	}
 	e.recallQueue(c, known)
+	e.noteNext()
 	return e.recallNotes(ctx, c, known)
 }
 

@@ -44,7 +44,7 @@ func openBolt(c *Cluster) (_ backend, err error) {
 	}
 	b.engine, err = engine.New(engine.Config{
 		Start: startTime(o, b.db.LastWrite()), Seed: o.Seed, Stream: uint64(b.db.Revision()),
-		Mode: o.Mode, Speed: o.Speed, Log: o.Log,
+		Mode: o.Mode, Speed: o.Speed, Paused: o.paused, Log: o.Log,
 		Build: moduleVersion(), Mark: b.db.Mark,
 	})
 	if err != nil {
@@ -61,6 +61,9 @@ func startTime(o Options, last time.Time) time.Time {
 	start := o.Start
 	if last.IsZero() {
 		return start
+	}
+	if o.resumed {
+		return last
 	}
 	if start.IsZero() && o.Mode == engine.Realtime {
 		start = time.Now()
@@ -84,7 +87,7 @@ func (b *bolt) configure(cfg *apiserver.Config) error {
 	cfg.Clock, cfg.Random = b.engine, b.engine.Random()
 	cfg.Gate = gate{b}
 	cfg.Logs = logs
-	cfg.Handlers = map[string]http.Handler{clockPath: clockHandler{b}}
+	cfg.Handlers = map[string]http.Handler{clockPath: clockHandler{b}, historyPath: historyHandler{b}}
 	return nil
 }
 
@@ -126,7 +129,7 @@ func commitOf(c storage.Commit, obj engine.Object) engine.Commit {
 // checkpoint with the state of then, and after it, as news, what came later. A
 // crash leaves some of that, a rewind may; without a checkpoint all is news.
 func (b *bolt) goOn(ctx context.Context) error {
-	marks, at, err := b.db.Marks(b.db.Revision(), nil)
+	marks, at, err := b.db.Marks(b.db.Revision())
 	if err != nil {
 		return err
 	}

@@ -1,20 +1,13 @@
 package app
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
@@ -110,63 +103,23 @@ func oneArg(want string) cobra.PositionalArgs {
 func (c *clockClient) show(ctx context.Context) error { return c.request(ctx, http.MethodGet, nil) }
 
 func (c *clockClient) post(r clockRequest) func(context.Context) error {
-	return func(ctx context.Context) error {
-		body, err := json.Marshal(r)
-		if err != nil {
-			return err
-		}
-		return c.request(ctx, http.MethodPost, body)
-	}
+	return func(ctx context.Context) error { return c.request(ctx, http.MethodPost, r) }
 }
 
 // request asks the server and prints the clock that it answers.
-func (c *clockClient) request(ctx context.Context, method string, body []byte) error {
-	path, err := findKubeconfig(c.kubeconfig)
+func (c *clockClient) request(ctx context.Context, method string, r any) error {
+	var s clockStatus
+	err := askServer(ctx, c.kubeconfig, method, clockPath, r, &s)
+	if errors.Is(err, errInterrupted) {
+		return fmt.Errorf("%w: time stops where it is", err)
+	}
 	if err != nil {
 		return err
 	}
-	config, err := clientcmd.BuildConfigFromFlags("", path)
-	if err != nil {
-		return fmt.Errorf("kubeconfig %s: %w", path, err)
-	}
-	client, err := rest.HTTPClientFor(config)
-	if err != nil {
-		return err
-	}
-	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(config.Host, "/")+clockPath, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	response, err := client.Do(req)
-	if ctx.Err() != nil {
-		return errors.New("interrupted: time stops where it is")
-	}
-	if err != nil {
-		var where *url.Error
-		if errors.As(err, &where) {
-			err = where.Err
-		}
-		return fmt.Errorf("no answer from the server at %s: %w: is 'kubesim serve' running?", config.Host, err)
-	}
-	defer response.Body.Close()
-	answer, err := io.ReadAll(response.Body)
-	if err != nil {
-		return err
-	}
-	switch response.StatusCode {
-	case http.StatusOK:
-		return c.print(answer)
-	case http.StatusNotFound:
-		return fmt.Errorf("the server at %s is no kubesim server: it has no clock", config.Host)
-	}
-	return errors.New(strings.TrimSpace(string(answer)))
+	return c.print(s)
 }
 
-func (c *clockClient) print(answer []byte) error {
-	var s clockStatus
-	if err := json.Unmarshal(answer, &s); err != nil {
-		return fmt.Errorf("the server's clock is unreadable: %w", err)
-	}
+func (c *clockClient) print(s clockStatus) error {
 	mode := s.Mode
 	if s.Mode == string(engine.Realtime) && s.Speed != 1 {
 		mode += fmt.Sprintf(" ×%v", s.Speed)

@@ -124,7 +124,7 @@ func (s *shared) configure(cfg *apiserver.Config) error {
 	cfg.Clock, cfg.Random = wallClock{}, s.random
 	cfg.Gate = openGate{}
 	cfg.Logs = leaderLogs{s}
-	cfg.Handlers = map[string]http.Handler{clockPath: wallClock{}}
+	cfg.Handlers = map[string]http.Handler{clockPath: wallClock{}, historyPath: http.HandlerFunc(noHistory)}
 	certificate, key, err := s.c.keys.client(forwarder, time.Now())
 	// Whatever its address, another server has a certificate of the cluster's
 	// authority, for this name too.
@@ -195,4 +195,10 @@ func (wallClock) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	// A client that has gone away is not our concern.
 	_ = json.NewEncoder(w).Encode(clockStatus{Mode: string(engine.Realtime), Speed: 1, Now: time.Now().UTC()})
+}
+
+// noHistory answers historyPath: etcd's own tools keep its history.
+func noHistory(w http.ResponseWriter, _ *http.Request) {
+	http.Error(w, "this cluster lies in etcd, which others may share: snapshots and rewinding need --storage bbolt; "+
+		"'etcdctl snapshot save' and 'etcdutl snapshot restore' keep and restore all of an etcd", http.StatusBadRequest)
 }

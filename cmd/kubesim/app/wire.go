@@ -53,6 +53,10 @@ type Options struct {
 	Etcd EtcdOptions
 	// Log receives the event log; nil for none.
 	Log io.Writer
+
+	// resumed: the cluster was rewound; virtual time goes on from then, although
+	// the wall clock does not. paused: its clock stood still.
+	resumed, paused bool
 }
 
 // advertised is the address of the kubernetes Service's endpoint. The API
@@ -64,18 +68,22 @@ const advertised = "192.0.2.1"
 type Cluster struct {
 	options    Options
 	dir        *dataDir
-	backend    backend
-	keys       *pki
-	server     *apiserver.Server
 	listener   net.Listener
 	kubeconfig string
+	// failed receives the first error of a part that must not end.
+	failed chan error
+	turns  turns
 
+	// What follows is the ring, which is taken apart and put together again when
+	// the cluster is rewound. ctx outlives it.
+	ctx     context.Context
+	backend backend
+	keys    *pki
+	server  *apiserver.Server
 	// The engine stops before the server: what it still has to write, it writes
 	// through the server.
 	stopDriving, stopServing context.CancelFunc
 	driving, serving         sync.WaitGroup
-	// failed receives the first error of a part that must not end.
-	failed chan error
 }
 
 // Start builds the cluster and starts it. The caller must Close it.
@@ -84,33 +92,53 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
-	c := &Cluster{options: o, listener: listener, stopDriving: func() {}, stopServing: stop, failed: make(chan error, 4)}
+	c := &Cluster{options: o, listener: listener, ctx: context.WithoutCancel(ctx), failed: make(chan error, 4)}
 	defer func() {
 		if err != nil {
-			listener.Close()
 			c.Close()
 		}
 	}()
 	if c.dir, err = openDataDir(o.DataDir, o.Ephemeral); err != nil {
 		return nil, err
 	}
+	return c, c.assemble()
+}
+
+// assemble joins the ring and sets it going. What it has opened when it fails,
+// takeApart closes.
+func (c *Cluster) assemble() (err error) {
+	ctx, stop := context.WithCancel(c.ctx)
+	c.stopDriving, c.stopServing, c.backend = func() {}, stop, nil
 	if c.backend, err = openBackend(ctx, c); err != nil {
-		return nil, err
+		return err
 	}
 	if c.keys, err = c.backend.keys(); err != nil {
-		return nil, err
+		return err
 	}
 	if err := c.newServer(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	if err := c.backend.join(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	if err := c.writeKubeconfig(); err != nil {
-		return nil, err
+		return err
 	}
-	return c, c.run(ctx)
+	return c.run(ctx)
+}
+
+// takeApart stops the ring in order and writes out what is pending.
+func (c *Cluster) takeApart() {
+	if c.stopServing == nil {
+		return // it was never assembled
+	}
+	c.stopDriving()
+	c.driving.Wait()
+	c.stopServing()
+	c.serving.Wait()
+	if c.backend != nil {
+		c.backend.close()
+	}
 }
 
 // listen opens the API's port.
@@ -137,7 +165,7 @@ func (c *Cluster) newServer(ctx context.Context) error {
 		return err
 	}
 	cfg := apiserver.Config{
-		Listener: c.listener, Certificate: certificate, CA: c.keys.caPEM, ServiceAccountKey: c.keys.tokenKey(),
+		Listener: borrow(c.listener), Certificate: certificate, CA: c.keys.caPEM, ServiceAccountKey: c.keys.tokenKey(),
 		TokenAuthFile: c.options.TokenAuthFile, Authorization: c.options.Authorization,
 		DisableAdmissionPlugins: c.options.DisableAdmissionPlugins,
 		AdvertiseAddress:        net.ParseIP(advertised), Version: gitVersion,
@@ -222,13 +250,9 @@ func (c *Cluster) Wait(ctx context.Context) error {
 
 // Close stops everything in order and writes out what is pending.
 func (c *Cluster) Close() {
-	c.stopDriving()
-	c.driving.Wait()
-	c.stopServing()
-	c.serving.Wait()
-	if c.backend != nil {
-		c.backend.close()
-	}
+	c.turns.end()
+	c.takeApart()
+	_ = c.listener.Close() // nobody is left to tell
 	if c.dir != nil {
 		c.dir.close()
 	}

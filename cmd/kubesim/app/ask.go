@@ -1,0 +1,73 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// errInterrupted: the user did not want to wait for the server's answer.
+var errInterrupted = errors.New("interrupted")
+
+// askServer sends in, as JSON, to a path of kubesim's own on the server that
+// kubeconfig names, see findKubeconfig, and reads its answer into out. What the
+// server has to object is the error's text.
+func askServer(ctx context.Context, kubeconfig, method, path string, in, out any) error {
+	file, err := findKubeconfig(kubeconfig)
+	if err != nil {
+		return err
+	}
+	config, err := clientcmd.BuildConfigFromFlags("", file)
+	if err != nil {
+		return fmt.Errorf("kubeconfig %s: %w", file, err)
+	}
+	client, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return err
+	}
+	var body []byte
+	if in != nil {
+		if body, err = json.Marshal(in); err != nil {
+			return err
+		}
+	}
+	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(config.Host, "/")+path, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	response, err := client.Do(req)
+	if ctx.Err() != nil {
+		return errInterrupted
+	}
+	if err != nil {
+		var where *url.Error
+		if errors.As(err, &where) {
+			err = where.Err
+		}
+		return fmt.Errorf("no answer from the server at %s: %w: is 'kubesim serve' running?", config.Host, err)
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	if err != nil {
+		return err
+	}
+	switch response.StatusCode {
+	case http.StatusOK, http.StatusAccepted:
+		if err := json.Unmarshal(answer, out); err != nil {
+			return fmt.Errorf("the answer of the server at %s is unreadable: %w", config.Host, err)
+		}
+		return nil
+	case http.StatusNotFound:
+		return fmt.Errorf("the server at %s is no kubesim server: it has no %s", config.Host, path)
+	}
+	return errors.New(strings.TrimSpace(string(answer)))
+}

@@ -1,0 +1,253 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kubesim-dev/kubesim/storage"
+)
+
+// historyClient is what snapshot and rewind share. They ask a running server or,
+// given the data directory of one that does not run, work on its files.
+type historyClient struct {
+	kubeconfig, dataDir string
+	s                   streams
+}
+
+func (c *historyClient) flags(cmd *cobra.Command) {
+	cmd.PersistentFlags().StringVar(&c.kubeconfig, "kubeconfig", "", "kubeconfig `file` of the server (default $KUBECONFIG, then ~/.kubesim/kubeconfig)")
+	cmd.PersistentFlags().StringVar(&c.dataDir, "data-dir", "", "data `directory` of the server, which need not run")
+	cmd.MarkFlagsMutuallyExclusive("kubeconfig", "data-dir")
+}
+
+func newSnapshot(s streams) *cobra.Command {
+	c := &historyClient{s: s}
+	cmd := &cobra.Command{
+		Use:   "snapshot",
+		Short: "Save, list and restore states of the whole cluster",
+		Long: "Save, list and restore states of the whole cluster, virtual time and history included.\n\n" +
+			"Snapshots lie in the server's data directory. A running server is asked; with --data-dir the\n" +
+			"commands also work while none runs.",
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	c.flags(cmd)
+	cmd.AddCommand(
+		&cobra.Command{
+			Use: "save [NAME]", Short: "Keep the present state, while the server goes on", Args: atMostOne("NAME"),
+			RunE: func(cmd *cobra.Command, args []string) error {
+				return c.save(cmd.Context(), append(args, "")[0])
+			},
+		},
+		&cobra.Command{
+			Use: "list", Short: "Show the snapshots", Args: noArgs,
+			RunE: func(cmd *cobra.Command, _ []string) error { return c.list(cmd.Context()) },
+		},
+		&cobra.Command{
+			Use: "restore NAME", Short: "Make the cluster what it was; the present state becomes a snapshot first",
+			Args: oneArg("NAME, which 'kubesim snapshot list' shows"),
+			RunE: func(cmd *cobra.Command, args []string) error { return c.restore(cmd.Context(), args[0]) },
+		},
+	)
+	return cmd
+}
+
+func newRewind(s streams) *cobra.Command {
+	c := &historyClient{s: s}
+	cmd := &cobra.Command{
+		Use:   "rewind REVISION|DURATION",
+		Short: "Make the cluster what it was at a revision, or some virtual time ago",
+		Long: "Make the cluster what it was at a revision (a resourceVersion), or some virtual time ago: its\n" +
+			"objects, its clock, its running Pods. From there it goes on. The present state becomes a\n" +
+			"snapshot first. Watches end, as after a restart of the API server.",
+		Example: "  kubesim rewind 10m\n  kubesim rewind 1234",
+		Args:    oneArg("REVISION or DURATION, for example 10m"),
+		RunE:    func(cmd *cobra.Command, args []string) error { return c.rewind(cmd.Context(), args[0]) },
+	}
+	c.flags(cmd)
+	return cmd
+}
+
+func atMostOne(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) > 1 {
+			return usageError{fmt.Errorf("%s: want at most one %s", cmd.CommandPath(), what)}
+		}
+		return nil
+	}
+}
+
+// offline runs f on the files of --data-dir and reports whether that was the way:
+// it is not if there is none, or a server has them.
+func (c *historyClient) offline(f func(*dataDir) error) (bool, error) {
+	if c.dataDir == "" {
+		return false, nil
+	}
+	path, err := filepath.Abs(c.dataDir)
+	if err != nil {
+		return true, err
+	}
+	d := &dataDir{path: path}
+	err = f(d)
+	if errors.Is(err, storage.ErrInUse) {
+		c.kubeconfig = d.file("kubeconfig")
+		return false, nil
+	}
+	return true, err
+}
+
+func (c *historyClient) save(ctx context.Context, name string) error {
+	var saved snapshot
+	done, err := c.offline(func(d *dataDir) error {
+		db, err := d.openExisting()
+		if err != nil {
+			return err
+		}
+		saved, err = d.saveSnapshot(ctx, db, name)
+		return errors.Join(err, db.Close())
+	})
+	if !done {
+		var s historyStatus
+		if s, err = c.request(ctx, historyRequest{Action: "save", Name: name}); err == nil && s.Saved != nil {
+			saved = *s.Saved
+		}
+	}
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(c.s.out, "Saved snapshot %s: revision %d, %s, %d bytes.\n",
+		saved.Name, saved.Revision, saved.Time.Format(time.RFC3339), saved.Bytes)
+	return err
+}
+
+func (c *historyClient) list(ctx context.Context) error {
+	var list []snapshot
+	var err error
+	if c.dataDir != "" { // whether a server runs or not
+		list, err = (&dataDir{path: c.dataDir}).snapshots()
+	} else {
+		var s historyStatus
+		s, err = c.get(ctx)
+		list = s.Snapshots
+	}
+	if err != nil {
+		return err
+	}
+	if len(list) == 0 {
+		_, err := fmt.Fprintln(c.s.err, "No snapshots found.")
+		return err
+	}
+	w := tabwriter.NewWriter(c.s.out, 0, 0, 3, ' ', 0)
+	fmt.Fprintln(w, "NAME\tREVISION\tTIME\tBYTES")
+	for _, s := range list {
+		if s.Error != "" {
+			fmt.Fprintf(w, "%s\t<unreadable>\t\t\n", s.Name)
+			continue
+		}
+		fmt.Fprintf(w, "%s\t%d\t%s\t%d\n", s.Name, s.Revision, s.Time.Format(time.RFC3339), s.Bytes)
+	}
+	return w.Flush()
+}
+
+func (c *historyClient) restore(ctx context.Context, name string) error {
+	return c.turn(ctx, "Restored snapshot "+name, historyRequest{Action: "restore", Name: name}, func(d *dataDir) (turned, error) {
+		path, err := d.existing(name)
+		if err != nil {
+			return turned{}, err
+		}
+		t, err := d.turnBack(ctx, false, func(db *storage.DB) error { return db.Restore(ctx, path) })
+		if !errors.Is(err, storage.ErrCorrupt) {
+			return t, err
+		}
+		if _, serr := storage.Describe(path); serr != nil {
+			return t, serr
+		}
+		kept, t, err := d.restoreDamaged(ctx, path)
+		if err == nil {
+			_, err = fmt.Fprintf(c.s.err, "The damaged file is kept as %s.\n", kept)
+		}
+		return t, err
+	})
+}
+
+func (c *historyClient) rewind(ctx context.Context, to string) error {
+	if _, _, err := parsePast(to); err != nil {
+		return usageError{fmt.Errorf("rewind %w", err)}
+	}
+	return c.turn(ctx, "Rewound", historyRequest{Action: "rewind", To: to}, func(d *dataDir) (turned, error) {
+		db, err := d.openExisting()
+		if err != nil {
+			return turned{}, err
+		}
+		p, err := findPast(db, to, db.LastWrite())
+		if err = errors.Join(err, db.Close()); err != nil {
+			return turned{}, err
+		}
+		return d.turnBack(ctx, false, func(db *storage.DB) error { return rewind(ctx, db, p) })
+	})
+}
+
+// turn takes the cluster back, offline or by its server.
+func (c *historyClient) turn(ctx context.Context, what string, r historyRequest, offline func(*dataDir) (turned, error)) error {
+	var t turned
+	done, err := c.offline(func(d *dataDir) (err error) {
+		t, err = offline(d)
+		return err
+	})
+	if !done {
+		t, err = c.awaitTurn(ctx, r)
+	}
+	if err != nil {
+		return err
+	}
+	return printTurned(c.s.out, what, t)
+}
+
+// turnInterval is how often awaitTurn asks. Unit: wall time.
+const turnInterval = 50 * time.Millisecond
+
+// awaitTurn asks a server and waits until it has started again.
+func (c *historyClient) awaitTurn(ctx context.Context, r historyRequest) (turned, error) {
+	asked, err := c.request(ctx, r)
+	if err != nil {
+		return turned{}, err
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return turned{}, fmt.Errorf("%w: the server goes on with it", errInterrupted)
+		case <-time.After(turnInterval):
+		}
+		s, err := c.get(ctx)
+		switch {
+		case errors.Is(err, syscall.ECONNREFUSED):
+			return turned{}, fmt.Errorf("%w It ended while it took the cluster back; its own message says why", err)
+		case err != nil || s.Busy:
+			continue // it is on its way
+		case s.Turn != asked.Turn:
+			return turned{}, errors.New("the server was started anew meanwhile")
+		case s.Error != "":
+			return turned{}, errors.New(s.Error)
+		default:
+			return s.Turned, nil
+		}
+	}
+}
+
+func (c *historyClient) get(ctx context.Context) (s historyStatus, err error) {
+	err = askServer(ctx, c.kubeconfig, http.MethodGet, historyPath, nil, &s)
+	return s, err
+}
+
+func (c *historyClient) request(ctx context.Context, r historyRequest) (s historyStatus, err error) {
+	err = askServer(ctx, c.kubeconfig, http.MethodPost, historyPath, r, &s)
+	return s, err
+}
