@@ -12,6 +12,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apiserver/pkg/server/healthz"
 	"k8s.io/apiserver/pkg/storage"
 	"k8s.io/apiserver/pkg/storage/storagebackend/factory"
 	"k8s.io/client-go/tools/cache"
@@ -52,6 +53,8 @@ type Config struct {
 	// Handlers answer paths outside of the API, for clients that may post to
 	// that path: "/kubesim/clock". Optional.
 	Handlers map[string]http.Handler
+	// HealthChecks are added to /healthz, /livez and /readyz. Optional.
+	HealthChecks []healthz.HealthChecker
 	// Version is what /version reports as gitVersion, for example
 	// "v1.37.2+kubesim".
 	Version string

@@ -84,6 +84,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	options := &restOptions{open: cfg.NewStorage, stamper: registry.Stamper{Clock: cfg.Clock, Random: cfg.Random}}
 	generic.RESTOptionsGetter = options
+	generic.AddHealthChecks(cfg.HealthChecks...)
 	configureServing(ctx, generic, cfg.Gate, cfg.Handlers)
 	s.openapi = generic.OpenAPIV3Config
 

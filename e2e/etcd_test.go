@@ -33,6 +33,9 @@ type etcdServer struct {
 	cmd                    *exec.Cmd
 }
 
+// makeEtcd builds bin/etcd for the first test that wants it.
+var makeEtcd = sync.OnceValue(func() error { return makeBinary("etcd") })
+
 // newEtcd starts the etcd of the module graph, on free ports, for one test.
 func newEtcd(t *testing.T) *etcdServer {
 	t.Helper()
@@ -62,8 +65,8 @@ func (e *etcdServer) start(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(binary); err != nil {
-		t.Fatalf("%v: 'make bin/etcd' builds it", err)
+	if err := makeEtcd(); err != nil {
+		t.Fatal(err)
 	}
 	e.cmd = exec.Command(binary, "--data-dir", e.dir, "--log-level", "error",
 		"--listen-client-urls", e.url, "--advertise-client-urls", e.url,
@@ -404,6 +407,9 @@ func TestEtcdIsAwayForAWhile(t *testing.T) {
 		if err := create(s, fmt.Sprintf("away-%d", i)); err == nil {
 			t.Error("without etcd a write was acknowledged")
 		}
+	}
+	if body, err := clientOf(t, servers[0]).Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(t.Context()); err == nil || !strings.Contains(string(body), "[-]etcd failed") {
+		t.Errorf("without etcd /readyz says %q (%v), want that etcd failed", body, err)
 	}
 	etcd.start(t)
 	for i, s := range servers {

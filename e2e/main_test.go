@@ -40,7 +40,7 @@ type withKubectl struct{ *testing.M }
 func (m withKubectl) Run() int {
 	bin, err := filepath.Abs("../bin")
 	if err == nil {
-		err = makeKubectl(filepath.Join(bin, "kubectl"))
+		err = makeBinary("kubectl")
 	}
 	if err == nil {
 		own, rest, _ := strings.Cut(os.Getenv("PATH"), string(filepath.ListSeparator))
@@ -53,14 +53,15 @@ func (m withKubectl) Run() int {
 	return m.M.Run()
 }
 
-// makeKubectl builds the release's kubectl unless it is there. Linked into the
-// test binary it would not know its version.
-func makeKubectl(path string) error {
+// makeBinary builds bin/name, by the Makefile's rule, unless it is there. What is
+// linked into the test binary would not know its version, or be no process.
+func makeBinary(name string) error {
+	path := filepath.Join("..", "bin", name)
 	if _, err := os.Stat(path); err == nil {
 		return nil
 	}
-	if out, err := exec.Command("make", "-C", "..", "bin/kubectl").CombinedOutput(); err != nil {
-		return fmt.Errorf("e2e needs bin/kubectl: make bin/kubectl: %w\n%s", err, out)
+	if out, err := exec.Command("make", "-C", "..", "bin/"+name).CombinedOutput(); err != nil {
+		return fmt.Errorf("e2e needs bin/%s: make bin/%s: %w\n%s", name, name, err, out)
 	}
 	return nil
 }

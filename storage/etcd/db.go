@@ -81,7 +81,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	db := &DB{cfg: cfg, client: client, root: strings.TrimSuffix(path.Join("/", cfg.Prefix), "/") + "/", moved: make(chan struct{})}
 	asked, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	if _, err := client.Get(asked, db.root+own+"/revision"); err != nil {
+	if _, err := client.Get(asked, db.revisionKey()); err != nil {
 		_ = client.Close() // the first error is the one that counts
 		return nil, fmt.Errorf("etcd at %s does not answer: %w: start it, or name other members with --etcd-servers", strings.Join(cfg.Servers, ", "), cfg.reason(ctx, err))
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"k8s.io/apiserver/pkg/storage/storagebackend"
 )
 
 // own is the folder of keys that are no objects.
@@ -39,10 +40,24 @@ func (db *DB) Once(ctx context.Context, name string, value func() ([]byte, error
 	return done.Responses[0].GetResponseRange().Kvs[0].Value, nil
 }
 
+// pingTimeout bounds how long Ping waits. Unit: wall time. Source:
+// DefaultHealthcheckTimeout in k8s.io/apiserver pkg/storage/storagebackend.
+const pingTimeout = storagebackend.DefaultHealthcheckTimeout
+
+// Ping asks etcd for an answer that only a working one can give.
+func (db *DB) Ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	_, err := db.client.Get(ctx, db.revisionKey())
+	return err
+}
+
+func (db *DB) revisionKey() string { return db.root + own + "/revision" }
+
 // NewRevision returns a number that it returns to nobody else, on no server:
 // the revision of a write.
 func (db *DB) NewRevision(ctx context.Context) (int64, error) {
-	key := db.root + own + "/revision"
+	key := db.revisionKey()
 	done, err := db.client.Put(ctx, key, "")
 	if err != nil {
 		return 0, fmt.Errorf("etcd: write %s: %w", key, err)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	utilnet "k8s.io/apimachinery/pkg/util/net"
+	"k8s.io/apiserver/pkg/server/healthz"
 	k8sstorage "k8s.io/apiserver/pkg/storage"
 	"k8s.io/apiserver/pkg/storage/storagebackend/factory"
 	"k8s.io/client-go/rest"
@@ -125,6 +126,7 @@ func (s *shared) configure(cfg *apiserver.Config) error {
 	cfg.Gate = openGate{}
 	cfg.Logs = leaderLogs{s}
 	cfg.Handlers = map[string]http.Handler{clockPath: wallClock{}, historyPath: http.HandlerFunc(noHistory)}
+	cfg.HealthChecks = []healthz.HealthChecker{healthz.NamedCheck("etcd", func(req *http.Request) error { return s.db.Ping(req.Context()) })}
 	certificate, key, err := s.c.keys.client(forwarder, time.Now())
 	// Whatever its address, another server has a certificate of the cluster's
 	// authority, for this name too.

@@ -155,9 +155,9 @@ func (s *shared) feed(ctx context.Context, e *engine.Engine) (stop func(), err e
 				s.c.fail(err)
 				return
 			}
-			e.Deliver(engine.Commit{
-				Revision: commit.Revision, Type: commit.Type, Resource: engine.ResourceOf(commit.Resource), Object: obj, Replayed: replayed,
-			})
+			news := commitOf(commit, obj)
+			news.Replayed = replayed
+			e.Deliver(news)
 		})
 		if err != nil {
 			klog.FromContext(ctx).Error(err, "The engine waits for etcd")
