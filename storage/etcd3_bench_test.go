@@ -19,8 +19,10 @@ import (
 	utilclock "k8s.io/utils/clock"
 )
 
-// rounds is how often a comparison changes sides, so that noise hits both.
-const rounds = 20
+// turn is after how many operations a comparison changes sides, so that noise
+// hits both. It is long enough for most of what etcd writes behind, every 100 ms,
+// to be in its own turn.
+const turn = 1000
 
 // contest is our store and upstream's etcd3 store on an embedded etcd, which
 // its client reaches through gRPC on loopback as an API server does. Ephemeral
@@ -111,7 +113,8 @@ func (c *contest) compare(b *testing.B, clients int, op operation) {
 	}
 	b.ResetTimer()
 	n := int64(b.N)
-	for r := range int64(rounds) {
+	rounds := max(1, n/turn)
+	for r := range rounds {
 		from, to := n*r/rounds, n*(r+1)/rounds
 		for _, s := range []*bench{ours, theirs} {
 			b.StopTimer()
