@@ -23,7 +23,8 @@ type Rememberer interface {
 	// Engine.Touch since it was asked last.
 	Remember(key Key) []byte
 	// Recall takes back what Remember gave at the instant now. The View is
-	// complete; keys come in the order in which they were first remembered.
+	// complete; keys come in the order in which they were first remembered. After
+	// an error the key has a step.
 	Recall(ctx context.Context, key Key, note []byte, now time.Time) error
 }
 
@@ -272,8 +273,9 @@ func (e *Engine) Restore(ctx context.Context, c *Checkpoint, later bool, state f
 		return err
 	}
 	e.recallQueue(c, known)
+	e.recallNotes(ctx, c, known)
 	e.noteNext()
-	return e.recallNotes(ctx, c, known)
+	return nil
 }
 
 // see fills View and recorders with one object of an earlier run, and returns
@@ -312,7 +314,7 @@ func (e *Engine) recallQueue(c *Checkpoint, known func(string) bool) {
 	}
 }
 
-func (e *Engine) recallNotes(ctx context.Context, c *Checkpoint, known func(string) bool) error {
+func (e *Engine) recallNotes(ctx context.Context, c *Checkpoint, known func(string) bool) {
 	e.memories.order = c.last.Order
 	for _, entry := range c.sorted() {
 		if entry.Note == nil || !known(entry.Controller) {
@@ -323,7 +325,9 @@ func (e *Engine) recallNotes(ctx context.Context, c *Checkpoint, known func(stri
 			continue
 		}
 		if err := r.Recall(ctx, entry.key(), entry.Note, c.Now()); err != nil {
-			return fmt.Errorf("engine: recall of %s: %w", entry.key(), err)
+			e.log.failed(e.now, entry.key(), err) // it looks at the key anew
+			e.queue.hasten(entry.key(), e.now)
+			continue
 		}
 		e.memories.noted[entry.key()] = entry.Order
 	}
@@ -337,5 +341,4 @@ func (e *Engine) recallNotes(ctx context.Context, c *Checkpoint, known func(stri
 		_, queued := c.entries[*a.poke]
 		return queued && known(a.poke.Controller)
 	})
-	return nil
 }

@@ -123,8 +123,9 @@ type Engine struct {
 	moves int
 	// err is why the engine stopped.
 	err error
-	// nextTimer is what Status shows.
+	// nextTimer and working are what Status shows.
 	nextTimer time.Time
+	working   bool
 	// rests counts how often the engine came to rest.
 	rests int64
 }
@@ -376,6 +377,7 @@ func (e *Engine) noteNext() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.nextTimer, _ = e.queue.next()
+	e.working = e.queue.work > 0
 }
 
 // move lets the clock reach the next timer, if its mode or a command wants

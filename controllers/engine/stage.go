@@ -194,6 +194,8 @@ type Status struct {
 	Settled bool
 	// Next is the next timer that is no chore; zero if there is none.
 	Next time.Time
+	// Working: work is under way that mode Auto moves time for.
+	Working bool
 }
 
 // Status returns the present state of the clock. It does not wait.
@@ -202,5 +204,5 @@ func (e *Engine) Status() Status {
 	now := e.Now()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return Status{Mode: mode, Speed: speed, Paused: paused, Now: now, Settled: !e.running && len(e.inbox) == 0, Next: e.nextTimer}
+	return Status{Mode: mode, Speed: speed, Paused: paused, Now: now, Settled: !e.running && len(e.inbox) == 0, Next: e.nextTimer, Working: e.working}
 }

@@ -176,6 +176,8 @@ type turned struct {
 	// Revision is the newest now, at the virtual instant Time.
 	Revision int64     `json:"revision"`
 	Time     time.Time `json:"time"`
+	// Paused: the clock was paused, so that there is something to see.
+	Paused bool `json:"paused,omitempty"`
 }
 
 // turnBack changes the file of a cluster that stands still, after it has kept a
@@ -245,9 +247,11 @@ func printTurned(w io.Writer, what string, t turned) error {
 	if _, err := fmt.Fprintf(w, "%s: revision %d, %s.\n", what, t.Revision, when); err != nil {
 		return err
 	}
-	if t.Before.Name == "" {
-		return nil
+	if t.Before.Name != "" {
+		fmt.Fprintf(w, "What was there before is snapshot %s.\n", t.Before.Name)
 	}
-	_, err := fmt.Fprintf(w, "What was there before is snapshot %s.\n", t.Before.Name)
-	return err
+	if t.Paused {
+		fmt.Fprintln(w, "The clock is paused; 'kubesim clock resume' lets it go on.")
+	}
+	return nil
 }

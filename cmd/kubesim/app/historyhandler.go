@@ -9,6 +9,7 @@ import (
 	"os"
 	"sync"
 
+	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/storage"
 )
 
@@ -174,16 +175,33 @@ func (d *dataDir) existing(name string) (string, error) {
 
 // turnBack takes the ring apart, changes the file, and puts the ring together
 // again. Writes that were acknowledged before are in the snapshot that it keeps.
+//
+// In mode auto a cluster with work under way would be past the moment before
+// anybody can look at it: its clock is paused.
 func (b *bolt) turnBack(change func(*storage.DB) error) (turned, error) {
 	c := b.c
 	status := b.engine.Status()
 	c.takeApart()
 	result, err := c.dir.turnBack(c.ctx, c.options.Ephemeral, change)
-	c.options.Mode, c.options.Speed, c.options.paused = status.Mode, status.Speed, status.Paused
-	c.options.resumed = true
-	if startErr := c.assemble(); startErr != nil {
-		c.fail(startErr)
-		err = errors.Join(err, startErr)
+	c.options.Mode, c.options.Speed, c.options.resumed = status.Mode, status.Speed, true
+	c.options.paused = status.Paused || status.Mode == engine.Auto
+	startErr := c.assemble()
+	if startErr == nil && c.options.paused && !status.Paused {
+		startErr = c.resumeUnlessWorking(&result)
 	}
-	return result, err
+	if startErr != nil {
+		c.fail(startErr)
+	}
+	return result, errors.Join(err, startErr)
+}
+
+func (c *Cluster) resumeUnlessWorking(t *turned) error {
+	e := c.backend.(*bolt).engine
+	if err := e.Settle(c.ctx); err != nil {
+		return err
+	}
+	if t.Paused = e.Status().Working; t.Paused {
+		return nil
+	}
+	return e.Resume(c.ctx)
 }
