@@ -1,16 +1,12 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"maps"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -26,75 +22,6 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/utils/ptr"
 )
-
-// etcdServer is an etcd process with one member.
-type etcdServer struct {
-	url, dir, client, peer string
-	cmd                    *exec.Cmd
-}
-
-// makeEtcd builds bin/etcd for the first test that wants it.
-var makeEtcd = sync.OnceValue(func() error { return makeBinary("etcd") })
-
-// newEtcd starts the etcd of the module graph, on free ports, for one test.
-func newEtcd(t *testing.T) *etcdServer {
-	t.Helper()
-	e := &etcdServer{dir: t.TempDir(), client: freeAddress(t), peer: freeAddress(t)}
-	e.url = "http://" + e.client
-	e.start(t)
-	t.Cleanup(func() { e.kill() })
-	return e
-}
-
-// freeAddress is one that nobody listens on now. etcd must be told its own
-// address, so that it cannot choose a port itself.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
-// start starts etcd, for the first time or again, and waits until it answers.
-func (e *etcdServer) start(t *testing.T) {
-	t.Helper()
-	binary, err := filepath.Abs("../bin/etcd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := makeEtcd(); err != nil {
-		t.Fatal(err)
-	}
-	e.cmd = exec.Command(binary, "--data-dir", e.dir, "--log-level", "error",
-		"--listen-client-urls", e.url, "--advertise-client-urls", e.url,
-		"--listen-peer-urls", "http://"+e.peer, "--initial-advertise-peer-urls", "http://"+e.peer, "--initial-cluster", "default=http://"+e.peer)
-	said := &bytes.Buffer{}
-	e.cmd.Stderr = said
-	if err := e.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	for deadline := time.Now().Add(startMax); ; time.Sleep(untilInterval) {
-		if response, err := http.Get(e.url + "/health"); err == nil {
-			_ = response.Body.Close()
-			if response.StatusCode == http.StatusOK {
-				return
-			}
-		}
-		if time.Now().After(deadline) {
-			e.kill()
-			t.Fatalf("etcd does not answer at %s; it said:\n%s", e.url, said)
-		}
-	}
-}
-
-// kill ends etcd as a crash does.
-func (e *etcdServer) kill() {
-	_ = e.cmd.Process.Kill()
-	_ = e.cmd.Wait()
-}
 
 // quickElection lets a test see a new leader in a moment.
 var quickElection = []string{"--leader-elect-lease-duration=2s", "--leader-elect-renew-deadline=1500ms", "--leader-elect-retry-period=200ms"}
@@ -289,6 +216,12 @@ func TestServersShareACluster(t *testing.T) {
 			return err
 		})
 	})
+	t.Run("a server with another seed is refused", func(t *testing.T) {
+		other := exec.Command("kubesim", "serve", "--etcd-servers", etcd.url, "--seed", "2", "--listen", "127.0.0.1:0", "--data-dir", t.TempDir())
+		if out, err := other.CombinedOutput(); err == nil || !strings.Contains(string(out), "--seed 2: the cluster in etcd has --seed 1") {
+			t.Errorf("serve --seed 2 says %q (%v), want that the cluster has --seed 1", out, err)
+		}
+	})
 	t.Run("time cannot be moved", func(t *testing.T) {
 		out, err := exec.Command("kubesim", "clock", "advance", "1h", "--kubeconfig", follows.kubeconfig).CombinedOutput()
 		if err == nil || !strings.Contains(string(out), "its time is the wall clock's and cannot be moved") {
@@ -436,5 +369,17 @@ func TestEtcdIsAwayForAWhile(t *testing.T) {
 		if err := s.cmd.Wait(); err != nil {
 			t.Errorf("the server ended with %v; stderr:\n%s", err, s.stderr)
 		}
+	}
+}
+
+// TestSecuredEtcd shows the flags for TLS: with them a server serves, without
+// them it is told what is wrong.
+func TestSecuredEtcd(t *testing.T) {
+	t.Parallel()
+	etcd := newSecuredEtcd(t)
+	etcd.serve(t, "--etcd-cafile", etcd.certFile, "--etcd-certfile", etcd.certFile, "--etcd-keyfile", etcd.keyFile)
+	out, err := exec.Command("kubesim", "serve", "--etcd-servers", etcd.url, "--listen", "127.0.0.1:0", "--data-dir", t.TempDir()).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "signed by unknown authority") || strings.Count(string(out), "\n") != 1 {
+		t.Errorf("without a certificate serve says %q (%v), want one line: signed by unknown authority", out, err)
 	}
 }

@@ -2,6 +2,7 @@ package etcd
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -88,17 +89,42 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	return db, nil
 }
 
-// reason looks for a better one than err, which says that time is over, if
-// nobody listens at all.
+func connect(cfg *Config) (*clientv3.Client, error) {
+	secure, err := cfg.tls()
+	if err != nil {
+		return nil, err
+	}
+	return clientv3.New(clientv3.Config{Endpoints: cfg.Servers, DialTimeout: dialTimeout, TLS: secure, Logger: zap.NewNop()})
+}
+
+// tls is nil if no file is named.
+func (c *Config) tls() (*tls.Config, error) {
+	if c.CAFile == "" && c.CertFile == "" && c.KeyFile == "" {
+		return nil, nil
+	}
+	info := transport.TLSInfo{TrustedCAFile: c.CAFile, CertFile: c.CertFile, KeyFile: c.KeyFile}
+	return info.ClientConfig()
+}
+
+// reason looks for a better one than err, which says that time is over: nobody
+// listens, or not to TLS, or with a certificate that is not trusted.
 func (c *Config) reason(ctx context.Context, err error) error {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
+	secure, tlsErr := c.tls()
+	if tlsErr != nil {
+		return tlsErr
+	}
 	for _, server := range c.Servers {
 		u, parseErr := url.Parse(server)
 		if parseErr != nil {
 			return parseErr
 		}
-		conn, dialErr := (&net.Dialer{}).DialContext(ctx, "tcp", u.Host)
+		dial := (&net.Dialer{}).DialContext
+		if u.Scheme == "https" {
+			dial = (&tls.Dialer{Config: secure}).DialContext
+		}
+		conn, dialErr := dial(ctx, "tcp", u.Host)
 		if dialErr == nil {
 			_ = conn.Close() // nothing was sent
 			return err
@@ -106,18 +132,6 @@ func (c *Config) reason(ctx context.Context, err error) error {
 		err = dialErr
 	}
 	return err
-}
-
-func connect(cfg *Config) (*clientv3.Client, error) {
-	c := clientv3.Config{Endpoints: cfg.Servers, DialTimeout: dialTimeout, Logger: zap.NewNop()}
-	if cfg.CAFile != "" || cfg.CertFile != "" || cfg.KeyFile != "" {
-		info := transport.TLSInfo{TrustedCAFile: cfg.CAFile, CertFile: cfg.CertFile, KeyFile: cfg.KeyFile}
-		var err error
-		if c.TLS, err = info.ClientConfig(); err != nil {
-			return nil, err
-		}
-	}
-	return clientv3.New(c)
 }
 
 // backendConfig is upstream's form of the configuration.
