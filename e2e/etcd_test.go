@@ -125,14 +125,14 @@ func state(t *testing.T, client kubernetes.Interface) map[types.UID]string {
 	return all
 }
 
-// logOf is what the server says that a Job's first Pod has printed.
+// logOf follows what a Job's first Pod prints, to its end.
 func logOf(t *testing.T, client kubernetes.Interface, job string) string {
 	t.Helper()
 	pods, err := client.CoreV1().Pods(metav1.NamespaceDefault).List(t.Context(), metav1.ListOptions{LabelSelector: batchv1.JobNameLabel + "=" + job})
 	if err != nil || len(pods.Items) == 0 {
 		t.Fatalf("Job %s has no Pods: %v", job, err)
 	}
-	log, err := client.CoreV1().Pods(metav1.NamespaceDefault).GetLogs(pods.Items[0].Name, &corev1.PodLogOptions{}).DoRaw(t.Context())
+	log, err := client.CoreV1().Pods(metav1.NamespaceDefault).GetLogs(pods.Items[0].Name, &corev1.PodLogOptions{Follow: true}).DoRaw(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -44,6 +44,8 @@ type EtcdOptions struct {
 type shared struct {
 	c  *Cluster
 	db *etcd.DB
+	// authority is what all servers of the cluster share.
+	authority *pki
 	// start is the revision at which this server has begun: no other has it.
 	start  int64
 	random *engine.Random
@@ -57,7 +59,10 @@ type shared struct {
 	logs atomic.Pointer[registry.LogReader]
 }
 
-// openEtcd connects to etcd.
+// openTimeout bounds how long etcd may take to answer the first questions.
+const openTimeout = 10 * time.Second
+
+// openEtcd connects to etcd and founds the cluster, or joins it.
 func openEtcd(ctx context.Context, c *Cluster) (backend, error) {
 	o := c.options.Etcd
 	db, err := etcd.Open(ctx, etcd.Config{
@@ -67,8 +72,13 @@ func openEtcd(ctx context.Context, c *Cluster) (backend, error) {
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
 	s := &shared{c: c, db: db}
-	if s.start, err = db.NewRevision(ctx); err != nil {
+	if s.authority, err = s.found(ctx); err == nil {
+		s.start, err = db.NewRevision(ctx)
+	}
+	if err != nil {
 		_ = db.Close() // the first error is the one that counts
 		return nil, err
 	}
@@ -89,11 +99,10 @@ type founding struct {
 	Seed uint64 `json:"seed"`
 }
 
-// keys implements backend. Whoever can read them in etcd could as well write a
-// ClusterRoleBinding there, or read every Secret.
-func (s *shared) keys() (*pki, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), s.c.options.Etcd.RenewDeadline)
-	defer cancel()
+// found returns the cluster's keys; the first server makes them. Whoever can read
+// them in etcd could as well write a ClusterRoleBinding there, or read every
+// Secret.
+func (s *shared) found(ctx context.Context) (*pki, error) {
 	data, err := s.db.Once(ctx, "cluster", func() ([]byte, error) {
 		keys, err := newSharedPKI(time.Now())
 		if err != nil {
@@ -118,6 +127,9 @@ func (s *shared) keys() (*pki, error) {
 	}
 	return keys, nil
 }
+
+// keys implements backend.
+func (s *shared) keys() (*pki, error) { return s.authority, nil }
 
 // configure implements backend.
 func (s *shared) configure(cfg *apiserver.Config) error {

@@ -46,7 +46,8 @@ func (s *shared) run(ctx context.Context) error {
 
 // campaign waits for the lease, leads one term, and returns when that is over.
 func (s *shared) campaign(ctx context.Context, identity string) error {
-	// The lease is held until the engine has stopped: so not ctx ends this.
+	// The lease is given back after the engine has stopped: the election outlives
+	// ctx.
 	standing, retire := context.WithCancel(context.WithoutCancel(ctx))
 	defer retire()
 	won := make(chan context.Context, 1)
