@@ -254,7 +254,9 @@ func (c *Checkpoint) sorted() []checkpointEntry {
 // after all Registers.
 func (e *Engine) Restore(ctx context.Context, c *Checkpoint, later bool, state func(func(Commit)) error) error {
 	sameBuild := c.last.Build == e.cfg.Build
-	known := func(controller string) bool { return sameBuild && slices.Contains(c.last.Reconcilers, controller) }
+	known := func(controller string) bool {
+		return sameBuild && slices.Contains(c.last.Reconcilers, controller) && e.byName[controller] != nil
+	}
 	e.clock.moveTo(c.Now())
 	e.now = e.clock.now()
 	if !later && c.last.Seed == e.cfg.Seed {
