@@ -59,6 +59,10 @@ func (db *DB) assign(ctx context.Context, w write) (*record, *round, error) {
 	if err := db.awaitRoom(ctx); err != nil {
 		return nil, nil, err
 	}
+	// A client that is gone writes nothing more; the engine ends its step.
+	if ctx.Value(withoutWaitKey{}) == nil && ctx.Err() != nil {
+		return nil, nil, ctx.Err()
+	}
 	rec, r, err := db.take(w)
 	if err == nil && db.cfg.Ephemeral {
 		w.store.hub.flush()

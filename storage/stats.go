@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync/atomic"
 
 	"go.etcd.io/bbolt"
@@ -64,7 +65,11 @@ func persistCounts(tx *bbolt.Tx, batch []change) error {
 	var touched []*Store
 	seen := map[*Store]bool{}
 	for _, c := range batch {
-		c.store.counts.add(c)
+		// A key that is the prefix itself, such as an upstream allocator's, is in
+		// no list and not counted.
+		if strings.HasPrefix(c.rec.key, c.store.root()) {
+			c.store.counts.add(c)
+		}
 		if !seen[c.store] {
 			seen[c.store] = true
 			touched = append(touched, c.store)

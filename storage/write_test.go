@@ -356,3 +356,30 @@ func TestCloseLeavesNothingRunning(t *testing.T) {
 		t.Errorf("a write after Close: %v", err)
 	}
 }
+
+// A client that is gone has nothing written for it, even where a write does not
+// wait for the file.
+func TestCancelledClientWritesNothing(t *testing.T) {
+	f := newFixture(t, setup{ephemeral: true})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	before := f.db.Revision()
+	if err := f.Create(ctx, "/pods/ns/p", pod("/pods/ns/p"), nil, 0); !errors.Is(err, context.Canceled) {
+		t.Errorf("Create: %v, want context.Canceled", err)
+	}
+	if after := f.db.Revision(); after != before {
+		t.Errorf("revision %d, want %d as before", after, before)
+	}
+}
+
+// Upstream's allocators keep one object at the resource's prefix itself.
+func TestKeyEqualToPrefixIsNotCounted(t *testing.T) {
+	f := newFixture(t, setup{ephemeral: true}) // its cleanup checks the counts in the file
+	if err := f.bumps.Create(t.Context(), "/bumps", pod("/bumps/ns/p"), nil, 0); err != nil {
+		t.Fatal(err)
+	}
+	stats, err := f.bumps.Stats(t.Context())
+	if err != nil || stats.ObjectCount != 0 {
+		t.Errorf("%d objects, %v; want none, as a list has none", stats.ObjectCount, err)
+	}
+}
