@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -303,6 +304,41 @@ func TestAnotherServerTakesOver(t *testing.T) {
 		for i := range jobs {
 			checkRanOnce(t, clientOf(t, servers[1]), name(i), completions)
 		}
+	}
+}
+
+// TestAFrozenLeaderDoesNoHarm stops the leader's process in the middle of Jobs
+// and lets it go on when another server has finished them: it must not run on
+// from where it was.
+func TestAFrozenLeaderDoesNoHarm(t *testing.T) {
+	t.Parallel()
+	etcd := newEtcd(t)
+	leads, follows := leader(t, etcd.serve(t, quickElection...), etcd.serve(t, quickElection...))
+	client := clientOf(t, follows)
+	const jobs, completions = 3, 4
+	name := func(i int) string { return fmt.Sprintf("frozen-%d", i) }
+	for i := range jobs {
+		if _, err := client.BatchV1().Jobs(metav1.NamespaceDefault).Create(t.Context(), indexedJob(name(i), completions), createOptions); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := leads.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	leader(t, follows)
+	awaitFinished(t, client)
+	if err := leads.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	// It serves again, and what it is told runs at the other.
+	thawed := clientOf(t, leads)
+	if _, err := thawed.BatchV1().Jobs(metav1.NamespaceDefault).Create(t.Context(), indexedJob("thawed", 2), createOptions); err != nil {
+		t.Fatal(err)
+	}
+	awaitFinished(t, thawed)
+	checkRanOnce(t, thawed, "thawed", 2)
+	for i := range jobs {
+		checkRanOnce(t, thawed, name(i), completions)
 	}
 }
 

@@ -103,7 +103,7 @@ func (b *bolt) newStorage(sc apiserver.StorageConfig) (k8sstorage.Interface, fac
 // join implements backend. It joins the store to the API server's caches and
 // to the engine, and fills caches and view with what an earlier run has left.
 func (b *bolt) join(ctx context.Context) (err error) {
-	if b.programs, err = b.c.register(b.engine, b.logs); err != nil {
+	if b.programs, err = b.c.register(b.engine, localAPI{b.c.server.Local()}, b.logs); err != nil {
 		return err
 	}
 	b.engine.Register(newHousekeeping(b.db, b.engine, b.c.options.CompactionInterval))

@@ -64,7 +64,7 @@ func (s *shared) campaign(ctx context.Context, identity string) error {
 	case lease := <-won:
 		term, end := context.WithCancel(ctx)
 		stop := context.AfterFunc(lease, end)
-		err = s.lead(term)
+		err = s.lead(term, func() bool { return elector.IsLeader() && elector.Check(0) == nil })
 		stop()
 		end()
 	case <-ctx.Done():
@@ -114,8 +114,9 @@ func (s *shared) resign(ctx context.Context, identity string) {
 	}
 }
 
-// lead runs engine, controllers and kubelets, all made anew, until ctx ends.
-func (s *shared) lead(ctx context.Context) error {
+// lead runs engine, controllers and kubelets, all made anew, until ctx ends. They
+// write as long as the lease is held.
+func (s *shared) lead(ctx context.Context, held func() bool) error {
 	s.terms++
 	e, err := engine.New(engine.Config{
 		Seed: s.c.options.Seed, Stream: s.stream(), Mode: engine.Realtime, Speed: 1, Log: s.c.options.Log,
@@ -124,7 +125,7 @@ func (s *shared) lead(ctx context.Context) error {
 		return err
 	}
 	containers := &stream.Store{}
-	programs, err := s.c.register(e, containers)
+	programs, err := s.c.register(e, leasedAPI{localAPI{s.c.server.Local()}, held}, containers)
 	if err != nil {
 		return err
 	}

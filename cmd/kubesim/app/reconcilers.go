@@ -156,10 +156,10 @@ func checkControllers(patterns []string) error {
 	return nil
 }
 
-// register adds the reconcilers to e: controllers and kubelets, whose containers
-// write to logs. The caller must close what is returned when e has ended.
-func (c *Cluster) register(e *engine.Engine, logs *stream.Store) (*lifecycle.Reconciler, error) {
-	p := parts{engine: e, view: e.View(), api: localAPI{c.server.Local()}, rootCA: c.keys.caPEM, resources: c.server.Local().Persisted()}
+// register adds the reconcilers to e: controllers and kubelets, which write to
+// api, and whose containers write to logs. The caller must close what is returned when e has ended.
+func (c *Cluster) register(e *engine.Engine, api engine.API, logs *stream.Store) (*lifecycle.Reconciler, error) {
+	p := parts{engine: e, view: e.View(), api: api, rootCA: c.keys.caPEM, resources: c.server.Local().Persisted()}
 	for _, candidate := range controllers() {
 		if !selected(c.options.Controllers, candidate) {
 			continue
