@@ -10,14 +10,19 @@ import (
 type cache struct {
 	bytesMax int64
 
-	mu     sync.Mutex
-	bytes  int64
-	byRev  map[int64]*list.Element // of *record
+	mu    sync.Mutex
+	bytes int64
+	byRev map[int64]*list.Element // of *record
+	// byKey has newest versions only: no key is here whose newest committed
+	// version is another, once that one is out of the overlay.
+	byKey  map[string]*list.Element
 	recent *list.List
 }
 
 func newCache(bytesMax int64) *cache {
-	return &cache{bytesMax: bytesMax, byRev: map[int64]*list.Element{}, recent: list.New()}
+	return &cache{
+		bytesMax: bytesMax, byRev: map[int64]*list.Element{}, byKey: map[string]*list.Element{}, recent: list.New(),
+	}
 }
 
 // get returns the record of revision rev, or nil.
@@ -32,15 +37,44 @@ func (c *cache) get(rev int64) *record {
 	return e.Value.(*record)
 }
 
-// put keeps r and drops what no longer fits. It ignores a record that was never
-// decoded.
-func (c *cache) put(r *record) {
-	if r.obj == nil || r.size() > c.bytesMax {
-		return
-	}
+// newest returns the newest committed version of key, or nil if it is not known.
+// Look in the overlay first: a version that is there is not here yet.
+func (c *cache) newest(key string) *record {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.byRev[r.rev] != nil {
+	e := c.byKey[key]
+	if e == nil {
+		return nil
+	}
+	c.recent.MoveToFront(e)
+	return e.Value.(*record)
+}
+
+// put keeps r, any version of its key, and drops what no longer fits. It ignores
+// a record that was never decoded.
+func (c *cache) put(r *record) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.keep(r)
+}
+
+// replace keeps r, now the newest version of its key, instead of prev.
+func (c *cache) replace(prev, r *record) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if prev != nil {
+		if e := c.byRev[prev.rev]; e != nil {
+			c.remove(e)
+		}
+	}
+	if c.keep(r); r.kind != deleted && c.byRev[r.rev] != nil {
+		c.byKey[r.key] = c.byRev[r.rev]
+	}
+}
+
+// keep does put's work. Needs mu.
+func (c *cache) keep(r *record) {
+	if r.obj == nil || r.size() > c.bytesMax || c.byRev[r.rev] != nil {
 		return
 	}
 	c.byRev[r.rev] = c.recent.PushFront(r)
@@ -50,18 +84,12 @@ func (c *cache) put(r *record) {
 	}
 }
 
-// drop forgets revision rev, for which there is a newer version of its key.
-func (c *cache) drop(rev int64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if e := c.byRev[rev]; e != nil {
-		c.remove(e)
-	}
-}
-
 func (c *cache) remove(e *list.Element) {
 	r := c.recent.Remove(e).(*record)
 	delete(c.byRev, r.rev)
+	if c.byKey[r.key] == e {
+		delete(c.byKey, r.key)
+	}
 	c.bytes -= r.size()
 }
 
@@ -70,6 +98,7 @@ func (c *cache) clear() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	clear(c.byRev)
+	clear(c.byKey)
 	c.recent.Init()
 	c.bytes = 0
 }

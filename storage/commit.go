@@ -129,10 +129,13 @@ func (db *DB) unchanged(key string, prev *record) error {
 	return nil
 }
 
-// newest returns the uncommitted newest version of key or, if there is none,
-// the revision of the committed one, 0 if it does not exist. Needs mu.
+// newest returns the newest version of key or, if it is not in memory, its
+// revision, 0 if it does not exist. Needs mu.
 func (db *DB) newest(key string) (*record, int64, error) {
 	if r := db.overlay[key]; r != nil {
+		return r, 0, nil
+	}
+	if r := db.cache.newest(key); r != nil {
 		return r, 0, nil
 	}
 	var rev int64
@@ -253,10 +256,7 @@ func (db *DB) commit() {
 // publish makes a committed batch visible to whom it is not yet.
 func (db *DB) publish(batch []change, last int64) {
 	for _, c := range batch {
-		if c.prev != nil {
-			db.cache.drop(c.prev.rev)
-		}
-		db.cache.put(c.rec)
+		db.cache.replace(c.prev, c.rec)
 	}
 	var touched []*Store
 	for _, c := range batch {

@@ -17,12 +17,18 @@ func (s *Store) Get(ctx context.Context, key string, opts storage.GetOptions, ou
 	if err != nil {
 		return err
 	}
-	r, current, err := s.read(ctx, key, opts.ResourceVersion != "")
+	if opts.ResourceVersion != "" {
+		current, err := s.current(ctx)
+		if err != nil {
+			return storage.NewInternalError(err)
+		}
+		if err := s.notOlderThan(opts.ResourceVersion, current); err != nil {
+			return err
+		}
+	}
+	r, err := s.read(ctx, key)
 	if err != nil {
 		return storage.NewInternalError(err)
-	}
-	if err := s.notOlderThan(opts.ResourceVersion, current); err != nil {
-		return err
 	}
 	if r == nil || r.kind == deleted {
 		if opts.IgnoreNotFound {
@@ -33,26 +39,25 @@ func (s *Store) Get(ctx context.Context, key string, opts storage.GetOptions, ou
 	return s.reportCorruptKey(key, s.deliver(ctx, r, out))
 }
 
-// read returns the version of key that ctx sees and, if it is wanted, the
-// revision of the read.
-func (s *Store) read(ctx context.Context, key string, wanted bool) (r *record, current int64, err error) {
+// current returns a revision that a read with ctx, from now on, is not older than.
+// Lists have shown what the file has, so the file is asked.
+func (s *Store) current(ctx context.Context) (rev int64, err error) {
 	if s.db.ahead(ctx) {
-		if wanted {
-			current = s.db.Revision()
-		}
-		r, err = s.db.pendingOrCommitted(key)
-		return r, current, err
+		return s.db.Revision(), nil
 	}
 	err = s.db.view(func(tx *bbolt.Tx) error {
-		if wanted {
-			current, _ = bounds(tx)
-		}
-		if rev := latest(tx, key); rev != 0 {
-			r, err = s.db.version(tx, key, rev)
-		}
-		return err
+		rev, _ = bounds(tx)
+		return nil
 	})
-	return r, current, err
+	return rev, err
+}
+
+// read returns the version of key that ctx sees, or nil.
+func (s *Store) read(ctx context.Context, key string) (*record, error) {
+	if s.db.ahead(ctx) {
+		return s.db.pendingOrCommitted(key)
+	}
+	return s.db.committedRecord(key)
 }
 
 // deliver decodes r into out.

@@ -50,19 +50,38 @@ func (db *DB) flushed(ctx context.Context) error {
 	return nil
 }
 
+// pending returns the newest version of key if it may not be committed yet, or
+// nil.
+func (db *DB) pending(key string) *record {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	return db.overlay[key]
+}
+
 // pendingOrCommitted returns the newest version of key, uncommitted ones included, or nil.
 func (db *DB) pendingOrCommitted(key string) (*record, error) {
-	db.mu.Lock()
-	r := db.overlay[key]
-	db.mu.Unlock()
-	if r != nil {
+	if r := db.pending(key); r != nil {
 		return r, nil
 	}
-	return db.committedRecord(key)
+	if r := db.cache.newest(key); r != nil {
+		return r, nil
+	}
+	return db.filed(key)
 }
 
 // committedRecord returns the newest committed version of key, or nil.
-func (db *DB) committedRecord(key string) (r *record, err error) {
+func (db *DB) committedRecord(key string) (*record, error) {
+	// What is pending may be committed already; only the file knows.
+	if db.pending(key) == nil {
+		if r := db.cache.newest(key); r != nil {
+			return r, nil
+		}
+	}
+	return db.filed(key)
+}
+
+// filed returns the newest version of key in the file, or nil.
+func (db *DB) filed(key string) (r *record, err error) {
 	err = db.view(func(tx *bbolt.Tx) error {
 		if rev := latest(tx, key); rev != 0 {
 			r, err = db.version(tx, key, rev)
