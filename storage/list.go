@@ -27,6 +27,9 @@ const (
 	// allows. Upstream counts them all, so that paging costs the square of the
 	// number of objects. Counting these costs about as much as a page of 500.
 	remainingMax = 5_000
+	// roomMax is for how many items a list makes room at once: more would be
+	// zeroed long before it is filled.
+	roomMax = 50_000
 )
 
 // page is one read of a list.
@@ -227,7 +230,7 @@ func (l *listing) take(ctx context.Context, p page) (last string, full bool, err
 // the whole resource.
 func (l *listing) grow(n int) {
 	if l.into.Cap() == 0 && l.prefix == l.s.root() && l.opts.Predicate.Limit == 0 && l.opts.Predicate.Empty() {
-		n = max(n, int(min(l.s.counts.keys.Load(), remainingMax)))
+		n = max(n, int(min(l.s.counts.keys.Load(), roomMax)))
 	}
 	if l.into.Len()+n > l.into.Cap() {
 		l.into.Grow(n)
