@@ -35,7 +35,9 @@ const (
 )
 
 // buckets are all of them.
-var buckets = []string{bucketMeta, bucketLog, bucketIndex, bucketTTL, bucketStats, bucketMarks}
+func buckets() []string {
+	return []string{bucketMeta, bucketLog, bucketIndex, bucketTTL, bucketStats, bucketMarks}
+}
 
 // kind says what a write did to its key.
 type kind byte

@@ -154,7 +154,7 @@ func (db *DB) recall(tx *bbolt.Tx) error {
 
 // layOut makes a fresh file's buckets.
 func layOut(tx *bbolt.Tx) error {
-	for _, name := range buckets {
+	for _, name := range buckets() {
 		if _, err := tx.CreateBucket([]byte(name)); err != nil {
 			return err
 		}
@@ -189,7 +189,7 @@ func checkFormat(tx *bbolt.Tx) (laidOut bool, err error) {
 	if v > formatVersion {
 		return false, fmt.Errorf("it has format %d, this kubesim knows up to %d: %w", v, formatVersion, ErrNewerFormat)
 	}
-	for _, name := range buckets {
+	for _, name := range buckets() {
 		if v < 1 || (tx.Bucket([]byte(name)) == nil && !(v == 1 && name == bucketMarks)) {
 			return false, fmt.Errorf("format %d, bucket %s: %w", v, name, ErrCorrupt)
 		}

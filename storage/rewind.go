@@ -216,7 +216,7 @@ func endGap(tx *bbolt.Tx, gaps []gap, g gap, stamp int64) error {
 
 // copyBuckets replaces the content of to by that of from.
 func copyBuckets(to, from *bbolt.Tx) error {
-	for _, name := range buckets {
+	for _, name := range buckets() {
 		if err := to.DeleteBucket([]byte(name)); err != nil {
 			return err
 		}

@@ -89,7 +89,9 @@ func begin(t *testing.T, cfg Config, from *checkpointed, names ...string) *check
 	go func() { done <- e.Run(ctx) }()
 	t.Cleanup(func() {
 		cancel()
-		<-done
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("Run() = %v, want context.Canceled", err)
+		}
 	})
 	return c
 }
@@ -218,7 +220,9 @@ func TestMarksStaySmall(t *testing.T) {
 		}
 	}
 	cancel()
-	<-done
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("Run() = %v, want context.Canceled", err)
+	}
 	if all < 300 || full > all/20 {
 		t.Errorf("%d full checkpoints of %d", full, all)
 	}
