@@ -155,6 +155,9 @@ func index(b bool) int {
 }
 
 func storeMax(v *atomic.Int64, n int64) {
-	for old := v.Load(); n > old && !v.CompareAndSwap(old, n); old = v.Load() {
+	for {
+		if old := v.Load(); n <= old || v.CompareAndSwap(old, n) {
+			return
+		}
 	}
 }
