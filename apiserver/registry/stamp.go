@@ -9,11 +9,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apiserver/pkg/authentication/user"
 	genericrequest "k8s.io/apiserver/pkg/endpoints/request"
 	"k8s.io/apiserver/pkg/registry/generic/registry"
 	"k8s.io/apiserver/pkg/registry/rest"
 	"k8s.io/apiserver/pkg/storage"
 	"k8s.io/kubernetes/pkg/apis/core"
+	"k8s.io/kubernetes/pkg/apis/policy"
 	"k8s.io/utils/ptr"
 )
 
@@ -39,6 +41,7 @@ type Random interface {
 //	generateName             names.SimpleNameGenerator
 //	deletionTimestamp        rest.BeforeDelete, registry.Store's finalizer paths
 //	a Pod's conditions       its binding and eviction subresources
+//	a budget's disruptedPods the eviction subresource of its Pods
 //	managedFields[*].time    managedfields' updater
 //	AGE, DURATION …          the printers, see table.go
 //
@@ -147,6 +150,9 @@ func (s stampedStorage) GuaranteedUpdate(ctx context.Context, key string, dest r
 		if pod, ok := out.(*core.Pod); ok && writesConditions(ctx) {
 			s.stamper.stampConditions(pod, before.conditions)
 		}
+		if pdb, ok := out.(*policy.PodDisruptionBudget); ok && byServer(ctx) {
+			s.stamper.stampDisruptions(pdb, before.budget)
+		}
 		return out, ttl, nil
 	}
 	return s.Interface.GuaranteedUpdate(ctx, key, dest, ignoreNotFound, preconditions, stamped, cached)
@@ -158,6 +164,7 @@ type former struct {
 	grace         int64
 	managedFields []metav1.ManagedFieldsEntry
 	conditions    []core.PodCondition
+	budget        policy.PodDisruptionBudgetStatus
 }
 
 func remember(obj runtime.Object) former {
@@ -168,6 +175,9 @@ func remember(obj runtime.Object) former {
 	f := former{managedFields: append([]metav1.ManagedFieldsEntry(nil), m.GetManagedFields()...)}
 	if pod, ok := obj.(*core.Pod); ok {
 		f.conditions = append([]core.PodCondition(nil), pod.Status.Conditions...)
+	}
+	if pdb, ok := obj.(*policy.PodDisruptionBudget); ok {
+		f.budget = *pdb.Status.DeepCopy()
 	}
 	if t := m.GetDeletionTimestamp(); t != nil {
 		f.deletion = t.DeepCopy()
@@ -223,6 +233,29 @@ func (s Stamper) stampConditions(pod *core.Pod, before []core.PodCondition) {
 			return old.Type == c.Type && old.LastTransitionTime.Equal(&c.LastTransitionTime)
 		}
 		if !c.LastTransitionTime.IsZero() && !slices.ContainsFunc(before, same) {
+			c.LastTransitionTime = s.now()
+		}
+	}
+}
+
+// byServer reports whether the API server itself asks: EvictionREST notes what
+// it evicts in the budget's status, at wall time.
+func byServer(ctx context.Context) bool {
+	u, ok := genericrequest.UserFrom(ctx)
+	return ok && u.GetName() == user.APIServerUser
+}
+
+// stampDisruptions puts virtual time on the disruptions and conditions that are
+// not in before.
+func (s Stamper) stampDisruptions(pdb *policy.PodDisruptionBudget, before policy.PodDisruptionBudgetStatus) {
+	for pod, at := range pdb.Status.DisruptedPods {
+		if old, ok := before.DisruptedPods[pod]; !ok || !old.Equal(&at) {
+			pdb.Status.DisruptedPods[pod] = s.now()
+		}
+	}
+	for i := range pdb.Status.Conditions {
+		c := &pdb.Status.Conditions[i]
+		if old := meta.FindStatusCondition(before.Conditions, c.Type); old == nil || old.Status != c.Status {
 			c.LastTransitionTime = s.now()
 		}
 	}

@@ -8,9 +8,11 @@ import (
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	eventsv1 "k8s.io/api/events/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/kubesim-dev/kubesim/apiserver"
 	"github.com/kubesim-dev/kubesim/controllers/clusterroleaggregation"
+	"github.com/kubesim-dev/kubesim/controllers/disruption"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/controllers/garbagecollector"
 	"github.com/kubesim-dev/kubesim/controllers/job"
@@ -38,7 +40,13 @@ type parts struct {
 }
 
 func (p parts) recorder(component string) *engine.Recorder {
-	return p.engine.NewRecorder(p.api, engine.ControllerIdentity(component), engine.Source{Component: component})
+	return p.recorderAs(component, component)
+}
+
+// recorderAs is for a controller whose Events name another component than its
+// service account.
+func (p parts) recorderAs(account, component string) *engine.Recorder {
+	return p.engine.NewRecorder(p.api, engine.ControllerIdentity(account), engine.Source{Component: component})
 }
 
 // terminatedPodThreshold is how many finished Pods are kept. Source: the
@@ -53,6 +61,15 @@ func (p parts) collected() []garbagecollector.Resource {
 		if r.Resource != "events" {
 			out = append(out, garbagecollector.Resource{Name: engine.ResourceOf(r.GroupResource), GVK: r.Kind, Namespaced: r.Namespaced})
 		}
+	}
+	return out
+}
+
+// kinds are what is served, by kind.
+func (p parts) kinds() map[schema.GroupVersionKind]engine.Resource {
+	out := map[schema.GroupVersionKind]engine.Resource{}
+	for _, r := range p.resources {
+		out[r.Kind] = engine.ResourceOf(r.GroupResource)
 	}
 	return out
 }
@@ -114,6 +131,11 @@ func controllers() []controller {
 		}},
 		{"pod-garbage-collector-controller", "podgc", func(p parts) (engine.Reconciler, error) {
 			return podgc.New(podgc.Config{View: p.view, API: p.api, TerminatedPodThreshold: terminatedPodThreshold})
+		}},
+		{"disruption-controller", "disruption", func(p parts) (engine.Reconciler, error) {
+			return disruption.New(disruption.Config{
+				View: p.view, API: p.api, Recorder: p.recorderAs("disruption-controller", "controllermanager"), Kinds: p.kinds(),
+			})
 		}},
 		{"kube-scheduler", "scheduler", func(p parts) (engine.Reconciler, error) {
 			return scheduler.New(scheduler.Config{

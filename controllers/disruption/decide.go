@@ -1,0 +1,204 @@
+package disruption
+
+import (
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	pdbhelper "k8s.io/component-helpers/apps/poddisruptionbudget"
+	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
+
+	"github.com/kubesim-dev/kubesim/controllers/engine"
+)
+
+// deletionTimeout is how long an evicted Pod counts as disrupted before it is
+// deleted. Unit: virtual time. Source: DeletionTimeout in k8s.io/kubernetes
+// pkg/controller/disruption v1.37.2.
+const deletionTimeout = 2 * time.Minute
+
+// plan is what to do about one budget.
+type plan struct {
+	// Status is what to write; nil for nothing.
+	Status *policyv1.PodDisruptionBudgetStatus
+	Events []event
+	WakeAt time.Time
+}
+
+// event is about Pod, or about the budget if that is nil.
+type event struct {
+	Pod                   *corev1.Pod
+	Type, Reason, Message string
+}
+
+// decide reads nothing but its arguments. Source: DisruptionController.trySync,
+// ibid.
+func decide(pdb *policyv1.PodDisruptionBudget, pods []*corev1.Pod, kinds map[schema.GroupVersionKind]engine.Resource, now time.Time) plan {
+	var p plan
+	if len(pods) == 0 {
+		p.Events = append(p.Events, event{Type: corev1.EventTypeNormal, Reason: "NoPods", Message: "No matching pods found"})
+	}
+	n, err := expect(pdb, pods, kinds)
+	if err != nil {
+		p.Events = append(p.Events, event{Type: corev1.EventTypeWarning, Reason: "CalculateExpectedPodCountFailed",
+			Message: fmt.Sprintf("Failed to calculate the number of expected pods: %v", err)})
+		p.Status = failed(pdb, err, now)
+		return p
+	}
+	if n.Unmanaged {
+		p.Events = append(p.Events, event{Type: corev1.EventTypeWarning, Reason: "UnmanagedPods",
+			Message: fmt.Sprintf("Pods selected by this PodDisruptionBudget (selector: %v) were found "+
+				"to be unmanaged. As a result, the status of the PDB cannot be calculated correctly, which may result in undefined behavior. "+
+				"To account for these pods please set \".spec.minAvailable\" "+
+				"field of the PDB to an integer value.", pdb.Spec.Selector)})
+	}
+	disrupted, late, wake := stillDisrupted(pdb, pods, now)
+	for _, pod := range late {
+		// Upstream names the namespace twice.
+		p.Events = append(p.Events, event{Pod: pod, Type: corev1.EventTypeWarning, Reason: "NotDeleted",
+			Message: fmt.Sprintf("Pod was expected by PDB %s/%s to be deleted but it wasn't", pdb.Namespace, pdb.Namespace)})
+	}
+	p.WakeAt = wake
+	p.Status = updated(pdb, n, countHealthy(pods, disrupted), disrupted, now)
+	return p
+}
+
+// expected is what a budget asks for.
+type expected struct {
+	Pods, Healthy int32
+	// Unmanaged: some Pods have no controller, although its scale counts.
+	Unmanaged bool
+}
+
+// expect is getExpectedPodCount, ibid.
+func expect(pdb *policyv1.PodDisruptionBudget, pods []*corev1.Pod, kinds map[schema.GroupVersionKind]engine.Resource) (expected, error) {
+	spec := pdb.Spec
+	switch {
+	case spec.MaxUnavailable != nil:
+		unmanaged, err := expectedScale(pods, kinds)
+		if err != nil {
+			return expected{}, err
+		}
+		maxUnavailable, err := intstr.GetScaledValueFromIntOrPercent(spec.MaxUnavailable, 0, true)
+		return expected{Healthy: int32(max(-maxUnavailable, 0)), Unmanaged: unmanaged}, err
+	case spec.MinAvailable != nil && spec.MinAvailable.Type == intstr.Int:
+		return expected{Pods: int32(len(pods)), Healthy: spec.MinAvailable.IntVal}, nil
+	case spec.MinAvailable != nil:
+		unmanaged, err := expectedScale(pods, kinds)
+		if err != nil {
+			return expected{}, err
+		}
+		minAvailable, err := intstr.GetScaledValueFromIntOrPercent(spec.MinAvailable, 0, true)
+		return expected{Healthy: int32(minAvailable), Unmanaged: unmanaged}, err
+	}
+	return expected{}, nil
+}
+
+// expectedScale is getExpectedScale, ibid. The sum of the controllers' scales
+// is always zero, because no kind that is served here has one: a Pod with a
+// controller is an error, as one of a Job is on a real cluster.
+func expectedScale(pods []*corev1.Pod, kinds map[schema.GroupVersionKind]engine.Resource) (unmanaged bool, err error) {
+	for _, pod := range pods {
+		ref := metav1.GetControllerOf(pod)
+		if ref == nil {
+			unmanaged = true
+			continue
+		}
+		gv, err := schema.ParseGroupVersion(ref.APIVersion)
+		if err != nil {
+			return false, err
+		}
+		kind := gv.WithKind(ref.Kind)
+		if resource, served := kinds[kind]; served {
+			return false, fmt.Errorf("%s does not implement the scale subresource", resource)
+		}
+		return false, &meta.NoKindMatchError{GroupKind: kind.GroupKind(), SearchedVersions: []string{gv.Version}}
+	}
+	return unmanaged, nil
+}
+
+// stillDisrupted is buildDisruptedPodMap, ibid: of the Pods that were evicted
+// those that are still to be deleted; those that should have been by now; and
+// when the next one should have been.
+func stillDisrupted(pdb *policyv1.PodDisruptionBudget, pods []*corev1.Pod, now time.Time) (still map[string]metav1.Time, late []*corev1.Pod, wake time.Time) {
+	still = map[string]metav1.Time{}
+	for _, pod := range pods {
+		evicted, found := pdb.Status.DisruptedPods[pod.Name]
+		if pod.DeletionTimestamp != nil || !found {
+			continue
+		}
+		due := evicted.Add(deletionTimeout)
+		if !now.Before(due) {
+			late = append(late, pod)
+			continue
+		}
+		still[pod.Name] = evicted
+		if wake.IsZero() || due.Before(wake) {
+			wake = due
+		}
+	}
+	return still, late, wake
+}
+
+func countHealthy(pods []*corev1.Pod, disrupted map[string]metav1.Time) int32 {
+	healthy := int32(0)
+	for _, pod := range pods {
+		if _, leaving := disrupted[pod.Name]; pod.DeletionTimestamp == nil && !leaving && podutil.IsPodReady(pod) {
+			healthy++
+		}
+	}
+	return healthy
+}
+
+// updated is updatePdbStatus, ibid; nil if nothing has changed.
+func updated(pdb *policyv1.PodDisruptionBudget, n expected, healthy int32, disrupted map[string]metav1.Time, now time.Time) *policyv1.PodDisruptionBudgetStatus {
+	allowed := max(healthy-n.Healthy, 0)
+	if n.Pods <= 0 {
+		// A budget's first Pods must not be evicted before they are counted.
+		allowed = 0
+	}
+	next := pdb.DeepCopy()
+	next.Status = policyv1.PodDisruptionBudgetStatus{
+		CurrentHealthy: healthy, DesiredHealthy: n.Healthy, ExpectedPods: n.Pods,
+		DisruptionsAllowed: allowed, DisruptedPods: disrupted,
+		ObservedGeneration: pdb.Generation, Conditions: next.Status.Conditions,
+	}
+	if apiequality.Semantic.DeepEqual(pdb.Status, next.Status) && pdbhelper.ConditionsAreUpToDate(pdb) {
+		return nil
+	}
+	pdbhelper.UpdateDisruptionAllowedCondition(next)
+	stamp(next.Status.Conditions, pdb.Status.Conditions, now)
+	return &next.Status
+}
+
+// failed is failSafe, ibid; nil if nothing has changed.
+func failed(pdb *policyv1.PodDisruptionBudget, err error, now time.Time) *policyv1.PodDisruptionBudgetStatus {
+	next := pdb.Status.DeepCopy()
+	next.DisruptionsAllowed = 0
+	meta.SetStatusCondition(&next.Conditions, metav1.Condition{
+		Type: policyv1.DisruptionAllowedCondition, Status: metav1.ConditionFalse,
+		Reason: policyv1.SyncFailedReason, Message: err.Error(),
+		ObservedGeneration: next.ObservedGeneration,
+	})
+	stamp(next.Conditions, pdb.Status.Conditions, now)
+	if apiequality.Semantic.DeepEqual(&pdb.Status, next) {
+		return nil
+	}
+	return next
+}
+
+// stamp puts virtual time where SetStatusCondition has read the wall clock.
+func stamp(conditions, before []metav1.Condition, now time.Time) {
+	for i := range conditions {
+		c := &conditions[i]
+		old := meta.FindStatusCondition(before, c.Type)
+		if old == nil || old.Status != c.Status {
+			c.LastTransitionTime = metav1.NewTime(now)
+		}
+	}
+}
