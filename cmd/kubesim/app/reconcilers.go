@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -22,6 +23,7 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/rootcacertpublisher"
 	"github.com/kubesim-dev/kubesim/controllers/scheduler"
 	"github.com/kubesim-dev/kubesim/controllers/serviceaccount"
+	"github.com/kubesim-dev/kubesim/controllers/tainteviction"
 	"github.com/kubesim-dev/kubesim/controllers/ttlafterfinished"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/lifecycle"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/node"
@@ -88,7 +90,8 @@ func (p parts) namespaced() []engine.Resource {
 
 // controller is one that --controllers may switch off.
 type controller struct {
-	// name and alias are those of upstream's kube-controller-manager.
+	// name and alias are those of upstream's kube-controller-manager; some have
+	// no alias.
 	name, alias string
 	build       func(parts) (engine.Reconciler, error)
 }
@@ -137,6 +140,11 @@ func controllers() []controller {
 				View: p.view, API: p.api, Recorder: p.recorderAs("disruption-controller", "controllermanager"), Kinds: p.kinds(),
 			})
 		}},
+		{"taint-eviction-controller", "", func(p parts) (engine.Reconciler, error) {
+			return tainteviction.New(tainteviction.Config{
+				View: p.view, API: p.api, Recorder: p.recorderAs("node-controller", "taint-eviction-controller"),
+			})
+		}},
 		{"kube-scheduler", "scheduler", func(p parts) (engine.Reconciler, error) {
 			return scheduler.New(scheduler.Config{
 				View: p.view, API: p.api, Random: p.engine.Random(),
@@ -149,7 +157,7 @@ func controllers() []controller {
 // selected applies --controllers: '*' names all that are on by default, 'foo'
 // switches foo on, '-foo' switches it off.
 func selected(patterns []string, c controller) bool {
-	names := func(pattern string) bool { return pattern == c.name || pattern == c.alias }
+	names := func(pattern string) bool { return pattern == c.name || c.alias != "" && pattern == c.alias }
 	for _, pattern := range patterns {
 		if names(pattern) {
 			return true
@@ -166,12 +174,12 @@ func checkControllers(patterns []string) error {
 	known := controllers()
 	for _, pattern := range patterns {
 		name := strings.TrimPrefix(pattern, "-")
-		if pattern == "*" || slices.ContainsFunc(known, func(c controller) bool { return c.name == name || c.alias == name }) {
+		if pattern == "*" || name != "" && slices.ContainsFunc(known, func(c controller) bool { return c.name == name || c.alias == name }) {
 			continue
 		}
 		aliases := make([]string, len(known))
 		for i, c := range known {
-			aliases[i] = c.alias
+			aliases[i] = cmp.Or(c.alias, c.name)
 		}
 		return usageError{fmt.Errorf("--controllers %q: no such controller; there are %s, and '*' for all", pattern, strings.Join(aliases, ", "))}
 	}

@@ -1,0 +1,207 @@
+// Package tainteviction deletes Pods from Nodes that have a taint with the
+// effect NoExecute, when the Pods' tolerations say so.
+//
+// Invariant: a Pod that is to be deleted has the condition DisruptionTarget
+// first, so that a Job's podFailurePolicy can tell why it ended.
+//
+// It follows k8s.io/kubernetes pkg/controller/tainteviction v1.37.2.
+package tainteviction
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+
+	"github.com/kubesim-dev/kubesim/controllers/engine"
+)
+
+// Name is the reconciler's name in the queue and in the event log.
+const Name = "tainteviction"
+
+// Config is what a Reconciler needs.
+type Config struct {
+	// View is the engine's picture of the cluster. New makes it hold Pods and
+	// Nodes.
+	View *engine.View
+	// API is where the Reconciler writes.
+	API engine.API
+	// Recorder writes its Events.
+	Recorder *engine.Recorder
+}
+
+func (c *Config) validate() error {
+	var errs []error
+	if c.View == nil {
+		errs = append(errs, errors.New("tainteviction: Config.View is nil: pass the engine's View"))
+	}
+	if c.API == nil {
+		errs = append(errs, errors.New("tainteviction: Config.API is nil: pass the API server's in-process client"))
+	}
+	if c.Recorder == nil {
+		errs = append(errs, errors.New("tainteviction: Config.Recorder is nil: pass one of the engine's"))
+	}
+	return errors.Join(errs...)
+}
+
+// Reconciler reconciles Pods.
+type Reconciler struct {
+	view     *engine.View
+	api      engine.API
+	who      engine.Identity
+	recorder *engine.Recorder
+	// scheduled holds the evictions to come.
+	scheduled map[types.NamespacedName]eviction
+}
+
+var _ engine.Rememberer = (*Reconciler)(nil)
+
+// New returns a Reconciler. It must be called before the engine starts.
+func New(cfg Config) (*Reconciler, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	cfg.View.Track(engine.Pods)
+	cfg.View.Track(engine.Nodes)
+	return &Reconciler{
+		view: cfg.View, api: cfg.API, recorder: cfg.Recorder,
+		who:       engine.ControllerIdentity("node-controller"),
+		scheduled: map[types.NamespacedName]eviction{},
+	}, nil
+}
+
+// Name implements engine.Reconciler.
+func (r *Reconciler) Name() string { return Name }
+
+// Keys implements engine.Reconciler. A Pod counts when it is bound, when its
+// tolerations change and when it is gone; a Node when its taints change.
+func (r *Reconciler) Keys(c engine.Commit) []engine.Key {
+	switch obj := c.Object.(type) {
+	case *corev1.Pod:
+		old, _ := c.Old.(*corev1.Pod)
+		if r.concerns(old, obj, c.Type == watch.Deleted) {
+			return []engine.Key{key(obj)}
+		}
+	case *corev1.Node:
+		old, _ := c.Old.(*corev1.Node)
+		if c.Type != watch.Deleted && !apiequality.Semantic.DeepEqual(noExecute(old), noExecute(obj)) {
+			return r.podsOn(obj.Name)
+		}
+	}
+	return nil
+}
+
+func key(pod *corev1.Pod) engine.Key {
+	return engine.Key{Controller: Name, Namespace: pod.Namespace, Name: pod.Name}
+}
+
+func (r *Reconciler) concerns(old, pod *corev1.Pod, deleted bool) bool {
+	_, scheduled := r.scheduled[types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}]
+	if deleted {
+		return scheduled
+	}
+	changed := old == nil || old.Spec.NodeName != pod.Spec.NodeName ||
+		!apiequality.Semantic.DeepEqual(old.Spec.Tolerations, pod.Spec.Tolerations)
+	return changed && (scheduled || len(r.taints(pod)) > 0)
+}
+
+func (r *Reconciler) podsOn(node string) []engine.Key {
+	var keys []engine.Key
+	for _, pod := range engine.List[*corev1.Pod](r.view, engine.Pods, "") {
+		if pod.Spec.NodeName == node {
+			keys = append(keys, key(pod))
+		}
+	}
+	return keys
+}
+
+// taints are those that a Pod has to tolerate to stay. One whose Node is gone
+// is left to podgc.
+func (r *Reconciler) taints(pod *corev1.Pod) []corev1.Taint {
+	if pod.Spec.NodeName == "" {
+		return nil
+	}
+	node, _ := engine.Get[*corev1.Node](r.view, engine.Nodes, "", pod.Spec.NodeName)
+	return noExecute(node)
+}
+
+// Remember implements engine.Rememberer: the eviction that is to come.
+func (r *Reconciler) Remember(key engine.Key) []byte {
+	e, ok := r.scheduled[types.NamespacedName{Namespace: key.Namespace, Name: key.Name}]
+	if !ok {
+		return nil
+	}
+	return []byte(e.CreatedAt.Format(time.RFC3339Nano) + " " + e.FireAt.Format(time.RFC3339Nano))
+}
+
+// Recall implements engine.Rememberer.
+func (r *Reconciler) Recall(_ context.Context, key engine.Key, note []byte, _ time.Time) error {
+	var created, fire string
+	if _, err := fmt.Sscan(string(note), &created, &fire); err != nil {
+		return fmt.Errorf("tainteviction: note %q: %w", note, err)
+	}
+	createdAt, err := time.Parse(time.RFC3339Nano, created)
+	fireAt, err2 := time.Parse(time.RFC3339Nano, fire)
+	if err := errors.Join(err, err2); err != nil {
+		return fmt.Errorf("tainteviction: note %q: %w", note, err)
+	}
+	r.scheduled[types.NamespacedName{Namespace: key.Namespace, Name: key.Name}] = eviction{createdAt, fireAt}
+	return nil
+}
+
+// Reconcile implements engine.Reconciler. An eviction is work: a Job may wait
+// for the Pod's end.
+func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Time) (engine.Wake, error) {
+	name := types.NamespacedName{Namespace: key.Namespace, Name: key.Name}
+	var scheduled *eviction
+	if e, ok := r.scheduled[name]; ok {
+		scheduled = &e
+	}
+	pod, ok := engine.Get[*corev1.Pod](r.view, engine.Pods, key.Namespace, key.Name)
+	var p plan
+	if ok {
+		p = decide(pod, r.taints(pod), scheduled, now)
+	} else {
+		p = plan{Cancel: scheduled != nil}
+	}
+	if err := r.apply(ctx, name, pod, p, now); err != nil {
+		return engine.Wake{}, err
+	}
+	if p.Schedule == nil {
+		delete(r.scheduled, name)
+		return engine.Wake{}, nil
+	}
+	r.scheduled[name] = *p.Schedule
+	return engine.Wake{At: p.Schedule.FireAt, Kind: engine.Work}, nil
+}
+
+func (r *Reconciler) apply(ctx context.Context, name types.NamespacedName, pod *corev1.Pod, p plan, now time.Time) error {
+	ref := &corev1.ObjectReference{APIVersion: "v1", Kind: "Pod", Namespace: name.Namespace, Name: name.Name}
+	if p.Cancel {
+		r.recorder.Event(ctx, ref, corev1.EventTypeNormal, "TaintManagerEviction", "Cancelling deletion of Pod %s", name)
+	}
+	if !p.Delete {
+		return nil
+	}
+	r.recorder.Event(ctx, ref, corev1.EventTypeNormal, "TaintManagerEviction", "Marking for deletion Pod %s", name)
+	if next, changed := targeted(pod, now); changed {
+		if _, err := r.api.Update(ctx, r.who, engine.Pods, "status", next); err != nil {
+			return ignoreNotFound(err)
+		}
+	}
+	return ignoreNotFound(r.api.Delete(ctx, r.who, engine.Pods, name, metav1.DeleteOptions{}))
+}
+
+func ignoreNotFound(err error) error {
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
+}
