@@ -281,7 +281,7 @@ func (db *DB) publish(batch []change, last int64) {
 // fail makes the DB refuse writes: observers have seen revisions that the file
 // does not have.
 func (db *DB) fail(r *round, err error) {
-	err = fmt.Errorf("%w: %w", explain(db.cfg.Path, err), ErrFailed)
+	err = fmt.Errorf("%w: %w", ErrFailed, explain(db.cfg.Path, err))
 	db.mu.Lock()
 	db.failed = err
 	next := db.next
@@ -289,14 +289,12 @@ func (db *DB) fail(r *round, err error) {
 	r.err, next.err = err, err
 	close(r.done)
 	close(next.done)
-	if db.cfg.OnFatal != nil {
-		go db.cfg.OnFatal(err)
-	}
+	db.endWith(err)
 }
 
 // persist writes batch, and the marks so far, in one transaction.
 func (db *DB) persist(batch []change, marks []mark) error {
-	return db.update(func(tx *bbolt.Tx) error {
+	return db.transact(func(tx *bbolt.Tx) error {
 		log, index, ttl := tx.Bucket([]byte(bucketLog)), tx.Bucket([]byte(bucketIndex)), tx.Bucket([]byte(bucketTTL))
 		log.FillPercent = logFill
 		for _, c := range batch {

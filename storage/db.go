@@ -35,7 +35,9 @@ type Config struct {
 	// means DefaultCacheBytes, a negative number no cache.
 	CacheBytes int64
 	// OnFatal, if set, is called once, on its own goroutine, when a commit
-	// fails. The DB then takes no more writes: the process should exit.
+	// fails: the DB then takes no more writes, and the process should exit. If
+	// the error wraps ErrCorrupt, the file was damaged while it was open, and the
+	// process should exit without Close.
 	OnFatal func(error)
 }
 
@@ -93,6 +95,7 @@ type DB struct {
 	compacted atomic.Int64
 	epoch     atomic.Int64 // counts Rewinds and Restores
 
+	fatal      sync.Once     // guards the call of OnFatal
 	compacting sync.Mutex    // one compaction at a time
 	wake       chan struct{} // the committer has work
 	stop       chan struct{} // closed by Close

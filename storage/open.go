@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"syscall"
@@ -102,7 +103,11 @@ func recoverDamage(err *error) func() {
 	old := debug.SetPanicOnFault(true)
 	return func() {
 		debug.SetPanicOnFault(old)
-		if p := recover(); p != nil {
+		p := recover()
+		if fault, ok := p.(runtime.Error); ok {
+			p = fmt.Errorf("a page cannot be read (%w)", fault)
+		}
+		if p != nil {
 			*err = fmt.Errorf("%v: %w", p, ErrCorrupt)
 		}
 	}
@@ -197,12 +202,25 @@ func checkFormat(tx *bbolt.Tx) (laidOut bool, err error) {
 	return true, nil
 }
 
-// explain names the file and what to do about err.
+// explained is an error that names the file and says what to do.
+type explained struct{ error }
+
+func (e explained) Unwrap() error { return e.error }
+
+// explain names the file and what to do about err, once.
 func explain(path string, err error) error {
+	var done explained
+	if errors.As(err, &done) {
+		return err
+	}
+	var op *fs.PathError
+	if errors.As(err, &op) && op.Path == path && !isDamage(err) {
+		err = op.Err
+	}
 	advice := ""
 	switch {
 	case errors.Is(err, berrors.ErrTimeout), errors.Is(err, ErrInUse):
-		return fmt.Errorf("storage: %s: %w: stop that process, or use another --data-dir", path, ErrInUse)
+		err, advice = ErrInUse, "stop that process, or use another --data-dir"
 	case errors.Is(err, ErrNewerFormat):
 		advice = "use that kubesim, or another --data-dir"
 	case errors.Is(err, ErrCorrupt):
@@ -216,9 +234,9 @@ func explain(path string, err error) error {
 	case diskFull(err):
 		err, advice = fmt.Errorf("%w: %w", ErrDiskFull, err), "free some space and start again; what was acknowledged is safe"
 	default:
-		return fmt.Errorf("storage: %s: %w", path, err)
+		return explained{fmt.Errorf("storage: %s: %w", path, err)}
 	}
-	return fmt.Errorf("storage: %s: %w: %s", path, err, advice)
+	return explained{fmt.Errorf("storage: %s: %w: %s", path, err, advice)}
 }
 
 // isDamage reports whether err says that the file is not as it was written.

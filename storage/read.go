@@ -3,6 +3,7 @@ package storage
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 
 	"go.etcd.io/bbolt"
@@ -15,12 +16,46 @@ const stepsBeforeSeek = 8
 // view runs f in a read transaction. f must be short, since a long reader holds
 // up the commit that makes the file grow.
 func (db *DB) view(f func(*bbolt.Tx) error) error {
-	return guard(func() error { return db.bolt.View(f) })
+	return db.noteDamage(guard(func() error { return db.bolt.View(f) }))
 }
 
 // update runs f in a write transaction.
-func (db *DB) update(f func(*bbolt.Tx) error) error {
-	return guard(func() error { return db.bolt.Update(f) })
+func (db *DB) update(f func(*bbolt.Tx) error) error { return db.noteDamage(db.transact(f)) }
+
+// transact is bbolt's DB.Update, which, over a damaged page, would look for free
+// pages on a goroutine of its own and end the process there.
+func (db *DB) transact(f func(*bbolt.Tx) error) error {
+	return guard(func() error {
+		tx, err := db.bolt.Begin(true)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = tx.Rollback() }() // after Commit it does nothing
+		if err := f(tx); err != nil {
+			return err
+		}
+		return tx.Commit()
+	})
+}
+
+// noteDamage ends the process, by Config.OnFatal, over a file that was damaged
+// while it was open: nothing that it says can be relied on.
+func (db *DB) noteDamage(err error) error {
+	if !errors.Is(err, ErrCorrupt) {
+		return err
+	}
+	err = explain(db.cfg.Path, err)
+	db.endWith(err)
+	return err
+}
+
+// endWith calls Config.OnFatal, once.
+func (db *DB) endWith(err error) {
+	db.fatal.Do(func() {
+		if db.cfg.OnFatal != nil {
+			go db.cfg.OnFatal(err)
+		}
+	})
 }
 
 // settle waits until revision rev is committed, unless ctx sees it before. Call

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"runtime/debug"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/kubesim-dev/kubesim/apiserver"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/storage"
 )
 
 // serveFlags are what serve's flags set.
@@ -86,7 +88,7 @@ func (f *serveFlags) complete() error {
 	return checkControllers(f.Controllers)
 }
 
-func (f *serveFlags) serve(ctx context.Context, s streams) error {
+func (f *serveFlags) serve(ctx context.Context, s streams) (err error) {
 	if err := f.complete(); err != nil {
 		return err
 	}
@@ -103,7 +105,13 @@ func (f *serveFlags) serve(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	defer cluster.Close()
+	defer func() {
+		// A file that was damaged under us is not to be touched again: parts of the
+		// cluster may be stuck over it.
+		if !errors.Is(err, storage.ErrCorrupt) {
+			cluster.Close()
+		}
+	}()
 	if err := cluster.AwaitReady(ctx); err != nil || ctx.Err() != nil {
 		return err
 	}
