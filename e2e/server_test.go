@@ -35,6 +35,11 @@ type server struct {
 func startServer(dir string, env []string, args ...string) (*server, error) {
 	cmd := exec.Command("kubesim", append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
 	cmd.Dir, cmd.Env = dir, env
+	return startProcess(cmd)
+}
+
+// startProcess starts a command that is a server, or becomes one.
+func startProcess(cmd *exec.Cmd) (*server, error) {
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
@@ -48,7 +53,7 @@ func startServer(dir string, env []string, args ...string) (*server, error) {
 	defer timeout.Stop()
 	line, err := s.stdout.ReadString('\n')
 	if err != nil {
-		return nil, fmt.Errorf("kubesim serve %s: no line on stdout, then %w; stderr:\n%s", strings.Join(args, " "), errors.Join(err, cmd.Wait()), s.stderr)
+		return nil, fmt.Errorf("%s: no line on stdout, then %w; stderr:\n%s", strings.Join(cmd.Args, " "), errors.Join(err, cmd.Wait()), s.stderr)
 	}
 	s.kubeconfig, err = kubeconfigOf(line)
 	return s, err

@@ -166,6 +166,7 @@ func (r *torture) start(args ...string) *server {
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	r.t.Cleanup(s.kill) // unless it has ended
 	ctx, cancel := context.WithCancel(r.t.Context())
 	var running sync.WaitGroup
 	first := r.testimony.highest == 0
@@ -243,8 +244,11 @@ func (r *torture) churn(s *server, kill int, long time.Duration) {
 	r.stop()
 	for _, h := range histories {
 		for _, o := range h {
+			if o.unknown && o.call >= dead {
+				continue // nobody heard it
+			}
 			if o.unknown {
-				o.ret = dead // later it cannot take effect
+				o.ret = dead // it cannot take effect later
 			}
 			r.history = append(r.history, o)
 		}
