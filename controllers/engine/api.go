@@ -188,6 +188,16 @@ type Reconciler interface {
 	Reconcile(ctx context.Context, key Key, now time.Time) (Wake, error)
 }
 
+// Periodic is a Reconciler that starts things by a schedule. In mode auto, what
+// it starts after that mode has moved time by itself is Recurring, and so is all
+// that follows from it: else a CronJob whose Jobs overlap would be a reason to
+// move time for ever.
+type Periodic interface {
+	Reconciler
+	// Periodic does nothing: it marks the Reconciler.
+	Periodic()
+}
+
 // Batcher is a Reconciler that lets commits wait for each other: what Batch
 // returns is how long the keys of c may wait, in virtual time, so that one step
 // answers many commits. Zero is at once.

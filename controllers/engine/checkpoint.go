@@ -267,7 +267,7 @@ func (e *Engine) Restore(ctx context.Context, c *Checkpoint, later bool, state f
 	err := state(func(commit Commit) {
 		for _, key := range e.see(commit) {
 			if !known(key.Controller) {
-				e.queue.hasten(key, e.now)
+				e.queue.hasten(key, e.now, false)
 			}
 		}
 	})
@@ -328,7 +328,7 @@ func (e *Engine) recallNotes(ctx context.Context, c *Checkpoint, known func(stri
 		}
 		if err := r.Recall(ctx, entry.key(), entry.Note, c.Now()); err != nil {
 			e.log.failed(e.now, entry.key(), err) // it looks at the key anew
-			e.queue.hasten(entry.key(), e.now)
+			e.queue.hasten(entry.key(), e.now, false)
 			continue
 		}
 		e.memories.noted[entry.key()] = entry.Order

@@ -112,6 +112,8 @@ type Engine struct {
 	// now is the instant of the step that runs, actor its key.
 	now   time.Time
 	actor string
+	// idle: what the step writes is no reason for mode auto to move time.
+	idle  bool
 	inbox []arrival
 	// running: the engine is on stage. outside: one write from outside is.
 	running, outside bool
@@ -308,17 +310,17 @@ func (e *Engine) flow() {
 
 // step reconciles one key.
 func (e *Engine) step(ctx context.Context, it *item) (err error) {
-	e.setActor(it.key.String())
-	defer e.setActor(actorClient)
+	r, ok := e.byName[it.key.Controller]
+	if !ok {
+		return fmt.Errorf("engine: step %q: no such reconciler", it.key)
+	}
+	e.enterStep(it, r)
+	defer e.leaveStep()
 	defer func() {
 		if p := recover(); p != nil {
 			err = e.broken(fmt.Sprintf("step %q", it.key), p)
 		}
 	}()
-	r, ok := e.byName[it.key.Controller]
-	if !ok {
-		return fmt.Errorf("engine: step %q: no such reconciler", it.key)
-	}
 	wake, rerr := r.Reconcile(ctx, it.key, e.now)
 	if rerr == nil {
 		it.failures = 0
@@ -367,10 +369,17 @@ func backoff(n int) time.Duration {
 	return min(start<<(n-1), limit)
 }
 
-func (e *Engine) setActor(actor string) {
+func (e *Engine) enterStep(it *item, r Reconciler) {
+	_, periodic := r.(Periodic)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.actor = actor
+	e.actor, e.idle = it.key.String(), it.idle() || periodic && e.moves > 0
+}
+
+func (e *Engine) leaveStep() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.actor, e.idle = actorClient, false
 }
 
 func (e *Engine) noteNext() {

@@ -24,11 +24,16 @@ type scripted struct {
 	name  string
 	steps *[]string
 	do    func(key Key, now time.Time) (Wake, error)
+	// only, if set, is how the names of its objects begin.
+	only string
 }
 
 func (s scripted) Name() string { return s.name }
 
 func (s scripted) Keys(c Commit) []Key {
+	if !strings.HasPrefix(c.Object.GetName(), s.only) {
+		return nil
+	}
 	return []Key{{Controller: s.name, Namespace: c.Object.GetNamespace(), Name: c.Object.GetName()}}
 }
 
@@ -388,6 +393,67 @@ func TestChainsOfKeysDoNotMoveTimeForEver(t *testing.T) {
 	}
 }
 
+// cron is a scripted Periodic.
+type cron struct{ scripted }
+
+func (cron) Periodic() {}
+
+// TestSchedulesAreNoReasonToMoveTime has a schedule start a Pod every minute
+// that runs for 90 seconds, so that there is always one under way.
+func TestSchedulesAreNoReasonToMoveTime(t *testing.T) {
+	for name, tc := range map[string]struct {
+		advance, want time.Duration
+		steps         []string
+	}{
+		"in mode auto nothing starts by itself": {
+			want:  0,
+			steps: []string{"0s cron/default/schedule"},
+		},
+		"what a command's time starts runs to its end, what starts meanwhile does not": {
+			advance: time.Minute,
+			want:    150 * time.Second,
+			steps: []string{
+				"0s cron/default/schedule", "1m0s cron/default/schedule", "1m0s pod/default/run-1",
+				"2m0s cron/default/schedule", "2m0s pod/default/run-2", "2m30s pod/default/run-1",
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var steps []string
+			var e *Engine
+			runs, ends := 0, map[string]time.Time{}
+			schedule := cron{scripted{name: "cron", only: "schedule", steps: &steps, do: func(_ Key, now time.Time) (Wake, error) {
+				if now.After(noon()) {
+					runs++
+					e.Deliver(added(int64(1+runs), fmt.Sprintf("run-%d", runs)))
+				}
+				return Wake{At: now.Add(time.Minute), Kind: Recurring}, nil
+			}}}
+			pods := scripted{name: "pod", only: "run-", steps: &steps, do: func(key Key, now time.Time) (Wake, error) {
+				if ends[key.Name].IsZero() {
+					ends[key.Name] = now.Add(90 * time.Second)
+					return Wake{At: ends[key.Name]}, nil
+				}
+				return Wake{}, nil
+			}}
+			e = start(t, Config{Mode: Auto}, schedule, pods)
+			e.Deliver(added(1, "schedule"))
+			settle(t, e)
+			if tc.advance > 0 {
+				if err := e.Advance(t.Context(), tc.advance); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if diff := cmp.Diff(tc.steps, steps); diff != "" {
+				t.Errorf("steps (-want +got):\n%s", diff)
+			}
+			if got := e.Now().Sub(noon()); got != tc.want {
+				t.Errorf("now is %s after noon, want %s", got, tc.want)
+			}
+		})
+	}
+}
+
 func TestAnAdvanceWhoseClientHasGoneStops(t *testing.T) {
 	var steps []string
 	ctx, cancel := context.WithCancel(t.Context())
@@ -411,7 +477,7 @@ func TestABatchedCommitMakesWorkOfARecurringKey(t *testing.T) {
 	q := newQueue()
 	key := Key{Controller: "job", Name: "a"}
 	q.schedule(key, Wake{At: noon().Add(time.Second), Kind: Recurring})
-	q.hasten(key, noon().Add(time.Minute))
+	q.hasten(key, noon().Add(time.Minute), false)
 	if at, ok := q.next(); !ok || !at.Equal(noon().Add(time.Second)) || q.work != 1 {
 		t.Errorf("next at %s with %d work, want 12:00:01 with 1", at, q.work)
 	}

@@ -7,6 +7,8 @@ type arrival struct {
 	Commit
 	at    time.Time
 	actor string
+	// idle: it follows from what a schedule started, see Periodic.
+	idle bool
 	// poke is the key that Poke named; then there is no Commit.
 	poke *Key
 }
@@ -19,11 +21,11 @@ func (e *Engine) Deliver(c Commit) {
 	now := e.clock.now()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	actor := actorClient
+	actor, idle := actorClient, false
 	if e.running {
-		now, actor = e.now, e.actor
+		now, actor, idle = e.now, e.actor, e.idle
 	}
-	e.inbox = append(e.inbox, arrival{Commit: c, at: now, actor: actor})
+	e.inbox = append(e.inbox, arrival{Commit: c, at: now, actor: actor, idle: idle})
 	e.cond.Broadcast()
 }
 
@@ -36,7 +38,7 @@ func (e *Engine) Poke(key Key) {
 	if !e.running {
 		e.moves = 0
 	}
-	e.inbox = append(e.inbox, arrival{poke: &key})
+	e.inbox = append(e.inbox, arrival{poke: &key, idle: e.running && e.idle})
 	e.cond.Broadcast()
 }
 
@@ -73,7 +75,7 @@ func (e *Engine) drain() (err error) {
 
 func (e *Engine) take(a *arrival) {
 	if a.poke != nil {
-		e.queue.hasten(*a.poke, e.now)
+		e.queue.hasten(*a.poke, e.now, a.idle)
 		return
 	}
 	e.revision = max(e.revision, a.Revision)
@@ -100,7 +102,7 @@ func (e *Engine) take(a *arrival) {
 			if a.actor == actorClient {
 				e.queue.refill(key)
 			}
-			e.queue.hasten(key, at)
+			e.queue.hasten(key, at, a.idle)
 		}
 	}
 }

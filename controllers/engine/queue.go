@@ -15,9 +15,16 @@ type item struct {
 	position int
 	// failures in a row, for the back-off.
 	failures int
-	// turns counts the item's timers, see Config.TurnsMax.
+	// turns counts the item's timers, see Config.TurnsMax; turnsIdle and more are
+	// those of a key that only follows from what a schedule started.
 	turns int
 }
+
+// turnsIdle are more turns than any key may have.
+const turnsIdle = 1 << 62
+
+// idle reports whether the key's work is no reason to move time, see Periodic.
+func (it *item) idle() bool { return it.turns >= turnsIdle }
 
 // queue orders steps by instant, then by order of arrival, and holds each key
 // at most once. Chores lie in a heap of their own, because a jump of the clock
@@ -72,9 +79,23 @@ func (q *queue) put(it *item) {
 	q.push(it)
 }
 
-// hasten makes the key due at the instant at, unless it is due by then.
-func (q *queue) hasten(key Key, at time.Time) {
-	if it, ok := q.items[key]; ok && it.position >= 0 && !it.wake.At.After(at) {
+// hasten makes the key due at the instant at, unless it is due by then. An idle
+// reason is none for moving time; nor is, from then on, what the key does, if it
+// had no other reason to be due.
+func (q *queue) hasten(key Key, at time.Time, idle bool) {
+	it, ok := q.items[key]
+	by := ok && it.position >= 0 && !it.wake.At.After(at)
+	if idle && (!ok || it.idle()) {
+		if !by {
+			q.schedule(key, Wake{At: at, Kind: Recurring})
+			q.items[key].turns = turnsIdle
+		}
+		return
+	}
+	if ok && it.idle() {
+		it.turns = 0
+	}
+	if by {
 		if it.wake.Kind == Work {
 			return
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	_ "time/tzdata" // the time zones of CronJobs, where the machine has none
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	eventsv1 "k8s.io/api/events/v1"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/kubesim-dev/kubesim/apiserver"
 	"github.com/kubesim-dev/kubesim/controllers/clusterroleaggregation"
+	"github.com/kubesim-dev/kubesim/controllers/cronjob"
 	"github.com/kubesim-dev/kubesim/controllers/disruption"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/controllers/garbagecollector"
@@ -120,6 +122,9 @@ func controllers() []controller {
 		}},
 		{"job-controller", "job", func(p parts) (engine.Reconciler, error) {
 			return job.New(job.Config{View: p.view, API: p.api, Recorder: p.recorder("job-controller")})
+		}},
+		{"cronjob-controller", "cronjob", func(p parts) (engine.Reconciler, error) {
+			return cronjob.New(cronjob.Config{View: p.view, API: p.api, Recorder: p.recorder("cronjob-controller")})
 		}},
 		{"ttl-after-finished-controller", "ttl-after-finished", func(p parts) (engine.Reconciler, error) {
 			return ttlafterfinished.New(ttlafterfinished.Config{View: p.view, API: p.api})
