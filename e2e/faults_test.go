@@ -26,7 +26,7 @@ import (
 // file, and the port, are in testdata/script/serve-errors.txtar.
 
 // recovers is how a line about a damaged file ends.
-const recovers = `the file is damaged: restore a snapshot with 'kubesim snapshot restore NAME', or move the file away to start empty$`
+const recovers = `the file is damaged: restore a snapshot with 'kubesim snapshot restore NAME --data-dir DIR', or move the file away to start empty$`
 
 // home is a data directory, "cluster", in a folder of its own.
 type home struct {

@@ -29,7 +29,7 @@ const (
 )
 
 // recovery is what to do about a damaged file.
-const recovery = "restore a snapshot with 'kubesim snapshot restore NAME', or move the file away to start empty"
+const recovery = "restore a snapshot with 'kubesim snapshot restore NAME --data-dir DIR', or move the file away to start empty"
 
 // Open opens or creates the file. Its errors wrap ErrInUse, ErrNewerFormat,
 // ErrCorrupt, ErrReadOnly or ErrDiskFull and say what to do.
