@@ -128,7 +128,7 @@ func (r *Reconciler) reconcileOrphan(ctx context.Context, namespace, name string
 		return nil
 	}
 	for _, job := range r.candidates(pod) {
-		if pod.DeletionTimestamp == nil && job.DeletionTimestamp == nil && !jobutil.IsJobFinished(job) {
+		if pod.DeletionTimestamp == nil && job.DeletionTimestamp == nil && !jobutil.IsJobFinished(job) && !managedByOther(job) {
 			return nil
 		}
 	}

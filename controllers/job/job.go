@@ -107,15 +107,15 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 		delete(r.memory, name)
 		return engine.Wake{}, r.unfinalize(ctx, strays(owned, ""))
 	}
+	if err := r.unfinalize(ctx, strays(owned, job.UID)); err != nil {
+		return engine.Wake{}, err
+	}
 	if managedByOther(job) {
 		return engine.Wake{}, nil
 	}
 	if jobutil.IsJobFinished(job) {
 		delete(r.memory, name)
 		return engine.Wake{}, r.unfinalize(ctx, withFinalizer(owned))
-	}
-	if err := r.unfinalize(ctx, strays(owned, job.UID)); err != nil {
-		return engine.Wake{}, err
 	}
 	if unknownCompletionMode(job) {
 		r.event(ctx, job, event{corev1.EventTypeWarning, "UnknownCompletionMode", "Skipped Job sync because completion mode is unknown"})
