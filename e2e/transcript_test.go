@@ -184,23 +184,23 @@ func describe(obj runtime.Object, start time.Time) (kind string, fields []string
 	return "", nil
 }
 
-// words collects fields that are set.
-type words []string
+// summary collects fields that are set.
+type summary []string
 
-func (w *words) add(format string, value any) {
+func (w *summary) add(format string, value any) {
 	if text := fmt.Sprint(value); text != "" && text != "<nil>" {
 		*w = append(*w, fmt.Sprintf(format, text))
 	}
 }
 
-func addPointer[T any](w *words, format string, value *T) {
+func addPointer[T any](w *summary, format string, value *T) {
 	if value != nil {
 		w.add(format, *value)
 	}
 }
 
 func describeJob(j *batchv1.Job, start time.Time) []string {
-	var w words
+	var w summary
 	addPointer(&w, "completions=%s", j.Spec.Completions)
 	addPointer(&w, "parallelism=%s", j.Spec.Parallelism)
 	addPointer(&w, "suspend=%s", j.Spec.Suspend)
@@ -239,7 +239,7 @@ func describeJob(j *batchv1.Job, start time.Time) []string {
 }
 
 func describePod(p *corev1.Pod) []string {
-	var w words
+	var w summary
 	owner := "none"
 	if ref := metav1.GetControllerOf(p); ref != nil {
 		owner = ref.Name
