@@ -60,7 +60,11 @@ func inRounds(j *batchv1.Job) {
 }
 
 func late(j *batchv1.Job) {
-	runs(j, "trap 'exit 0' TERM; while true; do sleep 5; done")
+	runs(j, "trap 'exit 0' TERM; sleep 12; touch /tmp/ready; while true; do sleep 5; done")
+	j.Spec.Template.Spec.Containers[0].ReadinessProbe = &corev1.Probe{
+		ProbeHandler:  corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: []string{"test", "-e", "/tmp/ready"}}},
+		PeriodSeconds: 3, SuccessThreshold: 2,
+	}
 	j.Spec.ActiveDeadlineSeconds = ptr.To[int64](45)
 }
 

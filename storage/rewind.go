@@ -40,11 +40,16 @@ func (db *DB) Save(ctx context.Context, w io.Writer) (rev int64, err error) {
 	return rev, nil
 }
 
-// flushMarks writes the marks that no commit has taken along.
+// flushMarks writes the marks that no commit has taken along, but for those of
+// revisions that are not in the file yet: the commit of these takes them.
 func (db *DB) flushMarks() error {
 	db.mu.Lock()
-	marks := db.marks
-	db.marks = nil
+	n := 0
+	for n < len(db.marks) && parseInt64(db.marks[n].key) <= db.committed.Load() {
+		n++
+	}
+	marks := db.marks[:n:n]
+	db.marks = db.marks[n:]
 	db.mu.Unlock()
 	if len(marks) == 0 {
 		return nil

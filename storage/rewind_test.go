@@ -208,3 +208,31 @@ func TestOpenUpgradesFormat1(t *testing.T) {
 		t.Fatalf("revision %d, want %d: %v", db.Revision(), rev, err)
 	}
 }
+
+// TestFlushedMarksAreOfTheFile: a snapshot's marks are of revisions that it has,
+// although the cluster goes on while it is taken.
+func TestFlushedMarksAreOfTheFile(t *testing.T) {
+	ctx := t.Context()
+	f := newFixture(t, setup{ephemeral: true})
+	create(ctx, t, f.Store, "/pods/ns/a")
+	f.db.Mark(f.db.Revision(), []byte("a"), true)
+	if err := f.db.Sync(ctx); err != nil {
+		t.Fatal(err)
+	}
+	f.db.Mark(f.db.Revision(), []byte("later"), false)
+	create(ctx, t, f.Store, "/pods/ns/b") // not in the file yet
+	f.db.Mark(f.db.Revision(), []byte("b"), false)
+	if err := f.db.flushMarks(); err != nil {
+		t.Fatal(err)
+	}
+	marks, at, err := f.db.Marks(f.db.Revision())
+	if err != nil || len(marks) != 2 || at != f.db.Revision()-1 {
+		t.Errorf("%d marks in the file, the last of revision %d of %d, %v: want 2, and those of the last not yet", len(marks), at, f.db.Revision(), err)
+	}
+	if err := f.db.Sync(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if marks, _, err = f.db.Marks(f.db.Revision()); err != nil || len(marks) != 3 {
+		t.Errorf("%d marks in the end, %v: want 3", len(marks), err)
+	}
+}

@@ -264,6 +264,8 @@ func (e *Engine) Restore(ctx context.Context, c *Checkpoint, later bool, state f
 			return err
 		}
 	}
+	// What is queued from here on comes after what was queued then.
+	e.queue.seq = c.last.Seq
 	err := state(func(commit Commit) {
 		for _, key := range e.see(commit) {
 			if !known(key.Controller) {
@@ -310,7 +312,6 @@ func (e *Engine) recallQueue(c *Checkpoint, known func(string) bool) {
 			seq: entry.Seq, position: -1, failures: entry.Failures, turns: entry.Turns,
 		})
 	}
-	e.queue.seq = max(e.queue.seq, c.last.Seq)
 	if e.eventNames != nil && c.last.EventsAt != 0 {
 		e.eventNames.at, e.eventNames.seq = time.Unix(0, c.last.EventsAt).UTC(), c.last.EventsSeq
 	}
@@ -340,7 +341,7 @@ func (e *Engine) recallNotes(ctx context.Context, c *Checkpoint, known func(stri
 		if a.poke == nil {
 			return false
 		}
-		_, queued := c.entries[*a.poke]
-		return queued && known(a.poke.Controller)
+		entry := c.entries[*a.poke]
+		return entry.At != 0 && known(a.poke.Controller)
 	})
 }

@@ -30,6 +30,7 @@ func (r *Reconciler) adopt(ctx context.Context, name types.NamespacedName, pod *
 		run.demand = demandOf(pod)
 		run.count(true)
 		restore(pod, &run.podState, r.drawOf(pod))
+		run.node.ips.reserve(run.IP) // it may have come after takeStock
 		r.replay(run, now)
 	}
 	return run

@@ -27,6 +27,7 @@ type podNote struct {
 	UID     types.UID
 	State   podState
 	Removed bool       `json:",omitempty"`
+	Dirty   bool       `json:",omitempty"`
 	Waits   []waitNote `json:",omitempty"`
 }
 
@@ -62,7 +63,7 @@ func (r *Reconciler) Remember(key engine.Key) []byte {
 	if run == nil { // also the key of a probe, whose state is the Pod's
 		return nil
 	}
-	n := podNote{UID: run.pod.UID, State: run.podState, Removed: run.removed}
+	n := podNote{UID: run.pod.UID, State: run.podState, Removed: run.removed, Dirty: run.dirty}
 	for _, d := range r.waiters.by(run.name) {
 		n.Waits = append(n.Waits, waitNote{d.resource, d.name.Namespace, d.name.Name})
 	}
@@ -97,7 +98,7 @@ func (r *Reconciler) Recall(_ context.Context, key engine.Key, data []byte, now 
 	r.takeStock()
 	run := r.newRun(name, pod, r.nodes[pod.Spec.NodeName], now)
 	r.runs[name] = run
-	run.podState, run.removed = n.State, n.Removed
+	run.podState, run.removed, run.dirty = n.State, n.Removed, n.Dirty
 	run.node.ips.reserve(run.IP)
 	run.demand = demandOf(pod)
 	run.count(!run.Finished)

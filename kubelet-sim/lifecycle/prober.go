@@ -56,6 +56,7 @@ func (r *Reconciler) reconcileProbe(ctx context.Context, namespace, pod, contain
 		return engine.Wake{}
 	}
 	run.advance(now)
+	r.cfg.Engine.Touch(r.key(run.name)) // the probe's state is remembered with the Pod's
 	defer r.pokeIfDirty(run)
 	for {
 		c, probe := &run.Containers[i], run.spec(run.pod, i).ReadinessProbe

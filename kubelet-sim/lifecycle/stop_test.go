@@ -1,11 +1,13 @@
 package lifecycle
 
 import (
+	"net/netip"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
@@ -89,5 +91,26 @@ func TestIPsAreUniqueAmongLivePods(t *testing.T) {
 	c.create(engine.Pods, newPod("host", func(p *corev1.Pod) { p.Spec.HostNetwork = true }))
 	if ip := c.api.pod(t, "host").Status.PodIP; ip != "10.0.0.10" {
 		t.Errorf("a Pod on the host's network has IP %q", ip)
+	}
+}
+
+// TestTheIPOfAPodOfAnEarlierRunIsTaken: also if the kubelet learns of that Pod
+// after it has begun, as from what a crash has left behind a checkpoint.
+func TestTheIPOfAPodOfAnEarlierRunIsTaken(t *testing.T) {
+	c := newCluster(t, engine.Manual)
+	c.create(engine.Pods, newPod("first", policy(corev1.RestartPolicyAlways), runs("hang")))
+	c.advance(10 * time.Second)
+	addr, err := netip.ParseAddr(c.api.pod(t, "first").Status.PodIP)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := addr.Next().String()
+	c.create(engine.Pods, newPod("earlier", policy(corev1.RestartPolicyAlways), runs("hang"), func(p *corev1.Pod) {
+		p.Status.StartTime, p.Status.PodIP = &metav1.Time{Time: noon}, next
+	}))
+	c.create(engine.Pods, newPod("last", policy(corev1.RestartPolicyAlways), runs("hang")))
+	c.advance(10 * time.Second)
+	if ip := c.api.pod(t, "last").Status.PodIP; ip == "" || ip == next {
+		t.Errorf("the last Pod has IP %q, that of the earlier run %q", ip, next)
 	}
 }

@@ -95,3 +95,13 @@ func writeFile(path string, data []byte) error {
 	}
 	return err
 }
+
+// syncDir makes what was linked or renamed in a folder last through a crash of
+// the machine.
+func syncDir(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

@@ -81,6 +81,7 @@ func (d *dataDir) saveSnapshot(ctx context.Context, db *storage.DB, name string)
 }
 
 // saveAs writes a snapshot to a file that does not exist yet, whole or not at all.
+// It is durable on return: what it keeps may be taken back next.
 func saveAs(ctx context.Context, db *storage.DB, path string) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".saving-*")
 	if err != nil {
@@ -90,7 +91,7 @@ func saveAs(ctx context.Context, db *storage.DB, path string) error {
 	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
 		err = os.Link(f.Name(), path) // unlike a rename it replaces nothing
 	}
-	return errors.Join(err, os.Remove(f.Name()))
+	return errors.Join(err, os.Remove(f.Name()), syncDir(filepath.Dir(path)))
 }
 
 func describeSnapshot(path string) snapshot {
@@ -207,35 +208,44 @@ func (d *dataDir) openExisting() (*storage.DB, error) {
 }
 
 // openStill opens the file of a cluster whose time stands still.
-func (d *dataDir) openStill(ephemeral bool) (db *storage.DB, err error) {
+func (d *dataDir) openStill(ephemeral bool) (*storage.DB, error) {
+	return openStill(d.file(storeFile), ephemeral)
+}
+
+func openStill(path string, ephemeral bool) (db *storage.DB, err error) {
 	return storage.Open(storage.Config{
-		Path: d.file(storeFile), Ephemeral: ephemeral,
+		Path: path, Ephemeral: ephemeral,
 		Now: func() time.Time { return db.LastWrite() },
 	})
 }
 
 // restoreDamaged puts a snapshot in the place of a file that cannot be opened, which
-// is kept under another name.
+// is kept under another name. There is a file at every moment: without one, a
+// server would begin an empty cluster.
 func (d *dataDir) restoreDamaged(ctx context.Context, path string) (kept string, t turned, err error) {
-	for i := 1; ; i++ {
-		kept = fmt.Sprintf("%s.damaged-%d", d.file(storeFile), i)
-		if _, err := os.Lstat(kept); errors.Is(err, fs.ErrNotExist) {
-			break
-		}
-	}
-	if _, err := storage.Describe(path); err != nil {
+	restored := d.file(storeFile + ".restored")
+	if err := os.Remove(restored); err != nil && !errors.Is(err, fs.ErrNotExist) { // of a try that was killed
 		return "", t, err
 	}
-	if err := os.Rename(d.file(storeFile), kept); err != nil {
-		return "", t, err
-	}
-	db, err := d.openStill(false)
+	db, err := openStill(restored, false)
 	if err != nil {
-		return kept, t, err
+		return "", t, err
 	}
 	err = db.Restore(ctx, path)
 	t.Revision, t.Time = db.Revision(), db.LastWrite()
-	return kept, t, errors.Join(err, db.Close())
+	if err = errors.Join(err, db.Close()); err != nil {
+		return "", t, errors.Join(err, os.Remove(restored))
+	}
+	for i := 1; ; i++ {
+		kept = fmt.Sprintf("%s.damaged-%d", d.file(storeFile), i)
+		if err = os.Link(d.file(storeFile), kept); !errors.Is(err, fs.ErrExist) {
+			break
+		}
+	}
+	if err == nil {
+		err = os.Rename(restored, d.file(storeFile))
+	}
+	return kept, t, errors.Join(err, syncDir(d.path))
 }
 
 // printTurned tells what has happened.

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -113,7 +112,7 @@ func (h historyHandler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 			break
 		}
 		code = http.StatusAccepted
-		err = h.turn(req.Context(), r)
+		err = h.turn(r)
 	default:
 		http.Error(w, "the history answers GET and POST", http.StatusMethodNotAllowed)
 		return
@@ -135,7 +134,7 @@ func (h historyHandler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 
 // turn checks the request and starts what it asks for. That goes on after the
 // answer: this very server has to end for it.
-func (h historyHandler) turn(ctx context.Context, r historyRequest) error {
+func (h historyHandler) turn(r historyRequest) error {
 	var change func(*storage.DB) error
 	c := h.b.c
 	switch r.Action {
@@ -158,7 +157,7 @@ func (h historyHandler) turn(ctx context.Context, r historyRequest) error {
 		return err
 	}
 	go func() { c.turns.done(h.b.turnBack(change)) }()
-	return ctx.Err()
+	return nil
 }
 
 // existing is the file of a snapshot that there is.
