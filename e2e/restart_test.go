@@ -7,11 +7,41 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
 )
 
 // stages are the moments at which the server of TestARestartChangesNothing is
 // stopped: in the middle of pulls, back-offs, sleeps and deadlines.
 var stages = []string{"0s", "300ms", "1s", "2500ms", "7s", "11s", "21s", "45s", "2m", "15m"}
+
+// createWorkload creates the Jobs of workload, and CronJobs.
+func createWorkload(t *testing.T, client *kubernetes.Clientset) {
+	t.Helper()
+	for _, j := range workload() {
+		if _, err := client.BatchV1().Jobs(j.Namespace).Create(t.Context(), j, createOptions); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range cronJobs() {
+		if _, err := client.BatchV1().CronJobs(c.Namespace).Create(t.Context(), c, createOptions); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// reschedule gives the CronJobs another schedule.
+func reschedule(t *testing.T, client *kubernetes.Clientset, schedule string) {
+	t.Helper()
+	for _, c := range cronJobs() {
+		patch := fmt.Appendf(nil, `{"spec": {"schedule": %q}}`, schedule)
+		if _, err := client.BatchV1().CronJobs(c.Namespace).Patch(t.Context(), c.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: "e2e"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
 
 // TestARestartChangesNothing runs one workload twice, the second time with the
 // server stopped and started again between any two stages: each object, each
@@ -38,12 +68,16 @@ func inStages(t *testing.T, restart bool) outcome {
 	}
 	s := start(0)
 	client := clientOf(t, s)
-	for _, j := range workload() {
-		if _, err := client.BatchV1().Jobs(j.Namespace).Create(t.Context(), j, createOptions); err != nil {
-			t.Fatal(err)
-		}
-	}
+	createWorkload(t, client)
 	for i, stage := range stages {
+		switch i {
+		case 5:
+			// It would have had a time by now; it waits for the next, if the
+			// controller knows that it is new.
+			reschedule(t, clientOf(t, s), "@every 4s")
+		case 6:
+			reschedule(t, clientOf(t, s), cronSchedule)
+		}
 		s.clock(t, "advance", stage)
 		if restart {
 			if err := s.stop(); err != nil {
@@ -78,11 +112,7 @@ func inStages(t *testing.T, restart bool) outcome {
 func TestRewindRepeats(t *testing.T) {
 	s := newServer(t, "--clock", "manual", "--start-time", "2026-01-01T00:00:00Z", "--seed", "7")
 	client := clientOf(t, s)
-	for _, j := range workload() {
-		if _, err := client.BatchV1().Jobs(j.Namespace).Create(t.Context(), j, createOptions); err != nil {
-			t.Fatal(err)
-		}
-	}
+	createWorkload(t, client)
 	s.clock(t, "advance", "25s")
 	middle := outcome{objects: dumpObjects(t, s), logs: dumpLogs(t, client)}
 	// Some history more than a whole checkpoint's, and a moment without a write.

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"strings"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -27,6 +28,24 @@ func workload() []*batchv1.Job {
 		jobs[i] = j
 	}
 	return jobs
+}
+
+// cronSchedule is that of cronJobs: so rare that their Events are not so many
+// that some are dropped, because which ones is not remembered over a restart.
+const cronSchedule = "*/4 * * * *"
+
+// cronJobs returns a CronJob for each concurrency policy.
+func cronJobs() []*batchv1.CronJob {
+	var out []*batchv1.CronJob
+	for _, policy := range []batchv1.ConcurrencyPolicy{batchv1.AllowConcurrent, batchv1.ForbidConcurrent, batchv1.ReplaceConcurrent} {
+		j := validJob()
+		runs(j, "sleep $((30 + RANDOM % 60)); exit $((RANDOM % 2))")
+		j.Spec.BackoffLimit = ptr.To[int32](0)
+		c := &batchv1.CronJob{ObjectMeta: metav1.ObjectMeta{Namespace: j.Namespace, Name: "cron-" + strings.ToLower(string(policy))}}
+		c.Spec.Schedule, c.Spec.ConcurrencyPolicy, c.Spec.JobTemplate.Spec = cronSchedule, policy, j.Spec
+		out = append(out, c)
+	}
+	return out
 }
 
 func runs(j *batchv1.Job, script string) {
