@@ -250,8 +250,10 @@ func (c *Checkpoint) sorted() []checkpointEntry {
 // say so with later, because their names and UIDs must not be drawn again.
 //
 // A reconciler that did not run then, and every one if another build of kubesim
-// wrote the checkpoint, looks at all its objects anew. Call it before Run and
-// after all Registers.
+// wrote the checkpoint, looks at all its objects anew; a Rememberer also at those
+// of which the checkpoint says nothing: it had no part in them then, as the
+// kubelet in the Pods of a node that there was not. Call it before Run and after
+// all Registers.
 func (e *Engine) Restore(ctx context.Context, c *Checkpoint, later bool, state func(func(Commit)) error) error {
 	sameBuild := c.last.Build == e.cfg.Build
 	known := func(controller string) bool {
@@ -268,7 +270,9 @@ func (e *Engine) Restore(ctx context.Context, c *Checkpoint, later bool, state f
 	e.queue.seq = c.last.Seq
 	err := state(func(commit Commit) {
 		for _, key := range e.see(commit) {
-			if !known(key.Controller) {
+			_, remembers := e.byName[key.Controller].(Rememberer)
+			_, mentioned := c.entries[key]
+			if !known(key.Controller) || remembers && !mentioned {
 				e.queue.hasten(key, e.now, false)
 			}
 		}

@@ -182,6 +182,17 @@ func TestRestoreWithCaution(t *testing.T) {
 			t.Errorf("steps (-want +got):\n%s", diff)
 		}
 	})
+	t.Run("an object that it does not mention", func(t *testing.T) {
+		part := begin(t, Config{Build: "v1"}, nil, "pod")
+		part.Deliver(added(1, "a"))
+		part.Deliver(added(3, "c"))
+		settle(t, part.Engine)
+		c := begin(t, Config{Build: "v1"}, part, "pod")
+		settle(t, c.Engine)
+		if diff := cmp.Diff([]string{"0s pod/default/b"}, c.steps); diff != "" {
+			t.Errorf("steps (-want +got):\n%s", diff)
+		}
+	})
 	t.Run("one reconciler less", func(t *testing.T) {
 		c := begin(t, Config{Build: "v1", Seed: 1}, whole, "other")
 		settle(t, c.Engine)
