@@ -23,16 +23,17 @@ func (r *Reconciler) apply(ctx context.Context, job *batchv1.Job, m memory, p pl
 			return engine.Wake{}, err
 		}
 	}
-	missing := r.createPods(ctx, job, p.Create)
+	missing := r.createPods(ctx, job, p.Create, p.Tale.Creation)
 	p.Interim.Active -= missing
 	p.Final.Active -= missing
 	for _, e := range p.Before {
 		r.event(ctx, job, e)
 	}
-	written, err := r.writeStatus(ctx, job, job.Status, p.Interim)
+	written, err := r.writeStatus(ctx, job, &job.Status, p.Interim)
 	if err != nil {
 		return engine.Wake{}, err
 	}
+	recordPolicyActions(p.Tale.PolicyActions)
 	m.Backoff = p.Backoff
 	if m.CreationFailures++; missing == 0 {
 		m.CreationFailures = 0
@@ -46,9 +47,10 @@ func (r *Reconciler) apply(ctx context.Context, job *batchv1.Job, m memory, p pl
 			return engine.Wake{}, err
 		}
 	}
-	if _, err := r.writeStatus(ctx, written, *p.Interim, p.Final); err != nil {
+	if _, err := r.writeStatus(ctx, written, p.Interim, p.Final); err != nil {
 		return engine.Wake{}, err
 	}
+	recordFinished(job, p.Tale.Finished)
 	for _, e := range p.After {
 		r.event(ctx, job, e)
 	}
@@ -61,8 +63,8 @@ func (r *Reconciler) apply(ctx context.Context, job *batchv1.Job, m memory, p pl
 
 // writeStatus writes status unless it is what is stored, and returns the Job
 // as it then is.
-func (r *Reconciler) writeStatus(ctx context.Context, job *batchv1.Job, stored batchv1.JobStatus, status *batchv1.JobStatus) (*batchv1.Job, error) {
-	if equality.Semantic.DeepEqual(&stored, status) {
+func (r *Reconciler) writeStatus(ctx context.Context, job *batchv1.Job, stored, status *batchv1.JobStatus) (*batchv1.Job, error) {
+	if equality.Semantic.DeepEqual(stored, status) {
 		return job, nil
 	}
 	next := *job
@@ -71,6 +73,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, job *batchv1.Job, stored b
 	if err != nil {
 		return nil, err
 	}
+	recordCounted(job, stored, status)
 	return obj.(*batchv1.Job), nil
 }
 
@@ -78,7 +81,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, job *batchv1.Job, stored b
 // with a failure it leaves the rest alone; batches double in size, so that a
 // quota that is used up does not cause hundreds of failures.
 // Source: manageJob, k8s.io/kubernetes pkg/controller/job v1.37.2.
-func (r *Reconciler) createPods(ctx context.Context, job *batchv1.Job, create []creation) int32 {
+func (r *Reconciler) createPods(ctx context.Context, job *batchv1.Job, create []creation, reason string) int32 {
 	if len(create) == 0 {
 		return 0
 	}
@@ -87,7 +90,9 @@ func (r *Reconciler) createPods(ctx context.Context, job *batchv1.Job, create []
 	for batch := 1; len(create) > 0 && missing == 0; batch *= 2 {
 		size := min(batch, len(create))
 		for _, c := range create[:size] {
-			if err := r.createPod(ctx, job, newPod(job, template, c)); err != nil {
+			err := r.createPod(ctx, job, newPod(job, template, c))
+			recordCreation(reason, err)
+			if err != nil {
 				missing++
 			}
 		}

@@ -21,6 +21,9 @@ func ago(seconds int) *metav1.Time {
 	return &t
 }
 
+// defaultGates are those that are on in the release.
+func defaultGates() Gates { return Gates{MutableSchedulingDirectivesForSuspendedJobs: true} }
+
 type jobEdit func(*batchv1.Job)
 
 // aJob returns a Job that started a minute ago: one completion, backoffLimit 6.

@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
+	"k8s.io/kubernetes/pkg/controller/job/metrics"
 )
 
 // plan is what one step does to a Job, in the order in which it is done.
@@ -31,11 +32,13 @@ type plan struct {
 	// WakeAt is when the Job must be looked at again; zero is not before
 	// something changes.
 	WakeAt time.Time
+	// Tale is what the step has to tell upstream's metrics.
+	Tale tale
 }
 
 // decide returns what to do about an unfinished Job with these Pods, sorted by
 // name. It reads nothing but its arguments and changes none of them.
-func decide(job *batchv1.Job, pods []*corev1.Pod, backoff backoffRecord, now time.Time) plan {
+func decide(job *batchv1.Job, pods []*corev1.Pod, backoff backoffRecord, gates Gates, now time.Time) plan {
 	t := count(job, pods, backoff)
 	status := job.Status.DeepCopy()
 	if status.UncountedTerminatedPods == nil {
@@ -44,16 +47,17 @@ func decide(job *batchv1.Job, pods []*corev1.Pod, backoff backoffRecord, now tim
 	if status.StartTime == nil && !suspended(job) {
 		status.StartTime = instant(now)
 	}
-	p := plan{Backoff: t.Backoff}
+	p := plan{Backoff: t.Backoff, Tale: tale{Action: metrics.JobSyncActionReconciling, Creation: creationReason(job, &t)}}
 	found := verdictOn(job, pods, &t, status.StartTime, now)
 	if found != nil {
 		p.Stop = t.Active
 		setCounts(status, &t, -len(p.Stop), p.Stop)
 	} else {
-		found = p.staff(job, pods, &t, status, now)
+		found = p.staff(job, pods, &t, status, gates, now)
 	}
 	tr := track(job, pods, &t, status, found, now)
 	p.Interim, p.Unfinalize, p.Final = tr.Interim, tr.Unfinalize, tr.Final
+	p.Tale.PolicyActions, p.Tale.Finished = tr.PolicyActions, tr.Finished
 	if tr.Finished != nil {
 		p.After = finishEvents(job, p.Final, tr.Finished)
 		p.WakeAt = time.Time{}
@@ -63,18 +67,19 @@ func decide(job *batchv1.Job, pods []*corev1.Pod, backoff backoffRecord, now tim
 
 // staff adds the Pods to create or delete to the plan, and returns the
 // condition that ends the Job if it has reached its completions.
-func (p *plan) staff(job *batchv1.Job, pods []*corev1.Pod, t *tally, status *batchv1.JobStatus, now time.Time) *batchv1.JobCondition {
+func (p *plan) staff(job *batchv1.Job, pods []*corev1.Pod, t *tally, status *batchv1.JobStatus, gates Gates, now time.Time) *batchv1.JobCondition {
 	managed := job.DeletionTimestamp == nil
 	if managed {
 		s := staff(job, pods, t, now)
 		p.Remove, p.Create, p.WakeAt = s.Remove, s.Create, s.WakeAt
+		p.Tale.Action = s.Action
 	}
 	setCounts(status, t, len(p.Create)-len(p.Remove), p.Remove)
 	if completed(job, t.Succeeded, int(status.Active)) {
 		return completionsReached(now)
 	}
 	if managed {
-		p.suspend(job, status, now)
+		p.suspend(job, status, gates, now)
 	}
 	p.WakeAt = earlier(p.WakeAt, deadline(job, status.StartTime))
 	return nil
@@ -83,12 +88,14 @@ func (p *plan) staff(job *batchv1.Job, pods []*corev1.Pod, t *tally, status *bat
 // suspend keeps the condition Suspended in step with the spec. A Job that is
 // resumed starts anew: activeDeadlineSeconds are those of being active without
 // a break.
-func (p *plan) suspend(job *batchv1.Job, status *batchv1.JobStatus, now time.Time) {
+func (p *plan) suspend(job *batchv1.Job, status *batchv1.JobStatus, gates Gates, now time.Time) {
 	if suspended(job) {
 		c := newCondition(batchv1.JobSuspended, corev1.ConditionTrue, "JobSuspended", "Job suspended", now)
 		if ensureCondition(status, c) {
 			p.Before = []event{{corev1.EventTypeNormal, "Suspended", "Job suspended"}}
-			status.StartTime = nil
+			if gates.MutableSchedulingDirectivesForSuspendedJobs {
+				status.StartTime = nil
+			}
 		}
 		return
 	}

@@ -162,7 +162,7 @@ func TestDecide(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := tc.job.DeepCopy()
-			if diff := cmp.Diff(tc.want, gistOf(decide(tc.job, tc.pods, tc.backoff, noon()))); diff != "" {
+			if diff := cmp.Diff(tc.want, gistOf(decide(tc.job, tc.pods, tc.backoff, defaultGates(), noon()))); diff != "" {
 				t.Errorf("plan (-want +got):\n%s", diff)
 			}
 			if diff := cmp.Diff(before, tc.job); diff != "" {
@@ -177,7 +177,7 @@ func TestAStepCountsAtMost500Pods(t *testing.T) {
 	for i := range 700 {
 		pods = append(pods, aPod(fmt.Sprintf("pod-%d", i), exited(0, 1)))
 	}
-	got := decide(aJob(sized(700, 700)), pods, backoffRecord{}, noon())
+	got := decide(aJob(sized(700, 700)), pods, backoffRecord{}, defaultGates(), noon())
 	if len(got.Unfinalize) != uncountedMax || len(got.After) > 0 {
 		t.Errorf("%d finalizers go, Events %v", len(got.Unfinalize), got.After)
 	}

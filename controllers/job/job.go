@@ -23,6 +23,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/kubernetes/pkg/controller/job/metrics"
 	jobutil "k8s.io/kubernetes/pkg/controller/job/util"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
@@ -40,6 +41,16 @@ type Config struct {
 	API engine.API
 	// Recorder writes Events whose source is job-controller.
 	Recorder *engine.Recorder
+	// Gates are the feature gates that concern Jobs.
+	Gates Gates
+}
+
+// Gates are the feature gates of upstream's controller that are not locked, and
+// whose features there are here.
+type Gates struct {
+	// MutableSchedulingDirectivesForSuspendedJobs: a Job that is suspended has no
+	// startTime, so that its scheduling directives may change.
+	MutableSchedulingDirectivesForSuspendedJobs bool
 }
 
 func (c *Config) validate() error {
@@ -62,6 +73,7 @@ type Reconciler struct {
 	api      engine.API
 	recorder *engine.Recorder
 	who      engine.Identity
+	gates    Gates
 	// memory holds what unfinished Jobs need beyond their API objects.
 	memory map[types.NamespacedName]memory
 }
@@ -83,10 +95,11 @@ func New(cfg Config) (*Reconciler, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
+	metrics.Register()
 	cfg.View.Index(engine.Pods, podIndex, podIndexValues)
 	cfg.View.Index(engine.Jobs, selectorIndex, selectorIndexValues)
 	return &Reconciler{
-		view: cfg.View, api: cfg.API, recorder: cfg.Recorder,
+		view: cfg.View, api: cfg.API, recorder: cfg.Recorder, gates: cfg.Gates,
 		who:    engine.ControllerIdentity("job-controller"),
 		memory: map[types.NamespacedName]memory{},
 	}, nil
@@ -121,12 +134,21 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 		r.event(ctx, job, event{corev1.EventTypeWarning, "UnknownCompletionMode", "Skipped Job sync because completion mode is unknown"})
 		return engine.Wake{}, nil
 	}
+	return r.sync(ctx, job, owned, now)
+}
+
+// sync brings an unfinished Job that is ours one step on.
+func (r *Reconciler) sync(ctx context.Context, job *batchv1.Job, owned []*corev1.Pod, now time.Time) (engine.Wake, error) {
 	pods, err := r.claimPods(ctx, job, owned)
 	if err != nil {
+		recordSync(job, metrics.JobSyncActionReconciling, err)
 		return engine.Wake{}, err
 	}
 	m := r.remember(job)
-	return r.apply(ctx, job, m, decide(job, pods, m.Backoff, now), now)
+	p := decide(job, pods, m.Backoff, r.gates, now)
+	wake, err := r.apply(ctx, job, m, p, now)
+	recordSync(job, p.Tale.Action, err)
+	return wake, err
 }
 
 // remember returns the Job's memory, rebuilt from its Pods if there is none.

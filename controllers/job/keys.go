@@ -99,9 +99,11 @@ func (r *Reconciler) Batch(c engine.Commit) time.Duration {
 func (r *Reconciler) Keys(c engine.Commit) []engine.Key {
 	switch c.Resource {
 	case engine.Jobs:
+		recordJob(c.Type, c.Object.(*batchv1.Job))
 		return []engine.Key{jobKey(c.Object.GetNamespace(), c.Object.GetName())}
 	case engine.Pods:
 		old, _ := c.Old.(*corev1.Pod)
+		recordPod(c.Type, old, c.Object.(*corev1.Pod))
 		return r.podKeys(old, c.Object.(*corev1.Pod), c.Type == watch.Deleted)
 	case engine.ResourceQuotas, engine.LimitRanges, engine.ServiceAccounts:
 		return r.failingKeys(c.Object.GetNamespace())

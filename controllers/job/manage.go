@@ -5,6 +5,7 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/kubernetes/pkg/controller/job/metrics"
 )
 
 // podsPerStepMax bounds how many Pods one step creates or deletes.
@@ -29,25 +30,29 @@ type staffing struct {
 	Create []creation
 	// WakeAt is when a back-off ends that now keeps Pods from being created.
 	WakeAt time.Time
+	// Action says all that in the word of upstream's metrics.
+	Action string
 }
 
 // staff decides which Pods to delete or create, never both in one step.
 func staff(job *batchv1.Job, pods []*corev1.Pod, t *tally, now time.Time) staffing {
 	if suspended(job) {
-		return staffing{Remove: surplus(job, t.Active, len(t.Active))}
+		return staffing{Remove: surplus(job, t.Active, len(t.Active)), Action: metrics.JobSyncActionPodsDeleted}
 	}
 	active, want := len(t.Active), wantActive(job, t)
 	if remove := surplus(job, t.Active, max(active-want, 0)); len(remove) > 0 {
-		return staffing{Remove: remove[:min(len(remove), podsPerStepMax)]}
+		return staffing{Remove: remove[:min(len(remove), podsPerStepMax)], Action: metrics.JobSyncActionPodsDeleted}
 	}
 	missing := want - active
 	if replacesFailedOnly(job) {
 		missing -= int(t.Terminating)
 	}
 	if missing <= 0 {
-		return staffing{}
+		return staffing{Action: metrics.JobSyncActionTracking}
 	}
-	return hire(job, pods, t, min(missing, podsPerStepMax), now)
+	s := hire(job, pods, t, min(missing, podsPerStepMax), now)
+	s.Action = metrics.JobSyncActionPodsCreated
+	return s
 }
 
 // wantActive returns how many Pods should run.

@@ -24,6 +24,8 @@ type tracking struct {
 	Unfinalize []*corev1.Pod
 	// Finished is the condition that ends the Job with Final, if any.
 	Finished *batchv1.JobCondition
+	// PolicyActions are what spec.podFailurePolicy asked for, a Pod each.
+	PolicyActions []batchv1.PodFailurePolicyAction
 }
 
 // track counts finished Pods into status, which it may change. found is the
@@ -49,7 +51,7 @@ func track(job *batchv1.Job, pods []*corev1.Pod, t *tally, status *batchv1.JobSt
 	}
 	final := status.DeepCopy()
 	countUncounted(final, with)
-	out := tracking{Interim: status, Final: final, Unfinalize: c.done}
+	out := tracking{Interim: status, Final: final, Unfinalize: c.done, PolicyActions: c.actions}
 	if !full && finish(final, end) {
 		out.Finished = end
 	}
@@ -66,6 +68,8 @@ type census struct {
 	done []*corev1.Pod
 	// indexes have succeeded since the last step.
 	indexes []int
+	// actions are those of the pod failure policy.
+	actions []batchv1.PodFailurePolicyAction
 }
 
 // take reports whether the status is full before all Pods are counted.
@@ -122,7 +126,11 @@ func (c *census) note(pod *corev1.Pod) {
 	if slices.Contains(uncounted.Failed, pod.UID) || isIndexed(c.job) && !validIndex(c.job, pod) {
 		return
 	}
-	if matchPodFailurePolicy(c.job.Spec.PodFailurePolicy, pod).Counts {
+	v := matchPodFailurePolicy(c.job.Spec.PodFailurePolicy, pod)
+	if v.Action != "" {
+		c.actions = append(c.actions, v.Action)
+	}
+	if v.Counts {
 		uncounted.Failed = append(uncounted.Failed, pod.UID)
 	}
 }

@@ -18,6 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/kubernetes/pkg/controller/ttlafterfinished/metrics"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
@@ -58,6 +59,7 @@ func New(cfg Config) (*Reconciler, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
+	metrics.Register()
 	cfg.View.Track(engine.Jobs)
 	return &Reconciler{view: cfg.View, api: cfg.API, who: engine.ControllerIdentity("ttl-after-finished-controller")}, nil
 }
@@ -123,7 +125,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 		return engine.Wake{}, nil
 	}
 	p := decide(job, now)
-	return engine.Wake{At: p.WakeAt, Kind: engine.Recurring}, r.apply(ctx, job, p)
+	err := r.apply(ctx, job, p)
+	if p.Delete && err == nil {
+		metrics.JobDeletionDurationSeconds.Observe(now.Sub(expiry(job)).Seconds())
+	}
+	return engine.Wake{At: p.WakeAt, Kind: engine.Recurring}, err
 }
 
 func (r *Reconciler) apply(ctx context.Context, job *batchv1.Job, p plan) error {

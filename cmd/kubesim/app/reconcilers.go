@@ -11,6 +11,8 @@ import (
 	authenticationv1 "k8s.io/api/authentication/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	utilfeature "k8s.io/apiserver/pkg/util/feature"
+	"k8s.io/kubernetes/pkg/features"
 
 	"github.com/kubesim-dev/kubesim/apiserver"
 	"github.com/kubesim-dev/kubesim/controllers/clusterroleaggregation"
@@ -121,7 +123,9 @@ func controllers() []controller {
 			return resourcequota.New(resourcequota.Config{View: p.view, API: p.api, Evaluators: evaluators})
 		}},
 		{"job-controller", "job", func(p parts) (engine.Reconciler, error) {
-			return job.New(job.Config{View: p.view, API: p.api, Recorder: p.recorder("job-controller")})
+			return job.New(job.Config{View: p.view, API: p.api, Recorder: p.recorder("job-controller"), Gates: job.Gates{
+				MutableSchedulingDirectivesForSuspendedJobs: utilfeature.DefaultFeatureGate.Enabled(features.MutableSchedulingDirectivesForSuspendedJobs),
+			}})
 		}},
 		{"cronjob-controller", "cronjob", func(p parts) (engine.Reconciler, error) {
 			return cronjob.New(cronjob.Config{View: p.view, API: p.api, Recorder: p.recorder("cronjob-controller")})

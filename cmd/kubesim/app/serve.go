@@ -11,8 +11,10 @@ import (
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
+	cliflag "k8s.io/component-base/cli/flag"
 
 	"github.com/kubesim-dev/kubesim/apiserver"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
@@ -27,6 +29,8 @@ type serveFlags struct {
 	start   string
 	logFile string
 	verbose int
+	// featureGates are set for the whole process, as upstream's are.
+	featureGates map[string]bool
 }
 
 func newServe(s streams) *cobra.Command {
@@ -60,6 +64,7 @@ func newServe(s streams) *cobra.Command {
 	flags.StringVar(&f.Authorization, "authorization", apiserver.AuthorizationRBAC, "RBAC or AlwaysAllow")
 	flags.StringVar(&f.TokenAuthFile, "token-auth-file", "", "`file` of static bearer tokens, as kube-apiserver's")
 	flags.StringSliceVar(&f.DisableAdmissionPlugins, "disable-admission-plugins", nil, "admission plugins to leave out")
+	flags.Var(cliflag.NewMapStringBool(&f.featureGates), "feature-gates", "`gates` of the release to switch on or off, as kube-apiserver's: Foo=true,Bar=false")
 	flags.StringVar(&f.logFile, "event-log", "", "`file` to write the event log to: a line a revision, in virtual time")
 	flags.IntVarP(&f.verbose, "v", "v", 0, "verbosity of the API server's own log on stderr; 0 for none")
 	return cmd
@@ -93,6 +98,9 @@ func (f *serveFlags) serve(ctx context.Context, s streams) (err error) {
 		return err
 	}
 	quiet(f.verbose, s.err)
+	if err := utilfeature.DefaultMutableFeatureGate.SetFromMap(f.featureGates); err != nil {
+		return usageError{fmt.Errorf("--feature-gates: %w", err)}
+	}
 	if f.logFile != "" {
 		log, err := os.Create(f.logFile)
 		if err != nil {
