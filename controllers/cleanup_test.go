@@ -40,7 +40,7 @@ func fullWorld(t *testing.T, mode engine.Mode, script func(*corev1.Pod, int) end
 	w := newWorld(t, mode, func(e *engine.Engine, f *fakeAPI) []engine.Reconciler {
 		v := e.View()
 		return []engine.Reconciler{
-			must[*job.Reconciler](t)(job.New(job.Config{View: v, API: f, Recorder: recorder(e, f, "job-controller")})),
+			must[*job.Reconciler](t)(job.New(jobConfig(e, f))),
 			must[*ttlafterfinished.Reconciler](t)(ttlafterfinished.New(ttlafterfinished.Config{View: v, API: f})),
 			must[*garbagecollector.Reconciler](t)(garbagecollector.New(garbagecollector.Config{
 				View: v, API: f, Recorder: recorder(e, f, "garbage-collector-controller"), Resources: trackedResources(),

@@ -16,6 +16,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/controllers/job"
@@ -37,7 +38,7 @@ func jobWorld(t *testing.T, mode engine.Mode, script func(*corev1.Pod, int) end)
 	t.Helper()
 	w := newWorld(t, mode, func(e *engine.Engine, f *fakeAPI) []engine.Reconciler {
 		return []engine.Reconciler{
-			must[*job.Reconciler](t)(job.New(job.Config{View: e.View(), API: f, Recorder: recorder(e, f, "job-controller")})),
+			must[*job.Reconciler](t)(job.New(jobConfig(e, f))),
 			must[*scheduler.Reconciler](t)(scheduler.New(scheduler.Config{
 				View: e.View(), API: f, Recorder: recorder(e, f, "default-scheduler"), Random: e.Random(),
 			})),
@@ -46,6 +47,14 @@ func jobWorld(t *testing.T, mode engine.Mode, script func(*corev1.Pod, int) end)
 	})
 	w.create(engine.Nodes, node("node-1", "64", "110"))
 	return w
+}
+
+// jobConfig has the feature gates that are on in the release.
+func jobConfig(e *engine.Engine, f *fakeAPI) job.Config {
+	return job.Config{
+		View: e.View(), API: f, Recorder: recorder(e, f, "job-controller"),
+		Gates: job.Gates{MutableSchedulingDirectivesForSuspendedJobs: true},
+	}
 }
 
 func recorder(e *engine.Engine, f *fakeAPI, component string) *engine.Recorder {
@@ -270,6 +279,25 @@ func TestAQuotaThatIsUsedUpDoesNotMakeTimeRunAway(t *testing.T) {
 	}
 	if passed := w.engine.Now().Sub(start()); passed > 2*time.Minute {
 		t.Errorf("time ran on to %s", passed)
+	}
+}
+
+func TestAJobOfAnotherControllerDoesNotHoldThePodsOfItsPredecessor(t *testing.T) {
+	w := jobWorld(t, engine.Manual, always(time.Hour, 0))
+	w.create(engine.Jobs, newJob("pi"))
+	w.advance(time.Minute)
+	// One write from outside: the controller never sees that there was no Job.
+	w.do(func(ctx context.Context) error {
+		if err := w.Delete(ctx, client, engine.Jobs, types.NamespacedName{Namespace: "default", Name: "pi"}, metav1.DeleteOptions{}); err != nil {
+			return err
+		}
+		other := "example.com/other"
+		_, err := w.Create(ctx, client, engine.Jobs, newJob("pi", func(s *batchv1.JobSpec) { s.ManagedBy = &other }))
+		return err
+	})
+	pods := list[*corev1.Pod](w.fakeAPI)
+	if len(pods) != 1 || len(pods[0].Finalizers) > 0 {
+		t.Errorf("Pods %v: want one, without finalizers\n%s", pods, w.log)
 	}
 }
 
