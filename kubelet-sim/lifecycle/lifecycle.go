@@ -129,8 +129,9 @@ func (r *Reconciler) key(name types.NamespacedName) engine.Key {
 	return engine.Key{Controller: r.Name(), Namespace: name.Namespace, Name: name.Name}
 }
 
-// Keys implements engine.Reconciler: Pods on our nodes, and Pods that wait for
-// a ConfigMap or Secret.
+// Keys implements engine.Reconciler: Pods on our nodes, Pods that wait for a
+// ConfigMap or Secret, and the Pods of a node that goes off the network or is
+// back.
 func (r *Reconciler) Keys(c engine.Commit) []engine.Key {
 	name := types.NamespacedName{Namespace: c.Object.GetNamespace(), Name: c.Object.GetName()}
 	switch c.Resource {
@@ -140,6 +141,10 @@ func (r *Reconciler) Keys(c engine.Commit) []engine.Key {
 			return nil
 		}
 		return []engine.Key{r.key(name)}
+	case engine.Nodes:
+		if r.nodes[name.Name] != nil && node.CutOff(c) {
+			return r.keysOn(name.Name)
+		}
 	case engine.ConfigMaps, engine.Secrets:
 		var keys []engine.Key
 		for _, waiter := range r.waiters.of(dependency{c.Resource, name}) {
@@ -181,10 +186,19 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 	if !ok || r.nodes[pod.Spec.NodeName] == nil {
 		return engine.Wake{}, nil
 	}
+	if r.unreachable(pod.Spec.NodeName) {
+		if run != nil {
+			run.Away = true
+		}
+		return engine.Wake{}, nil
+	}
 	if run == nil {
 		run = r.adopt(ctx, name, pod, now)
 	}
 	run.pod = pod
+	if run.Away {
+		run.Away, run.dirty = false, true // others may have spoken for it
+	}
 	return r.sync(ctx, run, now)
 }
 

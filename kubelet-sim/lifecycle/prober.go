@@ -48,7 +48,7 @@ func (r *Reconciler) startProbing(run *podRun, i int) {
 // reconcileProbe takes one step of a readiness probe.
 func (r *Reconciler) reconcileProbe(ctx context.Context, namespace, pod, container string, now time.Time) engine.Wake {
 	run := r.runs[types.NamespacedName{Namespace: namespace, Name: pod}]
-	if run == nil {
+	if run == nil || r.unreachable(run.node.Name) {
 		return engine.Wake{}
 	}
 	i := slices.IndexFunc(run.Containers, func(c containerState) bool { return c.Name == container })

@@ -33,6 +33,8 @@ type podState struct {
 	Rejected *rejection
 	// JobOwned: a Job waits for the Pod's end.
 	JobOwned bool
+	// Away: the node has been unreachable since the Pod was last reported.
+	Away bool `json:",omitempty"`
 }
 
 // sandbox is the state of a Pod's sandbox.

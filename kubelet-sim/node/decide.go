@@ -1,6 +1,7 @@
 package node
 
 import (
+	"slices"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -43,8 +44,11 @@ func decide(o observed, now time.Time) plan {
 		}
 		return plan{Register: true, Announce: true, RenewLease: o.LeaseNamespace, WakeAt: now.Add(renewInterval)}
 	}
+	if Unreachable(o.Node) {
+		return plan{} // until it is reachable again
+	}
 	p := plan{Announce: !o.Registered}
-	p.Report = !o.Registered || !now.Before(heartbeat(o.Node).Add(reportInterval))
+	p.Report = !o.Registered || !healthy(o.Node) || !now.Before(heartbeat(o.Node).Add(reportInterval))
 	p.RenewLease = o.LeaseNamespace && (o.Lease == nil || o.Lease.Spec.RenewTime == nil ||
 		!now.Before(o.Lease.Spec.RenewTime.Add(renewInterval)))
 	p.WakeAt = now.Add(renewInterval)
@@ -52,6 +56,22 @@ func decide(o observed, now time.Time) plan {
 		p.WakeAt = o.Lease.Spec.RenewTime.Add(renewInterval)
 	}
 	return p
+}
+
+// healthy reports whether the Node says what its kubelet says. Who sets a
+// condition of the kubelet's is corrected.
+func healthy(obj *corev1.Node) bool {
+	for _, c := range conditions(nil, time.Time{}) {
+		if !has(obj, c) {
+			return false
+		}
+	}
+	return true
+}
+
+// has reports whether the Node has a condition with c's status.
+func has(obj *corev1.Node, c corev1.NodeCondition) bool {
+	return slices.ContainsFunc(obj.Status.Conditions, func(have corev1.NodeCondition) bool { return have.Type == c.Type && have.Status == c.Status })
 }
 
 // heartbeat is when the kubelet last reported the node's status.

@@ -97,9 +97,12 @@ func (r *Reconciler) key(name string) engine.Key {
 	return engine.Key{Controller: r.Name(), Name: name}
 }
 
-// Keys implements engine.Reconciler: the Leases wait for their namespace;
-// everything else goes by the clock.
+// Keys implements engine.Reconciler: the Leases wait for their namespace, and an
+// unreachable node for its network; everything else goes by the clock.
 func (r *Reconciler) Keys(c engine.Commit) []engine.Key {
+	if _, ours := r.nodes[c.Object.GetName()]; c.Resource == engine.Nodes && ours && CutOff(c) {
+		return []engine.Key{r.key(c.Object.GetName())}
+	}
 	if c.Resource != engine.Namespaces || c.Type != watch.Added || c.Object.GetName() != corev1.NamespaceNodeLease {
 		return nil
 	}
@@ -185,6 +188,7 @@ func (r *Reconciler) applyNode(ctx context.Context, n Node, p plan, now time.Tim
 		if err != nil {
 			return nil, err
 		}
+		r.tellChanges(ctx, obj, updated.(*corev1.Node))
 		obj = updated.(*corev1.Node)
 	}
 	if p.Announce && obj != nil {
@@ -200,7 +204,26 @@ func (r *Reconciler) announce(ctx context.Context, obj *corev1.Node) {
 	rec := r.recorders[obj.Name]
 	rec.Event(ctx, ref, corev1.EventTypeNormal, "Starting", "Starting kubelet.")
 	rec.Event(ctx, ref, corev1.EventTypeNormal, "NodeAllocatableEnforced", "Updated Node Allocatable limit across pods")
-	for _, reason := range []string{"NodeHasSufficientMemory", "NodeHasNoDiskPressure", "NodeHasSufficientPID", "NodeReady"} {
-		rec.Event(ctx, ref, corev1.EventTypeNormal, reason, "Node %s status is now: %s", obj.Name, reason)
+	for _, c := range conditions(nil, time.Time{}) {
+		r.tell(ctx, obj, c.Type)
 	}
+}
+
+// tellChanges writes the Events of the conditions that have changed.
+func (r *Reconciler) tellChanges(ctx context.Context, old, obj *corev1.Node) {
+	for _, c := range conditions(nil, time.Time{}) {
+		if !has(old, c) && has(obj, c) {
+			r.tell(ctx, obj, c.Type)
+		}
+	}
+}
+
+// tell writes the Event of a condition that is well.
+func (r *Reconciler) tell(ctx context.Context, obj *corev1.Node, t corev1.NodeConditionType) {
+	reason := map[corev1.NodeConditionType]string{
+		corev1.NodeMemoryPressure: "NodeHasSufficientMemory", corev1.NodeDiskPressure: "NodeHasNoDiskPressure",
+		corev1.NodePIDPressure: "NodeHasSufficientPID", corev1.NodeReady: "NodeReady",
+	}[t]
+	ref := &corev1.ObjectReference{APIVersion: "v1", Kind: "Node", Name: obj.Name, UID: obj.UID}
+	r.recorders[obj.Name].Event(ctx, ref, corev1.EventTypeNormal, reason, "Node %s status is now: %s", obj.Name, reason)
 }

@@ -9,6 +9,7 @@ import (
 	_ "time/tzdata" // the time zones of CronJobs, where the machine has none
 
 	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
@@ -22,6 +23,7 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/garbagecollector"
 	"github.com/kubesim-dev/kubesim/controllers/job"
 	"github.com/kubesim-dev/kubesim/controllers/namespace"
+	"github.com/kubesim-dev/kubesim/controllers/nodelifecycle"
 	"github.com/kubesim-dev/kubesim/controllers/podgc"
 	"github.com/kubesim-dev/kubesim/controllers/resourcequota"
 	"github.com/kubesim-dev/kubesim/controllers/rootcacertpublisher"
@@ -43,6 +45,8 @@ type parts struct {
 	rootCA []byte
 	// resources are all that lie in the store, by name.
 	resources []apiserver.PersistedResource
+	// nodes are the simulated ones.
+	nodes []node.Node
 }
 
 func (p parts) recorder(component string) *engine.Recorder {
@@ -78,6 +82,18 @@ func (p parts) kinds() map[schema.GroupVersionKind]engine.Resource {
 		out[r.Kind] = engine.ResourceOf(r.GroupResource)
 	}
 	return out
+}
+
+// checkKind says what the check of a Node's heartbeat is to the clock: work where
+// the kubelet is off the network, because the Pods there wait for what follows.
+func (p parts) checkKind(obj *corev1.Node) engine.Kind {
+	switch {
+	case node.Unreachable(obj):
+		return engine.Work
+	case slices.ContainsFunc(p.nodes, func(n node.Node) bool { return n.Name == obj.Name }):
+		return engine.Chore
+	}
+	return engine.Recurring
 }
 
 // namespaced are the resources that go with a namespace. Events have two
@@ -149,6 +165,11 @@ func controllers() []controller {
 				View: p.view, API: p.api, Recorder: p.recorderAs("disruption-controller", "controllermanager"), Kinds: p.kinds(),
 			})
 		}},
+		{"node-lifecycle-controller", "nodelifecycle", func(p parts) (engine.Reconciler, error) {
+			return nodelifecycle.New(nodelifecycle.Config{
+				View: p.view, API: p.api, Recorder: p.recorder("node-controller"), CheckKind: p.checkKind,
+			})
+		}},
 		{"taint-eviction-controller", "", func(p parts) (engine.Reconciler, error) {
 			return tainteviction.New(tainteviction.Config{
 				View: p.view, API: p.api, Recorder: p.recorderAs("node-controller", "taint-eviction-controller"),
@@ -198,7 +219,8 @@ func checkControllers(patterns []string) error {
 // register adds the reconcilers to e: controllers and kubelets, which write to
 // api, and whose containers write to logs. The caller must close what is returned when e has ended.
 func (c *Cluster) register(e *engine.Engine, api engine.API, logs *stream.Store) (*lifecycle.Reconciler, error) {
-	p := parts{engine: e, view: e.View(), api: api, rootCA: c.keys.caPEM, resources: c.server.Local().Persisted()}
+	list := node.List(c.options.Nodes)
+	p := parts{engine: e, view: e.View(), api: api, rootCA: c.keys.caPEM, resources: c.server.Local().Persisted(), nodes: list}
 	for _, candidate := range controllers() {
 		if !selected(c.options.Controllers, candidate) {
 			continue
@@ -209,7 +231,6 @@ func (c *Cluster) register(e *engine.Engine, api engine.API, logs *stream.Store)
 		}
 		e.Register(r)
 	}
-	list := node.List(c.options.Nodes)
 	pods, err := lifecycle.New(lifecycle.Config{
 		Engine: e, API: p.api, Nodes: list, Runtime: lifecycle.NewRuntime(), Logs: logs, Token: c.token,
 	})

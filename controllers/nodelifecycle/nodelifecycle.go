@@ -1,0 +1,188 @@
+// Package nodelifecycle watches over the Nodes' heartbeats. It says which Nodes
+// are unreachable, keeps Pods off Nodes that are not fit for them, with taints
+// that follow the Nodes' conditions, and paces the taints that end Pods.
+//
+// Invariant: a Node whose heartbeat is due is never found silent before the
+// heartbeat had its turn, however far the clock has jumped.
+//
+// It follows k8s.io/kubernetes pkg/controller/nodelifecycle v1.37.2.
+//
+// Deviation: upstream looks every 5 seconds, and every 100 milliseconds for the
+// taints; here each case has its own wake, at the earliest instant at which
+// upstream could act. A heartbeat counts from the instant that it carries, not
+// from when it was seen.
+package nodelifecycle
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+
+	"github.com/kubesim-dev/kubesim/controllers/engine"
+)
+
+// Name is the reconciler's name in the queue and in the event log.
+const Name = "nodelifecycle"
+
+// Config is what a Reconciler needs.
+type Config struct {
+	// View is the engine's picture of the cluster. New makes it hold Nodes,
+	// Leases and Pods.
+	View *engine.View
+	// API is where the Reconciler writes.
+	API engine.API
+	// Recorder writes its Events.
+	Recorder *engine.Recorder
+	// CheckKind says what the check of a Node's heartbeat is to the clock. It is
+	// a Chore where a kubelet posts heartbeats, which are chores themselves: no
+	// clock has to stop for the check of a healthy Node. Where none is posted
+	// the check is punctual: Recurring, or Work if time may be moved for it.
+	CheckKind func(*corev1.Node) engine.Kind
+}
+
+func (c *Config) validate() error {
+	var errs []error
+	if c.View == nil {
+		errs = append(errs, errors.New("nodelifecycle: Config.View is nil: pass the engine's View"))
+	}
+	if c.API == nil {
+		errs = append(errs, errors.New("nodelifecycle: Config.API is nil: pass the API server's in-process client"))
+	}
+	if c.Recorder == nil {
+		errs = append(errs, errors.New("nodelifecycle: Config.Recorder is nil: pass one of the engine's"))
+	}
+	if c.CheckKind == nil {
+		errs = append(errs, errors.New("nodelifecycle: Config.CheckKind is nil: say which Nodes have a kubelet"))
+	}
+	return errors.Join(errs...)
+}
+
+// Reconciler reconciles Nodes ("nodes/<name>") and what concerns all of them
+// together ("zones").
+type Reconciler struct {
+	cfg  Config
+	view *engine.View
+	who  engine.Identity
+	// known holds the Nodes that were announced.
+	known map[string]types.UID
+	// doubted holds the Nodes that seem to be silent and are looked at a second
+	// time, when every heartbeat that is due at the instant has had its turn.
+	doubted map[string]bool
+	zones   zones
+}
+
+var _ engine.Rememberer = (*Reconciler)(nil)
+
+// New returns a Reconciler. It must be called before the engine starts.
+func New(cfg Config) (*Reconciler, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	for _, resource := range []engine.Resource{engine.Nodes, engine.Leases, engine.Pods} {
+		cfg.View.Track(resource)
+	}
+	return &Reconciler{
+		cfg: cfg, view: cfg.View, who: engine.ControllerIdentity("node-controller"),
+		known: map[string]types.UID{}, doubted: map[string]bool{},
+	}, nil
+}
+
+// Name implements engine.Reconciler.
+func (r *Reconciler) Name() string { return Name }
+
+const (
+	nodePrefix = "nodes/"
+	zonesKey   = "zones"
+)
+
+// Keys implements engine.Reconciler. Heartbeats are looked at when they are
+// missed.
+func (r *Reconciler) Keys(c engine.Commit) []engine.Key {
+	node, ok := c.Object.(*corev1.Node)
+	if !ok {
+		return nil
+	}
+	keys := []engine.Key{{Controller: Name, Name: nodePrefix + node.Name}}
+	old, _ := c.Old.(*corev1.Node)
+	if old == nil || c.Type == watch.Deleted || readiness(old) != readiness(node) ||
+		!apiequality.Semantic.DeepEqual(old.Spec.Taints, node.Spec.Taints) || !apiequality.Semantic.DeepEqual(old.Labels, node.Labels) {
+		keys = append(keys, engine.Key{Controller: Name, Name: zonesKey})
+	}
+	return keys
+}
+
+// Remember implements engine.Rememberer: that a Node was announced, or the state
+// of the zones.
+func (r *Reconciler) Remember(key engine.Key) []byte {
+	if name, ok := strings.CutPrefix(key.Name, nodePrefix); ok {
+		if uid, known := r.known[name]; known {
+			return []byte(uid)
+		}
+		return nil
+	}
+	note, err := json.Marshal(r.zones)
+	if err != nil {
+		panic(fmt.Sprintf("nodelifecycle: the state of the zones: %v", err)) // it cannot fail
+	}
+	return note
+}
+
+// Recall implements engine.Rememberer.
+func (r *Reconciler) Recall(_ context.Context, key engine.Key, note []byte, _ time.Time) error {
+	if name, ok := strings.CutPrefix(key.Name, nodePrefix); ok {
+		r.known[name] = types.UID(note)
+		return nil
+	}
+	return json.Unmarshal(note, &r.zones)
+}
+
+// Reconcile implements engine.Reconciler.
+func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Time) (engine.Wake, error) {
+	name, ok := strings.CutPrefix(key.Name, nodePrefix)
+	if !ok {
+		p := decideZones(engine.List[*corev1.Node](r.view, engine.Nodes, ""), r.zones, now)
+		if err := r.applyZones(ctx, p, now); err != nil {
+			return engine.Wake{}, err
+		}
+		r.zones = p.Zones
+		return engine.Wake{At: p.WakeAt, Kind: engine.Work}, nil
+	}
+	node, ok := engine.Get[*corev1.Node](r.view, engine.Nodes, "", name)
+	if !ok {
+		r.forget(ctx, name)
+		return engine.Wake{}, nil
+	}
+	r.announce(ctx, node)
+	return r.reconcileNode(ctx, node, now)
+}
+
+func (r *Reconciler) reconcileNode(ctx context.Context, node *corev1.Node, now time.Time) (engine.Wake, error) {
+	lease, _ := engine.Get[*coordinationv1.Lease](r.view, engine.Leases, corev1.NamespaceNodeLease, node.Name)
+	var pods []*corev1.Pod
+	if readiness(node) == corev1.ConditionUnknown {
+		pods = r.podsOn(node.Name)
+	}
+	p := decideNode(node, pods, heard(node, lease, r.zones.Since), now)
+	if p.Silent && !r.doubted[node.Name] {
+		r.doubted[node.Name] = true
+		return engine.Wake{At: now, Kind: engine.Chore}, nil
+	}
+	delete(r.doubted, node.Name)
+	return engine.Wake{At: p.CheckAt, Kind: r.cfg.CheckKind(node)}, r.applyNode(ctx, node, p, now)
+}
+
+func (r *Reconciler) podsOn(node string) []*corev1.Pod {
+	return slices.DeleteFunc(engine.List[*corev1.Pod](r.view, engine.Pods, ""), func(pod *corev1.Pod) bool {
+		return pod.Spec.NodeName != node
+	})
+}
