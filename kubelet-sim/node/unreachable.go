@@ -6,9 +6,9 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
 
-// UnreachableAnnotation, set to "true" on a Node, takes its kubelet off the
-// network: it posts no heartbeat and reports, starts and ends no Pod, until the
-// annotation is gone. What runs goes on. It says so in the API because a
+// UnreachableAnnotation is what takes a Node's kubelet off the network, with the
+// value "true": it posts no heartbeat and reports, starts and ends no Pod, until
+// the annotation is gone. What runs goes on. It lies in the API because a
 // simulated network has no cable to pull.
 const UnreachableAnnotation = "sim.kubesim.dev/unreachable"
 
