@@ -33,7 +33,7 @@ type plan struct {
 // the effect NoExecute and the eviction to come, nil for none. Source:
 // Controller.processPodOnNode, ibid.
 func decide(pod *corev1.Pod, taints []corev1.Taint, scheduled *eviction, now time.Time) plan {
-	if len(taints) == 0 {
+	if len(taints) == 0 || evicted(pod) {
 		return plan{Cancel: scheduled != nil}
 	}
 	if scheduled != nil && !now.Before(scheduled.FireAt) {
@@ -56,6 +56,15 @@ func decide(pod *corev1.Pod, taints []corev1.Taint, scheduled *eviction, now tim
 	return plan{Cancel: scheduled != nil, Schedule: &eviction{CreatedAt: now, FireAt: now.Add(wait)}}
 }
 
+// evicted reports whether the Pod goes already.
+//
+// Deviation: upstream deletes it again when it starts, or another taint comes,
+// and tells about it.
+func evicted(pod *corev1.Pod) bool {
+	_, c := podutil.GetPodCondition(&pod.Status, corev1.DisruptionTarget)
+	return pod.DeletionTimestamp != nil && c != nil && c.Reason == reason
+}
+
 // tolerationTime is the least that the tolerations allow, at least 0.
 func tolerationTime(tolerations []corev1.Toleration) (wait time.Duration, forever bool) {
 	least := int64(math.MaxInt64)
@@ -70,6 +79,9 @@ func tolerationTime(tolerations []corev1.Toleration) (wait time.Duration, foreve
 	return time.Duration(least) * time.Second, false
 }
 
+// reason is that of the condition DisruptionTarget.
+const reason = "DeletionByTaintManager"
+
 // noExecute returns the taints that end Pods; node may be nil.
 func noExecute(node *corev1.Node) []corev1.Taint {
 	if node == nil {
@@ -83,7 +95,7 @@ func noExecute(node *corev1.Node) []corev1.Taint {
 func targeted(pod *corev1.Pod, now time.Time) (next *corev1.Pod, changed bool) {
 	c := corev1.PodCondition{
 		Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue,
-		Reason: "DeletionByTaintManager", Message: "Taint manager: deleting due to NoExecute taint",
+		Reason: reason, Message: "Taint manager: deleting due to NoExecute taint",
 		ObservedGeneration: podutil.CalculatePodConditionObservedGeneration(&pod.Status, pod.Generation, corev1.DisruptionTarget),
 		LastTransitionTime: metav1.NewTime(now),
 	}

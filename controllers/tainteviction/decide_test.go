@@ -34,6 +34,13 @@ func pod(tolerations ...corev1.Toleration) *corev1.Pod {
 	return &corev1.Pod{Spec: corev1.PodSpec{NodeName: "node-1", Tolerations: tolerations}}
 }
 
+func going(p *corev1.Pod, reason string) *corev1.Pod {
+	at := metav1.NewTime(noon())
+	p.DeletionTimestamp = &at
+	p.Status.Conditions = []corev1.PodCondition{{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue, Reason: reason}}
+	return p
+}
+
 func since(created, fire time.Duration) *eviction {
 	return &eviction{noon().Add(created), noon().Add(fire)}
 }
@@ -60,6 +67,8 @@ func TestDecide(t *testing.T) {
 		"a toleration that is taken away hastens it":     {pod(), taint("a"), since(-time.Second, time.Minute), plan{Cancel: true, Delete: true}},
 		"a longer toleration does not put it off":        {pod(within("a", 1000)), taint("a"), since(-time.Second, time.Minute), plan{Schedule: since(-time.Second, time.Minute)}},
 		"a shorter toleration does not bring it forward": {pod(within("a", 10)), taint("a"), since(-time.Second, time.Minute), plan{Schedule: since(-time.Second, time.Minute)}},
+		"a Pod that goes already is left alone":          {going(pod(), "DeletionByTaintManager"), taint("a"), nil, plan{}},
+		"one that goes for another reason is not":        {going(pod(), "EvictionByEvictionAPI"), taint("a"), nil, plan{Delete: true}},
 		"but what changes in the same instant counts":    {pod(within("a", 10)), taint("a"), since(0, time.Minute), plan{Cancel: true, Schedule: since(0, 10*time.Second)}},
 	} {
 		t.Run(name, func(t *testing.T) {
