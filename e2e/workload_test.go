@@ -69,7 +69,8 @@ func restarting(j *batchv1.Job) {
 
 func atOnce(j *batchv1.Job) {
 	runs(j, "sleep $((RANDOM % 60))")
-	j.Spec.Completions, j.Spec.Parallelism = ptr.To[int32](4), ptr.To[int32](4)
+	// More than ten Pods: their Events are combined.
+	j.Spec.Completions, j.Spec.Parallelism = ptr.To[int32](14), ptr.To[int32](4)
 }
 
 func inRounds(j *batchv1.Job) {

@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/fxamacker/cbor/v2"
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/watch"
 )
 
 // Rememberer is a Reconciler that remembers more than the API's objects say.
@@ -286,14 +284,9 @@ func (e *Engine) Restore(ctx context.Context, c *Checkpoint, later bool, state f
 	return nil
 }
 
-// see fills View and recorders with one object of an earlier run, and returns
+// see fills the View with one object of an earlier run, and returns
 // its keys.
 func (e *Engine) see(c Commit) []Key {
-	if c.Resource == Events && c.Type == watch.Added {
-		for _, r := range e.recorders {
-			r.recall(c.Object.(*corev1.Event))
-		}
-	}
 	e.revision = max(e.revision, c.Revision)
 	if !e.view.Tracks(c.Resource) {
 		return nil

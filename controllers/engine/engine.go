@@ -96,7 +96,7 @@ type Engine struct {
 	log         *eventLog
 	reconcilers []Reconciler
 	eventNames  *eventNames
-	recorders   []*Recorder
+	correlator  *correlator
 	memories    *memories
 	byName      map[string]Reconciler
 
@@ -149,6 +149,8 @@ func New(cfg Config) (*Engine, error) {
 	e.memories = newMemories()
 	e.queue.touch = e.memories.touch
 	e.clock.paused = cfg.Paused
+	e.correlator = newCorrelator(e)
+	e.Register(e.correlator)
 	e.cond = sync.NewCond(&e.mu)
 	e.now = e.clock.now()
 	return e, nil

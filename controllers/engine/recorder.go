@@ -8,20 +8,19 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/tools/record"
 )
 
 // Recorder writes core/v1 Events as upstream's record.EventRecorder does:
 // equal ones are counted up, more than ten alike in ten minutes are combined,
 // and one source may write a burst of 25 about one object, then one in five
-// minutes. All of that is upstream's own correlator, on virtual time.
+// minutes of virtual time.
 type Recorder struct {
 	api        API
 	who        Identity
 	source     corev1.EventSource
 	now        func() time.Time
 	names      *eventNames
-	correlator *record.EventCorrelator
+	correlator *correlator
 }
 
 // eventNames gives each Event of a cluster a name of its own, although several
@@ -39,35 +38,16 @@ type Source struct {
 	Host string
 }
 
-// NewRecorder returns a recorder for one source. Call it once for each: the
-// correlation is per source.
+// NewRecorder returns a recorder for one source.
 func (e *Engine) NewRecorder(api API, who Identity, source Source) *Recorder {
 	if e.eventNames == nil {
 		e.eventNames = &eventNames{}
 	}
-	r := &Recorder{
-		api: api, who: who, now: e.Now, names: e.eventNames,
-		source:     corev1.EventSource{Component: source.Component, Host: source.Host},
-		correlator: record.NewEventCorrelatorWithOptions(record.CorrelatorOptions{Clock: passive{e}}),
-	}
-	e.recorders = append(e.recorders, r)
-	return r
-}
-
-// recall takes an Event of an earlier run over, if it is the recorder's own: the
-// next equal one is counted up. What the correlator knows besides, which of them
-// are alike and how many there were, starts anew.
-func (r *Recorder) recall(event *corev1.Event) {
-	if event.Source == r.source {
-		r.correlator.UpdateState(event)
+	return &Recorder{
+		api: api, who: who, now: e.Now, names: e.eventNames, correlator: e.correlator,
+		source: corev1.EventSource{Component: source.Component, Host: source.Host},
 	}
 }
-
-// passive is k8s.io/utils/clock.PassiveClock over the engine's time.
-type passive struct{ e *Engine }
-
-func (p passive) Now() time.Time                  { return p.e.Now() }
-func (p passive) Since(t time.Time) time.Duration { return p.e.Now().Sub(t) }
 
 // Event records what happened to ref. An Event that cannot be written, for
 // example because the namespace is being deleted, is dropped, as upstream does.
@@ -76,15 +56,15 @@ func (r *Recorder) Event(ctx context.Context, ref *corev1.ObjectReference, event
 	if len(args) > 0 {
 		message = fmt.Sprintf(format, args...)
 	}
-	result, err := r.correlator.EventCorrelate(r.makeEvent(ref, eventType, reason, message))
-	if err != nil || result.Skip {
+	event, ok := r.correlator.correlate(r.makeEvent(ref, eventType, reason, message), r.now())
+	if !ok {
 		return
 	}
-	stored, err := r.write(ctx, result.Event)
+	stored, err := r.write(ctx, event)
 	if err != nil {
 		return
 	}
-	r.correlator.UpdateState(stored)
+	r.correlator.stored(stored)
 }
 
 func (r *Recorder) write(ctx context.Context, event *corev1.Event) (*corev1.Event, error) {
