@@ -121,9 +121,11 @@ func (r *Reconciler) Remember(key engine.Key) []byte {
 	return nil
 }
 
-// Recall implements engine.Rememberer.
+// Recall implements engine.Rememberer. A Node that was deleted registers again, as
+// when upstream's kubelet is started again.
 func (r *Reconciler) Recall(_ context.Context, key engine.Key, _ []byte, _ time.Time) error {
-	r.registered[key.Name] = true
+	_, exists := engine.Get[*corev1.Node](r.view, engine.Nodes, "", key.Name)
+	r.registered[key.Name] = exists
 	return nil
 }
 

@@ -175,17 +175,17 @@ func (d *dataDir) existing(name string) (string, error) {
 // turnBack takes the ring apart, changes the file, and puts the ring together
 // again. Writes that were acknowledged before are in the snapshot that it keeps.
 //
-// In mode auto a cluster with work under way would be past the moment before
-// anybody can look at it: its clock is paused.
+// Its clock stands still meanwhile. In mode auto it stays paused if work is under
+// way: else all would have happened again before anybody could look.
 func (b *bolt) turnBack(change func(*storage.DB) error) (turned, error) {
 	c := b.c
 	status := b.engine.Status()
 	c.takeApart()
 	result, err := c.dir.turnBack(c.ctx, c.options.Ephemeral, change)
 	c.options.Mode, c.options.Speed, c.options.resumed = status.Mode, status.Speed, true
-	c.options.paused = status.Paused || status.Mode == engine.Auto
+	c.options.paused = true
 	startErr := c.assemble()
-	if startErr == nil && c.options.paused && !status.Paused {
+	if startErr == nil && !status.Paused {
 		startErr = c.resumeUnlessWorking(&result)
 	}
 	if startErr != nil {
@@ -199,7 +199,8 @@ func (c *Cluster) resumeUnlessWorking(t *turned) error {
 	if err := e.Settle(c.ctx); err != nil {
 		return err
 	}
-	if t.Paused = e.Status().Working; t.Paused {
+	status := e.Status()
+	if t.Paused = status.Mode == engine.Auto && status.Working; t.Paused {
 		return nil
 	}
 	return e.Resume(c.ctx)
