@@ -92,6 +92,7 @@ type torture struct {
 	testimony *testimony
 	witnesses []*witness
 	stop      func() // the witnesses of the present server
+	before    int64  // the highest resourceVersion that was known when it started
 
 	history []operation          // since the last audit
 	jobs    map[string]types.UID // acknowledged
@@ -169,7 +170,8 @@ func (r *torture) start(args ...string) *server {
 	r.t.Cleanup(s.kill) // unless it has ended
 	ctx, cancel := context.WithCancel(r.t.Context())
 	var running sync.WaitGroup
-	first := r.testimony.highest == 0
+	r.before = r.testimony.known()
+	first := r.before == 0
 	for _, w := range r.witnesses {
 		client := clientOf(r.t, s)
 		if first {
@@ -261,10 +263,9 @@ func (r *torture) churn(s *server, kill int, long time.Duration) {
 // audit judges what the killed servers left, and what was said by them.
 func (r *torture) audit(client kubernetes.Interface) {
 	r.t.Helper()
-	before := r.testimony.highest
 	for _, w := range r.witnesses {
-		if rv := w.catchUp(r.t, client); rv <= before {
-			r.t.Errorf("after the kill resourceVersion %d was given; %d was known before", rv, before)
+		if rv := w.catchUp(r.t, client); rv <= r.before {
+			r.t.Errorf("after the kill resourceVersion %d was given; %d was known before", rv, r.before)
 		}
 	}
 	records := make([][]sighting, len(r.witnesses))

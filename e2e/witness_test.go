@@ -45,6 +45,13 @@ func (m *testimony) hear(obj runtime.Object, from string) (rv int64, state strin
 	return rv, state
 }
 
+// known is the highest resourceVersion that anybody was told of.
+func (m *testimony) known() int64 {
+	m.Lock()
+	defer m.Unlock()
+	return m.highest
+}
+
 // stateOf returns an object's resourceVersion and a digest of all of it. The
 // error is that it is not whole.
 func stateOf(obj runtime.Object) (rv int64, state string, err error) {

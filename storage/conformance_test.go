@@ -306,7 +306,7 @@ func (s suite) fixture(t *testing.T, transformed bool) *fixture {
 	if !transformed {
 		return newFixture(t, setup{now: time.Now, ephemeral: true})
 	}
-	transformer := st.NewPrefixTransformer([]byte(testPrefix), false)
+	transformer := newPrefixTransformer()
 	f := newFixture(t, setup{transformer: transformer, now: time.Now})
 	f.setTransformer(transformer) // the suites' own errors, not marked by reportCorrupt
 	return f

@@ -182,11 +182,15 @@ func (f *fixture) validateCalls(t *testing.T, _, processed uint64) {
 	}
 }
 
+func newPrefixTransformer() *st.PrefixTransformer {
+	return st.NewPrefixTransformer([]byte(testPrefix), false)
+}
+
 // UpdatePrefixTransformer implements st.InterfaceWithPrefixTransformer.
 func (f *fixture) UpdatePrefixTransformer(m st.PrefixTransformerModifier) func() {
-	orig := (*f.transformer.Load()).(*st.PrefixTransformer)
-	c := *orig
-	f.setTransformer(m(&c))
+	orig := *f.transformer.Load()
+	// Not a copy: a watch may be counting its reads in the old one.
+	f.setTransformer(m(newPrefixTransformer()))
 	return func() { f.setTransformer(orig) }
 }
 
