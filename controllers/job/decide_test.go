@@ -182,3 +182,18 @@ func TestAStepCountsAtMost500Pods(t *testing.T) {
 		t.Errorf("%d finalizers go, Events %v", len(got.Unfinalize), got.After)
 	}
 }
+
+func TestAStepCreatesOrDeletesAtMost500Pods(t *testing.T) {
+	got := decide(aJob(sized(700, 700)), nil, backoffRecord{}, defaultGates(), noon())
+	if len(got.Create) != podsPerStepMax || got.Interim.Active != podsPerStepMax {
+		t.Errorf("%d Pods are created, active is %d", len(got.Create), got.Interim.Active)
+	}
+	var pods []*corev1.Pod
+	for i := range 700 {
+		pods = append(pods, aPod(fmt.Sprintf("pod-%d", i), running))
+	}
+	got = decide(aJob(sized(700, 0)), pods, backoffRecord{}, defaultGates(), noon())
+	if len(got.Remove) != podsPerStepMax || got.Interim.Active != 200 {
+		t.Errorf("%d Pods are deleted, active is %d", len(got.Remove), got.Interim.Active)
+	}
+}
