@@ -27,7 +27,6 @@ import (
 	upstreamttl "k8s.io/kubernetes/pkg/controller/ttlafterfinished"
 	"k8s.io/utils/ptr"
 
-	"github.com/kubesim-dev/kubesim/apiserver"
 	"github.com/kubesim-dev/kubesim/cmd/kubesim/app"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
@@ -75,7 +74,7 @@ func TestJobsEndAsUnderUpstreamsControllers(t *testing.T) {
 func startTwin(t *testing.T, o app.Options) kubernetes.Interface {
 	t.Helper()
 	o.Ephemeral, o.DataDir, o.Listen, o.Nodes, o.Speed, o.Seed = true, t.TempDir(), "127.0.0.1:0", 2, 1, 1
-	o.Authorization = apiserver.AuthorizationAlwaysAllow
+	o.Authorization = "AlwaysAllow"
 	cluster, err := app.Start(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
