@@ -16,7 +16,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-logr/logr"
 	"github.com/rogpeppe/go-internal/testscript"
+	"k8s.io/klog/v2"
 
 	"github.com/kubesim-dev/kubesim/cmd/kubesim/app"
 )
@@ -50,6 +52,9 @@ func (m withKubectl) Run() int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	// Once, before anything logs: upstream's controllers say much, and client-go
+	// every connection that a kill cuts.
+	klog.SetLogger(logr.Discard())
 	return m.M.Run()
 }
 

@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -21,7 +20,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/klog/v2"
 	"k8s.io/utils/ptr"
 )
 
@@ -102,7 +100,6 @@ type torture struct {
 }
 
 func newTorture(t *testing.T, seed int64) *torture {
-	klog.SetLogger(logr.Discard()) // client-go logs every connection that a kill cuts
 	dir := t.TempDir()
 	r := &torture{
 		t: t, random: rand.New(rand.NewSource(seed)), began: time.Now(), dir: dir,

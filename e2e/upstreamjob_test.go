@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -22,7 +21,6 @@ import (
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
-	"k8s.io/klog/v2"
 	upstreamjob "k8s.io/kubernetes/pkg/controller/job"
 	upstreamttl "k8s.io/kubernetes/pkg/controller/ttlafterfinished"
 	"k8s.io/utils/ptr"
@@ -48,8 +46,6 @@ func TestJobsEndAsUnderUpstreamsControllers(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: it runs in real time")
 	}
-	klog.SetLogger(logr.Discard()) // upstream's controllers say much
-	t.Cleanup(klog.ClearLogger)
 	random := rand.New(rand.NewSource(*upstreamSeed))
 	var stories []story
 	for i := range *upstreamJobs {
