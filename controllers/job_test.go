@@ -49,11 +49,12 @@ func jobWorld(t *testing.T, mode engine.Mode, script func(*corev1.Pod, int) end)
 	return w
 }
 
-// jobConfig has the feature gates that are on in the release.
+// jobConfig has the feature gates and limits of the release.
 func jobConfig(e *engine.Engine, f *fakeAPI) job.Config {
 	return job.Config{
 		View: e.View(), API: f, Recorder: recorder(e, f, "job-controller"),
-		Gates: job.Gates{MutableSchedulingDirectivesForSuspendedJobs: true},
+		Gates:  job.Gates{MutableSchedulingDirectivesForSuspendedJobs: true},
+		Limits: job.DefaultLimits(),
 	}
 }
 

@@ -10,14 +10,6 @@ import (
 	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
 )
 
-// podBackoffStart and podBackoffMax bound the wait before a replacement Pod.
-// Unit: virtual time. Source: DefaultJobPodFailureBackOff and
-// MaxJobPodFailureBackOff, k8s.io/kubernetes pkg/controller/job v1.37.2.
-const (
-	podBackoffStart = 10 * time.Second
-	podBackoffMax   = 10 * time.Minute
-)
-
 // backoffRecord says how a Job's Pods have been failing lately.
 type backoffRecord struct {
 	// Failures counts the failed Pods since the last one that succeeded.
@@ -71,35 +63,24 @@ func rebuildBackoff(job *batchv1.Job, counted []*corev1.Pod) backoffRecord {
 }
 
 // until returns when the next Pod may be created; zero is at once.
-func (b backoffRecord) until(now time.Time) time.Time {
+func (b backoffRecord) until(l Limits, now time.Time) time.Time {
 	if b.Failures == 0 || b.LastFailure.IsZero() {
 		return time.Time{}
 	}
-	at := b.LastFailure.Add(podBackoff(b.Failures))
+	at := b.LastFailure.Add(l.podBackoff(b.Failures))
 	if !at.After(now) {
 		return time.Time{}
 	}
 	return at
 }
 
-// podBackoff returns how long a Job waits after its failures-th failure in a
-// row: podBackoffStart, doubled for each further failure, at most
-// podBackoffMax. It is exact, not jittered: upstream does not jitter either.
-func podBackoff(failures int32) time.Duration {
-	wait := podBackoffStart
-	for i := int32(1); i < failures && wait < podBackoffMax; i++ {
-		wait *= 2
-	}
-	return min(wait, podBackoffMax)
-}
-
 // indexUntil returns when the index of the failed Pod may be tried again; zero
 // is at once.
-func indexUntil(failed *corev1.Pod, now time.Time) time.Time {
+func indexUntil(failed *corev1.Pod, l Limits, now time.Time) time.Time {
 	if failed == nil {
 		return time.Time{}
 	}
-	return backoffRecord{Failures: absoluteFailureCount(failed) + 1, LastFailure: finishedAt(failed)}.until(now)
+	return backoffRecord{Failures: absoluteFailureCount(failed) + 1, LastFailure: finishedAt(failed)}.until(l, now)
 }
 
 // finishedAt returns when a Pod ended: by its containers, else by its condition

@@ -21,8 +21,10 @@ func ago(seconds int) *metav1.Time {
 	return &t
 }
 
-// defaultGates are those that are on in the release.
-func defaultGates() Gates { return Gates{MutableSchedulingDirectivesForSuspendedJobs: true} }
+// defaultRules are those of the release.
+func defaultRules() rules {
+	return rules{Gates{MutableSchedulingDirectivesForSuspendedJobs: true}, DefaultLimits()}
+}
 
 type jobEdit func(*batchv1.Job)
 

@@ -38,7 +38,7 @@ type plan struct {
 
 // decide returns what to do about an unfinished Job with these Pods, sorted by
 // name. It reads nothing but its arguments and changes none of them.
-func decide(job *batchv1.Job, pods []*corev1.Pod, backoff backoffRecord, gates Gates, now time.Time) plan {
+func decide(job *batchv1.Job, pods []*corev1.Pod, backoff backoffRecord, rules rules, now time.Time) plan {
 	t := count(job, pods, backoff)
 	status := job.Status.DeepCopy()
 	if status.UncountedTerminatedPods == nil {
@@ -53,9 +53,9 @@ func decide(job *batchv1.Job, pods []*corev1.Pod, backoff backoffRecord, gates G
 		p.Stop = t.Active
 		setCounts(status, &t, -len(p.Stop), p.Stop)
 	} else {
-		found = p.staff(job, pods, &t, status, gates, now)
+		found = p.staff(job, pods, &t, status, rules, now)
 	}
-	tr := track(job, pods, &t, status, found, now)
+	tr := track(job, pods, &t, status, found, rules.UncountedMax, now)
 	p.Interim, p.Unfinalize, p.Final = tr.Interim, tr.Unfinalize, tr.Final
 	p.Tale.PolicyActions, p.Tale.Finished = tr.PolicyActions, tr.Finished
 	if tr.Finished != nil {
@@ -67,10 +67,10 @@ func decide(job *batchv1.Job, pods []*corev1.Pod, backoff backoffRecord, gates G
 
 // staff adds the Pods to create or delete to the plan, and returns the
 // condition that ends the Job if it has reached its completions.
-func (p *plan) staff(job *batchv1.Job, pods []*corev1.Pod, t *tally, status *batchv1.JobStatus, gates Gates, now time.Time) *batchv1.JobCondition {
+func (p *plan) staff(job *batchv1.Job, pods []*corev1.Pod, t *tally, status *batchv1.JobStatus, rules rules, now time.Time) *batchv1.JobCondition {
 	managed := job.DeletionTimestamp == nil
 	if managed {
-		s := staff(job, pods, t, now)
+		s := staff(job, pods, t, rules.Limits, now)
 		p.Remove, p.Create, p.WakeAt = s.Remove, s.Create, s.WakeAt
 		p.Tale.Action = s.Action
 	}
@@ -79,7 +79,7 @@ func (p *plan) staff(job *batchv1.Job, pods []*corev1.Pod, t *tally, status *bat
 		return completionsReached(now)
 	}
 	if managed {
-		p.suspend(job, status, gates, now)
+		p.suspend(job, status, rules, now)
 	}
 	p.WakeAt = earlier(p.WakeAt, deadline(job, status.StartTime))
 	return nil
@@ -88,12 +88,12 @@ func (p *plan) staff(job *batchv1.Job, pods []*corev1.Pod, t *tally, status *bat
 // suspend keeps the condition Suspended in step with the spec. A Job that is
 // resumed starts anew: activeDeadlineSeconds are those of being active without
 // a break.
-func (p *plan) suspend(job *batchv1.Job, status *batchv1.JobStatus, gates Gates, now time.Time) {
+func (p *plan) suspend(job *batchv1.Job, status *batchv1.JobStatus, rules rules, now time.Time) {
 	if suspended(job) {
 		c := newCondition(batchv1.JobSuspended, corev1.ConditionTrue, "JobSuspended", "Job suspended", now)
 		if ensureCondition(status, c) {
 			p.Before = []event{{corev1.EventTypeNormal, "Suspended", "Job suspended"}}
-			if gates.MutableSchedulingDirectivesForSuspendedJobs {
+			if rules.MutableSchedulingDirectivesForSuspendedJobs {
 				status.StartTime = nil
 			}
 		}

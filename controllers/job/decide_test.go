@@ -162,7 +162,7 @@ func TestDecide(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := tc.job.DeepCopy()
-			if diff := cmp.Diff(tc.want, gistOf(decide(tc.job, tc.pods, tc.backoff, defaultGates(), noon()))); diff != "" {
+			if diff := cmp.Diff(tc.want, gistOf(decide(tc.job, tc.pods, tc.backoff, defaultRules(), noon()))); diff != "" {
 				t.Errorf("plan (-want +got):\n%s", diff)
 			}
 			if diff := cmp.Diff(before, tc.job); diff != "" {
@@ -177,23 +177,23 @@ func TestAStepCountsAtMost500Pods(t *testing.T) {
 	for i := range 700 {
 		pods = append(pods, aPod(fmt.Sprintf("pod-%d", i), exited(0, 1)))
 	}
-	got := decide(aJob(sized(700, 700)), pods, backoffRecord{}, defaultGates(), noon())
-	if len(got.Unfinalize) != uncountedMax || len(got.After) > 0 {
+	got := decide(aJob(sized(700, 700)), pods, backoffRecord{}, defaultRules(), noon())
+	if len(got.Unfinalize) != defaultRules().UncountedMax || len(got.After) > 0 {
 		t.Errorf("%d finalizers go, Events %v", len(got.Unfinalize), got.After)
 	}
 }
 
 func TestAStepCreatesOrDeletesAtMost500Pods(t *testing.T) {
-	got := decide(aJob(sized(700, 700)), nil, backoffRecord{}, defaultGates(), noon())
-	if len(got.Create) != podsPerStepMax || got.Interim.Active != podsPerStepMax {
+	got := decide(aJob(sized(700, 700)), nil, backoffRecord{}, defaultRules(), noon())
+	if len(got.Create) != defaultRules().PodsPerStepMax || got.Interim.Active != 500 {
 		t.Errorf("%d Pods are created, active is %d", len(got.Create), got.Interim.Active)
 	}
 	var pods []*corev1.Pod
 	for i := range 700 {
 		pods = append(pods, aPod(fmt.Sprintf("pod-%d", i), running))
 	}
-	got = decide(aJob(sized(700, 0)), pods, backoffRecord{}, defaultGates(), noon())
-	if len(got.Remove) != podsPerStepMax || got.Interim.Active != 200 {
+	got = decide(aJob(sized(700, 0)), pods, backoffRecord{}, defaultRules(), noon())
+	if len(got.Remove) != defaultRules().PodsPerStepMax || got.Interim.Active != 200 {
 		t.Errorf("%d Pods are deleted, active is %d", len(got.Remove), got.Interim.Active)
 	}
 }

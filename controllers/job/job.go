@@ -43,6 +43,8 @@ type Config struct {
 	Recorder *engine.Recorder
 	// Gates are the feature gates that concern Jobs.
 	Gates Gates
+	// Limits are usually DefaultLimits.
+	Limits Limits
 }
 
 // Gates are the feature gates of upstream's controller that are not locked, and
@@ -64,6 +66,7 @@ func (c *Config) validate() error {
 	if c.Recorder == nil {
 		errs = append(errs, errors.New("job: Config.Recorder is nil: pass Engine.NewRecorder for job-controller"))
 	}
+	errs = append(errs, c.Limits.validate())
 	return errors.Join(errs...)
 }
 
@@ -73,7 +76,7 @@ type Reconciler struct {
 	api      engine.API
 	recorder *engine.Recorder
 	who      engine.Identity
-	gates    Gates
+	rules    rules
 	// memory holds what unfinished Jobs need beyond their API objects.
 	memory map[types.NamespacedName]memory
 }
@@ -99,7 +102,7 @@ func New(cfg Config) (*Reconciler, error) {
 	cfg.View.Index(engine.Pods, podIndex, podIndexValues)
 	cfg.View.Index(engine.Jobs, selectorIndex, selectorIndexValues)
 	return &Reconciler{
-		view: cfg.View, api: cfg.API, recorder: cfg.Recorder, gates: cfg.Gates,
+		view: cfg.View, api: cfg.API, recorder: cfg.Recorder, rules: rules{cfg.Gates, cfg.Limits},
 		who:    engine.ControllerIdentity("job-controller"),
 		memory: map[types.NamespacedName]memory{},
 	}, nil
@@ -145,7 +148,7 @@ func (r *Reconciler) sync(ctx context.Context, job *batchv1.Job, owned []*corev1
 		return engine.Wake{}, err
 	}
 	m := r.remember(job)
-	p := decide(job, pods, m.Backoff, r.gates, now)
+	p := decide(job, pods, m.Backoff, r.rules, now)
 	wake, err := r.apply(ctx, job, m, p, now)
 	recordSync(job, p.Tale.Action, err)
 	return wake, err

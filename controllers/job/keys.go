@@ -77,11 +77,6 @@ func isJob(ref *metav1.OwnerReference) bool {
 	return ref.Kind == "Job" && ref.APIVersion == batchv1.SchemeGroupVersion.String()
 }
 
-// batchPeriod is how long a Job waits for more of its Pods to change before it
-// looks at them. Unit: virtual time. Source: SyncJobBatchPeriod in
-// k8s.io/kubernetes pkg/controller/job v1.37.2.
-const batchPeriod = time.Second
-
 // Batch implements engine.Batcher. What this controller did itself, the removal
 // of the finalizer, is taken up at once: upstream does that in the same sync.
 func (r *Reconciler) Batch(c engine.Commit) time.Duration {
@@ -92,7 +87,7 @@ func (r *Reconciler) Batch(c engine.Commit) time.Duration {
 	if old, ok := c.Old.(*corev1.Pod); ok && hasFinalizer(old) && !hasFinalizer(pod) {
 		return 0
 	}
-	return batchPeriod
+	return r.rules.BatchPeriod
 }
 
 // Keys implements engine.Reconciler.

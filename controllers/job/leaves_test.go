@@ -83,15 +83,15 @@ func TestRepeatedIndexes(t *testing.T) {
 func TestPodBackoff(t *testing.T) {
 	var got []time.Duration
 	for failures := range int32(9) {
-		got = append(got, podBackoff(failures))
+		got = append(got, DefaultLimits().podBackoff(failures))
 	}
 	s := time.Second
 	want := []time.Duration{10 * s, 10 * s, 20 * s, 40 * s, 80 * s, 160 * s, 320 * s, 600 * s, 600 * s}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("waits (-want +got):\n%s", diff)
 	}
-	if podBackoff(1<<30) != podBackoffMax {
-		t.Error("a great number of failures does not wait podBackoffMax")
+	if l := DefaultLimits(); l.podBackoff(1<<30) != l.PodBackoffMax {
+		t.Error("a great number of failures does not wait PodBackoffMax")
 	}
 }
 

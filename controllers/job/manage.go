@@ -8,11 +8,6 @@ import (
 	"k8s.io/kubernetes/pkg/controller/job/metrics"
 )
 
-// podsPerStepMax bounds how many Pods one step creates or deletes.
-// Source: MaxPodCreateDeletePerSync, k8s.io/kubernetes pkg/controller/job
-// v1.37.2.
-const podsPerStepMax = 500
-
 // creation is one Pod to create.
 type creation struct {
 	// Index is the completion index, or unknownIndex.
@@ -35,13 +30,13 @@ type staffing struct {
 }
 
 // staff decides which Pods to delete or create, never both in one step.
-func staff(job *batchv1.Job, pods []*corev1.Pod, t *tally, now time.Time) staffing {
+func staff(job *batchv1.Job, pods []*corev1.Pod, t *tally, l Limits, now time.Time) staffing {
 	if suspended(job) {
 		return staffing{Remove: surplus(job, t.Active, len(t.Active)), Action: metrics.JobSyncActionPodsDeleted}
 	}
 	active, want := len(t.Active), wantActive(job, t)
 	if remove := surplus(job, t.Active, max(active-want, 0)); len(remove) > 0 {
-		return staffing{Remove: remove[:min(len(remove), podsPerStepMax)], Action: metrics.JobSyncActionPodsDeleted}
+		return staffing{Remove: remove[:min(len(remove), l.PodsPerStepMax)], Action: metrics.JobSyncActionPodsDeleted}
 	}
 	missing := want - active
 	if replacesFailedOnly(job) {
@@ -50,7 +45,7 @@ func staff(job *batchv1.Job, pods []*corev1.Pod, t *tally, now time.Time) staffi
 	if missing <= 0 {
 		return staffing{Action: metrics.JobSyncActionTracking}
 	}
-	s := hire(job, pods, t, min(missing, podsPerStepMax), now)
+	s := hire(job, pods, t, min(missing, l.PodsPerStepMax), l, now)
 	s.Action = metrics.JobSyncActionPodsCreated
 	return s
 }
@@ -68,9 +63,9 @@ func wantActive(job *batchv1.Job, t *tally) int {
 }
 
 // hire returns the Pods to create, or when that may be.
-func hire(job *batchv1.Job, pods []*corev1.Pod, t *tally, missing int, now time.Time) staffing {
+func hire(job *batchv1.Job, pods []*corev1.Pod, t *tally, missing int, l Limits, now time.Time) staffing {
 	if !hasBackoffLimitPerIndex(job) {
-		if at := t.Backoff.until(now); !at.IsZero() {
+		if at := t.Backoff.until(l, now); !at.IsZero() {
 			return staffing{WakeAt: at}
 		}
 	}
@@ -84,7 +79,7 @@ func hire(job *batchv1.Job, pods []*corev1.Pod, t *tally, missing int, now time.
 	var s staffing
 	for _, ix := range pendingIndexes(job, pods, t, missing) {
 		replaced := t.Delayed[ix]
-		if at := indexUntil(replaced, now); !at.IsZero() {
+		if at := indexUntil(replaced, l, now); !at.IsZero() {
 			s.WakeAt = earlier(s.WakeAt, at)
 			continue
 		}

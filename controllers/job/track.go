@@ -10,11 +10,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// uncountedMax bounds the UIDs in status.uncountedTerminatedPods, so that they
-// stay below some 20 KB. Source: MaxUncountedPods, k8s.io/kubernetes
-// pkg/controller/job v1.37.2.
-const uncountedMax = 500
-
 // tracking is the two-phase count of finished Pods.
 type tracking struct {
 	// Interim is the status to write before any finalizer goes, Final the one
@@ -29,10 +24,11 @@ type tracking struct {
 }
 
 // track counts finished Pods into status, which it may change. found is the
-// condition that ends the Job, if any.
+// condition that ends the Job, if any. At most uncountedMax of them wait to be
+// counted.
 // Source: trackJobStatusAndRemoveFinalizers, k8s.io/kubernetes
 // pkg/controller/job v1.37.2.
-func track(job *batchv1.Job, pods []*corev1.Pod, t *tally, status *batchv1.JobStatus, found *batchv1.JobCondition, now time.Time) tracking {
+func track(job *batchv1.Job, pods []*corev1.Pod, t *tally, status *batchv1.JobStatus, found *batchv1.JobCondition, uncountedMax int, now time.Time) tracking {
 	with := uidSet{}
 	for _, pod := range pods {
 		if hasFinalizer(pod) {
@@ -41,7 +37,7 @@ func track(job *batchv1.Job, pods []*corev1.Pod, t *tally, status *batchv1.JobSt
 	}
 	countUncounted(status, with)
 	c := census{job: job, tally: t, status: status, found: found}
-	full := c.take(pods)
+	full := c.take(pods, uncountedMax)
 	if isIndexed(job) {
 		setIndexes(job, t, status, c.indexes)
 	}
@@ -73,7 +69,7 @@ type census struct {
 }
 
 // take reports whether the status is full before all Pods are counted.
-func (c *census) take(pods []*corev1.Pod) (full bool) {
+func (c *census) take(pods []*corev1.Pod, uncountedMax int) (full bool) {
 	if isIndexed(c.job) {
 		pods = slices.Clone(pods)
 		slices.SortStableFunc(pods, func(a, b *corev1.Pod) int { return cmp.Compare(completionIndex(a), completionIndex(b)) })

@@ -139,9 +139,12 @@ func controllers() []controller {
 			return resourcequota.New(resourcequota.Config{View: p.view, API: p.api, Evaluators: evaluators})
 		}},
 		{"job-controller", "job", func(p parts) (engine.Reconciler, error) {
-			return job.New(job.Config{View: p.view, API: p.api, Recorder: p.recorder("job-controller"), Gates: job.Gates{
-				MutableSchedulingDirectivesForSuspendedJobs: utilfeature.DefaultFeatureGate.Enabled(features.MutableSchedulingDirectivesForSuspendedJobs),
-			}})
+			return job.New(job.Config{
+				View: p.view, API: p.api, Recorder: p.recorder("job-controller"), Limits: job.DefaultLimits(),
+				Gates: job.Gates{
+					MutableSchedulingDirectivesForSuspendedJobs: utilfeature.DefaultFeatureGate.Enabled(features.MutableSchedulingDirectivesForSuspendedJobs),
+				},
+			})
 		}},
 		{"cronjob-controller", "cronjob", func(p parts) (engine.Reconciler, error) {
 			return cronjob.New(cronjob.Config{View: p.view, API: p.api, Recorder: p.recorder("cronjob-controller")})
