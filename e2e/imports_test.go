@@ -31,7 +31,13 @@ var allowed = map[string][]string{
 	// app.Options names a clock mode of the engine.
 	"e2e/...":             {"cmd", "controllers/engine"},
 	"e2e/testcluster/...": {"cmd/kubesim/app", "controllers/engine"},
+	// Upstream's integration tests, over our server and our controllers.
+	"e2e/upstream/...": {"e2e/upstream", "cmd/kubesim/app", "controllers"},
+	"internal/...":     {},
 }
+
+// forTests may be imported by every test.
+const forTests = "internal/overlay"
 
 // TestImportsFollowTheArrows fails where a package of ours imports another
 // against the direction of the design, in its tests too.
@@ -107,12 +113,15 @@ func listPackages(t *testing.T) []listed {
 // folder is the package's path in the repository.
 func (p listed) folder() string { return strings.TrimPrefix(p.ImportPath, module) }
 
-// ours are the folders of this module that the package or its tests import.
+// ours are the folders of this module that the package or its tests import, but
+// for what is there for tests.
 func (p listed) ours() []string {
 	folders := map[string]bool{}
-	for _, imported := range slices.Concat(p.Imports, p.TestImports, p.XTestImports) {
-		if folder, ok := strings.CutPrefix(imported, module); ok && folder != p.folder() {
-			folders[folder] = true
+	for i, imports := range [][]string{p.Imports, p.TestImports, p.XTestImports} {
+		for _, imported := range imports {
+			if folder, ok := strings.CutPrefix(imported, module); ok && folder != p.folder() && (i == 0 || folder != forTests) {
+				folders[folder] = true
+			}
 		}
 	}
 	return slices.Sorted(maps.Keys(folders))

@@ -2,7 +2,6 @@ package storage
 
 import (
 	"debug/buildinfo"
-	"encoding/json"
 	"fmt"
 	"io/fs"
 	"os"
@@ -12,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/kubesim-dev/kubesim/internal/overlay"
 )
 
 // registryTests is how many tests upstream's registries have that open a store,
@@ -65,9 +66,8 @@ func TestUpstreamRegistries(t *testing.T) {
 
 // upstreamRegistries is an overlay under construction.
 type upstreamRegistries struct {
+	*overlay.Overlay
 	apiserver, kubernetes string // directories of upstream's modules
-	here, tmp             string // testdata/upstream, and where rewritten files go
-	replace               map[string]string
 	imports               *strings.Replacer
 }
 
@@ -76,10 +76,6 @@ const upstreamPath = "github.com/kubesim-dev/kubesim/storage/testdata/upstream/"
 
 func newUpstreamRegistries(t *testing.T) *upstreamRegistries {
 	t.Helper()
-	here, err := filepath.Abs("testdata/upstream")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var imports []string
 	for from, to := range map[string]string{
 		"k8s.io/apiserver/pkg/registry/generic":                         "generic",
@@ -91,22 +87,11 @@ func newUpstreamRegistries(t *testing.T) *upstreamRegistries {
 		imports = append(imports, `"`+from+`"`, `"`+upstreamPath+to+`"`)
 	}
 	return &upstreamRegistries{
-		apiserver:  moduleDir(t, "k8s.io/apiserver"),
-		kubernetes: moduleDir(t, "k8s.io/kubernetes"),
-		here:       here,
-		tmp:        t.TempDir(),
-		replace:    map[string]string{},
+		Overlay:    overlay.New(t),
+		apiserver:  overlay.ModuleDir(t, "k8s.io/apiserver"),
+		kubernetes: overlay.ModuleDir(t, "k8s.io/kubernetes"),
 		imports:    strings.NewReplacer(imports...),
 	}
-}
-
-func moduleDir(t *testing.T, module string) string {
-	t.Helper()
-	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", module).Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.TrimSpace(string(out))
 }
 
 // layOver lays upstream's packages beside testdata/upstream, with a test that
@@ -145,7 +130,7 @@ func (u *upstreamRegistries) registries(t *testing.T) []string {
 	dirs := []string{filepath.Join(u.apiserver, "pkg/registry/generic/registry")}
 	opens := regexp.MustCompile(`registrytest\.NewEtcdStorage|etcd3testing\.`)
 	err := filepath.WalkDir(filepath.Join(u.kubernetes, "pkg/registry"), func(path string, _ fs.DirEntry, err error) error {
-		if err == nil && filepath.Base(path) == "storage_test.go" && opens.Match(mustRead(t, path)) {
+		if err == nil && filepath.Base(path) == "storage_test.go" && opens.MatchString(overlay.Read(t, path)) {
 			dirs = append(dirs, filepath.Dir(path))
 		}
 		return err
@@ -164,8 +149,8 @@ func testsOf(t *testing.T, dir string) (tests []string) {
 	if filepath.Base(dir) == "registry" {
 		file = filepath.Join(dir, "store_test.go")
 	}
-	for _, m := range regexp.MustCompile(`(?m)^func (Test\w+)\(t \*testing\.T\)`).FindAllSubmatch(mustRead(t, file), -1) {
-		tests = append(tests, string(m[1]))
+	for _, m := range regexp.MustCompile(`(?m)^func (Test\w+)\(t \*testing\.T\)`).FindAllStringSubmatch(overlay.Read(t, file), -1) {
+		tests = append(tests, m[1])
 	}
 	return tests
 }
@@ -182,37 +167,27 @@ func (u *upstreamRegistries) layPackage(t *testing.T, from, to string) {
 		if test, found := strings.CutSuffix(name, "_test.go"); found {
 			name = test + "_as_ordinary_file.go"
 		}
-		u.lay(t, filepath.Join(to, name), u.imports.Replace(string(mustRead(t, file))))
+		u.lay(t, filepath.Join(to, name), u.imports.Replace(overlay.Read(t, file)))
 	}
 }
 
 // lay puts a file with this text at a path below testdata/upstream.
 func (u *upstreamRegistries) lay(t *testing.T, path, text string) {
 	t.Helper()
-	kept := filepath.Join(u.tmp, fmt.Sprintf("%d.go", len(u.replace)))
-	mustWrite(t, kept, []byte(text))
-	u.replace[filepath.Join(u.here, path)] = kept
+	u.LayText(t, filepath.Join("testdata/upstream", path), text)
 }
 
 // build compiles all of it. Upstream's tests import packages, all of modules
 // that go.sum knows, which kubesim does not: hence a go.mod of their own.
 func (u *upstreamRegistries) build(t *testing.T) (binary string) {
 	t.Helper()
-	overlay, err := json.Marshal(map[string]any{"Replace": u.replace})
-	if err != nil {
-		t.Fatal(err)
-	}
-	mustWrite(t, filepath.Join(u.tmp, "overlay.json"), overlay)
+	modules := t.TempDir()
 	for _, name := range []string{"go.mod", "go.sum"} {
-		mustWrite(t, filepath.Join(u.tmp, name), mustRead(t, filepath.Join("..", name)))
+		if err := os.WriteFile(filepath.Join(modules, name), []byte(overlay.Read(t, filepath.Join("..", name))), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
-	binary = filepath.Join(u.tmp, "registries.test")
-	out, err := exec.Command("go", "test", "-c", "-vet=off", "-mod=mod", "-modfile", filepath.Join(u.tmp, "go.mod"),
-		"-overlay", filepath.Join(u.tmp, "overlay.json"), "-o", binary, "./testdata/upstream").CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return binary
+	return u.Build(t, "./testdata/upstream", "-mod=mod", "-modfile", filepath.Join(modules, "go.mod"))
 }
 
 // runShards runs the packages' tests and returns what each process printed.
@@ -250,20 +225,4 @@ func judge(t *testing.T, output string) (passed int) {
 		t.Log(output)
 	}
 	return passed
-}
-
-func mustRead(t *testing.T, path string) []byte {
-	t.Helper()
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
-}
-
-func mustWrite(t *testing.T, path string, data []byte) {
-	t.Helper()
-	if err := os.WriteFile(path, data, 0o600); err != nil {
-		t.Fatal(err)
-	}
 }

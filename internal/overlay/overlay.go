@@ -1,0 +1,125 @@
+// Package overlay lets tests compile files of upstream's together with ours.
+//
+// The files come out of the module cache and lie in this repository for the
+// compiler only (go test -overlay): nothing of upstream's is ever written here.
+package overlay
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// ModuleDir returns where a module that go.mod requires is in the module cache.
+func ModuleDir(t *testing.T, module string) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", module).Output()
+	if err != nil {
+		t.Fatalf("go list -m %s: %v", module, err)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// Read returns the text of a file.
+func Read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// Sources returns the Go files of a folder, those of its tests or the others.
+func Sources(t *testing.T, dir string, tests bool) []string {
+	t.Helper()
+	all, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, file := range all {
+		if strings.HasSuffix(file, "_test.go") == tests {
+			out = append(out, file)
+		}
+	}
+	if len(out) == 0 {
+		t.Fatalf("%s has no such Go files", dir)
+	}
+	return out
+}
+
+// Overlay is what the compiler is to see. The paths at which files are laid, and
+// the sources if they are not absolute, begin at the folder of the test.
+type Overlay struct {
+	work    string
+	replace map[string]string
+}
+
+// New returns an Overlay that lays nothing yet.
+func New(t *testing.T) *Overlay { return &Overlay{work: t.TempDir(), replace: map[string]string{}} }
+
+// Lay lets the compiler find the file source at path.
+func (o *Overlay) Lay(t *testing.T, path, source string) {
+	t.Helper()
+	o.replace[absolute(t, path)] = absolute(t, source)
+}
+
+// LayText lets the compiler find text at path.
+func (o *Overlay) LayText(t *testing.T, path, text string) {
+	t.Helper()
+	source := filepath.Join(o.work, fmt.Sprintf("%d.go", len(o.replace)))
+	if err := os.WriteFile(source, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o.Lay(t, path, source)
+}
+
+func absolute(t *testing.T, path string) string {
+	t.Helper()
+	path, err := filepath.Abs(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// Build compiles the tests of a package and returns the binary. The package's
+// folder need not be there but for the compiler. Flags are further ones of go
+// test.
+func (o *Overlay) Build(t *testing.T, pkg string, flags ...string) (binary string) {
+	t.Helper()
+	text, err := json.Marshal(map[string]any{"Replace": o.replace})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, binary := filepath.Join(o.work, "overlay.json"), filepath.Join(o.work, "overlaid.test")
+	if err := os.WriteFile(list, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// Not `go test`, which wants to run in the package's folder.
+	args := append([]string{"test", "-c", "-vet=off", "-overlay", list, "-o", binary}, flags...)
+	out, err := exec.CommandContext(t.Context(), "go", append(args, pkg)...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("go test -c %s: %v\n%s", pkg, err, out)
+	}
+	return binary
+}
+
+// Run runs a binary that Build returned and returns what it printed; the test
+// fails if it does.
+func Run(t *testing.T, binary string, args ...string) (output string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), binary, append([]string{"-test.v"}, args...)...)
+	// Upstream reads a schedule without a time zone in that of the machine.
+	cmd.Env = append(os.Environ(), "TZ=UTC")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return string(out)
+}
