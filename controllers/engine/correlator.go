@@ -1,16 +1,20 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/fxamacker/cbor/v2"
+	"github.com/google/btree"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/lru"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
 )
 
 // Bounds of what is written about one object. Source: defaultAggregateMaxEvents
@@ -23,11 +27,15 @@ const (
 	spamQPS       = float32(1. / 300)
 )
 
-// correlationsMax is how many objects' Events are remembered; the one that was
-// quiet for longest is forgotten first.
+// correlationsMax is how many objects' Events are remembered, seenMax how many
+// different ones of each; what was quiet for longest is forgotten first. An object
+// that is gone is forgotten at once, as its UID does not come back.
 //
 // Deviation: upstream remembers 4096 keys of each kind for each source.
-const correlationsMax = 1 << 15
+const (
+	correlationsMax = 1 << 15
+	seenMax         = 256
+)
 
 // correlator decides which Events are written: equal ones are counted up, more
 // than alikeMax alike in alikeInterval are combined, and of more than spamBurst about
@@ -36,21 +44,30 @@ const correlationsMax = 1 << 15
 // and without the choice that a map's order makes there of which of ten
 // messages is forgotten. A Reconciler without steps, for its notes' sake.
 type correlator struct {
-	engine *Engine
-	// objects holds *correlation by Key.
-	objects *lru.Cache
+	engine  *Engine
+	objects map[Key]*correlation
+	// byUID has the keys of objects by what their Events are about, quiet has
+	// objects with the one that was quiet for longest first.
+	byUID map[types.UID][]Key
+	quiet *btree.BTreeG[*correlation]
+	// order counts the Events.
+	order int64
 }
 
 var _ Rememberer = (*correlator)(nil)
 
-// correlation is what is remembered about one source's Events for one object.
+// correlation is what is remembered about one source's Events for one object. Its
+// note does not have seen, each of which has a note of its own: an Event changes one.
 type correlation struct {
-	_ struct{} `cbor:",toarray"`
-	// Spam is by type of Event, Alike by what makes Events alike, Seen by what
+	_   struct{} `cbor:",toarray"`
+	key Key
+	// Order is that of the last Event, among all.
+	Order int64
+	// Spam is by type of Event, Alike by what makes Events alike, seen by what
 	// makes them equal.
 	Spam  map[string]*bucket
 	Alike map[string]*alike
-	Seen  map[string]*seen
+	seen  map[string]*seen
 }
 
 // bucket is a token bucket.
@@ -73,85 +90,173 @@ type seen struct {
 	Count                 int32
 	First                 int64 // Unix ns
 	Name, ResourceVersion string
+	// Order is that of the Event, among all.
+	Order int64
 }
 
 func newCorrelator(e *Engine) *correlator {
-	c := &correlator{engine: e}
-	c.objects = lru.NewWithEvictionFunc(correlationsMax, func(key lru.Key, _ any) { e.Touch(key.(Key)) })
-	return c
+	return &correlator{
+		engine: e, objects: map[Key]*correlation{}, byUID: map[types.UID][]Key{},
+		quiet: btree.NewG(btreeDegree, func(a, b *correlation) bool {
+			return cmp.Or(cmp.Compare(a.Order, b.Order), a.key.compare(b.key)) < 0
+		}),
+	}
 }
 
 // Name implements Reconciler.
 func (c *correlator) Name() string { return "events" }
 
 // Keys implements Reconciler: nothing is ever due.
-func (c *correlator) Keys(Commit) []Key { return nil }
+func (c *correlator) Keys(commit Commit) []Key {
+	if commit.Type == watch.Deleted {
+		for _, key := range slices.Clone(c.byUID[commit.Object.GetUID()]) {
+			c.forget(c.objects[key])
+		}
+	}
+	return nil
+}
 
 // Reconcile implements Reconciler.
 func (c *correlator) Reconcile(context.Context, Key, time.Time) (Wake, error) { return Wake{}, nil }
 
 // Remember implements Rememberer.
 func (c *correlator) Remember(key Key) []byte {
-	v, ok := c.objects.Get(key)
+	key, _, equal, ofSeen := splitKey(key)
+	o, ok := c.objects[key]
 	if !ok {
 		return nil
 	}
-	data, err := cbor.Marshal(v)
+	var note any = o
+	if ofSeen {
+		if note, ok = o.seen[equal]; !ok {
+			return nil
+		}
+	}
+	data, err := cbor.Marshal(note)
 	if err != nil {
-		panic(fmt.Sprintf("engine: %T: %v", v, err)) // plain data
+		panic(fmt.Sprintf("engine: %T: %v", note, err)) // plain data
 	}
 	return data
 }
 
 // Recall implements Rememberer.
 func (c *correlator) Recall(_ context.Context, key Key, note []byte, _ time.Time) error {
-	o := &correlation{}
-	if err := cbor.Unmarshal(note, o); err != nil {
-		return err
+	key, _, equal, ofSeen := splitKey(key)
+	o := c.of(key)
+	if ofSeen {
+		s := &seen{}
+		o.seen[equal] = s
+		return cbor.Unmarshal(note, s)
 	}
-	c.objects.Add(key, o)
-	return nil
+	c.quiet.Delete(o)
+	err := cbor.Unmarshal(note, o)
+	c.quiet.ReplaceOrInsert(o)
+	c.order = max(c.order, o.Order)
+	return err
 }
 
 // join makes one key of several texts.
 func join(parts ...string) string { return strings.Join(parts, "\x00") }
 
-func (c *correlator) of(event *corev1.Event) *correlation {
+// keyOf names what is remembered about the Events of event's source and object.
+func (c *correlator) keyOf(event *corev1.Event) Key {
 	o := &event.InvolvedObject
-	key := Key{
+	return Key{
 		Controller: c.Name(), Namespace: o.Namespace,
-		Name: join(event.Source.Component, event.Source.Host, o.Kind, o.Name, string(o.UID), o.APIVersion),
+		Name: join(string(o.UID), event.Source.Component, event.Source.Host, o.Kind, o.Name, o.APIVersion),
 	}
-	c.engine.Touch(key)
-	if v, ok := c.objects.Get(key); ok {
-		return v.(*correlation)
+}
+
+// seenKey names the note of one seen of the object with that key.
+func seenKey(key Key, equal string) Key {
+	key.Name = join(key.Name, equal)
+	return key
+}
+
+// splitKey undoes keyOf and seenKey.
+func splitKey(key Key) (object Key, uid types.UID, equal string, ofSeen bool) {
+	parts := strings.SplitN(key.Name, "\x00", 7)
+	if len(parts) == 7 {
+		ofSeen, equal = true, parts[6]
+		key.Name = key.Name[:len(key.Name)-len(equal)-1]
 	}
-	v := &correlation{Spam: map[string]*bucket{}, Alike: map[string]*alike{}, Seen: map[string]*seen{}}
-	c.objects.Add(key, v)
-	return v
+	return key, types.UID(parts[0]), equal, ofSeen
+}
+
+// of returns what is remembered under key.
+func (c *correlator) of(key Key) *correlation {
+	if o, ok := c.objects[key]; ok {
+		return o
+	}
+	for len(c.objects) >= correlationsMax {
+		o, _ := c.quiet.Min()
+		c.forget(o)
+	}
+	o := &correlation{key: key, Spam: map[string]*bucket{}, Alike: map[string]*alike{}, seen: map[string]*seen{}}
+	_, uid, _, _ := splitKey(key)
+	c.objects[key] = o
+	c.quiet.ReplaceOrInsert(o)
+	c.byUID[uid] = append(c.byUID[uid], key)
+	return o
+}
+
+// forget gives up what is remembered about an object.
+func (c *correlator) forget(o *correlation) {
+	c.quiet.Delete(o)
+	delete(c.objects, o.key)
+	_, uid, _, _ := splitKey(o.key)
+	c.byUID[uid] = slices.DeleteFunc(c.byUID[uid], func(key Key) bool { return key == o.key })
+	if len(c.byUID[uid]) == 0 {
+		delete(c.byUID, uid)
+	}
+	c.engine.Touch(o.key)
+	for _, equal := range slices.Sorted(maps.Keys(o.seen)) {
+		c.engine.Touch(seenKey(o.key, equal))
+	}
+}
+
+// note returns what is remembered about the object of an Event that comes now.
+func (c *correlator) note(event *corev1.Event) *correlation {
+	o := c.of(c.keyOf(event))
+	c.quiet.Delete(o)
+	c.order++
+	o.Order = c.order
+	c.quiet.ReplaceOrInsert(o)
+	c.engine.Touch(o.key)
+	return o
 }
 
 // correlate returns the Event to write: with a count above 1 the newer state of
 // one that was written, false for none.
 func (c *correlator) correlate(event *corev1.Event, now time.Time) (*corev1.Event, bool) {
-	o := c.of(event)
-	event, key := o.combine(event, now)
-	s, ok := o.Seen[key]
+	o := c.note(event)
+	event, equal := o.combine(event, now)
+	s, ok := o.seen[equal]
 	if ok {
 		event.Name, event.ResourceVersion = s.Name, s.ResourceVersion
 		event.FirstTimestamp = metav1.NewTime(time.Unix(0, s.First).UTC())
 		event.Count = s.Count + 1
 	}
-	o.saw(key, event)
+	c.saw(o, equal, event)
 	return event, o.accept(event.Type, now)
 }
 
 // stored takes over what the API made of an Event.
-func (c *correlator) stored(event *corev1.Event) { c.of(event).saw(equalKey(event), event) }
+func (c *correlator) stored(event *corev1.Event) { c.saw(c.of(c.keyOf(event)), equalKey(event), event) }
 
-func (o *correlation) saw(key string, event *corev1.Event) {
-	o.Seen[key] = &seen{
+// saw remembers the newest state of an Event, and at most seenMax of o's.
+func (c *correlator) saw(o *correlation, equal string, event *corev1.Event) {
+	o.seen[equal] = &seen{
 		Count: event.Count, First: event.FirstTimestamp.UnixNano(), Name: event.Name, ResourceVersion: event.ResourceVersion,
+		Order: o.Order,
+	}
+	c.engine.Touch(seenKey(o.key, equal))
+	if len(o.seen) > seenMax {
+		oldest := slices.MinFunc(slices.Collect(maps.Keys(o.seen)), func(a, b string) int {
+			return cmp.Or(cmp.Compare(o.seen[a].Order, o.seen[b].Order), cmp.Compare(a, b))
+		})
+		delete(o.seen, oldest)
+		c.engine.Touch(seenKey(o.key, oldest))
 	}
 }
 

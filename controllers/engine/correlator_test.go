@@ -1,13 +1,17 @@
 package engine
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/record"
 	clocktesting "k8s.io/utils/clock/testing"
 	"pgregory.net/rapid"
@@ -51,24 +55,27 @@ func TestCorrelatorIsUpstreams(t *testing.T) {
 				ours.stored(got)
 			}
 			if rapid.IntRange(0, 9).Draw(rt, "restart") == 0 {
-				ours = restarted(rt, e)
+				restart(rt, e)
+				ours = e.correlator
 			}
 		}
 	})
 }
 
-// restarted returns a correlator that has been told what that of e remembers.
-func restarted(rt *rapid.T, e *Engine) *correlator {
+// restart gives e a correlator that has been told what its own remembers.
+func restart(t interface {
+	Context() context.Context
+	Fatal(...any)
+}, e *Engine) {
 	old := e.correlator
 	e.correlator = newCorrelator(e)
-	for _, key := range e.memories.touched {
+	for _, key := range slices.Clone(e.memories.touched) {
 		if note := old.Remember(key); note != nil {
-			if err := e.correlator.Recall(rt.Context(), key, note, noon()); err != nil {
-				rt.Fatal(err)
+			if err := e.correlator.Recall(t.Context(), key, note, noon()); err != nil {
+				t.Fatal(err)
 			}
 		}
 	}
-	return e.correlator
 }
 
 func anyEvent(rt *rapid.T, i int, message string, now time.Time) *corev1.Event {
@@ -81,5 +88,63 @@ func anyEvent(rt *rapid.T, i int, message string, now time.Time) *corev1.Event {
 		Reason:         rapid.SampledFrom([]string{"Started", "BackOff"}).Draw(rt, "reason"),
 		Message:        message, Count: 1,
 		FirstTimestamp: metav1.NewTime(now), LastTimestamp: metav1.NewTime(now),
+	}
+}
+
+// TestCorrelatorForgets: what is gone, what was quiet for longest, and of one object
+// the Events that were; a restart does not change which.
+func TestCorrelatorForgets(t *testing.T) {
+	e, err := New(Config{Mode: Manual, Speed: 1, Start: noon()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := noon()
+	again := func(object, message string) int32 {
+		now = now.Add(time.Hour) // neither alike nor spam
+		event, _ := e.correlator.correlate(&corev1.Event{
+			InvolvedObject: corev1.ObjectReference{Name: object, UID: types.UID(object)},
+			Type:           corev1.EventTypeNormal, Message: message, Count: 1,
+		}, now)
+		return event.Count
+	}
+	again("gone", "a")
+	again("stays", "a")
+	e.correlator.Keys(Commit{Type: watch.Deleted, Object: &corev1.Pod{ObjectMeta: metav1.ObjectMeta{UID: "gone"}}})
+	restart(t, e)
+	if got := again("gone", "a"); got != 1 {
+		t.Errorf("the Event of an object that was deleted counts %d, want 1", got)
+	}
+	if got := again("stays", "a"); got != 2 {
+		t.Errorf("the Event of an object that stays counts %d, want 2", got)
+	}
+	for i := range seenMax - 1 {
+		again("stays", fmt.Sprint(i))
+	}
+	restart(t, e)
+	if got := again("stays", "a"); got != 3 {
+		t.Errorf("with %d others since, an Event counts %d, want 3", seenMax-1, got)
+	}
+	if got := again("stays", "0"); got != 2 {
+		t.Errorf("the oldest of %d Events counts %d, want 2", seenMax, got)
+	}
+	for i := range seenMax {
+		again("stays", fmt.Sprint("more ", i))
+	}
+	if got := again("stays", "a"); got != 1 {
+		t.Errorf("with %d others since, an Event counts %d, want 1", seenMax, got)
+	}
+	for i := range correlationsMax - 1 {
+		again(fmt.Sprint("other ", i), "a")
+	}
+	restart(t, e)
+	if got := again("stays", "a"); got != 2 {
+		t.Errorf("with %d other objects since, an Event counts %d, want 2", correlationsMax-1, got)
+	}
+	if got := again("other 0", "a"); got != 2 {
+		t.Errorf("the object that was quiet for longest, of %d, counts %d, want 2", correlationsMax, got)
+	}
+	again("new", "a")
+	if got := again("other 1", "a"); got != 1 {
+		t.Errorf("with %d other objects since, an Event counts %d, want 1", correlationsMax, got)
 	}
 }

@@ -26,7 +26,9 @@ func (e *Engine) Deliver(c Commit) {
 		now, actor, idle = e.now, e.actor, e.idle
 	}
 	e.inbox = append(e.inbox, arrival{Commit: c, at: now, actor: actor, idle: idle})
-	e.cond.Broadcast()
+	if !e.running { // else it looks by itself, and nobody waits for more to do
+		e.cond.Broadcast()
+	}
 }
 
 // Poke makes key due now, as a commit that touches it would. It is for a
