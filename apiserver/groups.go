@@ -52,6 +52,7 @@ import (
 	schedulingrest "k8s.io/kubernetes/pkg/registry/scheduling/rest"
 	"k8s.io/kubernetes/pkg/serviceaccount"
 
+	"github.com/kubesim-dev/kubesim/apiserver/apis/sim/v1alpha1"
 	"github.com/kubesim-dev/kubesim/apiserver/registry"
 )
 
@@ -98,8 +99,9 @@ func (g *groups) build() ([]genericapiserver.APIGroupInfo, error) {
 		discoveryv1.SchemeGroupVersion, coordinationv1.SchemeGroupVersion, schedulingv1.SchemeGroupVersion,
 		policyv1.SchemeGroupVersion, rbacv1.SchemeGroupVersion,
 		authenticationv1.SchemeGroupVersion, authorizationv1.SchemeGroupVersion,
+		v1alpha1.GroupVersion(),
 	)
-	infos := make([]genericapiserver.APIGroupInfo, 0, 10)
+	infos := make([]genericapiserver.APIGroupInfo, 0, 11)
 	core, err := g.core()
 	if err != nil {
 		return nil, err
@@ -115,6 +117,7 @@ func (g *groups) build() ([]genericapiserver.APIGroupInfo, error) {
 		policyrest.RESTStorageProvider{},
 		rbacrest.RESTStorageProvider{Authorizer: g.authorizer},
 		schedulingrest.RESTStorageProvider{},
+		simProvider{},
 	} {
 		info, err := p.NewRESTStorage(served, g.options)
 		if err != nil {

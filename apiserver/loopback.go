@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"sync"
 
+	"k8s.io/apimachinery/pkg/runtime"
 	restclient "k8s.io/client-go/rest"
 )
 
@@ -21,7 +22,7 @@ func (l *loopback) config(token string) *restclient.Config {
 	return &restclient.Config{
 		Host:          "https://kubesim.loopback",
 		BearerToken:   token,
-		ContentConfig: restclient.ContentConfig{ContentType: storedMediaType, AcceptContentTypes: storedMediaType},
+		ContentConfig: restclient.ContentConfig{ContentType: runtime.ContentTypeProtobuf, AcceptContentTypes: runtime.ContentTypeProtobuf},
 		Transport:     l,
 		QPS:           -1,
 	}

@@ -22,10 +22,19 @@ import (
 	_ "k8s.io/kubernetes/pkg/apis/policy/install"
 	_ "k8s.io/kubernetes/pkg/apis/rbac/install"
 	_ "k8s.io/kubernetes/pkg/apis/scheduling/install"
+
+	_ "github.com/kubesim-dev/kubesim/apiserver/apis/sim/install"
+	"github.com/kubesim-dev/kubesim/apiserver/apis/sim/v1alpha1"
 )
 
-// storedMediaType is how objects lie in the store, as in a real cluster's etcd.
-const storedMediaType = "application/vnd.kubernetes.protobuf"
+// storedMediaType is how objects lie in the store, as in a real cluster's etcd:
+// in JSON where the group has no protobuf, as custom resources.
+func storedMediaType(group string) string {
+	if group == v1alpha1.GroupName {
+		return runtime.ContentTypeJSON
+	}
+	return runtime.ContentTypeProtobuf
+}
 
 // storageVersion returns the version in which a group's objects are stored:
 // the preferred one of those that are served.
@@ -54,7 +63,7 @@ func storageCodec(group string) (runtime.Codec, error) {
 		return nil, err
 	}
 	codec, _, err := serverstorage.NewStorageCodec(serverstorage.StorageCodecConfig{
-		StorageMediaType:  storedMediaType,
+		StorageMediaType:  storedMediaType(group),
 		StorageSerializer: legacyscheme.Codecs,
 		StorageVersion:    stored,
 		MemoryVersion:     schema.GroupVersion{Group: stored.Group, Version: runtime.APIVersionInternal},

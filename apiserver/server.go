@@ -26,7 +26,6 @@ import (
 	openapicommon "k8s.io/kube-openapi/pkg/common"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
 	"k8s.io/kubernetes/pkg/capabilities"
-	generatedopenapi "k8s.io/kubernetes/pkg/generated/openapi"
 
 	"github.com/kubesim-dev/kubesim/apiserver/registry"
 )
@@ -121,9 +120,9 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 // generic server.
 func configureServing(ctx context.Context, c *genericapiserver.Config, gate Gate, own map[string]http.Handler) {
 	namer := openapinamer.NewDefinitionNamer(legacyscheme.Scheme)
-	c.OpenAPIConfig = genericapiserver.DefaultOpenAPIConfig(generatedopenapi.GetOpenAPIDefinitions, namer)
+	c.OpenAPIConfig = genericapiserver.DefaultOpenAPIConfig(openAPIDefinitions, namer)
 	c.OpenAPIConfig.Info.Title = "Kubernetes"
-	c.OpenAPIV3Config = genericapiserver.DefaultOpenAPIV3Config(generatedopenapi.GetOpenAPIDefinitions, namer)
+	c.OpenAPIV3Config = genericapiserver.DefaultOpenAPIV3Config(openAPIDefinitions, namer)
 	c.OpenAPIV3Config.Info.Title = "Kubernetes"
 	c.EnableProfiling = false
 	// A simulator's clients are tests: no request is turned away for being one

@@ -19,14 +19,16 @@ const module = "github.com/kubesim-dev/kubesim/"
 // A key ending in /... holds for everything below it; the longest key decides.
 // It is the table of arrows of README.md, Architecture.
 var allowed = map[string][]string{
-	"storage/...":            {"storage"},
-	"apiserver/...":          {"apiserver"},
+	"storage/...":   {"storage"},
+	"apiserver/...": {"apiserver"},
+	// Types of API objects, as k8s.io/api has them: everybody may read and write those.
+	"apiserver/apis/...":     {"apiserver/apis"},
 	"controllers/engine/...": {},
 	// A controller is alone with the engine: two meet in API objects only.
 	"controllers/...": {"controllers/engine"},
 	// The tests in the folder itself tell stories of several controllers.
 	"controllers":     {"controllers"},
-	"kubelet-sim/...": {"kubelet-sim", "controllers/engine"},
+	"kubelet-sim/...": {"kubelet-sim", "controllers/engine", "apiserver/apis"},
 	"cmd/...":         {"cmd", "apiserver", "controllers", "kubelet-sim", "storage"},
 	// app.Options names a clock mode of the engine.
 	"e2e/...":             {"cmd", "controllers/engine"},
@@ -73,6 +75,9 @@ func TestImportRules(t *testing.T) {
 		"the engine is alone":                            {"controllers/engine", "apiserver", false},
 		"the kubelet may import its parts":               {"kubelet-sim/lifecycle", "kubelet-sim/program/vfs", true},
 		"the kubelet may not import a controller":        {"kubelet-sim/lifecycle", "controllers/job", false},
+		"the kubelet may import types of API objects":    {"kubelet-sim/script", "apiserver/apis/sim/v1alpha1", true},
+		"the kubelet may not import the API server":      {"kubelet-sim/script", "apiserver", false},
+		"types of API objects are alone":                 {"apiserver/apis/sim/v1alpha1", "apiserver", false},
 		"cmd joins all":                                  {"cmd/kubesim/app", "kubelet-sim/node", true},
 		"an unknown folder has no rights":                {"util", "storage", false},
 	} {
