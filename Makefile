@@ -49,6 +49,10 @@ run: bin/kubesim ## Start a cluster; ARGS='--clock auto --seed 7' passes flags; 
 test: bin/kubectl bin/etcd ## Everything that must hold: units, storage suites, e2e scripts; RACE=1 finds races, TESTFLAGS=-short is quick
 	$(GO) test -vet=off -timeout 30m $(race) $(TESTFLAGS) ./...
 
+.PHONY: upstream
+upstream: ## Only what is upstream's own: unit tables, registry and integration tests, and random workloads under its controllers; minutes
+	$(GO) test -vet=off -v -timeout 30m -run Upstream $(TESTFLAGS) ./controllers/... ./storage ./e2e/...
+
 .PHONY: torture
 torture: bin/kubectl ## Kill a durable server 200 times while clients write: KILLS=n, SEED=n to replay; minutes
 	$(GO) test -vet=off -v -timeout 2h $(race) -run '^TestKilledServersKeepTheirPromises$$' ./e2e -torture.kills=$(or $(KILLS),200) -torture.seed=$(or $(SEED),1)

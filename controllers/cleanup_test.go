@@ -50,7 +50,9 @@ func fullWorld(t *testing.T, mode engine.Mode, script func(*corev1.Pod, int) end
 			}})),
 			must[*serviceaccount.Reconciler](t)(serviceaccount.New(serviceaccount.Config{View: v, API: f})),
 			must[*rootcacertpublisher.Reconciler](t)(rootcacertpublisher.New(rootcacertpublisher.Config{View: v, API: f, RootCA: []byte("CA")})),
-			must[*podgc.Reconciler](t)(podgc.New(podgc.Config{View: v, API: f, TerminatedPodThreshold: 3})),
+			must[*podgc.Reconciler](t)(podgc.New(podgc.Config{
+				View: v, API: f, TerminatedPodThreshold: 3, Period: podgc.PeriodDefault, Quarantine: podgc.QuarantineDefault,
+			})),
 			must[*scheduler.Reconciler](t)(scheduler.New(scheduler.Config{View: v, API: f, Recorder: recorder(e, f, "default-scheduler"), Random: e.Random()})),
 			newKubelet(e, f, script),
 		}

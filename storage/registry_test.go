@@ -4,7 +4,6 @@ import (
 	"debug/buildinfo"
 	"fmt"
 	"io/fs"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -45,7 +44,7 @@ func TestUpstreamRegistries(t *testing.T) {
 	}
 	u := newUpstreamRegistries(t)
 	packages := u.layOver(t)
-	binary := u.build(t)
+	binary := u.Build(t, "./testdata/upstream")
 	info, err := buildinfo.ReadFile(binary)
 	if err != nil {
 		t.Fatal(err)
@@ -175,19 +174,6 @@ func (u *upstreamRegistries) layPackage(t *testing.T, from, to string) {
 func (u *upstreamRegistries) lay(t *testing.T, path, text string) {
 	t.Helper()
 	u.LayText(t, filepath.Join("testdata/upstream", path), text)
-}
-
-// build compiles all of it. Upstream's tests import packages, all of modules
-// that go.sum knows, which kubesim does not: hence a go.mod of their own.
-func (u *upstreamRegistries) build(t *testing.T) (binary string) {
-	t.Helper()
-	modules := t.TempDir()
-	for _, name := range []string{"go.mod", "go.sum"} {
-		if err := os.WriteFile(filepath.Join(modules, name), []byte(overlay.Read(t, filepath.Join("..", name))), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return u.Build(t, "./testdata/upstream", "-mod=mod", "-modfile", filepath.Join(modules, "go.mod"))
 }
 
 // runShards runs the packages' tests and returns what each process printed.

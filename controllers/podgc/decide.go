@@ -32,7 +32,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 		p = r.node(name, now)
 	} else if name, ok := strings.CutPrefix(key.Name, podPrefix); ok {
 		if pod, ok := engine.Get[*corev1.Pod](r.view, engine.Pods, key.Namespace, name); ok {
-			p = decideUnscheduled(pod, now)
+			p = decideUnscheduled(pod, r.period, now)
 		}
 	} else {
 		p, kind = r.terminatedPods(now), engine.Chore
@@ -56,20 +56,20 @@ func (r *Reconciler) node(name string, now time.Time) plan {
 			pods = append(pods, pod)
 		}
 	}
-	p := decideNode(node, pods, since, now)
+	p := decideNode(node, pods, since.Add(r.quarantine), now)
 	if len(p.Delete) > 0 || len(pods) == 0 {
 		delete(r.missing, name)
 	}
 	return p
 }
 
-// decideNode returns what to do about the Pods of a Node, which is nil if it
-// has been missing since an instant. A Node that comes back within the
-// quarantine keeps its Pods.
-func decideNode(node *corev1.Node, pods []*corev1.Pod, since, now time.Time) plan {
+// decideNode returns what to do about the Pods of a Node, which is nil if it is
+// missing and in quarantine until an instant. A Node that comes back by then
+// keeps its Pods.
+func decideNode(node *corev1.Node, pods []*corev1.Pod, until, now time.Time) plan {
 	if node == nil {
-		if at := since.Add(quarantine); len(pods) > 0 && now.Before(at) {
-			return plan{WakeAt: at}
+		if len(pods) > 0 && now.Before(until) {
+			return plan{WakeAt: until}
 		}
 		return plan{Delete: pods, Orphaned: len(pods) > 0}
 	}
@@ -91,7 +91,7 @@ func outOfService(node *corev1.Node) bool {
 
 // decideUnscheduled returns what to do about a Pod that is being deleted
 // without having had a Node, and so a kubelet to end it.
-func decideUnscheduled(pod *corev1.Pod, now time.Time) plan {
+func decideUnscheduled(pod *corev1.Pod, period time.Duration, now time.Time) plan {
 	if pod.DeletionTimestamp == nil || pod.Spec.NodeName != "" {
 		return plan{}
 	}
@@ -112,7 +112,7 @@ func (r *Reconciler) terminatedPods(now time.Time) plan {
 		return plan{}
 	}
 	if r.sweep.IsZero() {
-		r.sweep = now.Add(period)
+		r.sweep = now.Add(r.period)
 	}
 	if now.Before(r.sweep) {
 		return plan{WakeAt: r.sweep}

@@ -56,7 +56,7 @@ func TestDecideNode(t *testing.T) {
 		"a Node that is ready is not out of service":          {node(corev1.ConditionTrue, corev1.TaintNodeOutOfService), time.Time{}, plan{}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, decideNode(tc.node, pods, tc.since, noon())); diff != "" {
+			if diff := cmp.Diff(tc.want, decideNode(tc.node, pods, tc.since.Add(QuarantineDefault), noon())); diff != "" {
 				t.Errorf("plan (-want +got):\n%s", diff)
 			}
 		})
@@ -72,11 +72,11 @@ func TestDecideUnscheduled(t *testing.T) {
 	}{
 		"a Pod that stays":                          {pod("a"), noon(), plan{}},
 		"a Pod with a Node has a kubelet":           {pod("a", deleted(0), on("n")), noon(), plan{}},
-		"one without is left to others for a while": {gone, noon(), plan{WakeAt: noon().Add(period)}},
-		"and then deleted":                          {gone, noon().Add(period), plan{Delete: []*corev1.Pod{gone}}},
+		"one without is left to others for a while": {gone, noon(), plan{WakeAt: noon().Add(PeriodDefault)}},
+		"and then deleted":                          {gone, noon().Add(PeriodDefault), plan{Delete: []*corev1.Pod{gone}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, decideUnscheduled(tc.pod, tc.now)); diff != "" {
+			if diff := cmp.Diff(tc.want, decideUnscheduled(tc.pod, PeriodDefault, tc.now)); diff != "" {
 				t.Errorf("plan (-want +got):\n%s", diff)
 			}
 		})

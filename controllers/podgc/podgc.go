@@ -37,11 +37,12 @@ const Name = "podgc"
 // pkg/controller/podgc/config/v1alpha1 v1.37.2.
 const TerminatedPodThresholdDefault = 12500
 
-// The waits, in virtual time. Source: gcCheckPeriod and quarantineTime,
-// k8s.io/kubernetes pkg/controller/podgc v1.37.2.
+// PeriodDefault and QuarantineDefault are upstream's waits. Unit: virtual time.
+// Source: gcCheckPeriod and quarantineTime, k8s.io/kubernetes
+// pkg/controller/podgc v1.37.2.
 const (
-	period     = 20 * time.Second
-	quarantine = 40 * time.Second
+	PeriodDefault     = 20 * time.Second
+	QuarantineDefault = 40 * time.Second
 )
 
 // Config is what a Reconciler needs.
@@ -53,6 +54,10 @@ type Config struct {
 	API engine.API
 	// TerminatedPodThreshold is how many finished Pods are kept; 0 keeps all.
 	TerminatedPodThreshold int
+	// Period is how long a sweep waits for the next, and a Pod without a Node for
+	// whoever usually deletes it; Quarantine is how long a Node may be missing.
+	// Unit: virtual time.
+	Period, Quarantine time.Duration
 }
 
 func (c *Config) validate() error {
@@ -66,16 +71,20 @@ func (c *Config) validate() error {
 	if c.TerminatedPodThreshold < 0 {
 		errs = append(errs, fmt.Errorf("podgc: Config.TerminatedPodThreshold is %d: want 0 or more", c.TerminatedPodThreshold))
 	}
+	if c.Period <= 0 || c.Quarantine <= 0 {
+		errs = append(errs, errors.New("podgc: Config.Period and Config.Quarantine must be positive: pass PeriodDefault and QuarantineDefault"))
+	}
 	return errors.Join(errs...)
 }
 
 // Reconciler reconciles Pods ("pods/<name>"), Nodes ("nodes/<name>") and the
 // number of finished Pods ("terminated").
 type Reconciler struct {
-	view      *engine.View
-	api       engine.API
-	who       engine.Identity
-	threshold int
+	view               *engine.View
+	api                engine.API
+	who                engine.Identity
+	threshold          int
+	period, quarantine time.Duration
 	// terminated counts the finished Pods; sweep is when the next sweep may be.
 	terminated int
 	sweep      time.Time
@@ -93,7 +102,7 @@ func New(cfg Config) (*Reconciler, error) {
 	cfg.View.Track(engine.Pods)
 	cfg.View.Track(engine.Nodes)
 	return &Reconciler{
-		view: cfg.View, api: cfg.API, threshold: cfg.TerminatedPodThreshold,
+		view: cfg.View, api: cfg.API, threshold: cfg.TerminatedPodThreshold, period: cfg.Period, quarantine: cfg.Quarantine,
 		who:     engine.ControllerIdentity("pod-garbage-collector"),
 		missing: map[string]time.Time{},
 	}, nil

@@ -89,9 +89,8 @@ func absolute(t *testing.T, path string) string {
 }
 
 // Build compiles the tests of a package and returns the binary. The package's
-// folder need not be there but for the compiler. Flags are further ones of go
-// test.
-func (o *Overlay) Build(t *testing.T, pkg string, flags ...string) (binary string) {
+// folder need not be there but for the compiler.
+func (o *Overlay) Build(t *testing.T, pkg string) (binary string) {
 	t.Helper()
 	text, err := json.Marshal(map[string]any{"Replace": o.replace})
 	if err != nil {
@@ -102,12 +101,29 @@ func (o *Overlay) Build(t *testing.T, pkg string, flags ...string) (binary strin
 		t.Fatal(err)
 	}
 	// Not `go test`, which wants to run in the package's folder.
-	args := append([]string{"test", "-c", "-vet=off", "-overlay", list, "-o", binary}, flags...)
-	out, err := exec.CommandContext(t.Context(), "go", append(args, pkg)...).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), "go", "test", "-c", "-vet=off", "-mod=mod", "-modfile", o.modfile(t),
+		"-overlay", list, "-o", binary, pkg).CombinedOutput()
 	if err != nil {
 		t.Fatalf("go test -c %s: %v\n%s", pkg, err, out)
 	}
 	return binary
+}
+
+// modfile returns a copy of go.mod for go to change: upstream's tests import
+// packages, all of modules that go.sum knows, that kubesim does not.
+func (o *Overlay) modfile(t *testing.T) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "go", "env", "GOMOD").Output()
+	if err != nil {
+		t.Fatalf("go env GOMOD: %v", err)
+	}
+	from := filepath.Dir(strings.TrimSpace(string(out)))
+	for _, name := range []string{"go.mod", "go.sum"} {
+		if err := os.WriteFile(filepath.Join(o.work, name), []byte(Read(t, filepath.Join(from, name))), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return filepath.Join(o.work, "go.mod")
 }
 
 // Run runs a binary that Build returned and returns what it printed; the test
@@ -116,7 +132,7 @@ func Run(t *testing.T, binary string, args ...string) (output string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), binary, append([]string{"-test.v"}, args...)...)
 	// Upstream reads a schedule without a time zone in that of the machine.
-	cmd.Env = append(os.Environ(), "TZ=UTC")
+	cmd.Env = append(cmd.Environ(), "TZ=UTC")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)

@@ -59,10 +59,6 @@ func (p parts) recorderAs(account, component string) *engine.Recorder {
 	return p.engine.NewRecorder(p.api, engine.ControllerIdentity(account), engine.Source{Component: component})
 }
 
-// terminatedPodThreshold is how many finished Pods are kept. Source: the
-// default of kube-controller-manager's --terminated-pod-gc-threshold.
-const terminatedPodThreshold = 12500
-
 // collected are the resources whose owners the garbage collector follows: all
 // but Events, as upstream's DefaultIgnoredResources.
 func (p parts) collected() []garbagecollector.Resource {
@@ -161,7 +157,10 @@ func controllers() []controller {
 			return namespace.New(namespace.Config{View: p.view, API: p.api, Resources: p.namespaced()})
 		}},
 		{"pod-garbage-collector-controller", "podgc", func(p parts) (engine.Reconciler, error) {
-			return podgc.New(podgc.Config{View: p.view, API: p.api, TerminatedPodThreshold: terminatedPodThreshold})
+			return podgc.New(podgc.Config{
+				View: p.view, API: p.api, TerminatedPodThreshold: podgc.TerminatedPodThresholdDefault,
+				Period: podgc.PeriodDefault, Quarantine: podgc.QuarantineDefault,
+			})
 		}},
 		{"disruption-controller", "disruption", func(p parts) (engine.Reconciler, error) {
 			return disruption.New(disruption.Config{
