@@ -16,37 +16,41 @@ type ExecSpec struct {
 	StdinOpen bool
 	TTY       bool
 	Output    func(Chunk)
+	// Full tells that Output can take no more; a process that writes then waits
+	// for Streams.Drained. Nil: it always can.
+	Full func() bool
 }
 
 // Exec is a command that was started in a container. The container's State,
 // Resume and Close cover it.
 type Exec struct {
-	p       *Process
-	proc    *kernel.Proc
-	session *kernel.Session
+	Streams
+	proc *kernel.Proc
 }
 
 // Exec starts a command in the container and lets it run. The error is a
 // *StartError if there is no such program.
 func (p *Process) Exec(spec ExecSpec, now time.Time) (*Exec, error) {
 	if _, exited := p.m.Exited(); exited || len(spec.Command) == 0 {
-		return nil, startError(128, "container is not running")
+		return nil, &StartError{128, "container is not running"}
 	}
-	s := kernel.NewSession(spec.Stdin, spec.StdinOpen, spec.TTY, spec.Output)
+	s := kernel.NewSession(kernel.SessionConfig{
+		Source: spec.Stdin, Open: spec.StdinOpen, TTY: spec.TTY, Output: spec.Output, Full: spec.Full,
+	})
 	c := p.m.NewProc(s)
 	env := append(p.env[:len(p.env):len(p.env)], spec.Env...)
 	if spec.TTY {
 		env = append(env, "TERM=xterm")
 	}
 	p.prepare(c, env, p.dir)
-	main, err := p.load(c, spec.Command)
-	if err != nil {
+	main, why := p.load(c, spec.Command)
+	if why != nil {
 		c.Abandon(127)
-		return nil, err
+		return nil, why.during(whenExecuting)
 	}
 	p.m.Start(c, main)
 	p.m.Resume(now)
-	return &Exec{p: p, proc: c, session: s}, nil
+	return &Exec{Streams: Streams{p.m, s}, proc: c}, nil
 }
 
 // Exited tells whether the command has ended, and its exit code.
@@ -55,14 +59,47 @@ func (e *Exec) Exited() (code int32, ok bool) {
 	return int32(status.ExitCode()), ended
 }
 
-// Input adds to the command's standard input; eof ends it.
-func (e *Exec) Input(data []byte, eof bool, now time.Time) {
-	e.session.Input(e.p.m, data, eof)
-	e.p.m.Resume(now)
-}
+// WakeAt is when the command, or what it has started, goes on by itself; zero if
+// it waits for input. State's WakeAt is never later.
+func (e *Exec) WakeAt() time.Time { return e.s.WakeAt(e.m) }
 
 // Signal sends a signal to the command.
 func (e *Exec) Signal(sig kernel.Signal, now time.Time) {
 	e.proc.Kill(sig, true)
-	e.p.m.Resume(now)
+	e.m.Resume(now)
+}
+
+// Hangup tells the command that nobody is there any more: its input ends, its
+// output is dropped, and it gets SIGHUP.
+func (e *Exec) Hangup(now time.Time) {
+	e.s.Hangup(e.m)
+	e.m.Resume(now)
+}
+
+// Streams are the standard streams of a container or a command in it, as seen
+// from outside. After each call the processes have gone on until they wait.
+type Streams struct {
+	m *kernel.Machine
+	s *kernel.Session
+}
+
+// Input adds to standard input where it is open; eof ends it.
+func (s Streams) Input(data []byte, eof bool, now time.Time) {
+	s.s.Input(s.m, data, eof)
+	s.m.Resume(now)
+}
+
+// Room tells whether the processes want more input: it is kept until one reads it.
+func (s Streams) Room() bool { return s.s.Room() }
+
+// Drained says that ExecSpec.Full is not true any more.
+func (s Streams) Drained(now time.Time) {
+	s.s.Drained(s.m)
+	s.m.Resume(now)
+}
+
+// Resize tells the size of the terminal's window, in characters.
+func (s Streams) Resize(cols, rows int, now time.Time) {
+	s.s.Resize(s.m, cols, rows)
+	s.m.Resume(now)
 }

@@ -32,13 +32,13 @@ func Start(spec Spec, now time.Time) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.session = kernel.NewSession(spec.Stdin, spec.StdinOpen, spec.TTY, spec.Output)
+	p.session = kernel.NewSession(kernel.SessionConfig{Source: spec.Stdin, Open: spec.StdinOpen, TTY: spec.TTY, Output: spec.Output})
 	init := p.m.NewProc(p.session)
 	p.prepare(init, p.env, p.dir)
-	main, err := p.load(init, p.argv())
-	if err != nil {
+	main, why := p.load(init, p.argv())
+	if why != nil {
 		p.m.Close()
-		return nil, err
+		return nil, why.during(whenCreating)
 	}
 	p.m.Start(init, main)
 	p.m.Resume(now)
@@ -77,7 +77,7 @@ func (p *Process) layRoot(now time.Time) error {
 	root, u := p.spec.Root, vfs.User{Now: now}
 	if _, err := root.Stat(p.dir, u); err == vfs.ENOENT {
 		if err := root.MkdirAll(p.dir, 0o755, u); err != nil {
-			return startError(128, "mkdir "+p.dir+": "+strings.ToLower(err.Error()))
+			return (&StartError{128, "mkdir " + p.dir + ": " + strings.ToLower(err.Error())}).during(whenCreating)
 		}
 	}
 	for _, file := range [...]struct {
@@ -91,7 +91,7 @@ func (p *Process) layRoot(now time.Time) error {
 			continue
 		}
 		if err := root.WriteFile(file.name, []byte(file.text), file.mode, now); err != nil {
-			return startError(128, "open "+file.name+": "+strings.ToLower(err.Error()))
+			return (&StartError{128, "open " + file.name + ": " + strings.ToLower(err.Error())}).during(whenCreating)
 		}
 	}
 	return nil
@@ -127,10 +127,10 @@ func (p *Process) argv() []string {
 }
 
 // load resolves argv, or says why it cannot be started.
-func (p *Process) load(c *kernel.Proc, argv []string) (kernel.Main, error) {
+func (p *Process) load(c *kernel.Proc, argv []string) (kernel.Main, *StartError) {
 	if len(argv) == 0 {
 		if p.image.Closed {
-			return nil, startError(128, "no command specified")
+			return nil, &StartError{128, "no command specified"}
 		}
 		return p.simulated(nil), nil
 	}
@@ -148,7 +148,7 @@ func (p *Process) load(c *kernel.Proc, argv []string) (kernel.Main, error) {
 	case err == vfs.ENOENT:
 		return nil, errNoFile(argv[0])
 	default:
-		return nil, startError(128, "exec "+argv[0]+": "+strings.ToLower(err.Error()))
+		return nil, &StartError{128, "exec " + argv[0] + ": " + strings.ToLower(err.Error())}
 	}
 }
 
@@ -173,11 +173,8 @@ func (p *Process) Signal(sig kernel.Signal, now time.Time) {
 	p.m.Resume(now)
 }
 
-// Input adds to the container's standard input if Spec.StdinOpen; eof ends it.
-func (p *Process) Input(data []byte, eof bool, now time.Time) {
-	p.session.Input(p.m, data, eof)
-	p.m.Resume(now)
-}
+// Streams are the container's own: its input is open if Spec.StdinOpen.
+func (p *Process) Streams() Streams { return Streams{p.m, p.session} }
 
 // Root is the container's file system.
 func (p *Process) Root() *vfs.FS { return p.m.Root() }

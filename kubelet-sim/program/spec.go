@@ -72,16 +72,21 @@ type StartError struct {
 func (e *StartError) Error() string { return e.Message }
 
 func errNotFound(name string) *StartError {
-	return startError(127, fmt.Sprintf("exec: %q: executable file not found in $PATH", name))
+	return &StartError{127, fmt.Sprintf("exec: %q: executable file not found in $PATH", name)}
 }
 
 func errNoFile(name string) *StartError {
-	return startError(127, fmt.Sprintf("exec: %q: stat %s: no such file or directory", name, name))
+	return &StartError{127, fmt.Sprintf("exec: %q: stat %s: no such file or directory", name, name)}
 }
 
-// startError wraps a reason as containerd 2 with runc 1.2 does.
-func startError(code int32, reason string) *StartError {
-	return &StartError{code, "failed to create containerd task: failed to create shim task: " +
-		"OCI runtime create failed: runc create failed: unable to start container process: " +
-		"error during container init: " + reason + ": unknown"}
+// What containerd 2 with runc 1.2 puts before the reason.
+const (
+	whenCreating = "failed to create containerd task: failed to create shim task: OCI runtime create failed: " +
+		"runc create failed: unable to start container process: error during container init: "
+	whenExecuting = "OCI runtime exec failed: exec failed: unable to start container process: "
+)
+
+// during completes a reason with what was being done.
+func (e *StartError) during(what string) *StartError {
+	return &StartError{e.ExitCode, what + e.Message + ": unknown"}
 }

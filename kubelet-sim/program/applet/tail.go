@@ -40,7 +40,7 @@ func tail(c *Call) int {
 	}
 	c.flush()
 	for {
-		c.Proc.Sleep(tailFollow)
+		c.Poll(tailFollow)
 		for _, f := range t.files {
 			t.more(f)
 		}

@@ -17,7 +17,7 @@ func (p *Proc) openDevice(name string) (*Open, error) {
 		return p.openFD(rest)
 	}
 	if name == "tty" {
-		if p.session == nil || !p.session.TTY {
+		if p.session == nil || p.session.tty == nil {
 			return nil, vfs.ENXIO
 		}
 		return p.session.stdout, nil

@@ -27,6 +27,7 @@ func (s Status) ExitCode() int {
 // Proc is a process.
 type Proc struct {
 	PID, PPID int
+	PGID      int // process group: which processes ^C ends
 	Args      []string
 	Env       []string // NAME=value
 	Cwd       string
@@ -64,8 +65,9 @@ func (p *Proc) Hostname() string { return p.m.cfg.Hostname }
 // of s.
 func (m *Machine) NewProc(s *Session) *Proc {
 	m.lastPID++
-	p := &Proc{m: m, PID: m.lastPID, session: s, Cwd: "/", Umask: 0o022, Started: m.now}
+	p := &Proc{m: m, PID: m.lastPID, PGID: m.lastPID, session: s, Cwd: "/", Umask: 0o022, Started: m.now}
 	p.fds = []*Open{s.stdin.dup(), s.stdout.dup(), s.stderr.dup()}
+	s.foreground = p.PGID
 	m.procs = append(m.procs, p)
 	return p
 }
@@ -82,7 +84,7 @@ func (p *Proc) Fork(args []string) (*Proc, bool) {
 	}
 	m.lastPID++
 	c := &Proc{
-		PID: m.lastPID, PPID: p.PID, Args: args, Env: p.Env, Cwd: p.Cwd, UID: p.UID, GID: p.GID,
+		PID: m.lastPID, PPID: p.PID, PGID: p.PGID, Args: args, Env: p.Env, Cwd: p.Cwd, UID: p.UID, GID: p.GID,
 		Groups: p.Groups, Umask: p.Umask, Exe: p.Exe, Started: m.now,
 		m: m, session: p.session, ignored: p.ignored, fds: make([]*Open, len(p.fds)),
 	}
@@ -113,10 +115,6 @@ func (p *Proc) end(s Status) {
 	p.waiting.wake(m)
 	if p.PID == 1 {
 		m.exited, m.status = true, s
-		return
-	}
-	if p.session != nil && p.session.leader == p {
-		p.session.ended = true
 	}
 }
 

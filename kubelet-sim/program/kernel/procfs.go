@@ -78,7 +78,7 @@ func (p *Proc) procDir(f *vfs.FS) {
 	text("/environ", strings.Join(p.Env, "\x00")+"\x00", 0o400)
 	text("/status", fmt.Sprintf("Name:\t%s\nState:\tS (sleeping)\nTgid:\t%d\nPid:\t%d\nPPid:\t%d\nUid:\t%d\t%d\t%d\t%d\nGid:\t%d\t%d\t%d\t%d\nThreads:\t1\n",
 		name, p.PID, p.PID, p.PPID, p.UID, p.UID, p.UID, p.UID, p.GID, p.GID, p.GID, p.GID), 0o444)
-	text("/stat", fmt.Sprintf("%d (%s) S %d %d %d 0 -1 0\n", p.PID, name, p.PPID, p.PID, p.PID), 0o444)
+	text("/stat", fmt.Sprintf("%d (%s) S %d %d %d 0 -1 0\n", p.PID, name, p.PPID, p.PGID, p.PGID), 0o444)
 	text("/cgroup", "0::/\n", 0o444)
 	text("/mounts", p.m.mountTable(), 0o444)
 	_ = f.Symlink(p.Cwd, dir+"/cwd", u)

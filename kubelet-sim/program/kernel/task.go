@@ -11,14 +11,16 @@ import (
 // task is a coroutine that processes run on: one, and above it those that it
 // runs in the foreground.
 type task struct {
-	m      *Machine
-	resume func() (struct{}, bool)
-	stop   func()
-	yield  func(struct{}) bool
-	procs  []*Proc // bottom first
-	wakeAt time.Time
-	queued bool
-	slice  int // steps left before other tasks have their turn
+	m       *Machine
+	resume  func() (struct{}, bool)
+	stop    func()
+	yield   func(struct{}) bool
+	procs   []*Proc // bottom first
+	session *Session
+	wakeAt  time.Time
+	polls   bool // wakeAt is only to look whether something has changed
+	queued  bool
+	slice   int // steps left before other tasks have their turn
 }
 
 // unwind is panicked to leave the functions of a process that ends. No p: the
@@ -30,7 +32,7 @@ type unwind struct {
 
 // Start runs p on a coroutine of its own. It must not have run before.
 func (m *Machine) Start(p *Proc, main Main) {
-	t := &task{m: m}
+	t := &task{m: m, session: p.session}
 	t.resume, t.stop = iter.Pull(func(yield func(struct{}) bool) {
 		t.yield = yield
 		defer func() {
@@ -172,6 +174,14 @@ func (p *Proc) Sleep(d time.Duration) bool {
 	return true
 }
 
+// Poll is Sleep for a program that only looks, each time, whether something has
+// changed: nobody need move time for it.
+func (p *Proc) Poll(d time.Duration) bool {
+	p.task.polls = true
+	defer func() { p.task.polls = false }()
+	return p.Sleep(d)
+}
+
 // Charge accounts for n more bytes of memory, or fewer if n is negative. Over
 // the container's limit the process is killed, as the kernel's OOM killer does.
 func (p *Proc) Charge(n int64) {
@@ -207,8 +217,8 @@ func (p *Proc) WaitInput(fd int, d time.Duration) bool {
 				return true
 			}
 			w = &h.changed
-		case *terminal:
-			if h.source != nil || h.in.Len() > 0 || !h.open {
+		case *stdio:
+			if h.readable() {
 				return true
 			}
 			w = &h.changed
