@@ -35,10 +35,18 @@ func (r *Reconciler) apply(ctx context.Context, run *podRun, a action, now time.
 		r.backOffRestart(ctx, run, a.Container)
 	case start:
 		r.start(ctx, run, a.Container)
+	case endPostStart:
+		r.endPostStart(ctx, run, a.Container, now)
 	case stopPod:
 		r.stopPod(ctx, run, a.Stop)
+	case beginKill:
+		r.beginKill(ctx, run, a.Container, a.Why, killEvent(run, a.Container, a.Why), now)
+	case hastenKill:
+		run.hastenKill(a.Container, now)
+	case endPreStop:
+		run.endPreStop(ctx, a.Container)
 	case terminate:
-		r.terminate(ctx, run, a.Container, now)
+		run.terminate(a.Container, now)
 	case kill:
 		run.kill(a.Container, now)
 	case finish:
@@ -147,7 +155,11 @@ func (r *Reconciler) start(ctx context.Context, run *podRun, i int) {
 	run.parts[i].process = process
 	run.event(ctx, i, corev1.EventTypeNormal, "Started", "Container started")
 	run.collect(i, at)
-	r.startProbing(run, i)
+	if l := run.spec(run.pod, i).Lifecycle; l != nil && l.PostStart != nil {
+		r.beginPostStart(run, i, at)
+		return
+	}
+	r.startProbing(run, i, at)
 }
 
 // begin enters a new instance of container i, and forgets the one before the
@@ -164,7 +176,12 @@ func (run *podRun) begin(r *Reconciler, i int, d draw, at time.Time) {
 		ImageID: im.id, Image: im.full,
 	}
 	c.Last, c.Current = c.Current, in
-	c.Stage, c.Reason, c.Message, c.Ready = running, "", "", run.spec(run.pod, i).ReadinessProbe == nil
+	spec := run.spec(run.pod, i)
+	c.Stage, c.Kill, c.Killed, c.Unhealthy = running, nil, false, ""
+	c.Started, c.Ready, c.Probes = spec.StartupProbe == nil, spec.ReadinessProbe == nil, nil
+	if spec.Lifecycle == nil || spec.Lifecycle.PostStart == nil { // else the status stays as it is
+		c.Reason, c.Message = "", ""
+	}
 	run.parts[i].log = r.cfg.Logs.NewLog(run.name.Namespace, run.name.Name, in.ID)
 	run.dirty = true
 }
@@ -181,7 +198,7 @@ func (run *podRun) failedToStart(i int, err error) {
 
 func (r *Reconciler) backOffRestart(ctx context.Context, run *podRun, i int) {
 	c := &run.Containers[i]
-	c.Reason = crashLoopBackOff
+	c.Reason, c.Killed = crashLoopBackOff, false
 	c.Message = "back-off " + c.BackOff.Delay.String() + " restarting failed container=" + c.Name + " pod=" + podTitle(run.pod)
 	run.dirty = true
 	run.event(ctx, i, corev1.EventTypeWarning, "BackOff", "Back-off restarting failed container %s in pod %s", c.Name, podTitle(run.pod))

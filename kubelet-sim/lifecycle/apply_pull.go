@@ -14,8 +14,8 @@ import (
 // Deviation: pulls do not wait for each other.
 func (r *Reconciler) pull(ctx context.Context, run *podRun, i int, now time.Time) {
 	c, spec := &run.Containers[i], run.spec(run.pod, i)
-	if c.exited() && c.Reason != createConfigError {
-		c.BackOff = c.BackOff.next(c.Current.FinishedAt, now)
+	if before := c.before(); before != nil && c.Reason != createConfigError {
+		c.BackOff = c.BackOff.next(before.FinishedAt, now)
 	}
 	im := r.images.get(spec.Image)
 	if im.err != nil {

@@ -13,23 +13,68 @@ import (
 func (r *Reconciler) stopPod(ctx context.Context, run *podRun, why stop) {
 	run.Stop = &why
 	for i := range run.Containers {
-		if c := &run.Containers[i]; c.Stage != running {
+		c := &run.Containers[i]
+		if c.Stage != running {
 			c.Stage = idle
 		}
+		if c.Killed || c.PostStart != nil {
+			run.dirty = true
+		}
+		c.Killed, c.PostStart, run.parts[i].hook = false, nil, nil
 	}
 	if why.Reason != "" {
 		run.event(ctx, -1, corev1.EventTypeNormal, why.Reason, "%s", why.Message)
 	}
 }
 
-// terminate asks a container to end. Source:
+// beginKill begins to end a container. Source:
 // kubeGenericRuntimeManager.killContainer in k8s.io/kubernetes
 // pkg/kubelet/kuberuntime v1.37.2.
-func (r *Reconciler) terminate(ctx context.Context, run *podRun, i int, now time.Time) {
-	c := &run.Containers[i]
-	c.Terminating = true
-	run.event(ctx, i, corev1.EventTypeNormal, "Killing", "Stopping container %s", c.Name)
-	run.parts[i].process.Signal(kernel.SIGTERM, now)
+func (r *Reconciler) beginKill(ctx context.Context, run *podRun, i int, why killReason, message string, now time.Time) {
+	c, spec := &run.Containers[i], run.spec(run.pod, i)
+	c.Kill = &killing{Reason: why, Since: now, Grace: grace(run.pod, spec, why)}
+	if run.Stop != nil {
+		c.Kill.Since = run.Stop.Since
+	}
+	run.event(ctx, i, corev1.EventTypeNormal, "Killing", "%s", message)
+	if spec.Lifecycle != nil && spec.Lifecycle.PreStop != nil && c.Kill.Grace > 0 {
+		c.Kill.PreStop = r.runHook(run, i, spec.Lifecycle.PreStop, now)
+		run.collect(i, now)
+	}
+}
+
+// killEvent is the Killing Event of container i.
+func killEvent(run *podRun, i int, why killReason) string {
+	if why != "" {
+		return killMessage(run.pod, &run.podState, i, why)
+	}
+	return "Stopping container " + run.Containers[i].Name
+}
+
+// hastenKill leaves a container that is being ended less time: the Pod was
+// deleted, or deleted once more with a shorter grace period.
+func (run *podRun) hastenKill(i int, now time.Time) {
+	k := run.Containers[i].Kill
+	k.Since, k.Grace = now, grace(run.pod, run.spec(run.pod, i), k.Reason)
+	if deadline := now.Add(k.left(now)); !k.Term.IsZero() && deadline.Before(k.Deadline) {
+		k.Deadline = deadline
+	}
+}
+
+// endPreStop has the preStop hook ended.
+func (run *podRun) endPreStop(ctx context.Context, i int) {
+	k := run.Containers[i].Kill
+	if k.PreStop.Error != "" {
+		run.event(ctx, i, corev1.EventTypeWarning, "FailedPreStopHook", "PreStopHook failed")
+	}
+	k.PreStop, run.parts[i].hook = nil, nil
+}
+
+// terminate asks a container to end, with the signal that its image names.
+func (run *podRun) terminate(i int, now time.Time) {
+	k := run.Containers[i].Kill
+	k.Term, k.Deadline = now, now.Add(k.left(now))
+	run.parts[i].process.Signal(run.parts[i].process.StopSignal(), now)
 	run.collect(i, now)
 }
 

@@ -88,7 +88,7 @@ func initializedCondition(s *podState, p corev1.PodPhase) corev1.PodCondition {
 				incomplete = append(incomplete, k.Name)
 			}
 		case sidecar:
-			if k.Stage != running {
+			if !k.up() || !k.Started {
 				incomplete = append(incomplete, k.Name)
 			}
 		}
@@ -114,7 +114,7 @@ func containersReady(s *podState, p corev1.PodPhase) corev1.PodCondition {
 	var unready []string
 	for i := range s.Containers {
 		k := &s.Containers[i]
-		if k.Role != initializer && (k.Stage != running || !k.Ready) {
+		if k.Role != initializer && (!k.up() || !k.Started || !k.Ready) {
 			unready = append(unready, k.Name)
 		}
 	}

@@ -64,6 +64,12 @@ func decideRun(pod *corev1.Pod, s *podState, now time.Time) plan {
 		}
 		return do(endSandbox, -1)
 	}
+	if p, busy := decideUnhealthy(pod, s, now); busy {
+		if len(p.Do) > 0 {
+			return p
+		}
+		return p.and(decideWakes(pod, s))
+	}
 	p, initialized := decideInit(pod, s, now)
 	if initialized {
 		p = p.and(decideRegular(pod, s, now))
@@ -82,7 +88,7 @@ func decideInit(pod *corev1.Pod, s *podState, now time.Time) (p plan, initialize
 		switch {
 		case c.Role == regular:
 			return p, true
-		case c.Role == sidecar && (c.Stage == running || anyRegularStarted(s)):
+		case c.Role == sidecar && (c.Stage == running && c.Started || anyRegularStarted(s)):
 			if c.Stage != running {
 				p = p.and(decideContainer(s, i, now))
 			}
@@ -150,12 +156,25 @@ func decideContainer(s *podState, i int, now time.Time) plan {
 		return plan{}
 	case c.Reason == errImagePull || c.Reason == imagePullBackOff:
 		return decideBackOff(c.Reason == imagePullBackOff, c.PullBackOff.Updated, c.PullBackOff, backOffPull, pull, i, now, engine.Recurring)
+	case c.Killed:
+		return decideAgain(c, i, now)
 	case c.exited():
 		kind := engine.Recurring
 		if s.JobOwned {
 			kind = engine.Work
 		}
 		return decideBackOff(c.Reason == crashLoopBackOff, c.Current.FinishedAt, c.BackOff, backOffRestart, pull, i, now, kind)
+	}
+	return do(pull, i)
+}
+
+// decideAgain starts a container that the kubelet has just ended. Its back-off
+// counts from the instance before, because the kubelet has not seen yet that this
+// one has exited. Source: kubeGenericRuntimeManager.doBackOff in
+// k8s.io/kubernetes pkg/kubelet/kuberuntime v1.37.2.
+func decideAgain(c *containerState, i int, now time.Time) plan {
+	if c.Last != nil && now.Before(c.BackOff.until(c.Last.FinishedAt)) {
+		return do(backOffRestart, i)
 	}
 	return do(pull, i)
 }
@@ -191,7 +210,8 @@ func decideWakes(pod *corev1.Pod, s *podState) plan {
 // wakeKind says whether time may be moved for a running container: not for one
 // that would only be started again when it ends.
 func wakeKind(pod *corev1.Pod, s *podState, i int) engine.Kind {
-	if s.Stop != nil || s.Containers[i].Role == initializer {
+	c := &s.Containers[i]
+	if s.Stop != nil || c.Role == initializer || c.Kill != nil || c.PostStart != nil {
 		return engine.Work
 	}
 	if podutil.ContainerShouldRestart(*s.spec(pod, i), pod.Spec, 0) {

@@ -4,27 +4,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-
-	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
-
-// graceLeast is the least time that a container gets to end. Unit: virtual time.
-// Source: minimumGracePeriodInSeconds in k8s.io/kubernetes
-// pkg/kubelet/kuberuntime v1.37.2.
-const graceLeast = 2 * time.Second
-
-// grace is how long the Pod's containers get to end. Source:
-// setTerminationGracePeriod, ibid.
-func grace(pod *corev1.Pod) time.Duration {
-	seconds := pod.Spec.TerminationGracePeriodSeconds
-	if pod.DeletionGracePeriodSeconds != nil {
-		seconds = pod.DeletionGracePeriodSeconds
-	}
-	if seconds == nil {
-		return graceLeast
-	}
-	return max(time.Duration(*seconds)*time.Second, graceLeast)
-}
 
 // stoppedSince is when the Pod's grace period began: now, unless the server was
 // away since.
@@ -39,46 +19,50 @@ func stoppedSince(pod *corev1.Pod, now time.Time) time.Time {
 	return now
 }
 
-// decideStop ends the containers: first the regular ones, then the sidecars in
-// reverse order, all within one grace period.
+// decideStop ends the containers, all within one grace period: every one at
+// once, but the sidecars get their SIGTERM after the regular containers have
+// ended, in reverse order. Source: killContainersWithSyncResult and
+// terminationOrdering in k8s.io/kubernetes pkg/kubelet/kuberuntime v1.37.2.
 func decideStop(pod *corev1.Pod, s *podState, now time.Time) plan {
-	targets := stopTargets(s)
-	if len(targets) == 0 {
-		return do(finish, -1)
-	}
-	deadline := s.Stop.Since.Add(grace(pod))
 	var p plan
-	for _, i := range targets {
-		c := &s.Containers[i]
-		switch {
-		case !c.Terminating:
-			p.Do = append(p.Do, action{Verb: terminate, Container: i})
-		case !now.Before(deadline):
-			p.Do = append(p.Do, action{Verb: kill, Container: i})
-		default:
-			p = p.and(at(c.WakeAt, engine.Work)).and(at(deadline, engine.Work))
-		}
-	}
-	return p
-}
-
-// stopTargets are the running containers whose turn to end it is.
-func stopTargets(s *podState) []int {
-	var targets []int
-	last := -1
+	ended, regularEnded := true, !anyRegularRuns(s)
 	for i := range s.Containers {
 		c := &s.Containers[i]
 		if c.Stage != running {
 			continue
 		}
-		if c.Role == sidecar {
-			last = i
-			continue
+		ended = false
+		switch {
+		case c.Kill == nil:
+			p.Do = append(p.Do, action{Verb: beginKill, Container: i})
+		case grace(pod, s.spec(pod, i), c.Kill.Reason) < c.Kill.Grace:
+			p.Do = append(p.Do, action{Verb: hastenKill, Container: i})
+		default:
+			turn := c.Role != sidecar || regularEnded && lastSidecar(s, i)
+			p = p.and(decideKill(s, i, turn, now))
 		}
-		targets = append(targets, i)
 	}
-	if len(targets) == 0 && last >= 0 {
-		targets = []int{last}
+	if ended {
+		return do(finish, -1)
 	}
-	return targets
+	return p
+}
+
+func anyRegularRuns(s *podState) bool {
+	for i := range s.Containers {
+		if c := &s.Containers[i]; c.Role == regular && c.Stage == running {
+			return true
+		}
+	}
+	return false
+}
+
+// lastSidecar reports whether no sidecar after i runs.
+func lastSidecar(s *podState, i int) bool {
+	for j := i + 1; j < len(s.Containers); j++ {
+		if c := &s.Containers[j]; c.Role == sidecar && c.Stage == running {
+			return false
+		}
+	}
+	return true
 }

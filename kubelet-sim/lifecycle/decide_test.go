@@ -80,42 +80,11 @@ func TestDecide(t *testing.T) {
 		"init runs alone":                       {newPod("p", withInit("")), stateOf(containerState{Role: initializer, Stage: running, Current: &instance{}, WakeAt: past(3)}, containerState{}), work(3)},
 		"after init the others start":           {newPod("p", withInit("")), stateOf(containerState{Role: initializer, Current: exitedAt(0, 0)}, containerState{}), do(pull, 1)},
 		"a failed init ends the Pod":            {newPod("p", withInit("")), stateOf(containerState{Role: initializer, Current: exitedAt(0, 1)}, containerState{}), stopNow},
-		"a running sidecar lets the others in":  {sidecarPod, stateOf(containerState{Role: sidecar, Stage: running, Current: &instance{}}, containerState{}), do(pull, 1)},
-		"a sidecar does not keep a Pod alive":   {sidecarPod, stateOf(containerState{Role: sidecar, Stage: running, Current: &instance{}}, containerState{Current: exitedAt(0, 0)}), stopNow},
+		"a running sidecar lets the others in":  {sidecarPod, stateOf(containerState{Role: sidecar, Stage: running, Started: true, Current: &instance{}}, containerState{}), do(pull, 1)},
+		"a sidecar does not keep a Pod alive":   {sidecarPod, stateOf(containerState{Role: sidecar, Stage: running, Started: true, Current: &instance{}}, containerState{Current: exitedAt(0, 0)}), stopNow},
 		"a deadline is work":                    {deadline, stateOf(containerState{Stage: running, Current: &instance{}}), work(5)},
 		"a deleted Pod stops":                   {newPod("p", deleted(30)), stateOf(containerState{Stage: running, Current: &instance{}}), stopNow},
 		"a finished Pod rests":                  {newPod("p", deleted(30)), &podState{Finished: true}, plan{}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, decide(tc.pod, tc.s, noon)); diff != "" {
-				t.Errorf("plan (-want +got):\n%s", diff)
-			}
-		})
-	}
-}
-
-func TestDecideStop(t *testing.T) {
-	stopping := func(seconds int, containers ...containerState) *podState {
-		s := stateOf(containers...)
-		s.Stop = &stop{Since: past(-seconds)}
-		return s
-	}
-	run := containerState{Stage: running, Current: &instance{}}
-	asked := containerState{Stage: running, Current: &instance{}, Terminating: true}
-	side := containerState{Role: sidecar, Stage: running, Current: &instance{}}
-	pod := newPod("p", deleted(30))
-	for name, tc := range map[string]struct {
-		pod  *corev1.Pod
-		s    *podState
-		want plan
-	}{
-		"a running container is asked":     {pod, stopping(0, run), do(terminate, 0)},
-		"it has its grace":                 {pod, stopping(10, asked), at(past(20), engine.Work)},
-		"then it is killed":                {pod, stopping(30, asked), do(kill, 0)},
-		"two seconds are the least":        {newPod("p", deleted(1)), stopping(1, asked), at(past(1), engine.Work)},
-		"sidecars come last":               {pod, stopping(0, side, run), do(terminate, 1)},
-		"and in reverse order":             {pod, stopping(0, side, side, containerState{Current: exitedAt(0, 0)}), do(terminate, 1)},
-		"a Pod without a container to end": {pod, stopping(0, containerState{}), do(finish, -1)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(tc.want, decide(tc.pod, tc.s, noon)); diff != "" {

@@ -279,3 +279,14 @@ func expandAll(list []string, vars map[string]string) []string {
 	}
 	return out
 }
+
+// expandStatic replaces $(NAME) in the command of a probe, which knows only what
+// the spec itself says of the variables. Source: ExpandContainerCommandOnlyStatic
+// in k8s.io/kubernetes pkg/kubelet/container v1.37.2.
+func expandStatic(list []string, c *corev1.Container) []string {
+	vars := map[string]string{}
+	for i := range c.Env {
+		vars[c.Env[i].Name] = c.Env[i].Value
+	}
+	return expandAll(list, vars)
+}

@@ -37,6 +37,13 @@ func (d draw) containerID() string {
 	return "containerd://" + hex.EncodeToString(sum[:])
 }
 
+// execID is the name that containerd gives a command which is started at an
+// instant.
+func (d draw) execID(at time.Time) string {
+	sum := sha256.Sum256(binary.LittleEndian.AppendUint64(nil, d.number("exec "+at.Format(time.RFC3339Nano))))
+	return hex.EncodeToString(sum[:])
+}
+
 // startAt is when the instance starts if it is created at after. The second is
 // after's or the next one; the fraction is the instance's own, so that the
 // exact instant can be told from a status, which has whole seconds only.

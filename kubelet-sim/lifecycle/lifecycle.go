@@ -173,8 +173,8 @@ func (r *Reconciler) nothingNew(name types.NamespacedName, pod *corev1.Pod, t wa
 
 // Reconcile implements engine.Reconciler.
 func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Time) (engine.Wake, error) {
-	if pod, container, isProbe := strings.Cut(key.Name, "/"); isProbe {
-		return r.reconcileProbe(ctx, key.Namespace, pod, container, now), nil
+	if pod, container, probe, ok := isProbe(key.Name); ok {
+		return r.reconcileProbe(ctx, key.Namespace, pod, container, probe, now), nil
 	}
 	name := types.NamespacedName{Namespace: key.Namespace, Name: key.Name}
 	pod, ok := engine.Get[*corev1.Pod](r.view, engine.Pods, name.Namespace, name.Name)
@@ -207,6 +207,7 @@ func (r *Reconciler) sync(ctx context.Context, run *podRun, now time.Time) (engi
 	r.recall(run, now)
 	r.unblock(run)
 	run.advance(now)
+	run.stirred = false
 	p := decide(run.pod, &run.podState, now)
 	for len(p.Do) > 0 {
 		for _, a := range p.Do {
@@ -214,6 +215,7 @@ func (r *Reconciler) sync(ctx context.Context, run *podRun, now time.Time) (engi
 		}
 		p = decide(run.pod, &run.podState, now)
 	}
+	run.tellFailedPreStop(ctx)
 	if err := r.report(ctx, run, now); err != nil {
 		return p.Wake, err
 	}

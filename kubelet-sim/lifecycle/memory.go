@@ -131,8 +131,10 @@ func (r *podRun) remembered(data []byte) error {
 		case c.Stage == running: // it could not be started again
 			*c = replayed[i]
 		}
-		if !c.Probe.Deadline.IsZero() { // the check under way begins again
-			c.Probe.Deadline = time.Time{}
+		for j := range c.Probes { // a check that could not be begun again begins later
+			if r.parts[i].process == nil || r.parts[i].checks[j] == nil {
+				c.Probes[j].Deadline = time.Time{}
+			}
 		}
 	}
 	return nil

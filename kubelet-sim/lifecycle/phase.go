@@ -41,8 +41,11 @@ func count(s *podState) tally {
 		case initializer:
 			t.addInit(c)
 		case sidecar:
-			if c.Stage == running {
+			if c.up() {
 				t.running++
+				if !c.Started && !started {
+					t.pendingInit++
+				}
 			} else if c.Current == nil && !started {
 				t.pendingInit++
 			}
@@ -54,7 +57,7 @@ func count(s *podState) tally {
 }
 
 func (t *tally) addInit(c *containerState) {
-	if c.Stage == running {
+	if c.up() {
 		t.running++
 	}
 	if !c.exited() || c.Current.ExitCode != 0 {
@@ -64,8 +67,10 @@ func (t *tally) addInit(c *containerState) {
 
 func (t *tally) addRegular(c *containerState) {
 	switch {
-	case c.Stage == running:
+	case c.up():
 		t.running++
+	case c.PostStart != nil && c.Last != nil:
+		t.stopped++
 	case !c.exited():
 		t.waiting++
 	default:

@@ -23,11 +23,18 @@ const (
 	backOffRestart verb = "back off restart"
 	// start creates the container and starts it.
 	start verb = "start"
-	// stopPod begins to stop the Pod; terminate asks a container to end, kill
-	// ends it.
-	stopPod   verb = "stop pod"
-	terminate verb = "terminate"
-	kill      verb = "kill"
+	// endPostStart has the container's postStart hook ended.
+	endPostStart verb = "end post-start hook"
+	// stopPod begins to stop the Pod.
+	stopPod verb = "stop pod"
+	// beginKill begins to end a container; hastenKill leaves it less time.
+	beginKill  verb = "begin kill"
+	hastenKill verb = "hasten kill"
+	// endPreStop has its preStop hook ended, terminate asks it to end, kill ends
+	// it.
+	endPreStop verb = "end pre-stop hook"
+	terminate  verb = "terminate"
+	kill       verb = "kill"
 	// finish removes the sandbox.
 	finish verb = "finish"
 )
@@ -37,8 +44,9 @@ type action struct {
 	Verb verb
 	// Container is the index in podState.Containers, -1 for the Pod.
 	Container int
-	// Stop goes with stopPod.
+	// Stop goes with stopPod, Why with beginKill.
 	Stop stop
+	Why  killReason
 }
 
 // plan is what has to be done now, in this order, and when to look again if

@@ -8,10 +8,30 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
 
-// probeState is how far the readiness probe of a container's instance has come.
+// probeType is what a probe is for, in the words of its Events. Source:
+// probeType in k8s.io/kubernetes pkg/kubelet/prober v1.37.2.
+type probeType string
+
+const (
+	startup   probeType = "Startup"
+	readiness probeType = "Readiness"
+	liveness  probeType = "Liveness"
+)
+
+// probeOf returns the probe of a type that a container has, nil if it has none.
+func probeOf(c *corev1.Container, t probeType) *corev1.Probe {
+	switch t {
+	case startup:
+		return c.StartupProbe
+	case readiness:
+		return c.ReadinessProbe
+	}
+	return c.LivenessProbe
+}
+
+// probeState is how far one probe of a container's instance has come.
 type probeState struct {
-	// Attempt is the instance that is probed.
-	Attempt int32
+	Type probeType
 	// Next is when the next check begins.
 	Next time.Time
 	// Deadline is when the check under way has failed; zero if there is none.
@@ -21,32 +41,86 @@ type probeState struct {
 	Last   bool
 	Run    int32
 	Checks int32
+	// Over: there are no more checks of this instance.
+	Over bool
 }
 
-// newProbeState is that of an instance which has just started.
-func newProbeState(probe *corev1.Probe, in *instance) probeState {
-	return probeState{Attempt: in.Attempt, Next: in.StartedAt.Add(time.Duration(probe.InitialDelaySeconds) * time.Second)}
+// newProbes returns the probes of an instance that has just started.
+func newProbes(spec *corev1.Container, in *instance, podStart time.Time) []probeState {
+	var all []probeState
+	for _, t := range [...]probeType{startup, readiness, liveness} {
+		if probe := probeOf(spec, t); probe != nil {
+			from := podStart
+			if t == readiness {
+				from = in.StartedAt // the kubelet asks at once
+			}
+			all = append(all, probeState{Type: t, Next: firstCheck(probe, in, from)})
+		}
+	}
+	return all
 }
 
-// judge takes the result of a check and returns whether the container is ready
-// now. Source: worker.doProbe in k8s.io/kubernetes pkg/kubelet/prober v1.37.2.
-func (p *probeState) judge(probe *corev1.Probe, ready, success bool) bool {
+// firstCheck is the first tick from an instant at which the initial delay is
+// over. Source: worker.run and worker.doProbe, ibid.; the worker's ticks begin
+// with the Pod, not with the container.
+func firstCheck(probe *corev1.Probe, in *instance, from time.Time) time.Time {
+	earliest := in.StartedAt.Truncate(time.Second).Add(time.Duration(probe.InitialDelaySeconds) * time.Second)
+	if earliest.Before(in.StartedAt) {
+		earliest = in.StartedAt
+	}
+	return nextTick(probe, from, earliest)
+}
+
+// nextTick is the first tick from an instant that is not before another.
+func nextTick(probe *corev1.Probe, from, earliest time.Time) time.Time {
+	period := time.Duration(max(probe.PeriodSeconds, 1)) * time.Second
+	if behind := earliest.Sub(from); behind > 0 {
+		from = from.Add((behind + period - 1) / period * period)
+	}
+	return from
+}
+
+// judge counts the result of a check. decided says that it came so often in a
+// row that it holds from now on. Source: worker.doProbe, ibid.
+func (p *probeState) judge(probe *corev1.Probe, success bool) (decided bool) {
 	if p.Checks > 0 && p.Last == success {
 		p.Run++
 	} else {
 		p.Run = 1
 	}
-	p.Checks++
-	p.Last, p.Deadline = success, time.Time{}
-	p.Next = p.Next.Add(time.Duration(max(probe.PeriodSeconds, 1)) * time.Second)
+	p.Last = success
+	p.checked(probe)
 	threshold := probe.FailureThreshold
 	if success {
 		threshold = probe.SuccessThreshold
 	}
-	if p.Run < threshold {
-		return ready
+	return p.Run >= threshold
+}
+
+// checked ends a check.
+func (p *probeState) checked(probe *corev1.Probe) {
+	p.Checks++
+	p.Deadline = time.Time{}
+	p.Next = p.Next.Add(time.Duration(max(probe.PeriodSeconds, 1)) * time.Second)
+}
+
+// hold takes over what a probe has decided.
+func (c *containerState) hold(p *probeState) (changed bool) {
+	switch {
+	case p.Type == readiness:
+		changed = c.Ready != p.Last
+		c.Ready = p.Last
+	case p.Type == startup && p.Last:
+		changed = !c.Started
+		c.Started, p.Over = true, true
+	case p.Type == startup:
+		changed = true
+		c.Unhealthy, p.Over = startupFailed, true
+	case !p.Last:
+		changed = true
+		c.Unhealthy, p.Over = livenessFailed, true
 	}
-	return success
+	return changed
 }
 
 // probeDecision is what the prober does next.
@@ -58,14 +132,19 @@ const (
 	checkTimedOut
 )
 
-// decideProbe says what to do now, and when to look again. It reads nothing but
-// its arguments.
+// decideProbe says what to do now for a probe of c, and when to look again. It
+// reads nothing but its arguments.
 //
-// As long as a container has a chance to become ready, time may be moved for
-// it; after that its checks are a chore.
-func decideProbe(probe *corev1.Probe, p *probeState, ready bool, now time.Time) (probeDecision, engine.Wake) {
-	kind := engine.Chore
-	if !ready && p.Checks <= max(probe.FailureThreshold, 1) {
+// As long as a container has a chance to start or to become ready, time may be
+// moved for it.
+func decideProbe(probe *corev1.Probe, c *containerState, p *probeState, now time.Time) (probeDecision, engine.Wake) {
+	if p.Over || p.Type != startup && !c.Started {
+		return wait, engine.Wake{}
+	}
+	kind := engine.Recurring
+	switch {
+	case p.Type == readiness && !c.Ready && p.Checks <= max(probe.FailureThreshold, 1),
+		p.Type == startup && c.Current.Attempt == 0:
 		kind = engine.Work
 	}
 	switch {

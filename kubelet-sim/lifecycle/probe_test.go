@@ -12,21 +12,31 @@ import (
 
 func TestDecideProbe(t *testing.T) {
 	probe := &corev1.Probe{PeriodSeconds: 10, FailureThreshold: 3, SuccessThreshold: 1}
+	at := func(seconds int, kind engine.Kind) engine.Wake { return engine.Wake{At: past(seconds), Kind: kind} }
+	fresh := containerState{Started: true, Current: &instance{}}
+	ready, slow, again := fresh, fresh, fresh
+	ready.Ready, slow.Started = true, false
+	again.Started, again.Current = false, &instance{Attempt: 1}
 	for name, tc := range map[string]struct {
-		p     probeState
-		ready bool
-		want  probeDecision
-		wake  engine.Wake
+		c    containerState
+		p    probeState
+		want probeDecision
+		wake engine.Wake
 	}{
-		"the first check waits for the initial delay": {probeState{Next: noon.Add(5 * time.Second)}, false, wait, engine.Wake{At: noon.Add(5 * time.Second)}},
-		"a check is due":                    {probeState{Next: noon}, false, beginCheck, engine.Wake{}},
-		"a command takes its time":          {probeState{Next: noon, Deadline: noon.Add(time.Second)}, false, wait, engine.Wake{At: noon.Add(time.Second)}},
-		"a command takes too long":          {probeState{Next: noon, Deadline: noon}, false, checkTimedOut, engine.Wake{}},
-		"a ready container is a chore":      {probeState{Next: noon.Add(time.Second)}, true, wait, engine.Wake{At: noon.Add(time.Second), Kind: engine.Chore}},
-		"a hopeless one too, after a while": {probeState{Next: noon.Add(time.Second), Checks: 4}, false, wait, engine.Wake{At: noon.Add(time.Second), Kind: engine.Chore}},
+		"the first check waits for its tick":     {fresh, probeState{Type: readiness, Next: past(5)}, wait, at(5, engine.Work)},
+		"a check is due":                         {fresh, probeState{Type: readiness, Next: noon}, beginCheck, engine.Wake{}},
+		"a command takes its time":               {fresh, probeState{Type: readiness, Next: noon, Deadline: past(1)}, wait, at(1, engine.Work)},
+		"a command takes too long":               {fresh, probeState{Type: readiness, Next: noon, Deadline: noon}, checkTimedOut, engine.Wake{}},
+		"a ready container moves no time":        {ready, probeState{Type: readiness, Next: past(1)}, wait, at(1, engine.Recurring)},
+		"nor does a hopeless one, after a while": {fresh, probeState{Type: readiness, Next: past(1), Checks: 4}, wait, at(1, engine.Recurring)},
+		"liveness moves no time":                 {fresh, probeState{Type: liveness, Next: past(1)}, wait, at(1, engine.Recurring)},
+		"a first start does":                     {slow, probeState{Type: startup, Next: past(1)}, wait, at(1, engine.Work)},
+		"a further start does not":               {again, probeState{Type: startup, Next: past(1)}, wait, at(1, engine.Recurring)},
+		"the others wait for the startup probe":  {slow, probeState{Type: liveness, Next: noon}, wait, engine.Wake{}},
+		"what is over is not asked any more":     {fresh, probeState{Type: startup, Next: noon, Over: true}, wait, engine.Wake{}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, wake := decideProbe(probe, &tc.p, tc.ready, noon)
+			got, wake := decideProbe(probe, &tc.c, &tc.p, noon)
 			if got != tc.want {
 				t.Errorf("decision %v, want %v", got, tc.want)
 			}
@@ -34,6 +44,43 @@ func TestDecideProbe(t *testing.T) {
 				t.Errorf("wake (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestFirstCheck(t *testing.T) {
+	in := &instance{StartedAt: noon.Add(2700 * time.Millisecond)}
+	for name, tc := range map[string]struct {
+		delay, period int32
+		from          time.Time
+		want          time.Duration // after noon
+	}{
+		"ticks count from the Pod's start":  {0, 10, noon, 10 * time.Second},
+		"the delay ends between two ticks":  {5, 5, noon, 10 * time.Second},
+		"the delay counts in whole seconds": {3, 5, noon, 5 * time.Second},
+		"a readiness probe asks at once":    {0, 10, in.StartedAt, 2700 * time.Millisecond},
+		"but keeps to the delay":            {8, 10, in.StartedAt, 12700 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			probe := &corev1.Probe{InitialDelaySeconds: tc.delay, PeriodSeconds: tc.period}
+			if got := firstCheck(probe, in, tc.from).Sub(noon); got != tc.want {
+				t.Errorf("%v, want %v", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestJudge(t *testing.T) {
+	probe := &corev1.Probe{PeriodSeconds: 10, FailureThreshold: 3, SuccessThreshold: 2}
+	p := probeState{Next: noon}
+	var got []bool
+	for _, success := range []bool{true, false, true, true, false, false, false, false} {
+		got = append(got, p.judge(probe, success))
+	}
+	if diff := cmp.Diff([]bool{false, false, false, true, false, false, true, true}, got); diff != "" {
+		t.Errorf("decided (-want +got):\n%s", diff)
+	}
+	if want := past(80); !p.Next.Equal(want) {
+		t.Errorf("the next check is at %v, want %v", p.Next, want)
 	}
 }
 

@@ -1,7 +1,6 @@
 package lifecycle
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -10,43 +9,84 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/intstr"
+	kubeprobe "k8s.io/kubernetes/pkg/probe"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
-	"github.com/kubesim-dev/kubesim/kubelet-sim/program"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 )
 
-// A readiness probe has a key of its own, pod/container: its checks are of
-// another kind than the Pod's own steps, and one key has one wake.
-//
-// Deviation: liveness and startup probes do not run yet, an HTTP or gRPC check
-// succeeds when the port is open.
+// A probe has a key of its own, pod/container/type: its checks are of another
+// kind than the Pod's own steps, and one key has one wake.
 
-// probeKey is the key of the probe of one container.
-func (r *Reconciler) probeKey(run *podRun, i int) engine.Key {
-	return engine.Key{Controller: r.Name(), Namespace: run.name.Namespace, Name: run.name.Name + "/" + run.Containers[i].Name}
+// probeKey is the key of a probe of one container.
+func (r *Reconciler) probeKey(run *podRun, i int, t probeType) engine.Key {
+	name := run.name.Name + "/" + run.Containers[i].Name + "/" + strings.ToLower(string(t))
+	return engine.Key{Controller: r.Name(), Namespace: run.name.Namespace, Name: name}
 }
 
-// check is a check under way that runs a command.
+// check is a check under way.
 type check struct {
-	exec   Exec
-	output bytes.Buffer
+	// command runs; nil if the check only waits for its deadline.
+	command *command
+	// timedOut is what the check says when its deadline has come.
+	timedOut string
 }
 
-// startProbing makes the first check of a new instance due.
-func (r *Reconciler) startProbing(run *podRun, i int) {
-	c, probe := &run.Containers[i], run.spec(run.pod, i).ReadinessProbe
-	run.parts[i].check = nil
-	if probe == nil || c.Stage != running {
+// result is how a check ended. An error is the prober's own: it counts for
+// nothing.
+type result struct {
+	kubeprobe.Result
+	output string
+	err    error
+}
+
+// startProbing begins with the probes of an instance, from now on.
+func (r *Reconciler) startProbing(run *podRun, i int, now time.Time) {
+	c, spec := &run.Containers[i], run.spec(run.pod, i)
+	if c.Stage != running || c.Role == initializer {
 		return
 	}
-	c.Probe = newProbeState(probe, c.Current)
-	r.cfg.Engine.Poke(r.probeKey(run, i))
+	c.Probes = newProbes(spec, c.Current, run.StartTime)
+	for j := range c.Probes {
+		p := &c.Probes[j]
+		p.Next = nextTick(probeOf(spec, p.Type), p.Next, now)
+	}
+	r.pokeProbes(run, i)
 }
 
-// reconcileProbe takes one step of a readiness probe.
-func (r *Reconciler) reconcileProbe(ctx context.Context, namespace, pod, container string, now time.Time) engine.Wake {
+// resumeProbing goes on with the probes of an instance that was run again after
+// the server had stopped: where they were if that is remembered, else anew.
+func (r *Reconciler) resumeProbing(run *podRun, i int, now time.Time) {
+	c := &run.Containers[i]
+	if len(c.Probes) > 0 || c.PostStart != nil {
+		r.pokeProbes(run, i)
+		return
+	}
+	r.startProbing(run, i, now)
+	for j := range c.Probes {
+		c.Probes[j].Over = c.Probes[j].Type == startup && c.Started
+	}
+}
+
+func (r *Reconciler) pokeProbes(run *podRun, i int) {
+	c := &run.Containers[i]
+	run.parts[i].checks = make([]*check, len(c.Probes))
+	for j := range c.Probes {
+		r.cfg.Engine.Poke(r.probeKey(run, i, c.Probes[j].Type))
+	}
+}
+
+// isProbe splits the name of a probe's key.
+func isProbe(name string) (pod, container, probe string, ok bool) {
+	parts := strings.Split(name, "/")
+	if len(parts) != 3 {
+		return "", "", "", false
+	}
+	return parts[0], parts[1], parts[2], true
+}
+
+// reconcileProbe takes one step of a probe.
+func (r *Reconciler) reconcileProbe(ctx context.Context, namespace, pod, container, which string, now time.Time) engine.Wake {
 	run := r.runs[types.NamespacedName{Namespace: namespace, Name: pod}]
 	if run == nil || r.unreachable(run.node.Name) {
 		return engine.Wake{}
@@ -57,23 +97,24 @@ func (r *Reconciler) reconcileProbe(ctx context.Context, namespace, pod, contain
 	}
 	run.advance(now)
 	r.cfg.Engine.Touch(r.key(run.name)) // the probe's state is remembered with the Pod's
-	defer r.pokeIfDirty(run)
+	defer r.pokeIfStirred(run)
 	for {
-		c, probe := &run.Containers[i], run.spec(run.pod, i).ReadinessProbe
-		if c.Stage != running || run.Stop != nil || probe == nil || c.Probe.Attempt != c.Current.Attempt {
+		c := &run.Containers[i]
+		j := slices.IndexFunc(c.Probes, func(p probeState) bool { return strings.EqualFold(string(p.Type), which) })
+		if c.Stage != running || j < 0 || run.Stop != nil && c.Probes[j].Type != readiness {
 			return engine.Wake{} // a new instance begins anew
 		}
-		if r.checkEnded(ctx, run, i) {
+		if r.checkEnded(ctx, run, i, j) {
 			continue
 		}
-		what, wake := decideProbe(probe, &c.Probe, c.Ready, now)
+		what, wake := decideProbe(probeOf(run.spec(run.pod, i), c.Probes[j].Type), c, &c.Probes[j], now)
 		switch what {
 		case beginCheck:
-			r.beginCheck(ctx, run, i, now)
+			r.beginCheck(ctx, run, i, j, now)
 		case checkTimedOut:
-			r.checkResult(ctx, run, i, false, fmt.Sprintf("command timed out: %q timed out after %ds", strings.Join(probe.Exec.Command, " "), max(probe.TimeoutSeconds, 1)))
+			r.giveUpCheck(ctx, run, i, j, now)
 		default:
-			if run.parts[i].check != nil && !c.WakeAt.IsZero() && c.WakeAt.Before(wake.At) {
+			if run.parts[i].checks[j] != nil && !c.WakeAt.IsZero() && c.WakeAt.Before(wake.At) {
 				wake.At = c.WakeAt
 			}
 			return wake
@@ -81,96 +122,128 @@ func (r *Reconciler) reconcileProbe(ctx context.Context, namespace, pod, contain
 	}
 }
 
-func (r *Reconciler) pokeIfDirty(run *podRun) {
-	if run.dirty {
+func (r *Reconciler) pokeIfStirred(run *podRun) {
+	if run.dirty || run.stirred {
 		r.cfg.Engine.Poke(r.key(run.name))
 	}
 }
 
 // checkEnded looks whether the command of a check has ended.
-func (r *Reconciler) checkEnded(ctx context.Context, run *podRun, i int) bool {
-	k := run.parts[i].check
-	if k == nil {
+func (r *Reconciler) checkEnded(ctx context.Context, run *podRun, i, j int) bool {
+	k := run.parts[i].checks[j]
+	if k == nil || k.command == nil {
 		return false
 	}
-	code, ended := k.exec.Exited()
-	if ended {
-		r.checkResult(ctx, run, i, code == 0, k.output.String())
+	code, ended := k.command.exec.Exited()
+	if !ended {
+		return false
 	}
-	return ended
+	got := result{Result: kubeprobe.Success, output: k.command.output.String()}
+	if code != 0 {
+		got.Result = kubeprobe.Failure
+	}
+	r.checkResult(ctx, run, i, j, got)
+	return true
 }
 
-// outputMax bounds what a message shows of a command's output. Unit: bytes.
-// Source: maxReadLength in k8s.io/kubernetes pkg/probe/exec v1.37.2.
-const outputMax = 10 << 10
-
-// checkResult takes the result of the check over.
-func (r *Reconciler) checkResult(ctx context.Context, run *podRun, i int, success bool, output string) {
-	c, probe := &run.Containers[i], run.spec(run.pod, i).ReadinessProbe
-	run.parts[i].check = nil
-	if !success {
-		run.event(ctx, i, corev1.EventTypeWarning, "Unhealthy", "Readiness probe failed: %s", output[:min(len(output), outputMax)])
+// giveUpCheck ends a check that has taken too long.
+func (r *Reconciler) giveUpCheck(ctx context.Context, run *podRun, i, j int, now time.Time) {
+	k := run.parts[i].checks[j]
+	if k.command != nil {
+		k.command.exec.Signal(kernel.SIGKILL, now)
+		run.collect(i, now)
 	}
-	if ready := c.Probe.judge(probe, c.Ready, success); ready != c.Ready {
-		c.Ready, run.dirty = ready, true
+	if run.Containers[i].Stage == running {
+		r.checkResult(ctx, run, i, j, result{Result: kubeprobe.Failure, output: k.timedOut})
+	}
+}
+
+// checkResult takes the result of a check over. Source: prober.probe and
+// worker.doProbe in k8s.io/kubernetes pkg/kubelet/prober v1.37.2.
+func (r *Reconciler) checkResult(ctx context.Context, run *podRun, i, j int, got result) {
+	c, spec := &run.Containers[i], run.spec(run.pod, i)
+	p := &c.Probes[j]
+	probe := probeOf(spec, p.Type)
+	run.parts[i].checks[j] = nil
+	warn := func(reason, format string, args ...any) {
+		run.event(ctx, i, corev1.EventTypeWarning, reason, format, args...)
+	}
+	switch {
+	case got.err != nil:
+		warn("Unhealthy", "%s probe errored and resulted in %s state: %s", p.Type, got.Result, got.err)
+		p.checked(probe)
+		return
+	case got.Result == kubeprobe.Warning:
+		warn("ProbeWarning", "%s probe warning: %s", p.Type, got.output)
+	case got.Result == kubeprobe.Failure:
+		warn("Unhealthy", "%s probe failed: %s", p.Type, got.output)
+	}
+	at := p.Next
+	if !p.judge(probe, got.Result != kubeprobe.Failure) || !c.hold(p) {
+		return
+	}
+	run.dirty, run.stirred = run.dirty || c.Unhealthy == "", true
+	if p.Type == startup && c.Started {
+		r.startOthers(run, i, at)
+	}
+}
+
+// startOthers lets the probes begin that have waited for the startup probe: the
+// readiness probe at once, as kubelet asks it for the status that says Started.
+func (r *Reconciler) startOthers(run *podRun, i int, now time.Time) {
+	c, spec := &run.Containers[i], run.spec(run.pod, i)
+	for j := range c.Probes {
+		p := &c.Probes[j]
+		if p.Type == startup {
+			continue
+		}
+		if p.Type == liveness || p.Next.Before(now) {
+			p.Next = now
+			if p.Type == liveness {
+				p.Next = nextTick(spec.LivenessProbe, firstCheck(spec.LivenessProbe, c.Current, run.StartTime), now.Add(1))
+			}
+		}
+		r.cfg.Engine.Poke(r.probeKey(run, i, p.Type))
 	}
 }
 
 // beginCheck asks the program.
-func (r *Reconciler) beginCheck(ctx context.Context, run *podRun, i int, now time.Time) {
-	c, spec := &run.Containers[i], run.spec(run.pod, i)
-	probe := spec.ReadinessProbe
-	if now.Sub(c.Probe.Next) > time.Duration(max(probe.PeriodSeconds, 1))*time.Second {
-		c.Probe.Next = now // a jump of the clock has passed over some
+func (r *Reconciler) beginCheck(ctx context.Context, run *podRun, i, j int, now time.Time) {
+	p := &run.Containers[i].Probes[j]
+	probe := probeOf(run.spec(run.pod, i), p.Type)
+	if now.Sub(p.Next) > time.Duration(max(probe.PeriodSeconds, 1))*time.Second {
+		p.Next = now // the server was away
 	}
-	if probe.Exec == nil {
-		success, output := checkPort(run, i, probe)
-		r.checkResult(ctx, run, i, success, output)
+	if got, answered := r.openCheck(run, i, j, now); answered {
+		r.checkResult(ctx, run, i, j, got)
 		return
 	}
-	k := &check{}
-	exec, err := run.parts[i].process.Exec(program.ExecSpec{
-		Command: probe.Exec.Command,
-		Output:  func(chunk kernel.Chunk) { k.output.Write(chunk.Data) },
-	}, now)
-	if err != nil {
-		r.checkResult(ctx, run, i, false, err.Error())
-		return
-	}
-	k.exec, run.parts[i].check = exec, k
-	c.Probe.Deadline = now.Add(time.Duration(max(probe.TimeoutSeconds, 1)) * time.Second)
-	run.collect(i, now)
+	p.Deadline = now.Add(timeoutOf(probe))
 }
 
-// checkPort looks whether the program listens where the probe asks.
-func checkPort(run *podRun, i int, probe *corev1.Probe) (success bool, output string) {
+func timeoutOf(probe *corev1.Probe) time.Duration {
+	return time.Duration(max(probe.TimeoutSeconds, 1)) * time.Second
+}
+
+// openCheck begins a check. answered is false if it is under way.
+func (r *Reconciler) openCheck(run *podRun, i, j int, now time.Time) (got result, answered bool) {
 	spec := run.spec(run.pod, i)
-	var port int32
-	head := ""
-	switch {
-	case probe.HTTPGet != nil:
-		port = portOf(spec, probe.HTTPGet.Port)
-		head = fmt.Sprintf("Get \"%s://%s:%d%s\": ", strings.ToLower(string(probe.HTTPGet.Scheme)), run.IP, port, probe.HTTPGet.Path)
-	case probe.TCPSocket != nil:
-		port = portOf(spec, probe.TCPSocket.Port)
-	case probe.GRPC != nil:
-		port = probe.GRPC.Port
-	}
-	if slices.Contains(run.parts[i].process.State().Listening, port) {
-		return true, ""
-	}
-	return false, fmt.Sprintf("%sdial tcp %s:%d: connect: connection refused", head, run.IP, port)
-}
-
-// portOf is the number of a port that may be named.
-func portOf(spec *corev1.Container, port intstr.IntOrString) int32 {
-	if port.Type == intstr.Int {
-		return port.IntVal
-	}
-	for _, p := range spec.Ports {
-		if p.Name == port.StrVal {
-			return p.ContainerPort
+	probe := probeOf(spec, run.Containers[i].Probes[j].Type)
+	k := &check{}
+	if probe.Exec == nil {
+		if got, answered = run.ask(i, probe, timeoutOf(probe), now); answered {
+			return got, true
 		}
+		k.timedOut = got.output
+	} else {
+		command, err := r.runCommand(run, i, expandStatic(probe.Exec.Command, spec), now)
+		if err != nil {
+			return result{kubeprobe.Unknown, "", err}, true
+		}
+		k.command = command
+		k.timedOut = fmt.Sprintf("command timed out: %q timed out after %s", strings.Join(command.argv, " "), timeoutOf(probe))
 	}
-	return 0
+	run.parts[i].checks[j] = k
+	run.collect(i, now)
+	return result{}, false
 }

@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 )
 
@@ -50,6 +51,7 @@ func restoreContainer(c *containerState, st *corev1.ContainerStatus, drawOf func
 			StartedAt: d.exactly(st.State.Running.StartedAt.Time),
 		}
 		c.Last, c.Stage, c.Ready = last, running, st.Ready
+		c.Started = st.Started == nil || *st.Started
 	case st.State.Terminated != nil && st.State.Terminated.ContainerID != "":
 		c.Current = restoreInstance(c.Name, st.State.Terminated, st, st.RestartCount, drawOf)
 		c.Last = last
@@ -106,41 +108,79 @@ func (r *Reconciler) replay(run *podRun, now time.Time) {
 	run.replaying = true
 	defer func() { run.replaying = false }()
 	_ = r.makeVolumes(run, now) // it cannot fail while replaying
-	for _, one := range replays(&run.podState) {
-		run.advance(one.instance.StartedAt)
-		r.rerun(run, one, now)
+	for _, one := range r.replays(run, now) {
+		run.advance(one.at)
+		one.do()
 	}
 	run.advance(now)
 }
 
-// rerunOf is an instance of a container that is to run once more.
-type rerunOf struct {
+// replayed is something that happened to container i, which is to happen once
+// more.
+type replayed struct {
+	at        time.Time
 	container int
-	instance  *instance
+	do        func()
 }
 
-// replays are the instances in the order of their starts.
-func replays(s *podState) []rerunOf {
-	var all []rerunOf
-	for i := range s.Containers {
-		for _, in := range []*instance{s.Containers[i].Last, s.Containers[i].Current} {
+// replays are the starts of instances, and what the kubelet has told those that
+// run still, in the order in which they happened.
+func (r *Reconciler) replays(run *podRun, now time.Time) []replayed {
+	var all []replayed
+	for i := range run.Containers {
+		c := &run.Containers[i]
+		for _, in := range []*instance{c.Last, c.Current} {
 			if in != nil && in.Reason != startErrorReason {
-				all = append(all, rerunOf{i, in})
+				all = append(all, replayed{in.StartedAt, i, func() { r.rerun(run, i, in, now) }})
 			}
 		}
+		if c.Stage == running {
+			all = append(all, r.told(run, i)...)
+		}
 	}
-	slices.SortStableFunc(all, func(a, b rerunOf) int {
-		return cmp.Or(a.instance.StartedAt.Compare(b.instance.StartedAt), cmp.Compare(a.container, b.container))
+	slices.SortStableFunc(all, func(a, b replayed) int {
+		return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.container, b.container))
 	})
 	return all
 }
 
+// told is what the kubelet has told the running instance of container i, as far
+// as it has not ended yet: the checks under way, the preStop hook, SIGTERM.
+func (r *Reconciler) told(run *podRun, i int) []replayed {
+	var all []replayed
+	add := func(at time.Time, do func()) {
+		all = append(all, replayed{at, i, func() {
+			if run.parts[i].process != nil {
+				do()
+				run.collect(i, at)
+			}
+		}})
+	}
+	c, spec := run.Containers[i], run.spec(run.pod, i)
+	for j := range c.Probes {
+		p := &c.Probes[j]
+		if probe := probeOf(spec, p.Type); probe != nil && !p.Deadline.IsZero() {
+			begun := p.Deadline.Add(-timeoutOf(probe))
+			add(begun, func() { r.openCheck(run, i, j, begun) })
+		}
+	}
+	if k := c.Kill; k != nil {
+		if spec.Lifecycle != nil && spec.Lifecycle.PreStop != nil && k.Grace > 0 {
+			add(k.Since, func() { r.runHook(run, i, spec.Lifecycle.PreStop, k.Since) })
+		}
+		if !k.Term.IsZero() {
+			add(k.Term, func() { run.parts[i].process.Signal(run.parts[i].process.StopSignal(), k.Term) })
+		}
+	}
+	return all
+}
+
 // rerun starts one instance again. One that has ended runs to its end at once.
-func (r *Reconciler) rerun(run *podRun, one rerunOf, now time.Time) {
-	c, in := &run.Containers[one.container], one.instance
+func (r *Reconciler) rerun(run *podRun, i int, in *instance, now time.Time) {
+	c, hooks := &run.Containers[i], run.spec(run.pod, i).Lifecycle
 	log := r.cfg.Logs.NewLog(run.name.Namespace, run.name.Name, in.ID)
 	d := draw{r.cfg.Engine.Random(), run.pod, c.Name, in.Attempt}
-	spec, err := r.programSpec(run, one.container, d, in.StartedAt)
+	spec, err := r.programSpec(run, i, d, in.StartedAt)
 	var process Process
 	if err == nil {
 		spec.Output = func(chunk kernel.Chunk) { log.Append(chunk.At, chunk.Stderr, chunk.Data) }
@@ -155,13 +195,19 @@ func (r *Reconciler) rerun(run *podRun, one rerunOf, now time.Time) {
 		c.Stage, run.dirty = idle, true
 		log.End(now)
 	case in.Exited:
+		if hooks != nil && hooks.PostStart != nil && hooks.PostStart.Exec != nil {
+			_, _ = process.Exec(program.ExecSpec{Command: hooks.PostStart.Exec.Command}, in.StartedAt) // for what it does
+		}
 		runToEnd(process, in)
 		process.Close()
 		log.End(in.FinishedAt)
 	default:
-		run.parts[one.container] = part{process: process, log: log}
-		run.collect(one.container, in.StartedAt)
-		r.startProbing(run, one.container)
+		run.parts[i] = part{process: process, log: log}
+		if hooks != nil && hooks.PostStart != nil {
+			r.runHook(run, i, hooks.PostStart, in.StartedAt)
+		}
+		run.collect(i, in.StartedAt)
+		r.resumeProbing(run, i, now)
 	}
 }
 

@@ -37,6 +37,10 @@ type podRun struct {
 	dirty bool
 	wrote string
 	retry bool
+	// stirred: something happened that the Pod's next step has to look at.
+	stirred bool
+	// failedPreStop are the containers that ended before their preStop hook did.
+	failedPreStop []int
 	// apart: the Pod runs once more for its logs alone. replaying: what is
 	// missing now was there once.
 	apart, replaying bool
@@ -48,7 +52,10 @@ type podRun struct {
 type part struct {
 	process Process
 	log     *stream.Log
-	check   *check
+	// hook is the command of the hook under way, checks are the checks under
+	// way; they go with containerState.Probes.
+	hook   *command
+	checks []*check
 }
 
 // advance lets the programs go on up to now, in the order of their instants.
@@ -89,6 +96,7 @@ func (r *podRun) collect(i int, at time.Time) {
 	state := p.State()
 	if !state.Exited {
 		c.WakeAt = state.WakeAt
+		r.lookAtHook(i)
 		return
 	}
 	reason := completed
@@ -110,8 +118,28 @@ func (r *podRun) ended(i int, at time.Time, code int32, reason string) {
 	in.Message = r.terminationMessage(i)
 	part.process.Close()
 	part.process = nil
-	c.Stage, c.WakeAt, c.Terminating = idle, time.Time{}, false
-	r.dirty = true
+	c.Stage, c.WakeAt = idle, time.Time{}
+	clear(part.checks)
+	r.lookAtHook(i)
+	r.endKill(i)
+}
+
+// endKill forgets that the container was being ended.
+func (r *podRun) endKill(i int) {
+	c := &r.Containers[i]
+	k := c.Kill
+	c.Kill = nil
+	switch {
+	case k == nil:
+		r.dirty = true
+		return
+	case k.PreStop != nil && k.PreStop.Error != "":
+		r.failedPreStop = append(r.failedPreStop, i)
+	case c.PostStart != nil:
+		c.failPostStart()
+	}
+	c.Killed = r.Stop == nil && k.Reason != "" && r.restartsKilled(r.pod, i)
+	r.dirty, r.stirred = r.dirty || !c.Killed, true
 }
 
 // Bounds of termination messages. Units: bytes and lines. Source: runtime.go

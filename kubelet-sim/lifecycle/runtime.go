@@ -26,6 +26,8 @@ type Process interface {
 	State() program.State
 	Resume(now time.Time)
 	Signal(sig kernel.Signal, now time.Time)
+	StopSignal() kernel.Signal
+	Serve(port int32, req kernel.Request, now time.Time) (kernel.Response, bool)
 	TerminationMessage() []byte
 	Exec(spec program.ExecSpec, now time.Time) (Exec, error)
 	Close()
@@ -34,6 +36,7 @@ type Process interface {
 // Exec is a command that runs beside a container's program, see program.Exec.
 type Exec interface {
 	Exited() (code int32, ok bool)
+	Signal(sig kernel.Signal, now time.Time)
 }
 
 // process makes a program.Process a Process.

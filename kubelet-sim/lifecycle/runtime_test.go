@@ -56,6 +56,12 @@ func (p *fakeProcess) Signal(sig kernel.Signal, _ time.Time) {
 	}
 }
 
+func (p *fakeProcess) StopSignal() kernel.Signal { return kernel.SIGTERM }
+
+func (p *fakeProcess) Serve(int32, kernel.Request, time.Time) (kernel.Response, bool) {
+	return kernel.Response{}, false
+}
+
 // Exec runs its steps at once.
 func (p *fakeProcess) Exec(spec program.ExecSpec, now time.Time) (Exec, error) {
 	in := p.spec

@@ -91,12 +91,21 @@ type containerState struct {
 	Current, Last *instance
 	// WakeAt is when the running program goes on by itself; zero if it waits.
 	WakeAt time.Time
-	// Terminating: it was asked to stop.
-	Terminating bool
-	// Ready is what the readiness probe says, true without one.
-	Ready bool
-	// Probe is the readiness probe of the current instance.
-	Probe probeState
+	// Kill is set once the present instance has to end.
+	Kill *killing `json:",omitempty"`
+	// Killed: the kubelet has ended the instance and starts the next one in the
+	// same breath; nobody sees that none runs.
+	Killed bool `json:",omitempty"`
+	// PostStart is the hook under way. Until it has ended the container does not
+	// count as running.
+	PostStart *hook `json:",omitempty"`
+	// Started is what the startup probe says, Ready what the readiness probe
+	// says; both are true without one. Unhealthy is the probe that failed so
+	// often that the container has to be restarted.
+	Started, Ready bool
+	Unhealthy      killReason `json:",omitempty"`
+	// Probes are those of the current instance.
+	Probes []probeState `json:",omitempty"`
 	// PullStart is when the present pull began.
 	PullStart            time.Time
 	BackOff, PullBackOff backOff
@@ -115,8 +124,23 @@ type instance struct {
 	User *corev1.ContainerUser
 }
 
+// up reports whether the container counts as running.
+func (c *containerState) up() bool { return c.Stage == running && c.PostStart == nil || c.Killed }
+
 // exited reports whether the container has run and does not run now.
 func (c *containerState) exited() bool { return c.Current != nil && c.Current.Exited }
+
+// before is the instance that the back-off of the next one counts from; nil if
+// there is none.
+func (c *containerState) before() *instance {
+	switch {
+	case c.Killed:
+		return c.Last
+	case c.exited():
+		return c.Current
+	}
+	return nil
+}
 
 // attempt is the number of the container's next instance.
 func (c *containerState) attempt() int32 {
@@ -137,6 +161,9 @@ func (s *podState) spec(pod *corev1.Pod, i int) *corev1.Container {
 // restarts reports whether the exited container i may run again.
 func (s *podState) restarts(pod *corev1.Pod, i int) bool {
 	c := &s.Containers[i]
+	if c.Killed {
+		return true
+	}
 	if c.Role == initializer && c.Current.ExitCode == 0 {
 		return false
 	}

@@ -97,7 +97,7 @@ func containerStatuses(pod *corev1.Pod, s *podState) (init, rest []corev1.Contai
 // v1.37.2.
 func containerStatus(pod *corev1.Pod, s *podState, i int) corev1.ContainerStatus {
 	c, spec := &s.Containers[i], s.spec(pod, i)
-	started := c.Stage == running
+	started := c.up() && c.Started
 	out := corev1.ContainerStatus{
 		Name: c.Name, Image: spec.Image, Started: &started,
 		Ready:        started && c.Ready && c.Role != initializer,
@@ -107,6 +107,9 @@ func containerStatus(pod *corev1.Pod, s *podState, i int) corev1.ContainerStatus
 		out.LastTerminationState.Terminated = terminated(c.Last)
 	}
 	now := c.Current
+	if c.PostStart != nil {
+		now = c.Last // the instance does not count yet
+	}
 	if now == nil {
 		out.State = neverStarted(pod, s, i)
 		return out
@@ -116,9 +119,9 @@ func containerStatus(pod *corev1.Pod, s *podState, i int) corev1.ContainerStatus
 	out.Resources, out.AllocatedResources = &spec.Resources, spec.Resources.Requests
 	out.User = now.User
 	switch {
-	case !now.Exited:
+	case !now.Exited || c.Killed:
 		out.State.Running = &corev1.ContainerStateRunning{StartedAt: seconds(now.StartedAt)}
-	case c.Reason != "" && s.Stop == nil && s.restarts(pod, i):
+	case c.Reason != "" && s.Stop == nil && (c.PostStart != nil || s.restarts(pod, i)):
 		out.State.Waiting = &corev1.ContainerStateWaiting{Reason: c.Reason, Message: c.Message}
 		out.LastTerminationState.Terminated = terminated(now)
 	default:

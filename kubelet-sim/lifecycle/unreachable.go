@@ -35,8 +35,8 @@ func (r *Reconciler) keysOn(name string) []engine.Key {
 			continue
 		}
 		for i := range run.Containers {
-			if run.Containers[i].Stage == running && run.spec(run.pod, i).ReadinessProbe != nil {
-				keys = append(keys, r.probeKey(run, i))
+			for _, p := range run.Containers[i].Probes {
+				keys = append(keys, r.probeKey(run, i, p.Type))
 			}
 		}
 	}

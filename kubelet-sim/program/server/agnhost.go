@@ -34,8 +34,10 @@ func agnhost(p *kernel.Proc) int {
 		return resolvConf(p, "search")
 	case "dns-server-list":
 		return resolvConf(p, "nameserver")
+	case "grpc-health-checking":
+		return grpcHealth(p)
 	case "netexec", "serve-hostname", "nettest", "liveness", "guestbook", "webhook", "porter", "test-webserver",
-		"crd-conversion-webhook", "grpc-health-checking", "net", "no-snat-test", "no-snat-test-proxy", "port-forward-tester",
+		"crd-conversion-webhook", "net", "no-snat-test", "no-snat-test-proxy", "port-forward-tester",
 		"fake-gitserver", "resource-consumer-controller", "tcp-reset", "mtlsserver", "h2c-server", "audit-proxy", "external-metrics":
 		return agnhostServer(p, command)
 	case "":
@@ -128,7 +130,7 @@ func flagInt(args []string, name string, otherwise int) int {
 }
 
 func agnhostServer(p *kernel.Proc, command string) int {
-	port := map[string]int{"serve-hostname": 9376, "webhook": 443, "crd-conversion-webhook": 443, "guestbook": 80, "test-webserver": 80, "grpc-health-checking": 5000, "mtlsserver": 443}[command]
+	port := map[string]int{"serve-hostname": 9376, "webhook": 443, "crd-conversion-webhook": 443, "guestbook": 80, "test-webserver": 80, "mtlsserver": 443}[command]
 	if port == 0 {
 		port = 8080
 	}

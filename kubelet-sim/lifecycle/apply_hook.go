@@ -1,0 +1,164 @@
+package lifecycle
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
+)
+
+// postStartHookError is the reason why a container waits whose postStart hook
+// has failed. Source: ErrPostStartHook in k8s.io/kubernetes
+// pkg/kubelet/kuberuntime v1.37.2.
+const postStartHookError = "PostStartHookError"
+
+// command is a command of the kubelet that runs in a container: a hook or a
+// probe.
+type command struct {
+	exec Exec
+	argv []string
+	// output is all that it printed, stderr its share; both are cut off.
+	output, stderr strings.Builder
+}
+
+// commandOutputMax bounds what is kept of a command's output. Unit: bytes.
+// Source: maxReadLength in k8s.io/kubernetes pkg/probe/exec v1.37.2.
+const commandOutputMax = 10 << 10
+
+// runCommand starts a command in container i. The error is the runtime's.
+func (r *Reconciler) runCommand(run *podRun, i int, argv []string, now time.Time) (*command, error) {
+	k := &command{argv: argv}
+	exec, err := run.parts[i].process.Exec(program.ExecSpec{Command: argv, Output: k.print}, now)
+	if err != nil {
+		c := &run.Containers[i]
+		d := draw{r.cfg.Engine.Random(), run.pod, c.Name, c.Current.Attempt}
+		return nil, execError(err, d.execID(now))
+	}
+	k.exec = exec
+	return k, nil
+}
+
+// execError words a failure to start a command as containerd does.
+func execError(err error, id string) error {
+	reason := err.Error()
+	if _, cause, ok := strings.Cut(reason, "error during container init: "); ok {
+		reason = cause
+	}
+	return fmt.Errorf("rpc error: code = Unknown desc = failed to exec in container: failed to start exec %q: "+
+		"OCI runtime exec failed: exec failed: unable to start container process: %s", id, reason)
+}
+
+func (k *command) print(chunk kernel.Chunk) {
+	add := func(b *strings.Builder) { b.Write(chunk.Data[:min(len(chunk.Data), commandOutputMax-b.Len())]) }
+	add(&k.output)
+	if chunk.Stderr {
+		add(&k.stderr)
+	}
+}
+
+// failure is how the command failed, nil if it succeeded. Source:
+// runtimeService.ExecSync in k8s.io/cri-client v0.37.2.
+func (k *command) failure(code int32) error {
+	if code == 0 {
+		return nil
+	}
+	return fmt.Errorf("command '%s' exited with %d: %s", strings.Join(k.argv, " "), code, k.stderr.String())
+}
+
+// runHook starts a hook. Source: handlerRunner.Run in k8s.io/kubernetes
+// pkg/kubelet/lifecycle v1.37.2.
+func (r *Reconciler) runHook(run *podRun, i int, handler *corev1.LifecycleHandler, now time.Time) *hook {
+	h := &hook{Since: now}
+	switch {
+	case handler.Exec != nil:
+		k, err := r.runCommand(run, i, handler.Exec.Command, now)
+		if err != nil {
+			h.end(run.hookError(i, handler, err, ""))
+			break
+		}
+		run.parts[i].hook = k
+	case handler.HTTPGet != nil:
+		_, _, err := run.get(i, handler.HTTPGet, "lifecycle", now)
+		h.end(run.hookError(i, handler, err, ""))
+	case handler.Sleep != nil:
+		h.Until = now.Add(time.Duration(handler.Sleep.Seconds) * time.Second)
+	}
+	return h
+}
+
+// hookError words the failure of a hook, nil for none. Source: ibid.
+func (run *podRun) hookError(i int, handler *corev1.LifecycleHandler, err error, output string) error {
+	name, title := run.Containers[i].Name, podTitle(run.pod)
+	switch {
+	case err == nil:
+		return nil
+	case handler.HTTPGet != nil:
+		return fmt.Errorf("HTTP lifecycle hook (%s) for Container %q in Pod %q failed - error: %w", handler.HTTPGet.Path, name, title, err)
+	}
+	return fmt.Errorf("Exec lifecycle hook (%v) for Container %q in Pod %q failed - error: %w, message: %q", handler.Exec.Command, name, title, err, output) //nolint:staticcheck // upstream's words
+}
+
+// lookAtHook notes the end of the hook's command, or of its container.
+func (run *podRun) lookAtHook(i int) {
+	c, k := &run.Containers[i], run.parts[i].hook
+	if k == nil {
+		return
+	}
+	code, ended := k.exec.Exited()
+	if !ended && c.Stage == running {
+		return
+	}
+	if !ended {
+		code = exitKilled
+	}
+	run.parts[i].hook, run.stirred = nil, true
+	lifecycle := run.spec(run.pod, i).Lifecycle
+	switch {
+	case c.Kill != nil && c.Kill.PreStop != nil:
+		c.Kill.PreStop.end(run.hookError(i, lifecycle.PreStop, k.failure(code), k.output.String()))
+	case c.PostStart != nil:
+		c.PostStart.end(run.hookError(i, lifecycle.PostStart, k.failure(code), k.output.String()))
+	}
+}
+
+// beginPostStart starts the postStart hook of an instance that has just started.
+func (r *Reconciler) beginPostStart(run *podRun, i int, at time.Time) {
+	c, lifecycle := &run.Containers[i], run.spec(run.pod, i).Lifecycle
+	c.PostStart = r.runHook(run, i, lifecycle.PostStart, at)
+	run.collect(i, at)
+}
+
+// endPostStart has the postStart hook ended.
+func (r *Reconciler) endPostStart(ctx context.Context, run *podRun, i int, now time.Time) {
+	c := &run.Containers[i]
+	run.dirty = true
+	if c.PostStart.Error == "" {
+		c.PostStart, c.Reason, c.Message = nil, "", ""
+		r.startProbing(run, i, now)
+		return
+	}
+	run.event(ctx, i, corev1.EventTypeWarning, "FailedPostStartHook", "PostStartHook failed")
+	if c.Stage == running {
+		r.beginKill(ctx, run, i, "", "FailedPostStartHook", now)
+		return
+	}
+	c.failPostStart()
+}
+
+// failPostStart leaves the container waiting after its postStart hook failed.
+func (c *containerState) failPostStart() {
+	c.Reason, c.Message, c.PostStart = postStartHookError, c.PostStart.Error, nil
+}
+
+// tellFailedPreStop records the hooks that their container's end has cut off.
+func (run *podRun) tellFailedPreStop(ctx context.Context) {
+	for _, i := range run.failedPreStop {
+		run.event(ctx, i, corev1.EventTypeWarning, "FailedPreStopHook", "PreStopHook failed")
+	}
+	run.failedPreStop = nil
+}
