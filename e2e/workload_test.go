@@ -81,9 +81,21 @@ func inRounds(j *batchv1.Job) {
 
 func late(j *batchv1.Job) {
 	runs(j, "trap 'exit 0' TERM; sleep 12; touch /tmp/ready; while true; do sleep 5; done")
-	j.Spec.Template.Spec.Containers[0].ReadinessProbe = &corev1.Probe{
-		ProbeHandler:  corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: []string{"test", "-e", "/tmp/ready"}}},
+	command := func(script string) *corev1.ExecAction {
+		return &corev1.ExecAction{Command: []string{"sh", "-c", script}}
+	}
+	c := &j.Spec.Template.Spec.Containers[0]
+	c.ReadinessProbe = &corev1.Probe{
+		ProbeHandler:  corev1.ProbeHandler{Exec: command("test -e /tmp/ready")},
 		PeriodSeconds: 3, SuccessThreshold: 2,
+	}
+	// Each of these is under way at some moment at which the server is stopped.
+	c.LivenessProbe = &corev1.Probe{
+		ProbeHandler: corev1.ProbeHandler{Exec: command("sleep 2; test -e /tmp/begun")}, PeriodSeconds: 4, TimeoutSeconds: 3,
+	}
+	c.Lifecycle = &corev1.Lifecycle{
+		PostStart: &corev1.LifecycleHandler{Exec: command("sleep 2; touch /tmp/begun")},
+		PreStop:   &corev1.LifecycleHandler{Exec: command("sleep 6; touch /tmp/ended")},
 	}
 	j.Spec.ActiveDeadlineSeconds = ptr.To[int64](45)
 }

@@ -100,7 +100,7 @@ func (run *podRun) hookError(i int, handler *corev1.LifecycleHandler, err error,
 	case handler.HTTPGet != nil:
 		return fmt.Errorf("HTTP lifecycle hook (%s) for Container %q in Pod %q failed - error: %w", handler.HTTPGet.Path, name, title, err)
 	}
-	return fmt.Errorf("Exec lifecycle hook (%v) for Container %q in Pod %q failed - error: %w, message: %q", handler.Exec.Command, name, title, err, output) //nolint:staticcheck // upstream's words
+	return fmt.Errorf("Exec lifecycle hook (%v) for Container %q in Pod %q failed - error: %w, message: %q", handler.Exec.Command, name, title, err, output)
 }
 
 // lookAtHook notes the end of the hook's command, or of its container.

@@ -180,7 +180,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 	pod, ok := engine.Get[*corev1.Pod](r.view, engine.Pods, name.Namespace, name.Name)
 	run := r.runs[name]
 	if run != nil && (!ok || run.pod.UID != pod.UID) {
-		r.forget(name, run)
+		r.forget(ctx, name, run)
 		run = nil
 	}
 	if !ok || r.nodes[pod.Spec.NodeName] == nil {
@@ -238,7 +238,15 @@ func (r *Reconciler) unblock(run *podRun) {
 }
 
 // forget ends what still runs of a Pod that is gone from the API.
-func (r *Reconciler) forget(name types.NamespacedName, run *podRun) {
+//
+// Deviation: its containers end at once; a real kubelet gives them two seconds,
+// which nobody sees any more.
+func (r *Reconciler) forget(ctx context.Context, name types.NamespacedName, run *podRun) {
+	for i := range run.Containers {
+		if c := &run.Containers[i]; c.Stage == running && c.Kill == nil {
+			run.event(ctx, i, corev1.EventTypeNormal, "Killing", "%s", killEvent(run, i, ""))
+		}
+	}
 	run.close()
 	run.node.release(run.IP)
 	run.count(false)
