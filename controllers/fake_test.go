@@ -197,6 +197,9 @@ func (f *fakeAPI) Delete(_ context.Context, _ engine.Identity, r engine.Resource
 	if p := opts.Preconditions; p != nil && p.UID != nil && *p.UID != old.GetUID() {
 		return apierrors.NewConflict(r.GroupResource(), key.Name, fmt.Errorf("UID is %s, not %s", old.GetUID(), *p.UID))
 	}
+	if p := opts.Preconditions; p != nil && p.ResourceVersion != nil && *p.ResourceVersion != old.GetResourceVersion() {
+		return apierrors.NewConflict(r.GroupResource(), key.Name, fmt.Errorf("have %s, got %s", old.GetResourceVersion(), *p.ResourceVersion))
+	}
 	f.delete(r, old, opts)
 	return nil
 }

@@ -20,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	upstreamjob "k8s.io/kubernetes/pkg/controller/job"
 	upstreamttl "k8s.io/kubernetes/pkg/controller/ttlafterfinished"
@@ -51,8 +52,10 @@ func TestJobsEndAsUnderUpstreamsControllers(t *testing.T) {
 	for i := range *upstreamJobs {
 		stories = append(stories, randomStory(random, i))
 	}
-	ours := startTwin(t, app.Options{Mode: engine.Auto, Controllers: []string{"*"}})
-	theirs := startTwin(t, app.Options{Mode: engine.Realtime, Controllers: []string{"*", "-job", "-ttl-after-finished"}})
+	ours := kubernetes.NewForConfigOrDie(startTwin(t, app.Options{Mode: engine.Auto, Controllers: []string{"*"}, Nodes: 2}))
+	theirs := kubernetes.NewForConfigOrDie(startTwin(t, app.Options{
+		Mode: engine.Realtime, Controllers: []string{"*", "-job", "-ttl-after-finished"}, Nodes: 2,
+	}))
 	runUpstream(t, theirs)
 	for _, w := range stories {
 		create(t, ours, w)
@@ -67,9 +70,9 @@ func TestJobsEndAsUnderUpstreamsControllers(t *testing.T) {
 	await(t, theirs, fates(t, ours))
 }
 
-func startTwin(t *testing.T, o app.Options) kubernetes.Interface {
+func startTwin(t *testing.T, o app.Options) *rest.Config {
 	t.Helper()
-	o.Ephemeral, o.DataDir, o.Listen, o.Nodes, o.Speed, o.Seed = true, t.TempDir(), "127.0.0.1:0", 2, 1, 1
+	o.Ephemeral, o.DataDir, o.Listen, o.Speed, o.Seed = true, t.TempDir(), "127.0.0.1:0", 1, 1
 	o.Authorization = "AlwaysAllow"
 	cluster, err := app.Start(t.Context(), o)
 	if err != nil {
@@ -84,11 +87,7 @@ func startTwin(t *testing.T, o app.Options) kubernetes.Interface {
 		t.Fatal(err)
 	}
 	config.QPS = -1
-	client, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return client
+	return config
 }
 
 // runUpstream runs upstream's controllers until the test ends. Their waits are a

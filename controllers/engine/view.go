@@ -29,6 +29,9 @@ type table struct {
 type index struct {
 	values func(Object) []string
 	sets   map[string]*btree.BTreeG[Object]
+	// free is shared by all sets: most hold one object, and each would have a
+	// list of its own that takes more room than the rest of it.
+	free *btree.FreeListG[Object]
 }
 
 // btreeDegree is a compromise between insertion and memory that google/btree's
@@ -55,7 +58,9 @@ func (v *View) Track(r Resource) {
 // that is unique for r. It must be called before the engine starts.
 func (v *View) Index(r Resource, name string, values func(Object) []string) {
 	v.Track(r)
-	v.tables[r].indexes[name] = &index{values: values, sets: map[string]*btree.BTreeG[Object]{}}
+	v.tables[r].indexes[name] = &index{
+		values: values, sets: map[string]*btree.BTreeG[Object]{}, free: btree.NewFreeListG[Object](btree.DefaultFreeListSize),
+	}
 }
 
 // Tracks reports whether the View holds r.
@@ -103,7 +108,7 @@ func (ix *index) insert(obj Object) {
 	for _, value := range ix.values(obj) {
 		set, ok := ix.sets[value]
 		if !ok {
-			set = btree.NewG(btreeDegree, less)
+			set = btree.NewWithFreeListG(btreeDegree, less, ix.free)
 			ix.sets[value] = set
 		}
 		set.ReplaceOrInsert(obj)

@@ -7,7 +7,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
@@ -16,21 +15,23 @@ import (
 // apply carries p out. It stops at the first error; the next step decides
 // afresh.
 func (r *Reconciler) apply(ctx context.Context, n node, p plan) error {
-	for _, ref := range p.Refused {
-		r.refuse(ctx, n, ref)
+	if p.Report != nil {
+		r.report(ctx, n, *p.Report)
 	}
 	for _, d := range p.Orphan {
-		if err := r.edit(ctx, d, func(obj engine.Object) { forget(obj, n.GetUID()) }); err != nil {
+		if _, err := r.edit(ctx, d, func(obj engine.Object) { forget(obj, n.GetUID()) }); err != nil {
 			return err
 		}
 	}
 	if p.Finalizer != "" {
-		return r.edit(ctx, n, func(obj engine.Object) {
+		_, err := r.edit(ctx, n, func(obj engine.Object) {
 			obj.SetFinalizers(slices.DeleteFunc(slices.Clone(obj.GetFinalizers()), func(f string) bool { return f == p.Finalizer }))
 		})
+		return err
 	}
 	if len(p.Forget) > 0 || p.Unblock {
-		if err := r.edit(ctx, n, func(obj engine.Object) { forget(obj, p.Forget...); unblock(obj, p.Unblock) }); err != nil {
+		var err error
+		if n, err = r.edit(ctx, n, func(obj engine.Object) { forget(obj, p.Forget...); unblock(obj, p.Unblock) }); err != nil {
 			return err
 		}
 	}
@@ -40,26 +41,30 @@ func (r *Reconciler) apply(ctx context.Context, n node, p plan) error {
 	return r.delete(ctx, n, p.Delete)
 }
 
+// delete deletes the object in the state that was decided on: who gives it
+// another owner at this moment saves it.
 func (r *Reconciler) delete(ctx context.Context, n node, policy metav1.DeletionPropagation) error {
-	r.reportForeign(ctx, n)
-	uid := n.GetUID()
+	uid, version := n.GetUID(), n.GetResourceVersion()
 	err := r.api.Delete(ctx, r.who, n.resource.Name, types.NamespacedName{Namespace: n.GetNamespace(), Name: n.GetName()},
-		metav1.DeleteOptions{PropagationPolicy: &policy, Preconditions: &metav1.Preconditions{UID: &uid}})
+		metav1.DeleteOptions{PropagationPolicy: &policy, Preconditions: &metav1.Preconditions{UID: &uid, ResourceVersion: &version}})
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
 	return err
 }
 
-// edit updates a copy of the object's metadata.
-func (r *Reconciler) edit(ctx context.Context, n node, change func(engine.Object)) error {
+// edit updates a copy of the object's metadata and returns what becomes of it.
+func (r *Reconciler) edit(ctx context.Context, n node, change func(engine.Object)) (node, error) {
 	next := n.DeepCopyObject().(engine.Object)
 	change(next)
-	_, err := r.api.Update(ctx, r.who, n.resource.Name, "", next)
-	if apierrors.IsNotFound(err) {
-		return nil
+	obj, err := r.api.Update(ctx, r.who, n.resource.Name, "", next)
+	switch {
+	case apierrors.IsNotFound(err):
+		return n, nil
+	case err != nil:
+		return n, err
 	}
-	return err
+	return node{obj, n.resource}, nil
 }
 
 func forget(obj engine.Object, owners ...types.UID) {
@@ -81,33 +86,11 @@ func unblock(obj engine.Object, really bool) {
 	obj.SetOwnerReferences(refs)
 }
 
-// reportForeign tells of an object that is deleted because its owner lives in
-// another namespace: a mistake that otherwise looks like bad luck.
-//
-// Deviation: not if the owner is a Pod.
-func (r *Reconciler) reportForeign(ctx context.Context, n node) {
-	for _, o := range r.owners(n) {
-		res := r.resourceOf(o.Ref)
-		if !o.dangling() || !res.Namespaced || res.Name == engine.Pods {
-			continue
-		}
-		if len(engine.ByIndex[engine.Object](r.view, res.Name, uidIndex, string(o.Ref.UID))) > 0 {
-			r.refuse(ctx, n, o.Ref)
-		}
-	}
-}
-
-func (r *Reconciler) refuse(ctx context.Context, n node, ref metav1.OwnerReference) {
+// report tells of an owner in another namespace, which counts as absent: a mistake
+// that otherwise looks like bad luck.
+func (r *Reconciler) report(ctx context.Context, n node, ref metav1.OwnerReference) {
 	apiVersion, kind := n.resource.GVK.ToAPIVersionAndKind()
 	about := &corev1.ObjectReference{APIVersion: apiVersion, Kind: kind, Namespace: n.GetNamespace(), Name: n.GetName(), UID: n.GetUID()}
-	r.recorder.Event(ctx, about, corev1.EventTypeWarning, "OwnerRefInvalidNamespace", "%s", refusal(ref, n.GetNamespace()))
-}
-
-// resourceOf returns the resource that ref leads to; it must be tracked.
-func (r *Reconciler) resourceOf(ref metav1.OwnerReference) Resource {
-	gv, err := schema.ParseGroupVersion(ref.APIVersion)
-	if err != nil {
-		return Resource{}
-	}
-	return r.byKind[schema.GroupKind{Group: gv.Group, Kind: ref.Kind}]
+	r.recorder.Event(ctx, about, corev1.EventTypeWarning, "OwnerRefInvalidNamespace", "ownerRef [%s/%s, namespace: %s, name: %s, uid: %s] does not exist in namespace %q",
+		ref.APIVersion, ref.Kind, n.GetNamespace(), ref.Name, ref.UID, n.GetNamespace())
 }

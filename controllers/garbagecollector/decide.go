@@ -1,15 +1,18 @@
 package garbagecollector
 
 import (
-	"fmt"
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
 
 // plan is what happens to one object, in this order.
 type plan struct {
+	// Report is a new reference to an owner in another namespace.
+	Report *metav1.OwnerReference
 	// Orphan are dependents that lose their reference to the object.
 	Orphan []node
 	// Finalizer is taken from the object.
@@ -20,8 +23,6 @@ type plan struct {
 	Unblock bool
 	// Delete deletes the object with this policy.
 	Delete metav1.DeletionPropagation
-	// Refused are references that cannot be right.
-	Refused []metav1.OwnerReference
 }
 
 // decide returns what to do about n. Being deleted is a one-way trip: then only
@@ -29,42 +30,57 @@ type plan struct {
 // Source: attemptToDeleteItem, k8s.io/kubernetes
 // pkg/controller/garbagecollector v1.37.2.
 func decide(n node, owners []owner, dependents []node) plan {
+	p := plan{Report: foreign(owners)}
 	switch {
 	case has(n, metav1.FinalizerOrphanDependents):
-		return plan{Orphan: dependents, Finalizer: metav1.FinalizerOrphanDependents}
+		p.Orphan, p.Finalizer = dependents, metav1.FinalizerOrphanDependents
+		return p
 	case waitsForDependents(n):
-		if slices.ContainsFunc(dependents, func(d node) bool { return blocks(d, n.GetUID()) }) {
-			return plan{}
+		if !slices.ContainsFunc(dependents, func(d node) bool { return blocks(d, n.GetUID()) }) {
+			p.Finalizer = metav1.FinalizerDeleteDependents
 		}
-		return plan{Finalizer: metav1.FinalizerDeleteDependents}
-	case n.GetDeletionTimestamp() != nil || len(owners) == 0:
-		return plan{}
+		return p
+	case n.GetDeletionTimestamp() != nil || len(owners) == 0 || slices.ContainsFunc(owners, func(o owner) bool { return o.Unresolved }):
+		return p
 	}
-	var solid, dangling, waiting int
-	var p plan
+	solid, waiting := 0, 0
 	for _, o := range owners {
 		switch {
-		case o.Unreachable:
-			p.Refused = append(p.Refused, o.Ref)
 		case o.waiting():
 			waiting++
 			p.Forget = append(p.Forget, o.Ref.UID)
 		case o.dangling():
-			dangling++
 			p.Forget = append(p.Forget, o.Ref.UID)
 		default:
 			solid++
 		}
 	}
-	switch {
-	case len(p.Refused) > 0:
-		return plan{Refused: p.Refused}
-	case solid > 0:
+	if solid > 0 {
 		return p
-	case waiting > 0 && len(dependents) > 0:
-		return plan{Delete: metav1.DeletePropagationForeground, Unblock: slices.ContainsFunc(dependents, func(d node) bool { return waitsForDependents(d) })}
 	}
-	return plan{Delete: propagation(n)}
+	p.Forget = nil
+	if waiting == 0 || len(dependents) == 0 {
+		p.Delete = propagation(n)
+		return p
+	}
+	if slices.ContainsFunc(dependents, func(d node) bool { return waitsForDependents(d) }) && blocks(n, "") {
+		// A circle, it seems. The owners have a step before n is deleted: upstream's
+		// own patch makes its deletion fail at first.
+		p.Unblock = true
+		return p
+	}
+	p.Delete = metav1.DeletePropagationForeground
+	return p
+}
+
+// foreign returns the first new reference that leads to another namespace. As
+// upstream, it reports none behind another that is wrong.
+func foreign(owners []owner) *metav1.OwnerReference {
+	i := slices.IndexFunc(owners, func(o owner) bool { return o.New && (o.Foreign || o.Misnamed) })
+	if i < 0 || owners[i].Misnamed {
+		return nil
+	}
+	return &owners[i].Ref
 }
 
 // propagation honours a finalizer that asks for a policy.
@@ -78,21 +94,16 @@ func propagation(n node) metav1.DeletionPropagation {
 	return metav1.DeletePropagationBackground
 }
 
-// blocks reports whether d keeps its owner from going in the foreground.
-func blocks(d node, owner types.UID) bool {
+// blocks reports whether d keeps its owner, or any if it is "", from going in the
+// foreground.
+func blocks(d engine.Object, owner types.UID) bool {
 	return slices.ContainsFunc(d.GetOwnerReferences(), func(ref metav1.OwnerReference) bool {
-		return ref.UID == owner && ref.BlockOwnerDeletion != nil && *ref.BlockOwnerDeletion
+		return (ref.UID == owner || owner == "") && ref.BlockOwnerDeletion != nil && *ref.BlockOwnerDeletion
 	})
 }
 
 // dangling reports whether the reference leads nowhere.
-func (o owner) dangling() bool { return o.Known && o.Object == nil }
+func (o owner) dangling() bool { return !o.Unresolved && o.Object == nil }
 
 // waiting reports whether the owner itself waits for its dependents to go.
 func (o owner) waiting() bool { return o.Object != nil && waitsForDependents(o.Object) }
-
-// refusal is the message of the Event OwnerRefInvalidNamespace.
-func refusal(ref metav1.OwnerReference, namespace string) string {
-	return fmt.Sprintf("ownerRef [%s/%s, namespace: %s, name: %s, uid: %s] does not exist in namespace %q",
-		ref.APIVersion, ref.Kind, namespace, ref.Name, ref.UID, namespace)
-}

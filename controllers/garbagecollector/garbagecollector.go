@@ -2,8 +2,9 @@
 // foreground and orphan deletions of owners through.
 //
 // Invariant: an object is deleted only if none of its owner references leads to
-// an object with the UID that the reference names. A reference to a kind that
-// nobody tracks is taken to be good.
+// an object with the UID that the reference names. While one of them leads to a
+// kind or a version that the server does not know, nobody can tell, and nothing
+// happens.
 //
 // It follows k8s.io/kubernetes pkg/controller/garbagecollector v1.37.2.
 //
@@ -13,6 +14,7 @@ package garbagecollector
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,8 +32,8 @@ const Name = "garbagecollector"
 type Resource struct {
 	// Name is the resource, for example engine.Jobs.
 	Name engine.Resource
-	// GVK is what owner references and Events call it; references to other
-	// versions of the group are the same.
+	// GVK is what owner references and Events call it. A reference to another
+	// version leads to a kind that the server does not know.
 	GVK schema.GroupVersionKind
 	// Namespaced says where the owner of a namespaced object is looked for.
 	Namespaced bool
@@ -77,7 +79,11 @@ type Reconciler struct {
 	// resources are in Config's order.
 	resources []Resource
 	byName    map[engine.Resource]Resource
-	byKind    map[schema.GroupKind]Resource
+	byKind    map[schema.GroupVersionKind]Resource
+	// news holds the owners in new references of an object, until its next step:
+	// only then is somebody told of those in other namespaces. At rest it is
+	// empty.
+	news map[engine.Key][]types.UID
 }
 
 var _ engine.Reconciler = (*Reconciler)(nil)
@@ -85,8 +91,7 @@ var _ engine.Reconciler = (*Reconciler)(nil)
 const (
 	// ownerIndex files every object under the UIDs of its owners.
 	ownerIndex = "garbagecollector-owner"
-	// uidIndex files namespaced objects under their own UID, but for Pods:
-	// they are many and own nothing.
+	// uidIndex files every object under its own UID.
 	uidIndex = "garbagecollector-uid"
 )
 
@@ -98,16 +103,15 @@ func New(cfg Config) (*Reconciler, error) {
 	r := &Reconciler{
 		view: cfg.View, api: cfg.API, recorder: cfg.Recorder,
 		who:    engine.ControllerIdentity("generic-garbage-collector"),
-		byName: map[engine.Resource]Resource{}, byKind: map[schema.GroupKind]Resource{},
+		byName: map[engine.Resource]Resource{}, byKind: map[schema.GroupVersionKind]Resource{},
+		news: map[engine.Key][]types.UID{},
 	}
 	for _, res := range cfg.Resources {
 		r.resources = append(r.resources, res)
 		r.byName[res.Name] = res
-		r.byKind[res.GVK.GroupKind()] = res
+		r.byKind[res.GVK] = res
 		cfg.View.Index(res.Name, ownerIndex, ownerUIDs)
-		if res.Namespaced && res.Name != engine.Pods {
-			cfg.View.Index(res.Name, uidIndex, func(obj engine.Object) []string { return []string{string(obj.GetUID())} })
-		}
+		cfg.View.Index(res.Name, uidIndex, func(obj engine.Object) []string { return []string{string(obj.GetUID())} })
 	}
 	return r, nil
 }
@@ -140,12 +144,14 @@ func (n node) key() engine.Key {
 // Reconcile implements engine.Reconciler.
 func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, _ time.Time) (engine.Wake, error) {
 	resource, name, _ := strings.Cut(key.Name, "/")
+	news := r.news[key]
+	delete(r.news, key)
 	obj, ok := engine.Get[engine.Object](r.view, engine.Resource(resource), key.Namespace, name)
 	if !ok {
 		return engine.Wake{}, nil
 	}
 	n := node{obj, r.byName[engine.Resource(resource)]}
-	return engine.Wake{}, r.apply(ctx, n, decide(n, r.owners(n), r.dependents(n.GetUID())))
+	return engine.Wake{}, r.apply(ctx, n, decide(n, r.owners(n, news), r.dependents(n.GetUID())))
 }
 
 // dependents returns the objects with a reference to uid, by resource, then
@@ -160,43 +166,62 @@ func (r *Reconciler) dependents(uid types.UID) []node {
 	return out
 }
 
+// find returns the object with a UID, whatever it is and wherever it lives.
+func (r *Reconciler) find(uid types.UID) (node, bool) {
+	for _, res := range r.resources {
+		if found := engine.ByIndex[engine.Object](r.view, res.Name, uidIndex, string(uid)); len(found) > 0 {
+			return node{found[0], res}, true
+		}
+	}
+	return node{}, false
+}
+
 // owner is one owner reference with what it leads to.
 type owner struct {
 	Ref metav1.OwnerReference
 	// Object is nil if there is none with the reference's UID.
 	Object engine.Object
-	// Known: the kind is tracked, so that a missing object is really gone.
-	Known bool
-	// Unreachable: a cluster-wide object names an owner in a namespace.
-	Unreachable bool
+	// Unresolved: nobody can tell whether there is one. The server does not know
+	// the kind, or a cluster-wide object names an owner in a namespace.
+	Unresolved bool
+	// Foreign: the UID is that of an object in another namespace. Misnamed: of one
+	// within reach, of another kind or name.
+	Foreign, Misnamed bool
+	// New: the object had no reference to this UID before.
+	New bool
 }
 
-func (r *Reconciler) owners(n node) []owner {
+func (r *Reconciler) owners(n node, news []types.UID) []owner {
 	var out []owner
 	for _, ref := range n.GetOwnerReferences() {
-		out = append(out, r.owner(n, ref))
+		o := r.owner(n, ref)
+		o.New = slices.Contains(news, ref.UID)
+		if found, ok := r.find(ref.UID); ok && o.Object == nil {
+			o.Foreign = found.resource.Namespaced && found.GetNamespace() != n.GetNamespace()
+			o.Misnamed = !o.Foreign
+		}
+		out = append(out, o)
 	}
 	return out
 }
 
+// knows reports whether the server serves what ref leads to.
+func (r *Reconciler) knows(ref metav1.OwnerReference) bool {
+	_, ok := r.byKind[schema.FromAPIVersionAndKind(ref.APIVersion, ref.Kind)]
+	return ok
+}
+
+// owner follows a reference, but does not look further.
 func (r *Reconciler) owner(n node, ref metav1.OwnerReference) owner {
-	o := owner{Ref: ref}
-	gv, err := schema.ParseGroupVersion(ref.APIVersion)
-	if err != nil {
-		return o
-	}
-	res, ok := r.byKind[schema.GroupKind{Group: gv.Group, Kind: ref.Kind}]
-	if !ok {
-		return o
+	res := r.byKind[schema.FromAPIVersionAndKind(ref.APIVersion, ref.Kind)]
+	if !r.knows(ref) || res.Namespaced && n.GetNamespace() == "" {
+		return owner{Ref: ref, Unresolved: true}
 	}
 	namespace := ""
 	if res.Namespaced {
-		if namespace = n.GetNamespace(); namespace == "" {
-			o.Unreachable = true
-			return o
-		}
+		namespace = n.GetNamespace()
 	}
-	o.Known = true
+	o := owner{Ref: ref}
 	if obj, ok := engine.Get[engine.Object](r.view, res.Name, namespace, ref.Name); ok && obj.GetUID() == ref.UID {
 		o.Object = obj
 	}

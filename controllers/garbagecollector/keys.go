@@ -5,32 +5,85 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
 
-// Keys implements engine.Reconciler. Most commits are of objects whose owners
-// are well: they cost a look at the owner and no step.
+// Keys implements engine.Reconciler. Most commits change nothing about owners:
+// they cost a comparison and no step.
 func (r *Reconciler) Keys(c engine.Commit) []engine.Key {
 	res, ok := r.byName[c.Resource]
 	if !ok {
 		return nil
 	}
 	n := node{c.Object, res}
-	var keys []engine.Key
-	switch {
-	case c.Type == watch.Deleted:
-		keys = keysOf(r.dependents(n.GetUID()))
-	case waitsForDependents(n) || has(n, metav1.FinalizerOrphanDependents):
-		keys = []engine.Key{n.key()}
-		if waitsForDependents(n) && (c.Old == nil || !waitsForDependents(c.Old)) {
-			keys = append(keys, keysOf(r.dependents(n.GetUID()))...)
-		}
-	case n.GetDeletionTimestamp() == nil && !r.solid(n):
-		keys = []engine.Key{n.key()}
+	if c.Type == watch.Deleted {
+		return append(keysOf(r.dependents(n.GetUID())), r.waitingOwners(c)...)
 	}
-	return append(keys, r.waitingOwners(c, n)...)
+	// Upstream's order, in the graph builder: who waits for n may wait no more,
+	// n may have lost its owners, n may begin to wait. Dependents come before their
+	// owner: while it is there they follow it in the foreground.
+	keys := r.waitingOwners(c)
+	news := newReferences(c)
+	if !r.solid(n, news) || r.unknownBefore(c) || r.unblocked(c) {
+		keys = append(keys, n.key())
+		r.note(n.key(), news)
+	}
+	if waitsForDependents(n) && (c.Old == nil || !waitsForDependents(c.Old)) {
+		keys = append(keys, keysOf(r.dependents(n.GetUID()))...)
+	}
+	if waitsForDependents(n) || has(n, metav1.FinalizerOrphanDependents) {
+		keys = append(keys, n.key())
+	}
+	return keys
+}
+
+// unknownBefore reports whether c's object had a reference to an unknown kind, and
+// has got others. Upstream tries it again and again until then; but not an object
+// whose first bad reference leads from the cluster into a namespace.
+func (r *Reconciler) unknownBefore(c engine.Commit) bool {
+	if !referencesChanged(c) {
+		return false
+	}
+	refs := c.Old.GetOwnerReferences()
+	i := slices.IndexFunc(refs, func(ref metav1.OwnerReference) bool { return r.owner(node{Object: c.Old}, ref).Unresolved })
+	return i >= 0 && !r.knows(refs[i])
+}
+
+// unblocked reports whether c's object blocks none of its owners any more although
+// some wait: half of what breaks a circle.
+func (r *Reconciler) unblocked(c engine.Commit) bool {
+	return c.Old != nil && blocks(c.Old, "") && !blocks(c.Object, "") &&
+		slices.ContainsFunc(c.Object.GetOwnerReferences(), func(ref metav1.OwnerReference) bool { return r.owner(node{Object: c.Object}, ref).waiting() })
+}
+
+func referencesChanged(c engine.Commit) bool {
+	return c.Old != nil && !equality.Semantic.DeepEqual(c.Old.GetOwnerReferences(), c.Object.GetOwnerReferences())
+}
+
+// newReferences returns the references to owners that c's object did not have
+// before. Upstream does not look at an owner again that it knows by another name
+// or kind.
+func newReferences(c engine.Commit) []metav1.OwnerReference {
+	var out []metav1.OwnerReference
+	for _, ref := range c.Object.GetOwnerReferences() {
+		if c.Old == nil || !refersTo(c.Old, ref.UID) {
+			out = append(out, ref)
+		}
+	}
+	return out
+}
+
+func refersTo(obj engine.Object, owner types.UID) bool {
+	return slices.ContainsFunc(obj.GetOwnerReferences(), func(ref metav1.OwnerReference) bool { return ref.UID == owner })
+}
+
+func (r *Reconciler) note(key engine.Key, news []metav1.OwnerReference) {
+	for _, ref := range news {
+		r.news[key] = append(r.news[key], ref.UID)
+	}
 }
 
 func keysOf(nodes []node) []engine.Key {
@@ -41,30 +94,28 @@ func keysOf(nodes []node) []engine.Key {
 	return keys
 }
 
-// solid reports whether all of an object's owners are there to stay.
-func (r *Reconciler) solid(n node) bool {
-	for _, ref := range n.GetOwnerReferences() {
-		if o := r.owner(n, ref); o.dangling() || o.waiting() || o.Unreachable {
-			return false
-		}
-	}
-	return true
+// solid reports whether all of these owners are there to stay.
+func (r *Reconciler) solid(n node, refs []metav1.OwnerReference) bool {
+	return !slices.ContainsFunc(refs, func(ref metav1.OwnerReference) bool {
+		o := r.owner(n, ref)
+		return o.Object == nil || o.waiting()
+	})
 }
 
 // waitingOwners returns the owners that wait for the end of their dependents
 // and for which c may have been the last one.
-func (r *Reconciler) waitingOwners(c engine.Commit, n node) []engine.Key {
-	before := n.GetOwnerReferences()
+func (r *Reconciler) waitingOwners(c engine.Commit) []engine.Key {
+	before := c.Object
 	if c.Type != watch.Deleted {
-		if c.Old == nil || equality.Semantic.DeepEqual(c.Old.GetOwnerReferences(), before) {
+		if !referencesChanged(c) {
 			return nil
 		}
-		before = c.Old.GetOwnerReferences()
+		before = c.Old
 	}
 	var keys []engine.Key
-	for _, ref := range before {
-		if o := r.owner(n, ref); o.waiting() {
-			keys = append(keys, node{o.Object, r.resourceOf(ref)}.key())
+	for _, ref := range before.GetOwnerReferences() {
+		if o, ok := r.find(ref.UID); ok && waitsForDependents(o) {
+			keys = append(keys, o.key())
 		}
 	}
 	return keys
