@@ -14,9 +14,7 @@ package cronjob
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -67,7 +65,7 @@ type Reconciler struct {
 	api      engine.API
 	recorder *engine.Recorder
 	who      engine.Identity
-	memory   map[types.NamespacedName]memory
+	engine.Notes[memory]
 }
 
 // memory is what a CronJob was at its last step. A new schedule takes effect at
@@ -100,8 +98,8 @@ func New(cfg Config) (*Reconciler, error) {
 	})
 	return &Reconciler{
 		view: cfg.View, api: cfg.API, recorder: cfg.Recorder,
-		who:    engine.ControllerIdentity("cronjob-controller"),
-		memory: map[types.NamespacedName]memory{},
+		who:   engine.ControllerIdentity("cronjob-controller"),
+		Notes: engine.Notes[memory]{},
 	}, nil
 }
 
@@ -155,10 +153,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 	name := types.NamespacedName{Namespace: key.Namespace, Name: key.Name}
 	cj, found := engine.Get[*batchv1.CronJob](r.view, engine.CronJobs, key.Namespace, key.Name)
 	if !found {
-		delete(r.memory, name)
+		delete(r.Notes, name)
 		return engine.Wake{}, nil
 	}
-	before := r.memory[name]
+	before := r.Notes[name]
 	m := memory{UID: cj.UID, Schedule: cj.Spec.Schedule, TimeZone: ptr.Deref(cj.Spec.TimeZone, "")}
 	s := state{
 		CronJob: cj, Jobs: engine.ByIndex[*batchv1.Job](r.view, engine.Jobs, jobIndex, string(cj.UID)),
@@ -175,7 +173,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 		p.WakeAt = before.WakeAt
 	}
 	m.WakeAt = p.WakeAt
-	r.memory[name] = m
+	r.Notes[name] = m
 	return engine.Wake{At: p.WakeAt, Kind: engine.Recurring}, err
 }
 
@@ -189,27 +187,4 @@ func (r *Reconciler) listed(refs []reference) map[types.NamespacedName]*batchv1.
 		}
 	}
 	return jobs
-}
-
-// Remember implements engine.Rememberer.
-func (r *Reconciler) Remember(key engine.Key) []byte {
-	m, ok := r.memory[types.NamespacedName{Namespace: key.Namespace, Name: key.Name}]
-	if !ok {
-		return nil
-	}
-	data, err := json.Marshal(m)
-	if err != nil {
-		panic(fmt.Sprintf("cronjob: %T: %v", m, err)) // plain data
-	}
-	return data
-}
-
-// Recall implements engine.Rememberer.
-func (r *Reconciler) Recall(_ context.Context, key engine.Key, note []byte, _ time.Time) error {
-	var m memory
-	if err := json.Unmarshal(note, &m); err != nil {
-		return err
-	}
-	r.memory[types.NamespacedName{Namespace: key.Namespace, Name: key.Name}] = m
-	return nil
 }

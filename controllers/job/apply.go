@@ -38,7 +38,7 @@ func (r *Reconciler) apply(ctx context.Context, job *batchv1.Job, m memory, p pl
 	if m.CreationFailures++; missing == 0 {
 		m.CreationFailures = 0
 	}
-	r.memory[types.NamespacedName{Namespace: job.Namespace, Name: job.Name}] = m
+	r.Notes[types.NamespacedName{Namespace: job.Namespace, Name: job.Name}] = m
 	if err := r.unfinalize(ctx, p.Unfinalize); err != nil {
 		return engine.Wake{}, err
 	}

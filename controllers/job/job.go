@@ -14,9 +14,7 @@ package job
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -77,8 +75,8 @@ type Reconciler struct {
 	recorder *engine.Recorder
 	who      engine.Identity
 	rules    rules
-	// memory holds what unfinished Jobs need beyond their API objects.
-	memory map[types.NamespacedName]memory
+	// Notes hold what unfinished Jobs need beyond their API objects.
+	engine.Notes[memory]
 }
 
 // memory is what the controller remembers about one Job from step to step. All
@@ -103,8 +101,8 @@ func New(cfg Config) (*Reconciler, error) {
 	cfg.View.Index(engine.Jobs, selectorIndex, selectorIndexValues)
 	return &Reconciler{
 		view: cfg.View, api: cfg.API, recorder: cfg.Recorder, rules: rules{cfg.Gates, cfg.Limits},
-		who:    engine.ControllerIdentity("job-controller"),
-		memory: map[types.NamespacedName]memory{},
+		who:   engine.ControllerIdentity("job-controller"),
+		Notes: engine.Notes[memory]{},
 	}, nil
 }
 
@@ -120,7 +118,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 	job, found := engine.Get[*batchv1.Job](r.view, engine.Jobs, key.Namespace, key.Name)
 	owned := engine.ByIndex[*corev1.Pod](r.view, engine.Pods, podIndex, liveKey(key.Namespace, key.Name))
 	if !found {
-		delete(r.memory, name)
+		delete(r.Notes, name)
 		return engine.Wake{}, r.unfinalize(ctx, strays(owned, ""))
 	}
 	if err := r.unfinalize(ctx, strays(owned, job.UID)); err != nil {
@@ -130,7 +128,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 		return engine.Wake{}, nil
 	}
 	if jobutil.IsJobFinished(job) {
-		delete(r.memory, name)
+		delete(r.Notes, name)
 		return engine.Wake{}, r.unfinalize(ctx, withFinalizer(owned))
 	}
 	if unknownCompletionMode(job) {
@@ -157,7 +155,7 @@ func (r *Reconciler) sync(ctx context.Context, job *batchv1.Job, owned []*corev1
 // remember returns the Job's memory, rebuilt from its Pods if there is none.
 func (r *Reconciler) remember(job *batchv1.Job) memory {
 	name := types.NamespacedName{Namespace: job.Namespace, Name: job.Name}
-	if m, ok := r.memory[name]; ok && m.UID == job.UID {
+	if m, ok := r.Notes[name]; ok && m.UID == job.UID {
 		return m
 	}
 	m := memory{UID: job.UID}
@@ -166,29 +164,6 @@ func (r *Reconciler) remember(job *batchv1.Job) memory {
 		m.Backoff = rebuildBackoff(job, counted)
 	}
 	return m
-}
-
-// Remember implements engine.Rememberer.
-func (r *Reconciler) Remember(key engine.Key) []byte {
-	m, ok := r.memory[types.NamespacedName{Namespace: key.Namespace, Name: key.Name}]
-	if !ok {
-		return nil
-	}
-	data, err := json.Marshal(m)
-	if err != nil {
-		panic(fmt.Sprintf("job: %T: %v", m, err)) // plain data
-	}
-	return data
-}
-
-// Recall implements engine.Rememberer.
-func (r *Reconciler) Recall(_ context.Context, key engine.Key, note []byte, _ time.Time) error {
-	var m memory
-	if err := json.Unmarshal(note, &m); err != nil {
-		return err
-	}
-	r.memory[types.NamespacedName{Namespace: key.Namespace, Name: key.Name}] = m
-	return nil
 }
 
 // event is one Event about a Job.

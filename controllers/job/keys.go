@@ -149,8 +149,8 @@ func (r *Reconciler) orphanKeys(old, pod *corev1.Pod) []engine.Key {
 // failingKeys returns the Jobs in namespace whose Pods the API last refused.
 func (r *Reconciler) failingKeys(namespace string) []engine.Key {
 	var keys []engine.Key
-	for _, name := range slices.SortedFunc(maps.Keys(r.memory), compareNames) {
-		if name.Namespace == namespace && r.memory[name].CreationFailures > 0 {
+	for _, name := range slices.SortedFunc(maps.Keys(r.Notes), compareNames) {
+		if name.Namespace == namespace && r.Notes[name].CreationFailures > 0 {
 			keys = append(keys, jobKey(name.Namespace, name.Name))
 		}
 	}

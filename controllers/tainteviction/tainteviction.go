@@ -10,7 +10,6 @@ package tainteviction
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -57,8 +56,8 @@ type Reconciler struct {
 	api      engine.API
 	who      engine.Identity
 	recorder *engine.Recorder
-	// scheduled holds the evictions to come.
-	scheduled map[types.NamespacedName]eviction
+	// Notes hold the evictions to come.
+	engine.Notes[eviction]
 }
 
 var _ engine.Rememberer = (*Reconciler)(nil)
@@ -72,8 +71,8 @@ func New(cfg Config) (*Reconciler, error) {
 	cfg.View.Track(engine.Nodes)
 	return &Reconciler{
 		view: cfg.View, api: cfg.API, recorder: cfg.Recorder,
-		who:       engine.ControllerIdentity("node-controller"),
-		scheduled: map[types.NamespacedName]eviction{},
+		who:   engine.ControllerIdentity("node-controller"),
+		Notes: engine.Notes[eviction]{},
 	}, nil
 }
 
@@ -103,7 +102,7 @@ func key(pod *corev1.Pod) engine.Key {
 }
 
 func (r *Reconciler) concerns(old, pod *corev1.Pod, deleted bool) bool {
-	_, scheduled := r.scheduled[types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}]
+	_, scheduled := r.Notes[types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}]
 	if deleted {
 		return scheduled
 	}
@@ -132,36 +131,12 @@ func (r *Reconciler) taints(pod *corev1.Pod) []corev1.Taint {
 	return noExecute(node)
 }
 
-// Remember implements engine.Rememberer: the eviction that is to come.
-func (r *Reconciler) Remember(key engine.Key) []byte {
-	e, ok := r.scheduled[types.NamespacedName{Namespace: key.Namespace, Name: key.Name}]
-	if !ok {
-		return nil
-	}
-	return []byte(e.CreatedAt.Format(time.RFC3339Nano) + " " + e.FireAt.Format(time.RFC3339Nano))
-}
-
-// Recall implements engine.Rememberer.
-func (r *Reconciler) Recall(_ context.Context, key engine.Key, note []byte, _ time.Time) error {
-	var created, fire string
-	if _, err := fmt.Sscan(string(note), &created, &fire); err != nil {
-		return fmt.Errorf("tainteviction: note %q: %w", note, err)
-	}
-	createdAt, err := time.Parse(time.RFC3339Nano, created)
-	fireAt, err2 := time.Parse(time.RFC3339Nano, fire)
-	if err := errors.Join(err, err2); err != nil {
-		return fmt.Errorf("tainteviction: note %q: %w", note, err)
-	}
-	r.scheduled[types.NamespacedName{Namespace: key.Namespace, Name: key.Name}] = eviction{createdAt, fireAt}
-	return nil
-}
-
 // Reconcile implements engine.Reconciler. An eviction is work: a Job may wait
 // for the Pod's end.
 func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Time) (engine.Wake, error) {
 	name := types.NamespacedName{Namespace: key.Namespace, Name: key.Name}
 	var scheduled *eviction
-	if e, ok := r.scheduled[name]; ok {
+	if e, ok := r.Notes[name]; ok {
 		scheduled = &e
 	}
 	pod, ok := engine.Get[*corev1.Pod](r.view, engine.Pods, key.Namespace, key.Name)
@@ -175,10 +150,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 		return engine.Wake{}, err
 	}
 	if p.Schedule == nil {
-		delete(r.scheduled, name)
+		delete(r.Notes, name)
 		return engine.Wake{}, nil
 	}
-	r.scheduled[name] = *p.Schedule
+	r.Notes[name] = *p.Schedule
 	return engine.Wake{At: p.Schedule.FireAt, Kind: engine.Work}, nil
 }
 

@@ -1,0 +1,38 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// Notes is what a Reconciler remembers about the objects that its keys name. One
+// that embeds Notes is a Rememberer; T must be plain data with exported fields. A
+// Reconciler writes only the note of the key that has its step, or calls Touch.
+type Notes[T any] map[types.NamespacedName]T
+
+// Remember implements Rememberer.
+func (n Notes[T]) Remember(key Key) []byte {
+	note, ok := n[types.NamespacedName{Namespace: key.Namespace, Name: key.Name}]
+	if !ok {
+		return nil
+	}
+	data, err := json.Marshal(note)
+	if err != nil {
+		panic(fmt.Sprintf("engine: the note of %s, %T: %v", key, note, err)) // plain data
+	}
+	return data
+}
+
+// Recall implements Rememberer.
+func (n Notes[T]) Recall(_ context.Context, key Key, data []byte, _ time.Time) error {
+	var note T
+	if err := json.Unmarshal(data, &note); err != nil {
+		return fmt.Errorf("engine: the note of %s, %T: %w", key, note, err)
+	}
+	n[types.NamespacedName{Namespace: key.Namespace, Name: key.Name}] = note
+	return nil
+}
