@@ -22,6 +22,7 @@ import (
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/metadata/metadatainformer"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/restmapper"
 	upstreamgc "k8s.io/kubernetes/pkg/controller/garbagecollector"
@@ -80,10 +81,11 @@ func runUpstreamGC(t *testing.T, config *rest.Config) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	client := kubernetes.NewForConfigOrDie(config)
-	factory := informers.NewSharedInformerFactory(client, 0)
+	objects := metadata.NewForConfigOrDie(config)
+	factory := gcInformers{informers.NewSharedInformerFactory(client, 0), metadatainformer.NewSharedInformerFactory(objects, 0)}
 	started := make(chan struct{})
 	mapper := restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(discovery.NewDiscoveryClientForConfigOrDie(config)))
-	gc, err := upstreamgc.NewGarbageCollector(ctx, client, metadata.NewForConfigOrDie(config), mapper, upstreamgc.DefaultIgnoredResources(), factory, started)
+	gc, err := upstreamgc.NewGarbageCollector(ctx, client, objects, mapper, upstreamgc.DefaultIgnoredResources(), factory, started)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +102,28 @@ func runUpstreamGC(t *testing.T, config *rest.Config) {
 		<-done
 		<-done
 		factory.Shutdown()
+		factory.untyped.Shutdown()
 	})
+}
+
+// gcInformers are those of client-go's kinds and, for the others, of metadata
+// alone, as in kube-controller-manager.
+type gcInformers struct {
+	informers.SharedInformerFactory
+	untyped metadatainformer.SharedInformerFactory
+}
+
+func (f gcInformers) ForResource(resource schema.GroupVersionResource) (informers.GenericInformer, error) {
+	informer, err := f.SharedInformerFactory.ForResource(resource)
+	if err != nil {
+		return f.untyped.ForResource(resource), nil
+	}
+	return informer, nil
+}
+
+func (f gcInformers) Start(stop <-chan struct{}) {
+	f.SharedInformerFactory.Start(stop)
+	f.untyped.Start(stop)
 }
 
 // awaitCanaries makes an object of each kind whose owner never was, and waits for
