@@ -2,6 +2,7 @@ package controllers_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -173,6 +174,43 @@ func TestADeletedNamespaceGoesWithItsContent(t *testing.T) {
 	if rest := left(w, "team"); rest != nil {
 		t.Errorf("left behind: %v", rest)
 	}
+}
+
+func TestContentThatCannotBeDeletedIsReported(t *testing.T) {
+	w := fullWorld(t, engine.Manual, always(time.Hour, 0))
+	w.failCollection = func(r engine.Resource) error {
+		if r == engine.ConfigMaps && w.engine.Now().Before(start().Add(time.Second)) {
+			return errors.New("no")
+		}
+		return nil
+	}
+	w.create(engine.Namespaces, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "team"}})
+	w.create(engine.ServiceAccounts, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "held", Finalizers: []string{"example.com/hold"}}})
+	w.remove(engine.Namespaces, "", "team", metav1.DeleteOptions{})
+	want := "Failed to delete all resource types, 1 remaining: no"
+	if got := namespaceCondition(w, corev1.NamespaceDeletionContentFailure); got.Reason != "ContentDeletionFailed" || got.Message != want {
+		t.Errorf("condition %+v, want the message %q; log:\n%s", got, want, w.log)
+	}
+	if diff := cmp.Diff([]string{"*v1.ConfigMap kube-root-ca.crt", "*v1.ServiceAccount held"}, left(w, "team")); diff != "" {
+		t.Errorf("left (-want +got):\n%s", diff)
+	}
+	w.advance(time.Minute)
+	if got := namespaceCondition(w, corev1.NamespaceDeletionContentFailure); got.Reason != "ContentDeleted" {
+		t.Errorf("after the next try the condition is %+v", got)
+	}
+	if diff := cmp.Diff([]string{"*v1.ServiceAccount held"}, left(w, "team")); diff != "" {
+		t.Errorf("left (-want +got):\n%s", diff)
+	}
+}
+
+func namespaceCondition(w *world, of corev1.NamespaceConditionType) corev1.NamespaceCondition {
+	ns, _ := get[*corev1.Namespace](w.fakeAPI, engine.Namespaces, "", "team")
+	for _, c := range ns.Status.Conditions {
+		if c.Type == of {
+			return c
+		}
+	}
+	return corev1.NamespaceCondition{}
 }
 
 func TestAPodOnAMissingNodeFailsAfterTheQuarantine(t *testing.T) {

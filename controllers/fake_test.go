@@ -33,6 +33,8 @@ type fakeAPI struct {
 	objects  map[string]engine.Object
 	// failCreate, if set, refuses creations.
 	failCreate func(engine.Resource, engine.Object) error
+	// failCollection, if set, refuses to delete collections.
+	failCollection func(engine.Resource) error
 	// writes counts the calls, by verb and resource.
 	writes map[string]int
 }
@@ -242,6 +244,11 @@ func (f *fakeAPI) DeleteCollection(_ context.Context, _ engine.Identity, r engin
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.note("deletecollection", r, "")
+	if f.failCollection != nil {
+		if err := f.failCollection(r); err != nil {
+			return err
+		}
+	}
 	prefix := path(r, namespace, "")
 	for _, key := range slices.Sorted(maps.Keys(f.objects)) {
 		if len(key) > len(prefix) && key[:len(prefix)] == prefix {

@@ -16,12 +16,11 @@ import (
 // Source: namespaceConditionUpdater, k8s.io/kubernetes
 // pkg/controller/namespace/deletion v1.37.2.
 //
-// Deviation: discovery and group versions cannot fail in process, and a
-// deletion that fails is retried rather than reported.
-func setConditions(status *corev1.NamespaceStatus, all []content, now time.Time) {
+// Deviation: discovery and group versions cannot fail in process.
+func setConditions(status *corev1.NamespaceStatus, all []content, failures []string, now time.Time) {
 	set(status, now, corev1.NamespaceDeletionDiscoveryFailure, "ResourcesDiscovered", "All resources successfully discovered", nil)
 	set(status, now, corev1.NamespaceDeletionGVParsingFailure, "ParsedGroupVersions", "All legacy kube types successfully parsed", nil)
-	set(status, now, corev1.NamespaceDeletionContentFailure, "ContentDeleted", "All content successfully deleted, may be waiting on finalization", nil)
+	set(status, now, corev1.NamespaceDeletionContentFailure, "ContentDeleted", "All content successfully deleted, may be waiting on finalization", failedDeletions(failures))
 	set(status, now, corev1.NamespaceContentRemaining, "ContentRemoved", "All content successfully removed", remainingResources(all))
 	set(status, now, corev1.NamespaceFinalizersRemaining, "ContentHasNoFinalizers", "All content-preserving finalizers finished", remainingFinalizers(all))
 }
@@ -29,6 +28,14 @@ func setConditions(status *corev1.NamespaceStatus, all []content, now time.Time)
 // problem is why a condition is True.
 type problem struct {
 	reason, message string
+}
+
+func failedDeletions(failures []string) *problem {
+	if len(failures) == 0 {
+		return nil
+	}
+	return &problem{"ContentDeletionFailed", fmt.Sprintf("Failed to delete all resource types, %d remaining: %s",
+		len(failures), strings.Join(slices.Sorted(slices.Values(failures)), ", "))}
 }
 
 func remainingResources(all []content) *problem {

@@ -1,11 +1,14 @@
 package namespace
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
+	"k8s.io/utils/ptr"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
@@ -26,6 +29,8 @@ type plan struct {
 	Status *corev1.NamespaceStatus
 	// Finalize lets the Namespace go.
 	Finalize bool
+	// WakeAt is when Pods that should be gone by then are reported.
+	WakeAt time.Time
 }
 
 // decide returns the next step for ns, which holds all: first its Pods go, then
@@ -61,15 +66,39 @@ func decide(ns *corev1.Namespace, all []content, now time.Time) plan {
 		}
 		p.Finalize = true
 	}
-	// While Pods remain, upstream's conditions do not mention them.
-	totals := all
+	totals, failures := all, []string(nil)
 	if pods >= 0 {
+		// While Pods remain, upstream's conditions do not count them.
 		totals = nil
+		if at, ok := overdueAt(ns, all[0].Objects); ok && now.Before(at) {
+			p.WakeAt = at
+		} else if ok {
+			failures = []string{fmt.Sprintf("unexpected items still remain in namespace: %s for gvr: %s", ns.Name, corev1.SchemeGroupVersion.WithResource("pods"))}
+		}
 	}
 	status := terminating(ns)
-	setConditions(status, totals, now)
+	setConditions(status, totals, failures, now)
 	p.Status = changed(ns, status)
 	return p
+}
+
+// overdueAt returns when Pods that go should be gone, false if something else
+// than their end holds one. Upstream takes the longest of their grace periods and
+// looks again after half of it and a second; the second time it is over.
+// Source: estimateGracefulTermination, k8s.io/kubernetes
+// pkg/controller/namespace/deletion v1.37.2, and worker, pkg/controller/namespace.
+func overdueAt(ns *corev1.Namespace, pods []engine.Object) (time.Time, bool) {
+	grace := int64(0)
+	for _, obj := range pods {
+		if len(obj.GetFinalizers()) > 0 {
+			return time.Time{}, false
+		}
+		pod, ok := obj.(*corev1.Pod)
+		if ok && !podutil.IsPodTerminal(pod) {
+			grace = max(grace, ptr.Deref(pod.Spec.TerminationGracePeriodSeconds, 0))
+		}
+	}
+	return ns.DeletionTimestamp.Add(time.Duration(2*(grace/2+1)) * time.Second), true
 }
 
 func terminating(ns *corev1.Namespace) *corev1.NamespaceStatus {

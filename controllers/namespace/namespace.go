@@ -104,7 +104,13 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 	if !ok {
 		return engine.Wake{}, nil
 	}
-	return engine.Wake{}, r.apply(ctx, ns, decide(ns, r.content(key.Name), now))
+	content := r.content(key.Name)
+	p := decide(ns, content, now)
+	if err := r.deleteContent(ctx, ns, p.Delete, content, now); err != nil {
+		return engine.Wake{}, err
+	}
+	// A report is no reason to move time.
+	return engine.Wake{At: p.WakeAt, Kind: engine.Recurring}, r.apply(ctx, ns, p)
 }
 
 // content returns what the View holds of the Namespace, in order of deletion.
@@ -122,14 +128,35 @@ func (r *Reconciler) content(namespace string) []content {
 	return out
 }
 
-func (r *Reconciler) apply(ctx context.Context, ns *corev1.Namespace, p plan) error {
+// deleteContent deletes all of some resources. What cannot be deleted is reported
+// in the conditions and tried again.
+func (r *Reconciler) deleteContent(ctx context.Context, ns *corev1.Namespace, resources []engine.Resource, all []content, now time.Time) error {
 	background := metav1.DeletePropagationBackground
-	for _, res := range p.Delete {
+	var errs []error
+	var failures []string
+	for _, res := range resources {
 		err := r.api.DeleteCollection(ctx, r.who, res, ns.Name, metav1.DeleteOptions{PropagationPolicy: &background})
 		if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsMethodNotSupported(err) {
-			return err
+			errs, failures = append(errs, err), append(failures, err.Error())
 		}
 	}
+	if len(errs) == 0 {
+		return nil
+	}
+	left := slices.DeleteFunc(slices.Clone(all), func(c content) bool { return slices.Contains(resources, c.Resource) })
+	status := terminating(ns)
+	setConditions(status, left, failures, now)
+	if changed(ns, status) != nil {
+		next := *ns
+		next.Status = *status
+		_, err := r.api.Update(ctx, r.who, engine.Namespaces, "status", &next)
+		errs = append(errs, ignoreNotFound(err))
+	}
+	return errors.Join(errs...)
+}
+
+// apply writes the status and lets the Namespace go.
+func (r *Reconciler) apply(ctx context.Context, ns *corev1.Namespace, p plan) error {
 	if p.Status != nil {
 		next := *ns
 		next.Status = *p.Status
