@@ -50,6 +50,9 @@ type Config struct {
 	Gate Gate
 	// Logs answers the pods/log subresource.
 	Logs registry.LogReader
+	// Dial connects to kubelets and Pods, for the subresources that stream and
+	// those that proxy.
+	Dial registry.Dialer
 	// Handlers answer paths outside of the API, for clients that may post to
 	// that path: "/kubesim/clock". Optional.
 	Handlers map[string]http.Handler
@@ -94,7 +97,7 @@ func (c *Config) validate() error {
 	for what, missing := range map[string]bool{
 		"Listener": c.Listener == nil, "CA": len(c.CA) == 0, "ServiceAccountKey": c.ServiceAccountKey == nil,
 		"NewStorage": c.NewStorage == nil, "Clock": c.Clock == nil, "Random": c.Random == nil,
-		"Gate": c.Gate == nil, "Logs": c.Logs == nil, "Version": c.Version == "", "AdvertiseAddress": c.AdvertiseAddress == nil,
+		"Gate": c.Gate == nil, "Logs": c.Logs == nil, "Dial": c.Dial == nil, "Version": c.Version == "", "AdvertiseAddress": c.AdvertiseAddress == nil,
 	} {
 		if missing {
 			errs = append(errs, errors.New("apiserver: Config."+what+" is not set"))

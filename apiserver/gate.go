@@ -112,6 +112,10 @@ func isOutsideWrite(req *http.Request) bool {
 	case "authentication.k8s.io", "authorization.k8s.io":
 		return false // reviews write nothing
 	}
+	switch info.Subresource {
+	case "exec", "attach", "portforward", "proxy":
+		return false // they ask a kubelet or a Pod, whatever the method
+	}
 	switch info.Verb {
 	case "create", "update", "patch", "delete", "deletecollection":
 		return true

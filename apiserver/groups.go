@@ -22,6 +22,8 @@ import (
 	"k8s.io/apiserver/pkg/registry/rest"
 	genericapiserver "k8s.io/apiserver/pkg/server"
 	serverstorage "k8s.io/apiserver/pkg/server/storage"
+	"k8s.io/apiserver/pkg/util/proxy"
+	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
 	"k8s.io/kubernetes/pkg/apis/core"
@@ -73,6 +75,7 @@ const tokenExtendedExpiration = serviceaccount.ExpirationExtensionSeconds * time
 type groups struct {
 	options       *restOptions
 	client        kubernetes.Interface
+	informers     informers.SharedInformerFactory
 	issuer        serviceaccount.TokenGenerator
 	audiences     authenticator.Audiences
 	authenticator authenticator.Request
@@ -80,6 +83,7 @@ type groups struct {
 	rules         authorizer.RuleResolver
 	random        registry.Random
 	logs          registry.LogReader
+	dial          registry.Dialer
 
 	numbers serviceNumbers
 }
@@ -176,13 +180,15 @@ func unpack3[A, B, C rest.Storage](a A, b B, c C, err error) (rest.Storage, rest
 
 // workloads adds nodes, pods and service accounts.
 func (g *groups) workloads(to map[string]rest.Storage) error {
-	nodes, err := nodestore.NewStorage(g.options, kubeletclient.KubeletClientConfig{PreferredAddressTypes: []string{"InternalIP"}}, nil)
+	nodes, err := nodestore.NewStorage(g.options, kubeletclient.KubeletClientConfig{PreferredAddressTypes: []string{"InternalIP"}}, g.dial.Transport())
 	if err != nil {
 		return err
 	}
-	to["nodes"], to["nodes/status"] = nodes.Node, nodes.Status
+	kubelets := g.dial.Kubelets(nodes.KubeletConnectionInfo)
+	nodes.Proxy.Connection = kubelets
+	to["nodes"], to["nodes/status"], to["nodes/proxy"] = nodes.Node, nodes.Status, nodes.Proxy
 
-	pods, err := podstore.NewStorage(g.options, nodes.KubeletConnectionInfo, nil, g.client.PolicyV1(), g.authorizer)
+	pods, err := podstore.NewStorage(g.options, kubelets, g.dial.Transport(), g.client.PolicyV1(), g.authorizer)
 	if err != nil {
 		return err
 	}
@@ -190,6 +196,8 @@ func (g *groups) workloads(to map[string]rest.Storage) error {
 	to["pods/binding"], to["bindings"] = pods.Binding, pods.LegacyBinding
 	to["pods/eviction"] = pods.Eviction
 	to["pods/ephemeralcontainers"], to["pods/resize"] = pods.EphemeralContainers, pods.Resize
+	to["pods/exec"], to["pods/attach"], to["pods/portforward"] = pods.Exec, pods.Attach, pods.PortForward
+	to["pods/proxy"] = pods.Proxy
 	to["pods/log"] = registry.NewPodLog(pods.Pod.Store, g.logs)
 
 	accounts, err := serviceaccountstore.NewREST(g.options, g.issuer, g.audiences, g.authorizer, 0,
@@ -224,11 +232,15 @@ func (g *groups) services(to map[string]rest.Storage) error {
 	}
 	to["endpoints"] = endpoints
 	pods := to["pods"].(*podstore.REST)
-	services, status, _, err := servicestore.NewREST(g.options, core.IPv4Protocol,
-		map[core.IPFamily]ipallocator.Interface{core.IPv4Protocol: g.numbers.ips}, ports, nil, pods, nil)
+	slices, err := proxy.NewEndpointSliceIndexerGetter(g.informers.Discovery().V1().EndpointSlices())
 	if err != nil {
 		return err
 	}
-	to["services"], to["services/status"] = services, status
+	services, status, through, err := servicestore.NewREST(g.options, core.IPv4Protocol,
+		map[core.IPFamily]ipallocator.Interface{core.IPv4Protocol: g.numbers.ips}, ports, slices, pods, g.dial.Transport())
+	if err != nil {
+		return err
+	}
+	to["services"], to["services/status"], to["services/proxy"] = services, status, through
 	return nil
 }

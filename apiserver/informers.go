@@ -5,6 +5,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	schedulingv1 "k8s.io/api/scheduling/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -24,7 +25,7 @@ import (
 type caches map[schema.GroupResource]cache.Indexer
 
 // newCaches registers an informer that never runs for each type that upstream's
-// plugins and the RBAC authorizer list.
+// plugins, its RBAC authorizer and its proxy of Services list.
 func newCaches(client kubernetes.Interface) (caches, informers.SharedInformerFactory) {
 	factory := informers.NewSharedInformerFactory(client, 0)
 	all := caches{}
@@ -36,6 +37,7 @@ func newCaches(client kubernetes.Interface) (caches, informers.SharedInformerFac
 		{Resource: "nodes"}:                                                   &corev1.Node{},
 		{Resource: "limitranges"}:                                             &corev1.LimitRange{},
 		{Resource: "resourcequotas"}:                                          &corev1.ResourceQuota{},
+		{Group: "discovery.k8s.io", Resource: "endpointslices"}:               &discoveryv1.EndpointSlice{},
 		{Group: "scheduling.k8s.io", Resource: "priorityclasses"}:             &schedulingv1.PriorityClass{},
 		{Group: "rbac.authorization.k8s.io", Resource: "roles"}:               &rbacv1.Role{},
 		{Group: "rbac.authorization.k8s.io", Resource: "rolebindings"}:        &rbacv1.RoleBinding{},

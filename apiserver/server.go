@@ -97,9 +97,9 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s.groups = &groups{
-		options: options, client: client, issuer: issuer, audiences: generic.Authentication.APIAudiences,
+		options: options, client: client, informers: factory, issuer: issuer, audiences: generic.Authentication.APIAudiences,
 		authenticator: generic.Authentication.Authenticator, authorizer: generic.Authorization.Authorizer, rules: generic.RuleResolver,
-		random: cfg.Random, logs: cfg.Logs,
+		random: cfg.Random, logs: cfg.Logs, dial: cfg.Dial,
 	}
 	infos, err := s.groups.build()
 	if err != nil {

@@ -9,8 +9,10 @@ type arrival struct {
 	actor string
 	// idle: it follows from what a schedule started, see Periodic.
 	idle bool
-	// poke is the key that Poke named; then there is no Commit.
-	poke *Key
+	// poke is the key that Poke named; then there is no Commit. asked is what Ask
+	// was told.
+	poke  *Key
+	asked string
 }
 
 // Deliver hands the engine one commit of the store. It must be called in
@@ -41,6 +43,18 @@ func (e *Engine) Poke(key Key) {
 		e.moves = 0
 	}
 	e.inbox = append(e.inbox, arrival{poke: &key, idle: e.running && e.idle})
+	e.cond.Broadcast()
+}
+
+// Ask is Poke on behalf of a client outside, who asks key for something that is no
+// write: its step in an exec session. What says so in the event log.
+func (e *Engine) Ask(key Key, what string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.running {
+		e.moves = 0
+	}
+	e.inbox = append(e.inbox, arrival{poke: &key, asked: what})
 	e.cond.Broadcast()
 }
 
@@ -77,6 +91,9 @@ func (e *Engine) drain() (err error) {
 
 func (e *Engine) take(a *arrival) {
 	if a.poke != nil {
+		if a.asked != "" {
+			e.log.asked(e.now, a.asked)
+		}
 		e.queue.hasten(*a.poke, e.now, a.idle)
 		return
 	}

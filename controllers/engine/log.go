@@ -8,7 +8,8 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 )
 
-// eventLog writes one line for each commit and for each step that failed,
+// eventLog writes one line for each commit, for each step that failed and for
+// what clients ask for beside the API's writes,
 // stamped in virtual time. Two runs with the same seed and the same inputs
 // write the same log, byte for byte.
 //
@@ -26,6 +27,12 @@ func (l *eventLog) commit(a *arrival) {
 		where += "/" + ns
 	}
 	fmt.Fprintf(l.w, "%s r%d %s %s %s/%s\n", stampLine(a.at), a.Revision, a.actor, verb(a.Type), where, a.Object.GetName())
+}
+
+func (l *eventLog) asked(at time.Time, what string) {
+	if l.w != nil {
+		fmt.Fprintf(l.w, "%s - %s %s\n", stampLine(at), actorClient, what)
+	}
 }
 
 func (l *eventLog) failed(at time.Time, key Key, err error) {

@@ -27,8 +27,10 @@ type podRun struct {
 	pod  *corev1.Pod
 	node *nodeState
 	// parts go with podState.Containers.
-	parts   []part
-	volumes map[string]*volumeFS
+	parts []part
+	// sessions are those of clients with its programs.
+	sessions []*session
+	volumes  map[string]*volumeFS
 	// demand is what the Pod takes of the node while it is counted.
 	demand  demand
 	counted bool
@@ -97,6 +99,7 @@ func (r *podRun) collect(i int, at time.Time) {
 	if !state.Exited {
 		c.WakeAt = state.WakeAt
 		r.lookAtHook(i)
+		r.lookAtSessions(i)
 		return
 	}
 	reason := completed
@@ -118,6 +121,7 @@ func (r *podRun) ended(i int, at time.Time, code int32, reason string) {
 	in.Message = r.terminationMessage(i)
 	part.process.Close()
 	part.process = nil
+	r.endSessions(i)
 	c.Stage, c.WakeAt = idle, time.Time{}
 	clear(part.checks)
 	r.lookAtHook(i)
@@ -173,6 +177,7 @@ func (r *podRun) close() {
 			p.process = nil
 		}
 	}
+	r.endSessions(-1)
 	r.volumes = nil
 }
 

@@ -30,11 +30,24 @@ type Process interface {
 	Serve(port int32, req kernel.Request, now time.Time) (kernel.Response, bool)
 	TerminationMessage() []byte
 	Exec(spec program.ExecSpec, now time.Time) (Exec, error)
+	// Streams are the container's own.
+	Streams() Streams
 	Close()
+}
+
+// Streams are the standard streams of a program, see program.Streams.
+type Streams interface {
+	WakeAt() time.Time
+	Input(data []byte, eof bool, now time.Time)
+	Room() bool
+	Drained(now time.Time)
+	Resize(cols, rows int, now time.Time)
 }
 
 // Exec is a command that runs beside a container's program, see program.Exec.
 type Exec interface {
+	Streams
+	Hangup(now time.Time)
 	Exited() (code int32, ok bool)
 	Signal(sig kernel.Signal, now time.Time)
 }
@@ -49,6 +62,8 @@ func (p process) Exec(spec program.ExecSpec, now time.Time) (Exec, error) {
 	}
 	return exec, nil
 }
+
+func (p process) Streams() Streams { return p.Process.Streams() }
 
 // programs is the Runtime of package program.
 type programs struct {

@@ -59,10 +59,6 @@ func (e *Exec) Exited() (code int32, ok bool) {
 	return int32(status.ExitCode()), ended
 }
 
-// WakeAt is when the command, or what it has started, goes on by itself; zero if
-// it waits for input. State's WakeAt is never later.
-func (e *Exec) WakeAt() time.Time { return e.s.WakeAt(e.m) }
-
 // Signal sends a signal to the command.
 func (e *Exec) Signal(sig kernel.Signal, now time.Time) {
 	e.proc.Kill(sig, true)
@@ -82,6 +78,10 @@ type Streams struct {
 	m *kernel.Machine
 	s *kernel.Session
 }
+
+// WakeAt is when a process that has these streams goes on by itself; zero if all
+// of them wait for something else, such as input. State's WakeAt is never later.
+func (s Streams) WakeAt() time.Time { return s.s.WakeAt(s.m) }
 
 // Input adds to standard input where it is open; eof ends it.
 func (s Streams) Input(data []byte, eof bool, now time.Time) {

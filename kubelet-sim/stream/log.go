@@ -2,6 +2,7 @@ package stream
 
 import (
 	"bytes"
+	"slices"
 	"sync"
 	"time"
 )
@@ -38,12 +39,17 @@ type Log struct {
 	partial [2][]byte // standard output, standard error
 	ended   bool
 	changed chan struct{} // closed at the next change, nil if nobody waits
+	// attached get what the container writes as it is written.
+	attached []*Output
 }
 
 // Append adds what the container wrote at an instant.
 func (l *Log) Append(at time.Time, stderr bool, data []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	for _, o := range l.attached {
+		o.Put(stderr, data)
+	}
 	part := &l.partial[0]
 	if stderr {
 		part = &l.partial[1]
@@ -74,6 +80,10 @@ func (l *Log) End(at time.Time) {
 		}
 	}
 	l.partial, l.ended = [2][]byte{}, true
+	for _, o := range l.attached {
+		o.End()
+	}
+	l.attached = nil
 	l.notify()
 }
 
@@ -94,6 +104,25 @@ func (l *Log) drop() {
 	}
 	l.lines = append([]line(nil), l.lines[n:]...)
 	l.dropped += int64(n)
+}
+
+// Attach lets o have what the container writes from now on, until it ends.
+func (l *Log) Attach(o *Output) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended {
+		o.End()
+		return
+	}
+	l.attached = append(l.attached, o)
+}
+
+// Detach ends o, which Attach was given.
+func (l *Log) Detach(o *Output) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.attached = slices.DeleteFunc(l.attached, func(other *Output) bool { return other == o })
+	o.End()
 }
 
 func (l *Log) notify() {

@@ -2,7 +2,9 @@ package app
 
 import (
 	"context"
+	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	k8sstorage "k8s.io/apiserver/pkg/storage"
@@ -26,6 +28,7 @@ type bolt struct {
 	engine   *engine.Engine
 	logs     *stream.Store
 	programs *lifecycle.Reconciler
+	network  atomic.Pointer[stream.Network]
 }
 
 // openBolt opens the file and the engine, whose time and randomness go on from
@@ -87,6 +90,9 @@ func (b *bolt) configure(cfg *apiserver.Config) error {
 	cfg.Clock, cfg.Random = b.engine, b.engine.Random()
 	cfg.Gate = gate{b}
 	cfg.Logs = logs
+	cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		return b.network.Load().DialContext(ctx, network, address)
+	}
 	cfg.Handlers = map[string]http.Handler{clockPath: clockHandler{b}, historyPath: historyHandler{b}}
 	return nil
 }
@@ -106,6 +112,9 @@ func (b *bolt) join(ctx context.Context) (err error) {
 	if b.programs, err = b.c.register(b.engine, localAPI{b.c.server.Local()}, b.logs); err != nil {
 		return err
 	}
+	sessions := lifecycle.NewSessions(b.programs, b.settle)
+	b.engine.Register(sessions)
+	b.network.Store(b.c.newNetwork(sessions))
 	b.engine.Register(newHousekeeping(b.db, b.engine, b.c.options.CompactionInterval))
 	b.db.Observe(func(commit storage.Commit) {
 		if commit.Object == nil {
@@ -175,7 +184,28 @@ func (b *bolt) recallAsNews(c storage.Commit) error {
 }
 
 // run implements backend: nobody else has the file, so the engine runs at once.
-func (b *bolt) run(ctx context.Context) error { return b.engine.Run(storage.WithoutWait(ctx)) }
+func (b *bolt) run(ctx context.Context) error {
+	defer b.network.Load().Close() // nobody answers any more
+	return b.engine.Run(storage.WithoutWait(ctx))
+}
+
+// settleMax bounds how long a client waits for rest, as for the answer to a write.
+// Unit: wall time.
+const settleMax = 58 * time.Second
+
+// settle waits until the cluster is at rest and what it has written can be read,
+// as a write's answer does.
+func (b *bolt) settle(ctx context.Context) error {
+	if b.engine.Status().Mode == engine.Realtime {
+		return nil
+	}
+	inTime, cancel := context.WithTimeout(ctx, settleMax)
+	defer cancel()
+	if err := b.engine.Settle(inTime); err != nil {
+		return ctx.Err() // it went on for too long: the client is answered early
+	}
+	return b.db.Settle(ctx)
+}
 
 // close implements backend and writes out what is pending.
 func (b *bolt) close() {

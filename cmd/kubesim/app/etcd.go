@@ -18,6 +18,7 @@ import (
 	"github.com/kubesim-dev/kubesim/apiserver"
 	"github.com/kubesim-dev/kubesim/apiserver/registry"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
 	"github.com/kubesim-dev/kubesim/storage"
 	"github.com/kubesim-dev/kubesim/storage/etcd"
 )
@@ -56,7 +57,8 @@ type shared struct {
 	// terms counts how often this server has led.
 	terms uint64
 	// logs are those of the present term, nil while another server leads.
-	logs atomic.Pointer[registry.LogReader]
+	logs    atomic.Pointer[registry.LogReader]
+	network atomic.Pointer[stream.Network]
 }
 
 // openTimeout bounds how long etcd may take to answer the first questions.
@@ -137,6 +139,7 @@ func (s *shared) configure(cfg *apiserver.Config) error {
 	cfg.Clock, cfg.Random = wallClock{}, s.random
 	cfg.Gate = openGate{}
 	cfg.Logs = leaderLogs{s}
+	cfg.Dial = s.dial
 	cfg.Handlers = map[string]http.Handler{clockPath: wallClock{}, historyPath: http.HandlerFunc(noHistory)}
 	cfg.HealthChecks = []healthz.HealthChecker{healthz.NamedCheck("etcd", func(req *http.Request) error { return s.db.Ping(req.Context()) })}
 	certificate, key, err := s.c.keys.client(forwarder, time.Now())

@@ -21,6 +21,7 @@ import (
 	"github.com/kubesim-dev/kubesim/apiserver"
 	"github.com/kubesim-dev/kubesim/apiserver/registry"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/lifecycle"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
 	"github.com/kubesim-dev/kubesim/storage"
 )
@@ -134,6 +135,10 @@ func (s *shared) lead(ctx context.Context, held func() bool) error {
 	if err != nil {
 		return err
 	}
+	sessions := lifecycle.NewSessions(programs, func(context.Context) error { return nil })
+	e.Register(sessions)
+	network := s.c.newNetwork(sessions)
+	defer network.Close()
 	stop, err := s.feed(ctx, e)
 	if err != nil {
 		return nil // the lease was lost meanwhile
@@ -141,6 +146,8 @@ func (s *shared) lead(ctx context.Context, held func() bool) error {
 	defer stop()
 	s.logs.Store(ptr.To[registry.LogReader](logs))
 	defer s.logs.Store(nil)
+	s.network.Store(network)
+	defer s.network.Store(nil)
 	if err := e.Run(ctx); ctx.Err() == nil {
 		return err
 	}

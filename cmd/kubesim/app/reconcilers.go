@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	_ "time/tzdata" // the time zones of CronJobs, where the machine has none
@@ -245,6 +246,15 @@ func (c *Cluster) register(e *engine.Engine, api engine.API, logs *stream.Store)
 	}
 	e.Register(nodes, pods)
 	return pods, nil
+}
+
+// newNetwork returns the way to the simulated nodes and their Pods.
+func (c *Cluster) newNetwork(sessions *lifecycle.Sessions) *stream.Network {
+	var nodes []netip.Addr
+	for _, n := range node.List(c.options.Nodes) {
+		nodes = append(nodes, netip.MustParseAddr(n.IP))
+	}
+	return stream.NewNetwork(sessions, nodes)
 }
 
 // token makes the token of a projected volume, as a kubelet asks for it. It

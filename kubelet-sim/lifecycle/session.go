@@ -1,0 +1,207 @@
+package lifecycle
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
+)
+
+// session is one client of one program. But for key and out, which do not
+// change, and code, which is read after out has ended, it belongs to the engine's
+// goroutine.
+type session struct {
+	place
+	s   *Sessions
+	key engine.Key
+	out *stream.Output
+	// attached: to the container's own program; else command is the program.
+	attached bool
+	command  Exec
+	streams  Streams
+	log      *stream.Log // of an attached one
+	// speaks: the client has a standard input.
+	speaks bool
+	// wakeAt is what the engine was last told, room is closed when there is some
+	// for input again.
+	wakeAt time.Time
+	room   chan struct{}
+	ended  bool
+	code   int32
+}
+
+var _ stream.Program = (*session)(nil)
+
+// exec begins a session with a command of its own.
+func (x *session) exec(t stream.Target, command []string, c stream.Client, now time.Time) error {
+	run, i, err := x.s.find(t)
+	if err != nil {
+		return err
+	}
+	x.place, x.speaks = place{x.s.r, run, i}, c.Stdin != nil
+	x.during(now, func() {
+		x.command, err = run.parts[i].process.Exec(program.ExecSpec{
+			Command: command, StdinOpen: c.Stdin != nil, TTY: c.TTY, Full: x.out.Full,
+			Output: func(chunk program.Chunk) { x.out.Put(chunk.Stderr, chunk.Data) },
+		}, now)
+		if err == nil {
+			x.streams = x.command
+			x.begin()
+		}
+	})
+	if err != nil {
+		id := sha256.Sum256([]byte(x.key.String() + string(run.pod.UID)))
+		return fmt.Errorf("failed to exec in container: failed to start exec \"%x\": %w", id, err)
+	}
+	return nil
+}
+
+// attach begins a session with the container's program.
+func (x *session) attach(t stream.Target, c stream.Client) error {
+	run, i, err := x.s.find(t)
+	if err != nil {
+		return err
+	}
+	x.place, x.speaks = place{x.s.r, run, i}, c.Stdin != nil
+	x.streams, x.log = run.parts[i].process.Streams(), run.parts[i].log
+	x.log.Attach(x.out)
+	x.begin()
+	return nil
+}
+
+func (x *session) begin() {
+	x.s.live[x.key] = x
+	x.run.sessions = append(x.run.sessions, x)
+}
+
+// wake is when the client's program goes on by itself. That of a client who only
+// looks on is none of the session's business.
+func (x *session) wake() time.Time {
+	if x.attached && !x.speaks {
+		return time.Time{}
+	}
+	return x.streams.WakeAt()
+}
+
+// look takes notice of what the program has done.
+func (x *session) look() {
+	if x.command != nil {
+		if code, ended := x.command.Exited(); ended {
+			x.end(code)
+			return
+		}
+	}
+	if x.room != nil && x.streams.Room() {
+		close(x.room)
+		x.room = nil
+	}
+	if at := x.wake(); !at.Equal(x.wakeAt) {
+		x.r.cfg.Engine.Poke(x.key)
+	}
+}
+
+// end says that the program has ended.
+func (x *session) end(code int32) {
+	if x.ended {
+		return
+	}
+	x.ended, x.code = true, code
+	if x.room != nil {
+		close(x.room)
+	}
+	delete(x.s.live, x.key)
+	x.run.sessions = slices.DeleteFunc(slices.Clone(x.run.sessions), func(o *session) bool { return o == x })
+	x.out.End()
+}
+
+// hangup says that the client has gone.
+func (x *session) hangup(now time.Time) {
+	if x.ended {
+		return
+	}
+	if x.attached {
+		x.log.Detach(x.out)
+		if x.speaks && stdinOnce(x.run.spec(x.run.pod, x.container)) {
+			x.during(now, func() { x.streams.Input(nil, true, now) })
+		}
+	} else {
+		x.during(now, func() { x.command.Hangup(now) })
+	}
+	x.end(exitKilled)
+}
+
+// Input implements stream.Program.
+func (x *session) Input(ctx context.Context, data []byte, eof bool) error {
+	what := fmt.Sprintf("stdin %s/%s %d bytes", x.key.Namespace, x.key.Name, len(data))
+	for {
+		var full <-chan struct{}
+		err := x.s.ask(ctx, x.key, what, func(now time.Time) {
+			switch {
+			case x.ended:
+			case !x.streams.Room():
+				x.room = make(chan struct{})
+				full = x.room
+			case !eof || !x.attached || stdinOnce(x.run.spec(x.run.pod, x.container)):
+				x.during(now, func() { x.streams.Input(data, eof, now) })
+			}
+		})
+		if err != nil || full == nil {
+			return err
+		}
+		select {
+		case <-full:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Resize implements stream.Program.
+func (x *session) Resize(ctx context.Context, cols, rows int) error {
+	return x.tell(ctx, fmt.Sprintf("resize %s/%s %dx%d", x.key.Namespace, x.key.Name, cols, rows), func(now time.Time) {
+		x.streams.Resize(cols, rows, now)
+	})
+}
+
+// Drained implements stream.Program.
+func (x *session) Drained(ctx context.Context) error {
+	return x.tell(ctx, fmt.Sprintf("drained %s/%s", x.key.Namespace, x.key.Name), func(now time.Time) { x.streams.Drained(now) })
+}
+
+func (x *session) tell(ctx context.Context, what string, f func(now time.Time)) error {
+	return x.s.ask(ctx, x.key, what, func(now time.Time) {
+		if !x.ended {
+			x.during(now, func() { f(now) })
+		}
+	})
+}
+
+// lookAtSessions takes notice of what container i's programs have done.
+func (r *podRun) lookAtSessions(i int) {
+	for _, x := range r.sessions {
+		if x.container == i {
+			x.look()
+		}
+	}
+}
+
+// endSessions ends those of container i, or all if i is -1: the program is gone.
+func (r *podRun) endSessions(i int) {
+	for _, x := range r.sessions {
+		if i >= 0 && x.container != i {
+			continue
+		}
+		code := int32(exitKilled)
+		if x.command != nil {
+			if c, ended := x.command.Exited(); ended {
+				code = c
+			}
+		}
+		x.end(code)
+	}
+}
