@@ -37,7 +37,7 @@ func (r *Reconciler) runCommand(run *podRun, i int, argv []string, now time.Time
 	if err != nil {
 		c := &run.Containers[i]
 		d := draw{r.cfg.Engine.Random(), run.pod, c.Name, c.Current.Attempt}
-		return nil, execError(err, d.execID(now))
+		return nil, fmt.Errorf("rpc error: code = Unknown desc = %w", execError(err, d.execID(now)))
 	}
 	k.exec = exec
 	return k, nil
@@ -45,12 +45,7 @@ func (r *Reconciler) runCommand(run *podRun, i int, argv []string, now time.Time
 
 // execError words a failure to start a command as containerd does.
 func execError(err error, id string) error {
-	reason := err.Error()
-	if _, cause, ok := strings.Cut(reason, "error during container init: "); ok {
-		reason = cause
-	}
-	return fmt.Errorf("rpc error: code = Unknown desc = failed to exec in container: failed to start exec %q: "+
-		"OCI runtime exec failed: exec failed: unable to start container process: %s", id, reason)
+	return fmt.Errorf("failed to exec in container: failed to start exec %q: %w", id, err)
 }
 
 func (k *command) print(chunk kernel.Chunk) {

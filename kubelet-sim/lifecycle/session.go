@@ -2,7 +2,6 @@ package lifecycle
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"slices"
 	"time"
@@ -55,8 +54,7 @@ func (x *session) exec(t stream.Target, command []string, c stream.Client, now t
 		}
 	})
 	if err != nil {
-		id := sha256.Sum256([]byte(x.key.String() + string(run.pod.UID)))
-		return fmt.Errorf("failed to exec in container: failed to start exec \"%x\": %w", id, err)
+		return execError(err, x.r.draw(run, i).execID(now))
 	}
 	return nil
 }
