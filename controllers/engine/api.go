@@ -40,6 +40,8 @@ const (
 	CronJobs          Resource = "cronjobs.batch"
 	Leases            Resource = "leases.coordination.k8s.io"
 	PriorityClasses   Resource = "priorityclasses.scheduling.k8s.io"
+	Endpoints         Resource = "endpoints"
+	EndpointSlices    Resource = "endpointslices.discovery.k8s.io"
 
 	PodDisruptionBudgets Resource = "poddisruptionbudgets.policy"
 )

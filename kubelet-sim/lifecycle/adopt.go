@@ -9,6 +9,7 @@ import (
 	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 )
 
 // adopt takes over a Pod that the kubelet has not met in this run: a new one,
@@ -53,7 +54,10 @@ func (r *Reconciler) admit(ctx context.Context, run *podRun) {
 
 func (r *Reconciler) newRun(name types.NamespacedName, pod *corev1.Pod, n *nodeState, now time.Time) *podRun {
 	run := &podRun{podState: newPodState(pod, now), name: name, pod: pod, node: n}
-	run.HostIP = n.IP
+	run.HostIP, run.netns = n.IP, &kernel.Netns{}
+	if pod.Spec.HostNetwork {
+		run.netns = n.netns
+	}
 	run.parts = make([]part, len(run.Containers))
 	return run
 }
@@ -103,7 +107,7 @@ func (r *Reconciler) recall(run *podRun, now time.Time) {
 		return
 	}
 	apart := *run.node
-	apart.host = &volumeFS{}
+	apart.host, apart.netns = &volumeFS{}, &kernel.Netns{}
 	again := r.newRun(run.name, run.pod, &apart, now)
 	again.apart = true
 	restore(run.pod, &again.podState, r.drawOf(run.pod))

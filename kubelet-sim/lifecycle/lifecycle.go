@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/network"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/node"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
 )
@@ -87,6 +88,7 @@ type Reconciler struct {
 	runs    map[types.NamespacedName]*podRun
 	images  images
 	claims  map[types.NamespacedName]*volumeFS
+	network *network.Cluster
 	waiters waiters
 	// stocked: takeStock was done.
 	stocked bool
@@ -99,7 +101,7 @@ type Reconciler struct {
 var _ engine.Reconciler = (*Reconciler)(nil)
 
 // New returns the reconciler. It needs the View's Pods, Nodes, ConfigMaps,
-// Secrets and Services, which New makes it track.
+// Secrets, Services and EndpointSlices, which New makes it track.
 func New(cfg Config) (*Reconciler, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
@@ -112,6 +114,8 @@ func New(cfg Config) (*Reconciler, error) {
 	for _, resource := range []engine.Resource{engine.Pods, engine.Nodes, engine.ConfigMaps, engine.Secrets, engine.Services} {
 		r.view.Track(resource)
 	}
+	indexIPs(r.view)
+	r.network = network.New(r.view, cfg.ClusterDomain)
 	for _, n := range cfg.Nodes {
 		state, err := newNodeState(n, cfg.Engine.NewRecorder(cfg.API, node.Identity(n.Name), engine.Source{Component: "kubelet", Host: n.Name}))
 		if err != nil {

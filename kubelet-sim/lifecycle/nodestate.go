@@ -10,6 +10,7 @@ import (
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/node"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 )
 
 // nodeState is what the Pods of one node share.
@@ -19,8 +20,10 @@ type nodeState struct {
 	// images holds the full names of those that were pulled.
 	images map[string]bool
 	host   *volumeFS
-	ips    ipPool
-	used   usage
+	// netns has the ports of the Pods in the node's own network.
+	netns *kernel.Netns
+	ips   ipPool
+	used  usage
 }
 
 func newNodeState(n node.Node, recorder *engine.Recorder) (*nodeState, error) {
@@ -30,7 +33,7 @@ func newNodeState(n node.Node, recorder *engine.Recorder) (*nodeState, error) {
 	}
 	gateway := cidr.Masked().Addr().Next()
 	return &nodeState{
-		Node: n, recorder: recorder, images: map[string]bool{}, host: &volumeFS{},
+		Node: n, recorder: recorder, images: map[string]bool{}, host: &volumeFS{}, netns: &kernel.Netns{},
 		ips: ipPool{cidr: cidr.Masked(), last: gateway, used: map[netip.Addr]bool{gateway: true}},
 	}, nil
 }

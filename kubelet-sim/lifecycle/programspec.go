@@ -38,6 +38,9 @@ func (r *Reconciler) programSpec(run *podRun, i int, d draw, at time.Time) (prog
 		TTY:                    c.TTY,
 		TerminationMessagePath: c.TerminationMessagePath,
 		MemoryLimit:            c.Resources.Limits.Memory().Value(),
+		Netns:                  run.netns,
+		Network:                podNetwork{r, run},
+		Woken:                  func(at time.Time) { r.woken(run, i, at) },
 	}, nil
 }
 

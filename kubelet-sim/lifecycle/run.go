@@ -6,6 +6,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
 )
 
@@ -26,6 +27,8 @@ type podRun struct {
 	name types.NamespacedName
 	pod  *corev1.Pod
 	node *nodeState
+	// netns has the ports of the Pod's containers.
+	netns *kernel.Netns
 	// parts go with podState.Containers.
 	parts []part
 	// sessions are those of clients with its programs.

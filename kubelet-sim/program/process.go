@@ -57,7 +57,7 @@ func newProcess(spec Spec, now time.Time) (*Process, error) {
 	p := &Process{spec: spec, image: im}
 	p.m = kernel.New(kernel.Config{
 		Root: spec.Root, ReadOnlyRoot: spec.ReadOnlyRoot, Hostname: spec.Hostname, Seed: spec.Seed,
-		MemoryLimit: spec.MemoryLimit, Network: spec.Network, Programs: p.program,
+		MemoryLimit: spec.MemoryLimit, Netns: spec.Netns, Network: spec.Network, Woken: spec.Woken, Programs: p.program,
 	}, now)
 	if err := p.m.MountProc(); err != nil {
 		return nil, err
@@ -157,7 +157,7 @@ func (p *Process) State() State {
 	if status, exited := p.m.Exited(); exited {
 		return State{Exited: true, ExitCode: int32(status.ExitCode()), OOMKilled: p.m.OOMKilled() && status.Signal == kernel.SIGKILL}
 	}
-	return State{WakeAt: p.m.WakeAt(), Listening: p.m.Listening()}
+	return State{WakeAt: p.m.WakeAt(), Listening: p.m.Netns().Listening()}
 }
 
 // Resume lets the container go on at State's WakeAt or later, until it waits
@@ -191,19 +191,12 @@ func (p *Process) TerminationMessage() []byte {
 // StopSignal is the signal that ends the image's program, as the image says.
 func (p *Process) StopSignal() kernel.Signal { return p.image.StopSignal() }
 
-// Serve sends a request to the server on a port of the container. It is false
-// if nothing listens there; a server that does not speak HTTP answers with
-// status 0.
+// Serve sends a request to the HTTP server on a port of the container's Pod. It
+// is false if nothing listens there; a server that does not speak HTTP answers
+// with status 0.
 func (p *Process) Serve(port int32, req kernel.Request, now time.Time) (kernel.Response, bool) {
 	p.m.Resume(now)
-	l := p.m.Server(port)
-	switch {
-	case l == nil:
-		return kernel.Response{}, false
-	case l.Serve == nil:
-		return kernel.Response{}, true
-	}
-	return l.Serve(req), true
+	return p.m.Netns().Do(port, req, now)
 }
 
 // Crashes lists defects of the simulator that ended a program. Tests expect

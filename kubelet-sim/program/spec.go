@@ -38,15 +38,21 @@ type Spec struct {
 	TerminationMessagePath string
 	// MemoryLimit is what the container may use. Unit: bytes. 0: no limit.
 	MemoryLimit int64
-	Network     Network     // nil: no DNS, no route
-	Output      func(Chunk) // called synchronously, in order
-	Catalog     *Catalog    // what containers share; nil: a new one
+	// Netns holds the ports that the containers of a Pod share; nil: one of its
+	// own. Network is what lies beyond the Pod; nil: no DNS, no route. Woken is
+	// called where a connection has given the container work, and from when on:
+	// Resume must be called then, after the call. It may be nil.
+	Netns   *kernel.Netns
+	Network Network
+	Woken   func(at time.Time)
+	Output  func(Chunk) // called synchronously, in order
+	Catalog *Catalog    // what containers share; nil: a new one
 }
 
 // Chunk is one write to standard output or error.
 type Chunk = kernel.Chunk
 
-// Network is what nc, wget, curl, nslookup and ping reach.
+// Network is what a Pod's programs reach beyond it.
 type Network = kernel.Network
 
 // State is what a container is waiting for, or how it ended.
@@ -58,7 +64,7 @@ type State struct {
 	// WakeAt is when Resume must be called. Zero: the container waits for a
 	// signal or for input.
 	WakeAt time.Time
-	// Listening are the TCP ports of its servers, in ascending order.
+	// Listening are the TCP ports that are open in its Pod, in ascending order.
 	Listening []int32
 }
 

@@ -13,8 +13,8 @@ import (
 // A multi-call binary runs the applet that it is called as.
 func (p *Process) program(name string) kernel.Main {
 	switch name {
-	case "busybox":
-		return p.busybox
+	case "busybox", "busybox-1.28":
+		return func(c *kernel.Proc) int { return p.busybox(c, name) }
 	case "sh", "ash":
 		return func(c *kernel.Proc) int { return shell.Main(c, shell.Ash, p.spec.Catalog.shells) }
 	case "dash":
@@ -36,7 +36,7 @@ func (p *Process) program(name string) kernel.Main {
 }
 
 // busybox runs the applet that argv[0], or argv[1] of busybox itself, names.
-func (p *Process) busybox(c *kernel.Proc) int {
+func (p *Process) busybox(c *kernel.Proc, program string) int {
 	name := c.Args[0][strings.LastIndexByte(c.Args[0], '/')+1:]
 	if name == "busybox" {
 		if len(c.Args) == 1 {
@@ -51,6 +51,9 @@ func (p *Process) busybox(c *kernel.Proc) int {
 		return shell.Main(c, shell.Ash, p.spec.Catalog.shells)
 	}
 	f := applet.Find(name)
+	if name == "nslookup" && program == "busybox-1.28" {
+		f = applet.Find("nslookup-1.28")
+	}
 	if f == nil {
 		_, _ = c.Stderr().Write([]byte(name + ": applet not found\n"))
 		return 127

@@ -1,15 +1,18 @@
 package applet
 
 import (
+	"bufio"
+	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
-	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
 )
 
 func networkFamily(name string) Func {
@@ -20,345 +23,222 @@ func networkFamily(name string) Func {
 		return curl
 	case "nslookup":
 		return nslookup
-	case "nc":
+	case "nslookup-1.28":
+		return nslookupOld
+	case "dig":
+		return dig
+	case "host":
+		return hostApplet
+	case "getent":
+		return getent
+	case "nc", "netcat":
 		return nc
-	case "ping", "traceroute":
+	case "telnet":
+		return telnet
+	case "ping":
 		return ping
+	case "traceroute":
+		return traceroute
+	case "httpd":
+		return httpd
 	}
 	return nil
 }
 
-// lookup resolves a host; ok is false if there is no such name.
-func (c *Call) lookup(host string) (string, bool) {
-	if host == "localhost" {
-		return "127.0.0.1", true
-	}
-	if strings.Trim(host, "0123456789.") == "" && strings.Count(host, ".") == 3 {
-		return host, true
-	}
-	if c.Hostname() == host {
-		return "127.0.0.1", true
-	}
-	n := c.Network()
-	if n == nil {
-		return "", false
-	}
-	list, err := n.Lookup(host)
-	if err != nil || len(list) == 0 {
-		return "", false
-	}
-	return list[0], true
-}
-
-// request sends a request to a server: of this container, or through the
-// network.
-func (c *Call) request(address string, req kernel.Request) (kernel.Response, error) {
-	host, port, _ := strings.Cut(address, ":")
-	if strings.HasPrefix(host, "127.") {
-		n, _ := strconv.Atoi(port)
-		if l := c.Machine().Server(int32(n)); l != nil && l.Serve != nil {
-			return l.Serve(req), nil
-		}
-		return kernel.Response{}, vfs.Error("Connection refused")
-	}
-	n := c.Network()
-	if n == nil {
-		return kernel.Response{}, vfs.Error("Network is unreachable")
-	}
-	req.Address = address
-	res, wait, err := n.Do(req)
-	c.Sleep(max(wait, 0))
-	return res, err
-}
-
-// target takes a URL apart.
-func target(s string) (u *url.URL, port string, ok bool) {
+// target takes an HTTP URL apart.
+func target(s string) (u *url.URL, port uint16, ok bool) {
 	if !strings.Contains(s, "://") {
 		s = "http://" + s
 	}
 	u, err := url.Parse(s)
 	if err != nil || u.Hostname() == "" {
-		return nil, "", false
+		return nil, 0, false
 	}
-	port = u.Port()
-	if port == "" {
-		port = map[string]string{"https": "443"}[u.Scheme]
-		if port == "" {
-			port = "80"
-		}
+	text := u.Port()
+	if text == "" {
+		text = map[string]string{"https": "443", "ftp": "21"}[u.Scheme]
 	}
-	return u, port, true
+	if text == "" {
+		text = "80"
+	}
+	n, err := strconv.ParseUint(text, 10, 16)
+	return u, uint16(n), err == nil
 }
 
-func wget(c *Call) int {
-	o, ok := c.parse("qO:T:t:cSsP:U:Y:", map[string]byte{
-		"quiet": 'q', "output-document": 'O', "timeout": 'T', "spider": 's', "tries": 't', "header": 'Y', "post-data": 'Y', "no-check-certificate": 'c', "server-response": 'S',
-	}, "[-cqS] [--spider] [-O FILE] [-o LOGFILE] [--header STR]\n\t[--post-data STR | --post-file FILE] [-Y on/off]\n\t[-P DIR] [-U AGENT] [-T SEC] URL...")
-	if !ok {
-		return 1
+// reply is what an HTTP server has answered.
+type reply struct {
+	Line   string   // "HTTP/1.1 200 OK"
+	Fields []string // "Server: nginx"
+	Status int
+	Body   []byte
+}
+
+// field is the value of a field of the head, by its name in lower case.
+func (r *reply) field(name string) string {
+	for _, f := range r.Fields {
+		if n, value, _ := strings.Cut(f, ":"); strings.ToLower(n) == name {
+			return strings.TrimSpace(value)
+		}
 	}
-	if len(o.rest) == 0 {
-		return c.usage("[-cqS] [--spider] [-O FILE] URL...")
+	return ""
+}
+
+// errNoReply says that a server has closed the connection without an answer,
+// errNoTLS that it does not speak TLS.
+var (
+	errNoReply = errors.New("no answer")
+	errNoTLS   = errors.New("no TLS")
+)
+
+// deadlined reads from a connection until an instant.
+type deadlined struct {
+	c  *Call
+	o  *kernel.Open
+	r  io.Reader
+	at time.Time // zero: no deadline
+}
+
+func (d deadlined) Read(b []byte) (int, error) {
+	if !d.at.IsZero() && !d.o.Readable(d.c.Proc, max(d.at.Sub(d.c.Now()), 0)) {
+		return 0, kernel.ETIME
 	}
-	u, port, ok := target(o.rest[0])
-	if !ok {
-		return c.fail("not an http or ftp url: %s", o.rest[0])
+	return d.r.Read(b)
+}
+
+// exchange sends a request over a new connection and reads the answer. A
+// timeout that is not negative bounds all of it.
+func (c *Call) exchange(to netip.AddrPort, req kernel.Request, fields []string, timeout time.Duration) (*reply, error) {
+	var deadline time.Time
+	if timeout >= 0 {
+		deadline = c.Now().Add(timeout)
 	}
-	ip, ok := c.lookup(u.Hostname())
-	if !ok {
-		return c.fail("bad address '%s'", u.Host)
-	}
-	if !o.has('q') {
-		_, _ = fmt.Fprintf(c.Stderr(), "Connecting to %s (%s:%s)\n", u.Host, ip, port)
-	}
-	path := u.RequestURI()
-	res, err := c.request(ip+":"+port, kernel.Request{Method: "GET", Path: path, Host: u.Host})
+	c.flush()
+	o, err := c.Connect(to, timeout)
 	if err != nil {
-		if strings.Contains(err.Error(), "timed out") {
-			return c.fail("download timed out")
-		}
-		return c.fail("can't connect to remote host (%s): %v", ip, err)
+		return nil, err
 	}
-	if res.Status >= 400 {
-		return c.fail("server returned error: HTTP/1.1 %d %s", res.Status, statusText(res.Status))
+	conn := c.ReaderOf(o)
+	defer func() { _ = conn.Close() }()
+	text := fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\n", req.Method, req.Path, req.Host)
+	for _, f := range fields {
+		text = fmt.Appendf(text, "%s\r\n", f)
 	}
-	if o.has('s') {
-		if !o.has('q') {
-			_, _ = io.WriteString(c.Stderr(), "remote file exists\n")
-		}
-		return 0
+	if len(req.Body) > 0 {
+		text = fmt.Appendf(text, "Content-Length: %d\r\n", len(req.Body))
 	}
-	return c.save(o, path, res.Body)
+	c.Ignore(kernel.SIGPIPE)
+	defer c.Default(kernel.SIGPIPE)
+	if _, err := conn.Write(append(append(text, "\r\n"...), req.Body...)); err != nil {
+		return nil, err
+	}
+	return c.readReply(bufio.NewReader(deadlined{c, o, conn, deadline}), req.Method)
 }
 
-func (c *Call) save(o *options, path string, body []byte) int {
-	name := o.value('O')
-	if name == "-" {
-		c.print(string(body))
-		return 0
-	}
-	if name == "" {
-		if name = base(path); name == "" || name == "/" {
-			name = "index.html"
+// lineLimit and fieldsMax bound the head of an answer. Units: bytes and lines.
+const (
+	lineLimit = 16 << 10
+	fieldsMax = 200
+)
+
+func (c *Call) readReply(r *bufio.Reader, method string) (*reply, error) {
+	var res reply
+	for {
+		line, err := readLine(r)
+		if err != nil && (res.Line == "" || err != io.EOF) {
+			return nil, err
 		}
+		switch {
+		case res.Line == "":
+			res.Line = line
+			_, rest, _ := strings.Cut(line, " ")
+			code, _, _ := strings.Cut(rest, " ")
+			res.Status, _ = strconv.Atoi(code)
+			continue
+		case line != "" && err == nil && len(res.Fields) < fieldsMax:
+			res.Fields = append(res.Fields, line)
+			continue
+		}
+		break
 	}
-	w, err := c.create(name, vfs.Truncate)
-	if err != nil {
-		return c.cannotOpen(name, err)
+	if method == http.MethodHead {
+		return &res, nil
 	}
-	defer func() { _ = w.Close() }()
-	_, _ = w.Write(body)
-	if !o.has('q') {
-		_, _ = fmt.Fprintf(c.Stderr(), "saving to '%s'\n%-20s 100%% |%s| %5d  0:00:00 ETA\n'%s' saved\n", name, name, strings.Repeat("*", 32), len(body), name)
+	var body io.Reader = r
+	if n, err := strconv.ParseInt(res.field("content-length"), 10, 64); err == nil && n >= 0 {
+		body = io.LimitReader(r, n)
 	}
-	return 0
+	data, err := c.readAll(body)
+	res.Body = data
+	return &res, err
 }
 
-func statusText(code int) string {
-	switch code {
-	case 200:
-		return "OK"
-	case 403:
-		return "Forbidden"
-	case 404:
-		return "Not Found"
-	case 500:
-		return "Internal Server Error"
-	case 502:
-		return "Bad Gateway"
-	case 503:
-		return "Service Unavailable"
+// readLine reads a line without its end.
+func readLine(r *bufio.Reader) (string, error) {
+	var line []byte
+	for {
+		part, err := r.ReadSlice('\n')
+		line = append(line, part...)
+		if err == bufio.ErrBufferFull && len(line) < lineLimit {
+			continue
+		}
+		if err == io.EOF && len(line) == 0 {
+			return "", errNoReply
+		}
+		return strings.TrimRight(string(line), "\r\n"), err
 	}
-	return "Status"
 }
 
-func curl(c *Call) int {
-	o, ok := c.parse("sSfkLIivo:w:X:d:H:m:Ou:A:4G", map[string]byte{
-		"silent": 's', "fail": 'f', "insecure": 'k', "location": 'L', "head": 'I', "include": 'i', "output": 'o', "write-out": 'w',
-		"request": 'X', "data": 'd', "header": 'H', "max-time": 'm', "connect-timeout": 'm', "show-error": 'S', "verbose": 'v',
-	}, "")
-	if !ok {
-		return 2
+// seconds reads an option's number of seconds; -1 if it has none.
+func (o *options) seconds(flag byte) time.Duration {
+	n, err := strconv.ParseFloat(o.value(flag), 64)
+	if err != nil || n < 0 || n > 1e6 {
+		return -1
 	}
-	complain := func(code int, format string, args ...any) int {
-		if !o.has('s') || o.has('S') {
-			c.flush()
-			_, _ = fmt.Fprintf(c.Stderr(), "curl: (%d) %s\n", code, fmt.Sprintf(format, args...))
-		}
-		return code
-	}
-	if len(o.rest) == 0 {
-		_, _ = io.WriteString(c.Stderr(), "curl: try 'curl --help' or 'curl --manual' for more information\n")
-		return 2
-	}
-	u, port, ok := target(o.rest[0])
-	if !ok {
-		return complain(3, "URL rejected: Malformed input to a URL function")
-	}
-	ip, ok := c.lookup(u.Hostname())
-	if !ok {
-		return complain(6, "Could not resolve host: %s", u.Hostname())
-	}
-	method := o.value('X')
-	if method == "" {
-		method = "GET"
-		if o.has('d') {
-			method = "POST"
-		}
-		if o.has('I') {
-			method = "HEAD"
-		}
-	}
-	start := c.Now()
-	res, err := c.request(ip+":"+port, kernel.Request{Method: method, Path: u.RequestURI(), Host: u.Host, Body: []byte(o.value('d'))})
-	took := c.Now().Sub(start)
-	switch {
-	case err != nil && strings.Contains(err.Error(), "timed out"):
-		return complain(28, "Connection timed out after %d milliseconds", took/time.Millisecond)
-	case err != nil:
-		return complain(7, "Failed to connect to %s port %s after %d ms: Could not connect to server", u.Hostname(), port, took/time.Millisecond)
-	case res.Status >= 400 && o.has('f'):
-		return complain(22, "The requested URL returned error: %d", res.Status)
-	}
-	if o.has('I') || o.has('i') {
-		c.printf("HTTP/1.1 %d %s\r\nContent-Length: %d\r\n\r\n", res.Status, statusText(res.Status), len(res.Body))
-	}
-	if !o.has('I') {
-		if name := o.value('o'); name != "" {
-			w, err := c.create(name, vfs.Truncate)
-			if err != nil {
-				return complain(23, "Failure writing output to destination")
+	return time.Duration(n * float64(time.Second))
+}
+
+// pump copies what can be read from one descriptor to another.
+func pump(p *kernel.Proc, from, to int) {
+	buf := make([]byte, 4096)
+	for {
+		n, err := p.Read(from, buf)
+		if n > 0 {
+			if _, err := p.Write(to, buf[:n]); err != nil {
+				return
 			}
-			_, _ = w.Write(res.Body)
-			_ = w.Close()
-		} else {
-			c.print(string(res.Body))
+		}
+		if err == kernel.EINTR {
+			continue
+		}
+		if err != nil || n == 0 {
+			return
 		}
 	}
-	if o.has('w') {
-		text, _ := unescape(o.value('w'), false)
-		c.print(strings.NewReplacer("%{http_code}", strconv.Itoa(res.Status), "%{response_code}", strconv.Itoa(res.Status)).Replace(text))
-	}
-	return 0
 }
 
-// nameserver is the first of /etc/resolv.conf, or of a cluster.
-func (c *Call) nameserver() string {
-	data, _ := c.FS().ReadFile("/etc/resolv.conf", c.User())
-	for line := range strings.Lines(string(data)) {
-		if f := strings.Fields(line); len(f) > 1 && f[0] == "nameserver" {
-			return f[1]
-		}
+// relay copies standard input to a connection, by a process of its own, and the
+// connection to standard output, until the peer closes it.
+func (c *Call) relay(o *kernel.Open) int {
+	const at = 9 // the connection's descriptor
+	if err := c.SetFD(at, o); err != nil {
+		o.Release(c.Proc)
+		return c.fail("%v", err)
 	}
-	return "10.96.0.10"
-}
-
-func nslookup(c *Call) int {
-	var names []string
-	for _, a := range c.Args {
-		if !strings.HasPrefix(a, "-") {
-			names = append(names, a)
-		}
-	}
-	if len(names) == 0 {
-		return c.usage("[-type=QUERY_TYPE] [-debug] HOST [DNS_SERVER]")
-	}
-	server := c.nameserver()
-	n := c.Network()
-	if n == nil && names[0] != "localhost" {
-		c.print(";; connection timed out; no servers could be reached\n\n")
-		return 1
-	}
-	c.printf("Server:\t\t%s\nAddress:\t%s:53\n\n", server, server)
-	list := []string{"127.0.0.1"}
-	var err error
-	if names[0] != "localhost" {
-		list, err = n.Lookup(names[0])
-	}
-	if err != nil || len(list) == 0 {
-		c.printf("** server can't find %s: NXDOMAIN\n\n", names[0])
-		return 1
-	}
-	for _, ip := range list {
-		c.printf("Name:\t%s\nAddress: %s\n", names[0], ip)
-	}
-	c.print("\n")
-	return 0
-}
-
-func nc(c *Call) int {
-	o, ok := c.parse("zvw:lkp:ne:u", nil, "[-iN] [-wN] [-l] [-p PORT] [-f FILENAME|IPADDR PORT] [-e PROG]")
+	child, ok := c.Fork(append([]string{c.Name}, c.Args...))
 	if !ok {
-		return 1
+		c.CloseFD(at)
+		return c.fail("can't fork: %v", kernel.EAGAIN)
 	}
-	if o.has('l') {
-		text := o.value('p')
-		if text == "" && len(o.rest) > 0 {
-			text = o.rest[len(o.rest)-1]
+	c.Machine().Start(child, func(p *kernel.Proc) int {
+		p.Ignore(kernel.SIGPIPE)
+		pump(p, 0, at)
+		if o := p.FD(at); o != nil {
+			o.CloseWrite(p)
 		}
-		port, _ := strconv.Atoi(text)
-		if !c.Listen(int32(port), nil) {
-			return c.fail("bind: Address already in use")
-		}
-		c.Sleep(-1)
 		return 0
-	}
-	if len(o.rest) < 2 {
-		return c.usage("[-iN] [-wN] [-l] [-p PORT] [-f FILENAME|IPADDR PORT] [-e PROG]")
-	}
-	host, port := o.rest[0], o.rest[1]
-	ip, ok := c.lookup(host)
-	if !ok {
-		return c.fail("bad address '%s'", host)
-	}
-	_, err := c.request(ip+":"+port, kernel.Request{Method: "CONNECT"})
-	if err != nil {
-		if strings.Contains(err.Error(), "timed out") {
-			return c.fail("timed out")
-		}
-		return c.fail("%s (%s:%s): %v", host, ip, port, err)
-	}
-	if o.has('v') {
-		_, _ = fmt.Fprintf(c.Stderr(), "%s (%s:%s) open\n", host, ip, port)
-	}
-	return 0
-}
-
-func ping(c *Call) int {
-	o, ok := c.parse("c:W:w:i:q46s:", nil, "[OPTIONS] HOST")
-	if !ok || len(o.rest) == 0 {
-		return 1
-	}
-	host := o.rest[0]
-	ip, ok := c.lookup(host)
-	if !ok {
-		if c.style == GNU {
-			_, _ = fmt.Fprintf(c.Stderr(), "ping: %s: Name or service not known\n", host)
-			return 2
-		}
-		return c.fail("bad address '%s'", host)
-	}
-	n := -1
-	if v, err := strconv.Atoi(o.value('c')); err == nil {
-		n = v
-	}
-	reachable := strings.HasPrefix(ip, "127.") || c.Network() != nil
-	c.printf("PING %s (%s): 56 data bytes\n", host, ip)
-	sent, got := 0, 0
-	for n < 0 || sent < n {
-		if reachable {
-			c.printf("64 bytes from %s: seq=%d ttl=64 time=0.050 ms\n", ip, sent)
-			got++
-		}
-		sent++
-		c.flush()
-		if sent != n {
-			c.Sleep(time.Second)
-		}
-	}
-	c.printf("\n--- %s ping statistics ---\n%d packets transmitted, %d packets received, %d%% packet loss\n", host, sent, got, 100*(sent-got)/max(sent, 1))
-	if got == 0 {
-		return 1
-	}
+	})
+	pump(c.Proc, at, 1)
+	c.Signal(child, kernel.SIGKILL)
+	c.CloseFD(at)
 	return 0
 }

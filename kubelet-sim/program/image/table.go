@@ -28,6 +28,14 @@ func find(r Reference) *Image {
 		}
 	case "stress":
 		return &Image{Name: "stress", Distro: Alpine, Cmd: []string{"stress"}, Programs: []Program{{"/usr/local/bin/stress", "stress"}}}
+	case "dnsutils", "jessie-dnsutils", "netshoot", "network-multitool", "glibc-dns-testing":
+		im := &Image{Name: base, Distro: Debian, Cmd: []string{"sleep", "infinity"}}
+		for _, tool := range [...]string{"nslookup", "dig", "host", "curl", "wget", "nc", "ping", "telnet", "traceroute"} {
+			im.Programs = append(im.Programs, Program{"/usr/bin/" + tool, "gnu-" + tool})
+		}
+		return im
+	case "http-echo", "hello-app", "kubernetes-bootcamp", "whoami", "echoserver":
+		return &Image{Name: base, Distro: Alpine, Entrypoint: []string{"/" + base}, Programs: []Program{{"/" + base, base}}}
 	case "nodejs-hello-world":
 		return &Image{Name: base, Distro: Debian, Cmd: []string{"node-hello"}, Programs: []Program{{"/usr/local/bin/node-hello", "node-hello"}}}
 	}

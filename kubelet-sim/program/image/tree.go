@@ -3,6 +3,7 @@ package image
 import (
 	"fmt"
 	"io/fs"
+	"strconv"
 	"strings"
 	"time"
 
@@ -25,7 +26,7 @@ func (im *Image) Build() (*vfs.FS, error) {
 	b.skeleton(im.Distro)
 	switch im.Distro {
 	case Busybox, Alpine:
-		b.busybox(im.Distro)
+		b.busybox(im.Distro, im.Tag)
 	case Debian, Ubuntu, Unknown:
 		b.debian()
 	}
@@ -103,15 +104,25 @@ func (b *builder) skeleton(d Distro) {
 
 // busyboxApplets are the commands of the busybox and alpine images.
 const busyboxApplets = "[ [[ arch ash awk base64 basename busybox cat chgrp chmod chown clear cmp cp cut date dd df " +
-	"diff dirname dmesg dos2unix du echo egrep env expr factor false fgrep find fold free getopt grep groups gunzip gzip " +
-	"head hexdump hostid hostname id ifconfig install ip kill killall less link ln logger logname ls lsof md5sum mkdir " +
+	"diff dirname dmesg dos2unix du echo egrep env expr factor false fgrep find fold free getent getopt grep groups gunzip gzip " +
+	"head hexdump hostid hostname httpd id ifconfig install ip kill killall less link ln logger logname ls lsof md5sum mkdir " +
 	"mkfifo mknod mktemp more mount mv nc netstat nice nl nohup nproc nslookup od paste pgrep pidof ping pkill printenv printf ps " +
 	"pwd readlink realpath renice reset rev rm rmdir sed seq sh sha1sum sha256sum sha512sum shuf sleep sort split stat strings stty " +
-	"su sum sync tac tail tar tee test time timeout top touch tr traceroute true truncate tsort tty umount uname uniq " +
+	"su sum sync tac tail tar tee telnet test time timeout top touch tr traceroute true truncate tsort tty umount uname uniq " +
 	"unlink uptime usleep vi watch wc wget which who whoami xargs xxd yes zcat"
 
-func (b *builder) busybox(d Distro) {
-	b.do(b.WriteFile("/bin/busybox", kernel.Executable("busybox"), 0o755, built()))
+// busyboxProgram is the program of a busybox image; that of the old ones has
+// another nslookup, for which courses choose them.
+func busyboxProgram(d Distro, tag string) string {
+	version, _, _ := strings.Cut(strings.TrimPrefix(tag, "1."), ".")
+	if n, err := strconv.Atoi(version); d == Busybox && err == nil && strings.HasPrefix(tag, "1.") && n <= 28 {
+		return "busybox-1.28"
+	}
+	return "busybox"
+}
+
+func (b *builder) busybox(d Distro, tag string) {
+	b.do(b.WriteFile("/bin/busybox", kernel.Executable(busyboxProgram(d, tag)), 0o755, built()))
 	for name := range strings.FieldsSeq(busyboxApplets) {
 		if name == "busybox" {
 			continue
@@ -136,7 +147,7 @@ func (b *builder) busybox(d Distro) {
 //
 // Deviation: ps, awk's mawk and the like stand where slim images lack them.
 const debianTools = "[ arch awk base64 basename cat chgrp chmod chown clear cmp cp cut date dd df diff dirname dmesg du echo egrep env expr " +
-	"factor false fgrep find fold free grep groups gunzip gzip head hostid hostname id install kill link ln logname ls md5sum mkdir " +
+	"factor false fgrep find fold free getent grep groups gunzip gzip head hostid hostname id install kill link ln logname ls md5sum mkdir " +
 	"mkfifo mknod mktemp more mount mv nice nl nohup nproc od paste pgrep pidof pkill printenv printf ps pwd readlink realpath rev rm " +
 	"rmdir sed seq sha1sum sha256sum sha512sum shuf sleep sort split stat stty su sum sync tac tail tar tee test timeout " +
 	"touch tr true truncate tsort tty uname uniq unlink uptime wc which who whoami xargs yes zcat"

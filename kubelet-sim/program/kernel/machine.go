@@ -42,7 +42,13 @@ type Config struct {
 	Hostname     string
 	Seed         uint64
 	MemoryLimit  int64 // bytes; 0: none
-	Network      Network
+	// Netns is shared by the containers of a Pod; nil: one of its own.
+	Netns   *Netns
+	Network Network
+	// Woken is called where another container, or who else holds an End of a
+	// connection, has given this one work: it is to be resumed at an instant,
+	// after the call. It may be nil.
+	Woken func(at time.Time)
 	// Programs finds the Main of a program file's name, see Executable.
 	Programs func(name string) Main
 }
@@ -65,13 +71,16 @@ type Machine struct {
 	status   Status
 	oom      bool
 	memory   int64
-	servers  []*Listener
+	dials    uint64 // connections that were opened
 	crashes  []string
 	closed   bool
 }
 
 // New returns a machine without processes whose clock shows now.
 func New(cfg Config, now time.Time) *Machine {
+	if cfg.Netns == nil {
+		cfg.Netns = &Netns{}
+	}
 	m := &Machine{cfg: cfg, boot: now, now: now, random: cfg.Seed, busy: busyMin}
 	return m
 }
@@ -169,13 +178,16 @@ func (m *Machine) Close() {
 		m.tasks = m.tasks[:len(m.tasks)-1]
 		t.stop()
 	}
-	m.queue, m.procs, m.servers = nil, nil, nil
+	m.queue, m.procs = nil, nil
 }
 
 // Random returns the next number of the container's seeded source (splitmix64).
 func (m *Machine) Random() uint64 {
 	m.random += 0x9e3779b97f4a7c15
-	z := m.random
+	return mix(m.random)
+}
+
+func mix(z uint64) uint64 {
 	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
 	z = (z ^ z>>27) * 0x94d049bb133111eb
 	return z ^ z>>31
@@ -183,6 +195,9 @@ func (m *Machine) Random() uint64 {
 
 // Boot is the instant at which the container started.
 func (m *Machine) Boot() time.Time { return m.boot }
+
+// Netns holds the ports of the Pod.
+func (m *Machine) Netns() *Netns { return m.cfg.Netns }
 
 // MemoryLimit is what the container may use, in bytes; 0: no limit.
 func (m *Machine) MemoryLimit() int64 { return m.cfg.MemoryLimit }

@@ -1,74 +1,125 @@
 package kernel
 
 import (
-	"slices"
+	"net/netip"
 	"time"
+
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
 )
 
-// Network is what a container's clients reach. An error's text is what the
-// client prints.
+// What a connection may fail with, in Linux' words.
+const (
+	ECONNREFUSED vfs.Error = "Connection refused"
+	ETIMEDOUT    vfs.Error = "Connection timed out"
+	EHOSTUNREACH vfs.Error = "No route to host"
+	ENETUNREACH  vfs.Error = "Network is unreachable"
+	EADDRINUSE   vfs.Error = "Address already in use"
+	// ETIME says that the caller's own timeout is over.
+	ETIME vfs.Error = "Timer expired"
+)
+
+// Network is what lies beyond a Pod. Its methods are called while a program
+// runs and return at once.
 type Network interface {
-	// Lookup resolves a host name to addresses.
-	Lookup(host string) ([]string, error)
-	// Do sends a request to a server and returns its answer and how long it
-	// takes. Unit of the wait: virtual time.
-	Do(req Request) (Response, time.Duration, error)
+	// Query asks the cluster's DNS for the records of a type that a fully
+	// qualified name has.
+	Query(name string, t RecordType) Answer
+	// Route finds the way to an address. draw is a random number, which chooses
+	// between several servers behind one address.
+	Route(to netip.AddrPort, draw uint64) Route
+	// Alive tells whether somebody answers a ping to an address.
+	Alive(addr netip.Addr) bool
 }
 
-// Request is what a client asks of a server.
-type Request struct {
-	Address string // IP:port
-	Method  string
-	Path    string
-	Host    string
-	Header  map[string]string
-	Body    []byte
+// Route is the way to an address.
+type Route struct {
+	// From is the client's address as the server sees it.
+	From netip.Addr
+	// To and Port are who is asked in the end; nil if nobody is.
+	To   *Netns
+	Port int32
+	// Wait is how long it takes until a connection is there, or has failed with
+	// Err. Unit: virtual time.
+	Wait time.Duration
+	Err  error
 }
 
-// Response is a server's answer.
-type Response struct {
-	Status int
-	Header map[string]string
-	Body   []byte
+// RecordType is a type of DNS records.
+type RecordType string
+
+// The types that a cluster has.
+const (
+	A     RecordType = "A"
+	AAAA  RecordType = "AAAA"
+	CNAME RecordType = "CNAME"
+	PTR   RecordType = "PTR"
+	SRV   RecordType = "SRV"
+)
+
+// Record is one of an answer. Value is as dig prints it, without a last dot.
+type Record struct {
+	Name  string
+	Type  RecordType
+	Value string
 }
 
-// Listener is a server's port.
-type Listener struct {
-	Port  int32
-	Serve func(Request) Response // nil: accepts, never answers
-	proc  *Proc
+// Answer is what a DNS server says.
+type Answer struct {
+	Code    Rcode
+	Records []Record
 }
 
-// Listen opens a TCP port until p ends. It is false if the port is taken.
-func (p *Proc) Listen(port int32, serve func(Request) Response) bool {
-	for _, l := range p.m.servers {
-		if l.Port == port {
-			return false
-		}
-	}
-	p.m.servers = append(p.m.servers, &Listener{port, serve, p})
-	return true
-}
+// Rcode is the code of an answer.
+type Rcode string
 
-// Listening returns the open ports, in ascending order.
-func (m *Machine) Listening() []int32 {
-	ports := make([]int32, 0, len(m.servers))
-	for _, l := range m.servers {
-		ports = append(ports, l.Port)
-	}
-	slices.Sort(ports)
-	return ports
-}
+// The codes that a cluster's DNS gives. An answer without records, but with
+// NOERROR, says that the name has others.
+const (
+	NOERROR  Rcode = "NOERROR"
+	NXDOMAIN Rcode = "NXDOMAIN"
+	SERVFAIL Rcode = "SERVFAIL"
+)
 
-// Server returns who listens on a port, or nil.
-func (m *Machine) Server(port int32) *Listener {
-	for _, l := range m.servers {
-		if l.Port == port {
-			return l
-		}
-	}
-	return nil
-}
-
-// Network is the container's, or nil.
+// Network is what lies beyond the Pod; nil if there is nothing.
 func (p *Proc) Network() Network { return p.m.cfg.Network }
+
+// Connect opens a TCP connection. It waits as long as the network takes, but
+// not longer than timeout, if that is not negative.
+func (p *Proc) Connect(to netip.AddrPort, timeout time.Duration) (*Open, error) {
+	p.Step(1)
+	route := p.route(to)
+	if timeout >= 0 && route.Wait > timeout {
+		p.Sleep(timeout)
+		return nil, ETIME
+	}
+	if route.Wait > 0 {
+		p.Sleep(route.Wait)
+	}
+	if route.Err != nil {
+		return nil, route.Err
+	}
+	end, err := route.To.Dial(route.Port, route.From, p.m.now)
+	if err != nil {
+		return nil, err
+	}
+	return newOpen(&socket{end}, "socket:["+to.String()+"]"), nil
+}
+
+func (p *Proc) route(to netip.AddrPort) Route {
+	switch {
+	case to.Addr().IsLoopback() || to.Addr().IsUnspecified():
+		return Route{From: netip.AddrFrom4([4]byte{127, 0, 0, 1}), To: p.m.cfg.Netns, Port: int32(to.Port())}
+	case p.m.cfg.Network == nil:
+		return Route{Err: ENETUNREACH}
+	}
+	p.m.dials++
+	return p.m.cfg.Network.Route(to, mix(p.m.cfg.Seed+p.m.dials))
+}
+
+// Woken is called where something outside a machine has given it work, with the
+// instant at which it is to be resumed.
+func (m *Machine) woken(at time.Time) {
+	if m.current == nil && m.cfg.Woken != nil && !m.closed && !m.exited {
+		m.cfg.Woken(at)
+	}
+}

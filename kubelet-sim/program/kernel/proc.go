@@ -111,7 +111,11 @@ func (p *Proc) end(s Status) {
 		p.CloseFD(fd)
 	}
 	m.procs = slices.DeleteFunc(m.procs, func(o *Proc) bool { return o == p })
-	m.servers = slices.DeleteFunc(m.servers, func(l *Listener) bool { return l.proc == p })
+	for _, l := range slices.Clone(m.cfg.Netns.listeners) {
+		if l.proc == p {
+			p.Unlisten(l)
+		}
+	}
 	p.waiting.wake(m)
 	if p.PID == 1 {
 		m.exited, m.status = true, s

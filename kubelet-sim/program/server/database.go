@@ -31,7 +31,7 @@ func redisServer(p *kernel.Proc) int {
 
 // redisCLI knows ping, for probes.
 func redisCLI(p *kernel.Proc) int {
-	if p.Machine().Server(6379) == nil {
+	if p.Machine().Netns().Listener(6379) == nil {
 		errf(p, "Could not connect to Redis at 127.0.0.1:6379: Connection refused\n")
 		return 1
 	}

@@ -23,6 +23,8 @@ func Find(name string, unknown func(argv []string) kernel.Main) kernel.Main {
 		return testWebserver
 	case "node-hello":
 		return nodeHello
+	case "http-echo", "hello-app", "kubernetes-bootcamp", "whoami", "echoserver":
+		return func(p *kernel.Proc) int { return greeter(p, name) }
 	case "redis-server":
 		return redisServer
 	case "redis-cli":

@@ -141,8 +141,8 @@ func nginxServe(p *kernel.Proc, version string) int {
 }
 
 func client(req kernel.Request) string {
-	if ip := req.Header["X-Client"]; ip != "" {
-		return ip
+	if req.From.IsValid() {
+		return req.From.String()
 	}
 	return "127.0.0.1"
 }

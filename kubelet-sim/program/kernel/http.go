@@ -1,0 +1,131 @@
+package kernel
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Request is what a client asks of an HTTP server.
+type Request struct {
+	Method string
+	Path   string // with the query
+	Host   string
+	Header map[string]string // by canonical name
+	Body   []byte
+	From   netip.Addr // the client's address; zero: nobody knows
+}
+
+// Response is an HTTP server's answer.
+type Response struct {
+	Status int
+	Header map[string]string // by canonical name
+	Body   []byte
+}
+
+// headMax and bodyMax bound a request. Unit: bytes.
+const (
+	headMax = 16 << 10
+	bodyMax = flowMax - headMax
+)
+
+// http is the Service of an HTTP server.
+func (p *Proc) http(serve func(Request) Response) Service {
+	return func(from netip.Addr, in []byte) (used int, out []byte, done bool) {
+		req, keepAlive, used, err := parseRequest(in)
+		if err != nil {
+			return used, p.render(Response{Status: http.StatusBadRequest}, "", false), true
+		}
+		if used == 0 {
+			return 0, nil, false
+		}
+		req.From = from
+		return used, p.render(serve(req), req.Method, keepAlive), !keepAlive
+	}
+}
+
+// parseRequest reads one request; used is 0 if it is not complete yet.
+func parseRequest(in []byte) (req Request, keepAlive bool, used int, err error) {
+	head, rest, ok := cutHead(in)
+	if !ok {
+		if len(in) > headMax {
+			return req, false, len(in), fmt.Errorf("a head of more than %d bytes", headMax)
+		}
+		return req, false, 0, nil
+	}
+	line, fields, _ := strings.Cut(string(head), "\n")
+	words := strings.Fields(line)
+	if len(words) != 3 || !strings.HasPrefix(words[2], "HTTP/") {
+		return req, false, len(in), fmt.Errorf("request line %q", line)
+	}
+	req = Request{Method: words[0], Path: words[1], Header: map[string]string{}}
+	for field := range strings.Lines(fields) {
+		name, value, _ := strings.Cut(field, ":")
+		req.Header[http.CanonicalHeaderKey(strings.TrimSpace(name))] = strings.TrimSpace(value)
+	}
+	req.Host = req.Header["Host"]
+	size, _ := strconv.Atoi(req.Header["Content-Length"])
+	if size < 0 || size > bodyMax {
+		return req, false, len(in), fmt.Errorf("a body of %d bytes", size)
+	}
+	if len(rest) < size {
+		return req, false, 0, nil
+	}
+	req.Body = bytes.Clone(rest[:size])
+	keepAlive = words[2] == "HTTP/1.1"
+	switch strings.ToLower(req.Header["Connection"]) {
+	case "close":
+		keepAlive = false
+	case "keep-alive":
+		keepAlive = true
+	}
+	return req, keepAlive, len(in) - len(rest) + size, nil
+}
+
+// cutHead cuts a message at its empty line. Lines may end without \r.
+func cutHead(in []byte) (head, rest []byte, ok bool) {
+	for at := 0; ; {
+		n := bytes.IndexByte(in[at:], '\n')
+		if n < 0 {
+			return nil, nil, false
+		}
+		if at > 0 && (n == 0 || n == 1 && in[at] == '\r') {
+			return in[:at], in[at+n+1:], true
+		}
+		at += n + 1
+	}
+}
+
+// firstFields are those that servers send first, in nginx' order.
+var firstFields = [...]string{"Server", "Date", "Content-Type", "Content-Length", "Last-Modified", "Connection"}
+
+// render writes a response as it goes over the wire.
+func (p *Proc) render(res Response, method string, keepAlive bool) []byte {
+	fields := map[string]string{
+		"Date": p.m.now.UTC().Format(http.TimeFormat), "Content-Length": strconv.Itoa(len(res.Body)), "Connection": "close",
+	}
+	if keepAlive {
+		fields["Connection"] = "keep-alive"
+	}
+	maps.Copy(fields, res.Header)
+	out := fmt.Appendf(nil, "HTTP/1.1 %d %s\r\n", res.Status, http.StatusText(res.Status))
+	for _, name := range firstFields {
+		if value := fields[name]; value != "" {
+			out = fmt.Appendf(out, "%s: %s\r\n", name, value)
+		}
+		delete(fields, name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		out = fmt.Appendf(out, "%s: %s\r\n", name, fields[name])
+	}
+	out = append(out, "\r\n"...)
+	if method == http.MethodHead {
+		return out
+	}
+	return append(out, res.Body...)
+}

@@ -1,0 +1,181 @@
+package kernel
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// Netns is a network namespace: the ports of the containers of one Pod.
+type Netns struct {
+	listeners []*Listener
+}
+
+// Service answers on a port without waiting: it may be called while another
+// container runs. It is given what has arrived and was not used yet, and says how
+// much it uses, what it answers and whether it closes the connection then.
+type Service func(from netip.Addr, in []byte) (used int, out []byte, done bool)
+
+// Listener is a server's port.
+type Listener struct {
+	Port int32
+	// Serve answers HTTP requests; nil if the server does not speak HTTP.
+	Serve   func(Request) Response
+	service Service
+	// waiting are connections for Accept, if accepts.
+	accepts bool
+	waiting []*End
+	arrived waiters
+	proc    *Proc
+}
+
+// Listen opens a TCP port of an HTTP server until p ends. It is false if the
+// port is taken. serve must not wait; if it is nil the server accepts
+// connections and never answers.
+func (p *Proc) Listen(port int32, serve func(Request) Response) bool {
+	if serve == nil {
+		return p.listen(&Listener{Port: port, service: func(_ netip.Addr, in []byte) (int, []byte, bool) { return len(in), nil, false }})
+	}
+	return p.listen(&Listener{Port: port, Serve: serve, service: p.http(serve)})
+}
+
+// ListenService opens a TCP port of another server.
+func (p *Proc) ListenService(port int32, s Service) bool {
+	return p.listen(&Listener{Port: port, service: s})
+}
+
+// ListenStream opens a TCP port whose connections p takes with Accept; nil if
+// the port is taken.
+func (p *Proc) ListenStream(port int32) *Listener {
+	l := &Listener{Port: port, accepts: true}
+	if !p.listen(l) {
+		return nil
+	}
+	return l
+}
+
+func (p *Proc) listen(l *Listener) bool {
+	n := p.m.cfg.Netns
+	if n.Listener(l.Port) != nil {
+		return false
+	}
+	l.proc = p
+	n.listeners = append(n.listeners, l)
+	return true
+}
+
+// Unlisten closes a port; who waits for Accept is refused.
+func (p *Proc) Unlisten(l *Listener) {
+	n := p.m.cfg.Netns
+	n.listeners = slices.DeleteFunc(n.listeners, func(o *Listener) bool { return o == l })
+	for _, end := range l.waiting {
+		end.Close(p.m.now)
+	}
+	l.waiting = nil
+}
+
+// Accept waits for a connection for at most d, or for ever if d is negative. It
+// is nil if none came, or a signal that p handles.
+func (p *Proc) Accept(l *Listener, d time.Duration) *Open {
+	deadline := time.Time{}
+	if d >= 0 {
+		deadline = p.m.now.Add(d)
+	}
+	for len(l.waiting) == 0 {
+		if p.pending != 0 || d >= 0 && !p.m.now.Before(deadline) {
+			return nil
+		}
+		p.wait(&l.arrived, deadline)
+	}
+	end := l.waiting[0]
+	l.waiting = l.waiting[1:]
+	return newOpen(&socket{end}, "socket:["+end.remote.String()+"]")
+}
+
+// Listening returns the open ports, in ascending order.
+func (n *Netns) Listening() []int32 {
+	ports := make([]int32, 0, len(n.listeners))
+	for _, l := range n.listeners {
+		ports = append(ports, l.Port)
+	}
+	slices.Sort(ports)
+	return ports
+}
+
+// Listener returns who listens on a port, or nil.
+func (n *Netns) Listener(port int32) *Listener {
+	for _, l := range n.listeners {
+		if l.Port == port {
+			return l
+		}
+	}
+	return nil
+}
+
+// Dial opens a connection to a port and returns the client's end of it; at is
+// the present instant. It may be called from outside every container, on the
+// goroutine that resumes them.
+func (n *Netns) Dial(port int32, from netip.Addr, at time.Time) (*End, error) {
+	l := n.Listener(port)
+	if l == nil {
+		return nil, ECONNREFUSED
+	}
+	client, server := newConnection(from)
+	if l.accepts {
+		l.waiting = append(l.waiting, server)
+		wakeAt(&l.arrived, at)
+		return client, nil
+	}
+	server.in.tell = func(at time.Time) { l.serve(server, at) }
+	return client, nil
+}
+
+// Do asks the HTTP server on a port, as Dial. It is false if nothing listens
+// there; a server that does not speak HTTP answers with status 0.
+func (n *Netns) Do(port int32, req Request, at time.Time) (Response, bool) {
+	l := n.Listener(port)
+	switch {
+	case l == nil:
+		return Response{}, false
+	case l.Serve == nil:
+		return Response{}, true
+	}
+	var res Response
+	l.called(at, func() { res = l.Serve(req) })
+	return res, true
+}
+
+// serve lets the listener's service see what has arrived.
+func (l *Listener) serve(end *End, at time.Time) {
+	for !end.out.closed && (len(end.in.data) > 0 || end.in.closed) {
+		var used int
+		var out []byte
+		var done bool
+		l.called(at, func() { used, out, done = l.service(end.remote, end.in.data) })
+		end.in.data = end.in.data[used:]
+		done = done || end.in.closed && used == 0
+		end.out.data = append(end.out.data, out...)
+		if done {
+			end.out.closed, end.in.gone = true, true
+		}
+		if len(out) > 0 || done {
+			end.out.signal(at)
+		}
+		if used == 0 {
+			return
+		}
+	}
+}
+
+// called runs what belongs to the listener's container at an instant, which the
+// container may not have reached yet.
+func (l *Listener) called(at time.Time, f func()) {
+	m := l.proc.m
+	if at.After(m.now) {
+		m.now = at
+	}
+	f()
+	if len(m.queue) > 0 {
+		m.woken(at)
+	}
+}
