@@ -99,7 +99,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		header[name] = values[0]
 	}
 	answer, listening := t.run.serve(r.URL.Hostname(), port, kernel.Request{
-		Address: address, Method: r.Method, Path: r.URL.RequestURI(), Host: r.Host, Header: header,
+		Method: r.Method, Path: r.URL.RequestURI(), Host: r.Host, Header: header,
 	}, t.now)
 	switch {
 	case !listening:
@@ -175,7 +175,7 @@ func (run *podRun) health(action *corev1.GRPCAction, timeout time.Duration, now 
 		service = *action.Service
 	}
 	answer, _ := run.serve(run.IP, port, kernel.Request{
-		Address: address, Method: http.MethodPost, Path: "/grpc.health.v1.Health/Check",
+		Method: http.MethodPost, Path: "/grpc.health.v1.Health/Check",
 		Header: map[string]string{"Content-Type": "application/grpc"}, Body: []byte(service),
 	}, now)
 	switch {
