@@ -16,11 +16,11 @@ import (
 )
 
 // suites are the packages below upstream's test/integration that are run.
-var suites = []string{"cronjob", "job", "podgc"}
+var suites = []string{"cronjob", "evictions", "job", "podgc"}
 
 // integrationTests is how many tests the suites have, those of notRun included. A new
 // release changes the number.
-const integrationTests = 44
+const integrationTests = 50
 
 // notRun lists, by suite and test, what cannot apply to kubesim.
 var notRun = map[string]string{
@@ -40,6 +40,7 @@ const gangScheduling = "wants gang scheduling (the gates GenericWorkload and Wor
 var shims = map[string]string{
 	"k8s.io/kubernetes/cmd/kube-apiserver/app/testing": "apiserver",
 	"k8s.io/kubernetes/pkg/controller/cronjob":         "cronjob",
+	"k8s.io/kubernetes/pkg/controller/disruption":      "disruption",
 	"k8s.io/kubernetes/pkg/controller/job":             "job",
 	"k8s.io/kubernetes/pkg/controller/podgc":           "podgc",
 	"k8s.io/kubernetes/test/integration/framework":     "framework",
@@ -54,8 +55,8 @@ const processesMax = 16
 
 var only = flag.String("upstream.test", "", "run only the tests that match this `regexp`, for example '^job/TestSuspend'")
 
-// TestUpstreamIntegration runs upstream's integration tests of its Job, CronJob
-// and podgc controllers over a kubesim server and our controllers: the tests play
+// TestUpstreamIntegration runs upstream's integration tests of its Job, CronJob,
+// podgc and disruption controllers over a kubesim server and our controllers: the tests play
 // the kubelet, and set what our Config has.
 //
 // The suites come out of the module cache and are compiled to one binary, in
