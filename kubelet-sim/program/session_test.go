@@ -153,3 +153,51 @@ func TestExecOfNoProgram(t *testing.T) {
 		t.Errorf("error %v\nwant  %s", err, want)
 	}
 }
+
+func TestInteractiveShell(t *testing.T) {
+	for name, tc := range map[string]struct {
+		image string
+		keys  []string
+		want  string // what stands on the screen
+	}{
+		"ash keeps its state": {"busybox", []string{"cd /usr\r", "x=1; echo $x\r"}, "/ # cd /usr\r\n/usr # x=1; echo $x\r\n1\r\n/usr # "},
+		"ash at home":         {"alpine", []string{"cd\r"}, "/ # cd\r\n~ # "},
+		"bash of Debian":      {"nginx", []string{"cd /etc\r"}, "root@web-0:/# cd /etc\r\nroot@web-0:/etc# "},
+		"a command over lines": {"busybox", []string{"for i in 1 2; do\r", "echo $i\r", "done\r"},
+			"/ # for i in 1 2; do\r\n> echo $i\r\n> done\r\n1\r\n2\r\n/ # "},
+		"arrow up brings a line back":    {"busybox", []string{"echo a\r", "\x1b[A\r"}, "/ # echo a\r\na\r\n/ # echo a\r\na\r\n/ # "},
+		"^C gives a new line":            {"busybox", []string{"oops\x03", "echo $?\r"}, "/ # oops^C\r\n/ # echo $?\r\n130\r\n/ # "},
+		"^C ends the command":            {"busybox", []string{"sleep 100; echo no\r", "\x03", "echo $?\r"}, "/ # sleep 100; echo no\r\n^C\r\n/ # echo $?\r\n130\r\n/ # "},
+		"^C ends a pipeline":             {"busybox", []string{"sleep 100 | cat\r", "\x03"}, "/ # sleep 100 | cat\r\n^C\r\n/ # "},
+		"^C ends a loop":                 {"busybox", []string{"while true; do sleep 1; done\r", "\x03"}, "/ # while true; do sleep 1; done\r\n^C\r\n/ # "},
+		"a job in the background stays":  {"busybox", []string{"sleep 100 &\r", "\x03", "jobs\r"}, "/ # sleep 100 &\r\n[1] 3\r\n/ # ^C\r\n/ # jobs\r\n[1]+  Running                    sleep 100\r\n/ # "},
+		"^D ends the shell":              {"busybox", []string{"\x04"}, "/ # \r\n"},
+		"a program reads what is typed":  {"busybox", []string{"cat\r", "a\r", "\x04"}, "/ # cat\r\na\r\na\r\n/ # "},
+		"a password is not shown":        {"busybox", []string{"stty -echo; read x; stty echo; echo got $x\r", "secret\r"}, "/ # stty -echo; read x; stty echo; echo got $x\r\ngot secret\r\n/ # "},
+		"PS1 is the user's":              {"busybox", []string{"PS1='\\h> '\r"}, "/ # PS1='\\h> '\r\nweb-0> "},
+		"lines that were pasted are two": {"busybox", []string{"read x\rhello\recho $x\r"}, "/ # read x\r\n/ # echo $x\r\nhello\r\n/ # "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			shell := "sh"
+			if tc.image == "nginx" {
+				shell = "bash"
+			}
+			u := execIn(t, tc.image, true, shell)
+			for _, keys := range tc.keys {
+				u.types(keys)
+			}
+			u.sees(tc.want)
+			for _, crash := range u.p.Crashes() {
+				t.Error(crash)
+			}
+		})
+	}
+}
+
+func TestWindowSize(t *testing.T) {
+	u := execIn(t, "busybox", true, "sh", "-c", "trap 'stty size' WINCH; while true; do sleep 1; done")
+	u.exec.Resize(120, 40, u.now)
+	u.now = u.now.Add(time.Second)
+	u.p.Resume(u.now)
+	u.sees("40 120\r\n")
+}

@@ -21,15 +21,6 @@ func systemFamily(name string) Func {
 		return func(c *Call) int { c.print("2\n"); return 0 }
 	case "whoami":
 		return func(c *Call) int { c.print(c.idName("/etc/passwd", c.UID) + "\n"); return 0 }
-	case "logname", "tty":
-		return func(c *Call) int {
-			if c.IsTTY(0) {
-				c.print("/dev/pts/0\n")
-				return 0
-			}
-			c.print("not a tty\n")
-			return 1
-		}
 	case "id":
 		return id
 	case "groups":
@@ -44,8 +35,6 @@ func systemFamily(name string) Func {
 		return free
 	case "uptime":
 		return uptime
-	case "clear", "reset", "stty":
-		return func(*Call) int { return 0 }
 	case "usleep":
 		return func(c *Call) int {
 			n, _ := strconv.Atoi(strings.Join(c.Args[:min(1, len(c.Args))], ""))

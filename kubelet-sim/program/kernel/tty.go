@@ -181,6 +181,13 @@ func (p *Proc) TTYSize(fd int) (cols, rows int) {
 	return 0, 0
 }
 
+// SetTTYSize changes it for the programs alone.
+func (p *Proc) SetTTYSize(fd, cols, rows int) {
+	if s := p.terminal(fd); s != nil {
+		s.Resize(p.m, cols, rows)
+	}
+}
+
 // TTYMode is the mode of the terminal behind descriptor fd.
 func (p *Proc) TTYMode(fd int) (mode Mode, ok bool) {
 	s := p.terminal(fd)

@@ -1,6 +1,7 @@
 package shell
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -96,7 +97,7 @@ func (sh *Shell) wait(c *kernel.Proc) (status int, interrupted bool) {
 			return 128 + int(sig), true
 		}
 		if sh.interactive && sig == kernel.SIGINT {
-			sh.leaving = leaveFunction
+			sh.leaving, sh.interrupted = leaveFunction, true
 			return 130, true
 		}
 	}
@@ -173,34 +174,43 @@ func (sh *Shell) waitAny() int {
 
 func jobsBuiltin(sh *Shell, args []string) int {
 	for _, j := range sh.jobs {
-		s, ended := j.proc.Ended()
-		state := "Running"
-		switch {
-		case ended && j.done:
+		_, ended := j.proc.Ended()
+		if ended && j.done {
 			continue
-		case ended && s.Signal == kernel.SIGTERM:
-			state = "Terminated"
-		case ended && s.Signal == kernel.SIGKILL:
-			state = "Killed"
-		case ended && s.Code != 0:
-			state = "Done(" + itoa(s.Code) + ")"
-			if sh.dialect == Bash {
-				state = "Exit " + itoa(s.Code)
-			}
-		case ended:
-			state = "Done"
 		}
 		j.done = ended
 		switch {
 		case len(args) > 1 && args[1] == "-p":
 			sh.outf("%d\n", j.proc.PID)
 		case len(args) > 1 && args[1] == "-l":
-			sh.outf("[%d]+ %d %-23s %s\n", j.n, j.proc.PID, state, j.text)
+			sh.outf("[%d]+ %d %-23s %s\n", j.n, j.proc.PID, sh.jobState(j), j.text)
 		default:
-			sh.outf("[%d]+  %-26s %s\n", j.n, state, j.text)
+			sh.outf("%s\n", sh.describeJob(j))
 		}
 	}
 	return 0
+}
+
+// describeJob is a job's line in the list of jobs.
+func (sh *Shell) describeJob(j *job) string {
+	return fmt.Sprintf("[%d]+  %-26s %s", j.n, sh.jobState(j), j.text)
+}
+
+func (sh *Shell) jobState(j *job) string {
+	s, ended := j.proc.Ended()
+	switch {
+	case !ended:
+		return "Running"
+	case s.Signal == kernel.SIGTERM:
+		return "Terminated"
+	case s.Signal == kernel.SIGKILL:
+		return "Killed"
+	case s.Code != 0 && sh.dialect == Bash:
+		return "Exit " + itoa(s.Code)
+	case s.Code != 0:
+		return "Done(" + itoa(s.Code) + ")"
+	}
+	return "Done"
 }
 
 func fgBuiltin(sh *Shell, args []string) int {
@@ -217,7 +227,9 @@ func fgBuiltin(sh *Shell, args []string) int {
 		return 0
 	}
 	sh.outf("%s\n", j.text)
+	sh.p.Foreground(j.proc)
 	status, _ := sh.wait(j.proc)
+	sh.p.Foreground(nil)
 	j.done = true
 	return status
 }

@@ -194,23 +194,13 @@ func (sh *Shell) runInput() {
 	}
 	sh.opts.stdin = true
 	if sh.interactive {
-		sh.opts.monitor = true
-		sh.opts.expandAliases = true
-		sh.p.Handle(kernel.SIGINT)
-		sh.p.Ignore(kernel.SIGTERM, kernel.SIGQUIT)
-		if sh.dialect == Bash || sh.dialect == Ash {
-			sh.set("PS1", `\w \$ `)
-		}
+		sh.beInteractive()
 	}
 	pending := ""
 	for sh.leaving != leaveShell {
-		sh.prompt(pending != "")
-		line, err := sh.readCommandLine()
-		if err == kernel.EINTR {
-			sh.p.Pending()
-			_, _ = sh.p.Stderr().Write([]byte("\n"))
-			pending = ""
-			sh.status = 130
+		line, err := sh.ask(pending != "")
+		if err == errInterrupted {
+			pending, sh.status = "", 130
 			continue
 		}
 		pending += line
@@ -252,45 +242,6 @@ func (sh *Shell) runPending(pending *string, eof bool) bool {
 		sh.leaving = stay
 	}
 	return true
-}
-
-func (sh *Shell) prompt(more bool) {
-	if !sh.interactive {
-		return
-	}
-	text := "> "
-	if !more {
-		mark := "$ "
-		if sh.p.UID == 0 {
-			mark = "# "
-		}
-		dir := sh.p.Cwd
-		switch {
-		case sh.dialect == Bash:
-			if home := sh.get("HOME"); dir == home {
-				dir = "~"
-			}
-			text = sh.userName() + "@" + sh.p.Hostname() + ":" + dir + mark
-		case sh.dialect == Dash:
-			text = mark
-		default:
-			if home := sh.get("HOME"); dir == home {
-				dir = "~"
-			}
-			text = dir + " " + mark
-		}
-	}
-	_, _ = sh.p.Stderr().Write([]byte(text))
-}
-
-func (sh *Shell) userName() string {
-	if sh.p.UID == 0 {
-		return "root"
-	}
-	if name := sh.get("USER"); name != "" {
-		return name
-	}
-	return "I have no name!"
 }
 
 // readCommandLine reads one line byte by byte, as a shell must: what follows

@@ -72,6 +72,8 @@ type Shell struct {
 	dirs         []string
 	inSubshell   bool
 	interactive  bool
+	interrupted  bool    // by ^C, since the last prompt
+	editor       *editor // of an interactive shell at a terminal
 	randomState  uint64
 	randomSeeded bool
 	growing      []*script // scripts in use that have words which grow
@@ -135,7 +137,7 @@ func (sh *Shell) subshell(c *kernel.Proc) *Shell {
 	sub.params = slices.Clone(sh.params)
 	sub.jobs, sub.traps, sub.leaving = nil, nil, stay
 	sub.loops, sub.breaks, sub.inTrap = 0, 0, false
-	sub.inSubshell, sub.interactive, sub.exitOnExec = true, false, false
+	sub.inSubshell, sub.interactive, sub.exitOnExec, sub.editor = true, false, false, nil
 	for sig, command := range sh.traps {
 		if command == "" && sig != 0 {
 			if sub.traps == nil {

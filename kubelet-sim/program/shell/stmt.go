@@ -280,7 +280,9 @@ func (sh *Shell) background(st *syntax.Stmt) {
 	}
 	inner := *st
 	inner.Background, inner.Coprocess = false, false
-	if !sh.opts.monitor {
+	if sh.opts.monitor {
+		c.PGID = c.PID // ^C is not for it
+	} else {
 		c.Ignore(kernel.SIGINT, kernel.SIGQUIT)
 		if null, err := sh.p.OpenFile("/dev/null", readFlag, 0); err == nil {
 			_ = c.SetFD(0, null)

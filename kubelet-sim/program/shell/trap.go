@@ -20,7 +20,7 @@ func (sh *Shell) runTraps() {
 		if command := sh.traps[s]; command != "" {
 			sh.runTrap(command)
 		} else if sh.interactive && s == kernel.SIGINT {
-			sh.status, sh.leaving = 130, leaveFunction
+			sh.status, sh.leaving, sh.interrupted = 130, leaveFunction, true
 		}
 		if sh.leaving != stay {
 			return
