@@ -15,22 +15,16 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
 
-// reap deletes Jobs and returns the CronJob's status without them. One that
-// cannot be deleted is tried again at the next step.
-func (r *Reconciler) reap(ctx context.Context, cj *batchv1.CronJob, jobs []*batchv1.Job) batchv1.CronJobStatus {
-	status := *cj.Status.DeepCopy()
-	for _, job := range jobs {
-		if r.delete(ctx, cj, job) == nil {
-			status.Active = slices.DeleteFunc(status.Active, refersTo(job.UID))
-		}
-	}
-	return status
-}
-
 // apply carries p out. The status is written even if no Job could be started;
 // after an error the engine calls the reconciler again and decide looks afresh.
 func (r *Reconciler) apply(ctx context.Context, cj *batchv1.CronJob, p plan) error {
-	for _, e := range p.Events {
+	events := p.Events
+	for _, reap := range p.Reap {
+		if err := r.delete(ctx, cj, reap.Job); err != nil { // its Event says why
+			events = slices.Concat(reap.Stays, events)
+		}
+	}
+	for _, e := range events {
 		r.event(ctx, cj, e)
 	}
 	status := p.Status

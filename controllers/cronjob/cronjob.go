@@ -156,25 +156,20 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 		delete(r.Notes, name)
 		return engine.Wake{}, nil
 	}
-	before := r.Notes[name]
-	m := memory{UID: cj.UID, Schedule: cj.Spec.Schedule, TimeZone: ptr.Deref(cj.Spec.TimeZone, "")}
-	s := state{
-		CronJob: cj, Jobs: engine.ByIndex[*batchv1.Job](r.view, engine.Jobs, jobIndex, string(cj.UID)),
-		Rescheduled: before.UID == m.UID && (before.Schedule != m.Schedule || before.TimeZone != m.TimeZone),
-	}
-	if !s.Rescheduled {
-		s.Status = r.reap(ctx, cj, surplus(cj, s.Jobs))
-	}
-	s.Listed = r.listed(s.Status.Active)
-	p := decide(s, now)
+	p := decide(state{
+		CronJob: cj, Before: r.Notes[name], Listed: r.listed(cj.Status.Active),
+		Jobs: engine.ByIndex[*batchv1.Job](r.view, engine.Jobs, jobIndex, string(cj.UID)),
+	}, now)
 	err := r.apply(ctx, cj, p)
-	if s.Rescheduled && before.WakeAt.After(now) && (p.WakeAt.IsZero() || before.WakeAt.Before(p.WakeAt)) {
-		// As in upstream's queue, what is due sooner stays due.
-		p.WakeAt = before.WakeAt
-	}
+	m := memoryOf(cj)
 	m.WakeAt = p.WakeAt
 	r.Notes[name] = m
 	return engine.Wake{At: p.WakeAt, Kind: engine.Recurring}, err
+}
+
+// memoryOf is what is remembered of the CronJob but for WakeAt.
+func memoryOf(cj *batchv1.CronJob) memory {
+	return memory{UID: cj.UID, Schedule: cj.Spec.Schedule, TimeZone: ptr.Deref(cj.Spec.TimeZone, "")}
 }
 
 // listed returns the Jobs that refs name, as far as they exist, whoever controls

@@ -17,19 +17,26 @@ type reference = corev1.ObjectReference
 
 // state is what decide decides on.
 type state struct {
-	// CronJob has the spec, and Status the status once surplus Jobs are gone.
 	CronJob *batchv1.CronJob
-	Status  batchv1.CronJobStatus
+	// Before is what the CronJob was at the last step, if there was one.
+	Before memory
 	// Jobs are those that the CronJob controls, sorted by name.
 	Jobs []*batchv1.Job
 	// Listed are the Jobs that status.active names and that exist.
 	Listed map[types.NamespacedName]*batchv1.Job
-	// Rescheduled: since the last step the schedule or its time zone changed.
-	Rescheduled bool
+}
+
+// rescheduled reports whether the schedule or its time zone has changed since the
+// last step.
+func (s *state) rescheduled() bool {
+	now := memoryOf(s.CronJob)
+	return s.Before.UID == now.UID && (s.Before.Schedule != now.Schedule || s.Before.TimeZone != now.TimeZone)
 }
 
 // plan is what one step does to a CronJob, in the order in which it is done.
 type plan struct {
+	// Reap are the Jobs beyond the history limits.
+	Reap   []reaping
 	Events []event
 	// Replace are the Jobs that make room for Start.
 	Replace []*batchv1.Job
@@ -40,6 +47,13 @@ type plan struct {
 	Status batchv1.CronJobStatus
 	// WakeAt is the next scheduled time; zero is not before something changes.
 	WakeAt time.Time
+}
+
+// reaping is a Job to delete. If that fails it is tried again at the next step.
+type reaping struct {
+	Job *batchv1.Job
+	// Stays are the Events if it fails: whoever goes for good goes untold.
+	Stays []event
 }
 
 // event is one Event about a CronJob.
@@ -58,10 +72,11 @@ func (p *plan) warn(reason, format string, args ...any) {
 // decide returns what to do about a CronJob. It reads nothing but its arguments
 // and changes none of them.
 func decide(s state, now time.Time) plan {
-	if s.Rescheduled {
+	if s.rescheduled() {
 		return reschedule(s, now)
 	}
-	p := plan{Status: *s.Status.DeepCopy()}
+	p := plan{Status: *s.CronJob.Status.DeepCopy()}
+	p.reap(surplus(s.CronJob, s.Jobs))
 	p.account(s.Jobs)
 	p.miss(s)
 	if s.CronJob.DeletionTimestamp == nil {
@@ -71,19 +86,44 @@ func decide(s state, now time.Time) plan {
 }
 
 // reschedule waits for the next time of a new schedule: those that it would have
-// had in the past are not missed.
+// had in the past are not missed. As in upstream's queue, what was due sooner by
+// the old one stays due.
 // Source: updateCronJob, k8s.io/kubernetes pkg/controller/cronjob v1.37.2.
 func reschedule(s state, now time.Time) plan {
 	p := plan{Status: s.CronJob.Status}
+	if s.Before.WakeAt.After(now) {
+		p.WakeAt = s.Before.WakeAt
+	}
 	sched, err := parse(&s.CronJob.Spec)
 	if err != nil {
 		p.warn("UnParseableCronJobSchedule", "unparseable schedule for cronjob: %s", s.CronJob.Spec.Schedule)
 		return p
 	}
-	if p.WakeAt = nextTime(since(s.CronJob), sched, now); p.WakeAt.IsZero() {
-		p.WakeAt = now // it never comes: the next step says so
+	next := nextTime(since(s.CronJob), sched, now)
+	if next.IsZero() {
+		next = now // it never comes: the next step says so
+	}
+	if p.WakeAt.IsZero() || next.Before(p.WakeAt) {
+		p.WakeAt = next
 	}
 	return p
+}
+
+// reap takes the Jobs to delete from status.active.
+func (p *plan) reap(jobs []*batchv1.Job) {
+	for _, job := range jobs {
+		r := reaping{Job: job}
+		if slices.ContainsFunc(p.Status.Active, refersTo(job.UID)) {
+			r.Stays = []event{sawCompleted(job)}
+			p.Status.Active = slices.DeleteFunc(p.Status.Active, refersTo(job.UID))
+		}
+		p.Reap = append(p.Reap, r)
+	}
+}
+
+func sawCompleted(job *batchv1.Job) event {
+	_, condition := jobutil.FinishedCondition(job)
+	return event{corev1.EventTypeNormal, "SawCompletedJob", fmt.Sprintf("Saw completed job: %s, condition: %v", job.Name, condition)}
 }
 
 // account takes the Jobs that have ended from status.active.
@@ -97,8 +137,7 @@ func (p *plan) account(jobs []*batchv1.Job) {
 			continue
 		}
 		if active {
-			_, condition := jobutil.FinishedCondition(job)
-			p.note("SawCompletedJob", "Saw completed job: %s, condition: %v", job.Name, condition)
+			p.Events = append(p.Events, sawCompleted(job))
 			p.Status.Active = slices.DeleteFunc(p.Status.Active, refersTo(job.UID))
 		}
 		completed := job.Status.CompletionTime

@@ -52,7 +52,14 @@ func deadline(seconds int64) edit {
 
 func suspended(s *state) { s.CronJob.Spec.Suspend = ptr.To(true) }
 
-func rescheduled(s *state) { s.Rescheduled = true }
+// rescheduled had another schedule, by which it was due at noon and a half.
+func rescheduled(s *state) {
+	s.Before = memory{UID: s.CronJob.UID, Schedule: "30 * * * *", WakeAt: at(30).Time}
+}
+
+func limits(n int32) edit {
+	return spec(func(s *batchv1.CronJobSpec) { s.SuccessfulJobsHistoryLimit = &n })
+}
 
 func last(minutes int) edit {
 	return func(s *state) { s.CronJob.Status.LastScheduleTime = ptr.To(at(minutes)) }
@@ -64,7 +71,7 @@ func active(name string) edit {
 		job := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name, UID: types.UID(name)}}
 		s.Jobs = append(s.Jobs, job)
 		s.Listed[types.NamespacedName{Namespace: "default", Name: name}] = job
-		s.Status.Active = append(s.Status.Active, *engine.Reference(job, "batch/v1", "Job"))
+		s.CronJob.Status.Active = append(s.CronJob.Status.Active, *engine.Reference(job, "batch/v1", "Job"))
 	}
 }
 
@@ -80,14 +87,14 @@ func ended(condition batchv1.JobConditionType) edit {
 }
 
 // unlisted is a Job that the status forgot, gone one that it still has.
-func unlisted(s *state) { s.Status.Active = nil }
+func unlisted(s *state) { s.CronJob.Status.Active = nil }
 
 func gone(s *state) { s.Jobs, s.Listed = nil, nil }
 
 // gist is a plan in words.
 type gist struct {
 	Start, Annotation string
-	Replace           []string
+	Reap, Replace     []string
 	Active            int
 	Succeeded         bool
 	Events            []string
@@ -99,6 +106,9 @@ func gistOf(p plan, now time.Time) gist {
 	g := gist{Active: len(p.Status.Active), Succeeded: p.Status.LastSuccessfulTime != nil}
 	if p.Start != nil {
 		g.Start, g.Annotation = p.Start.Name, p.Start.Annotations[batchv1.CronJobScheduledTimestampAnnotation]
+	}
+	for _, reap := range p.Reap {
+		g.Reap = append(g.Reap, reap.Job.Name)
 	}
 	for _, job := range p.Replace {
 		g.Replace = append(g.Replace, job.Name)
@@ -129,6 +139,9 @@ func TestDecide(t *testing.T) {
 		"a deadline of 0 is always too late":           {hourly(deadline(0)), 0, gist{Wake: 60}},
 		"a time starts once":                           {hourly(last(0)), 20, gist{Wake: 40}},
 		"suspended, it does not start":                 {hourly(suspended), 20, gist{}},
+		"a Job too many goes, untold":                  {hourly(limits(0), active("a"), ended(batchv1.JobComplete)), -10, gist{Reap: []string{"a"}, Succeeded: true, Wake: 10}},
+		"a new schedule does not put off the old":      {hourly(schedules("0 13 * * *"), rescheduled), 20, gist{Wake: 10}},
+		"a new schedule reaps nothing":                 {hourly(schedules("*/15 * * * *"), limits(0), active("a"), ended(batchv1.JobComplete), rescheduled), 20, gist{Active: 1, Wake: 10}},
 		"a new schedule waits":                         {hourly(schedules("*/15 * * * *"), rescheduled), 20, gist{Wake: 10}},
 		"after more than 100 missed it starts":         {hourly(last(-60 * 200)), 20, gist{Start: name, Annotation: stamp, Events: []string{"TooManyMissedTimes"}, Wake: 40}},
 		"Allow starts beside one that runs":            {hourly(active("a")), 0, gist{Start: name, Annotation: stamp, Active: 1, Wake: 60}},
@@ -141,7 +154,7 @@ func TestDecide(t *testing.T) {
 		"a Job that is gone leaves the status":         {hourly(active("a"), gone), -10, gist{Events: []string{"MissingJob"}, Wake: 10}},
 		"an unknown time zone":                         {hourly(zoned("Mars/Base")), 0, gist{Events: []string{"UnknownTimeZone"}}},
 		"no schedule":                                  {hourly(schedules("at noon")), 0, gist{Events: []string{"UnparseableSchedule"}}},
-		"a new one that is none":                       {hourly(schedules("at noon"), rescheduled), 0, gist{Events: []string{"UnParseableCronJobSchedule"}}},
+		"a new one that is none":                       {hourly(schedules("at noon"), rescheduled), 0, gist{Events: []string{"UnParseableCronJobSchedule"}, Wake: 30}},
 		"one that never comes":                         {hourly(schedules("0 0 31 2 *")), 0, gist{Events: []string{"InvalidSchedule"}}},
 		"one with a time zone of its own is warned of": {hourly(schedules("TZ=UTC 0 * * * *")), -10, gist{Events: []string{"UnsupportedSchedule"}, Wake: 10}},
 	} {
