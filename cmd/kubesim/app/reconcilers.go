@@ -20,6 +20,8 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/clusterroleaggregation"
 	"github.com/kubesim-dev/kubesim/controllers/cronjob"
 	"github.com/kubesim-dev/kubesim/controllers/disruption"
+	"github.com/kubesim-dev/kubesim/controllers/endpoint"
+	"github.com/kubesim-dev/kubesim/controllers/endpointslice"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/controllers/garbagecollector"
 	"github.com/kubesim-dev/kubesim/controllers/job"
@@ -148,6 +150,12 @@ func controllers() []controller {
 		}},
 		{"ttl-after-finished-controller", "ttl-after-finished", func(p parts) (engine.Reconciler, error) {
 			return ttlafterfinished.New(ttlafterfinished.Config{View: p.view, API: p.api})
+		}},
+		{"endpoints-controller", "endpoint", func(p parts) (engine.Reconciler, error) {
+			return endpoint.New(endpoint.Config{View: p.view, API: p.api})
+		}},
+		{"endpointslice-controller", "endpointslice", func(p parts) (engine.Reconciler, error) {
+			return endpointslice.New(endpointslice.Config{View: p.view, API: p.api})
 		}},
 		{"garbage-collector-controller", "garbagecollector", func(p parts) (engine.Reconciler, error) {
 			return garbagecollector.New(garbagecollector.Config{
