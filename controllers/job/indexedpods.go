@@ -130,9 +130,15 @@ func pendingIndexes(job *batchv1.Job, pods []*corev1.Pod, t *tally, count int) [
 func repeatedIndexes(job *batchv1.Job, active []*corev1.Pod) (remove, left []*corev1.Pod) {
 	byIndex := slices.Clone(active)
 	slices.SortStableFunc(byIndex, func(a, b *corev1.Pod) int { return cmp.Compare(completionIndex(a), completionIndex(b)) })
-	var repeated, outOfRange []*corev1.Pod
+	var repeated []*corev1.Pod
 	for from := 0; from < len(byIndex); {
 		ix, to := completionIndex(byIndex[from]), from+1
+		if ix >= int(*job.Spec.Completions) {
+			// They go before the repeated ones of the last index, as upstream's.
+			remove = append(remove, byIndex[from:]...)
+			break
+		}
+		remove = append(remove, repeated...)
 		for to < len(byIndex) && completionIndex(byIndex[to]) == ix {
 			to++
 		}
@@ -140,16 +146,14 @@ func repeatedIndexes(job *batchv1.Job, active []*corev1.Pod) (remove, left []*co
 		from = to
 		switch {
 		case ix == unknownIndex:
-			repeated = append(repeated, same...)
-		case ix >= int(*job.Spec.Completions):
-			outOfRange = append(outOfRange, same...)
+			repeated = same
 		default:
 			slices.SortStableFunc(same, compareRemoval)
-			repeated = append(repeated, same[:len(same)-1]...)
+			repeated = same[:len(same)-1]
 			left = append(left, same[len(same)-1])
 		}
 	}
-	return append(outOfRange, repeated...), left
+	return append(remove, repeated...), left
 }
 
 // replacementCounts returns the values of the failure-count annotations of a

@@ -75,7 +75,7 @@ func TestPendingIndexes(t *testing.T) {
 func TestRepeatedIndexes(t *testing.T) {
 	pods := []*corev1.Pod{aPod("a", at(0)), aPod("b", at(0), running), aPod("c"), aPod("d", at(1)), aPod("e", at(5))}
 	remove, left := repeatedIndexes(aJob(sized(3, 3), indexed), pods)
-	if diff := cmp.Diff([][]string{{"e", "c", "a"}, {"b", "d"}}, [][]string{names(remove), names(left)}); diff != "" {
+	if diff := cmp.Diff([][]string{{"c", "a", "e"}, {"b", "d"}}, [][]string{names(remove), names(left)}); diff != "" {
 		t.Errorf("removed and left (-want +got):\n%s", diff)
 	}
 }

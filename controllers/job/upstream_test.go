@@ -4,7 +4,6 @@ import (
 	"flag"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/kubesim-dev/kubesim/internal/overlay"
@@ -30,25 +29,6 @@ func TestHeldAgainstUpstream(t *testing.T) {
 	o.Lay(t, "zz_differential_test.go", "testdata/upstream/differential_test.go.txt")
 	t.Log(overlay.Run(t, o.Build(t, "."), "-test.run", "^TestDifferential$",
 		"-upstream", strconv.Itoa(*upstreamCases), "-upstream-from", strconv.Itoa(*upstreamFrom)))
-}
-
-// TestUpstreamsTables runs upstream's own unit tables of the two policies over
-// our helpers. Its other tables ask for its structs and its fakes; what they
-// state, TestHeldAgainstUpstream covers.
-func TestUpstreamsTables(t *testing.T) {
-	if testing.Short() {
-		t.Skip("-short: it compiles another test binary")
-	}
-	o := overlay.New(t)
-	for _, name := range []string{"pod_failure_policy_test.go", "success_policy_test.go"} {
-		o.Lay(t, filepath.Join("../upstreamtables", name), filepath.Join(upstreamDir(t), name))
-	}
-	o.Lay(t, "zz_export.go", "testdata/upstream/tables_export.go.txt")
-	o.Lay(t, "../upstreamtables/shim.go", "testdata/upstream/tables_shim.go.txt")
-	out := overlay.Run(t, o.Build(t, "../upstreamtables"))
-	if n := strings.Count(out, "    --- PASS: "); n < 50 {
-		t.Errorf("%d cases, want those of both tables:\n%s", n, out)
-	}
 }
 
 func upstreamDir(t *testing.T) string {

@@ -12,6 +12,11 @@ import (
 	"strings"
 	"testing"
 
+	// Without these go test would not know that a change of theirs concerns it.
+	_ "github.com/kubesim-dev/kubesim/e2e/upstream/shim/cronjob"
+	_ "github.com/kubesim-dev/kubesim/e2e/upstream/shim/job"
+	_ "github.com/kubesim-dev/kubesim/e2e/upstream/shim/podgc"
+	_ "github.com/kubesim-dev/kubesim/e2e/upstream/shim/util"
 	"github.com/kubesim-dev/kubesim/internal/overlay"
 )
 
