@@ -58,6 +58,9 @@ type Config struct {
 	Handlers map[string]http.Handler
 	// HealthChecks are added to /healthz, /livez and /readyz. Optional.
 	HealthChecks []healthz.HealthChecker
+	// CheckTrusted: what Local writes is validated also where it is trusted, and
+	// anything that is found there ends the run with a panic. For tests. Optional.
+	CheckTrusted bool
 	// Version is what /version reports as gitVersion, for example
 	// "v1.37.2+kubesim".
 	Version string

@@ -27,10 +27,14 @@ import (
 //
 // Deviation: objects that only Local writes carry no managedFields; on a real
 // cluster the controllers' writes do.
+//
+// Updates that trusts names are not validated again.
 type Local struct {
 	admit     admission.Interface
 	resources map[schema.GroupResource]localResource
 	mapper    runtime.EquivalentResourceRegistry
+	// check: validate what is trusted, see Config.CheckTrusted.
+	check bool
 }
 
 // localResource is what the table of groups holds for one resource.
@@ -38,6 +42,8 @@ type localResource struct {
 	resource schema.GroupVersionResource
 	kind     schema.GroupVersionKind
 	storage  map[string]rest.Storage // by subresource, "" for the resource
+	// trusted has what updates those that are trusted.
+	trusted map[string]rest.Updater
 }
 
 // Object is an object in its external version.
@@ -54,7 +60,7 @@ func (l *Local) add(info *genericapiserver.APIGroupInfo) {
 			gr := schema.GroupResource{Group: gv.Group, Resource: name}
 			r, ok := l.resources[gr]
 			if !ok {
-				r = localResource{resource: gv.WithResource(name), storage: map[string]rest.Storage{}}
+				r = localResource{resource: gv.WithResource(name), storage: map[string]rest.Storage{}, trusted: map[string]rest.Updater{}}
 			}
 			if r.resource.Version != gv.Version {
 				continue // a more preferred version is served as well
@@ -63,6 +69,9 @@ func (l *Local) add(info *genericapiserver.APIGroupInfo) {
 				r.kind = kindOf(gv, storage)
 			}
 			r.storage[subresource] = storage
+			if trusts(name, subresource) {
+				r.trusted[subresource] = trusting(storage, l.check)
+			}
 			l.resources[gr] = r
 		}
 	}
@@ -217,26 +226,29 @@ func (l *Local) Update(ctx context.Context, who user.Info, gr schema.GroupResour
 	if err != nil {
 		return nil, err
 	}
-	updater, ok := storage.(rest.Updater)
+	updater, ok := r.trusted[subresource]
 	if !ok {
-		return nil, fmt.Errorf("apiserver: %s/%s cannot be updated", gr, subresource)
-	}
-	internal, err := internalize(obj)
-	if err != nil {
-		return nil, err
+		if updater, ok = storage.(rest.Updater); !ok {
+			return nil, fmt.Errorf("apiserver: %s/%s cannot be updated", gr, subresource)
+		}
 	}
 	namespace, name := obj.GetNamespace(), obj.GetName()
 	ctx = r.requestContext(ctx, who, namespace, name, subresource, "update")
 	options := &metav1.UpdateOptions{}
-	attributes := func(obj, old runtime.Object) admission.Attributes {
-		return l.attributes(r, who, obj, old, namespace, name, subresource, admission.Update, options)
+	update := given{obj: obj}
+	var validateCreate rest.ValidateObjectFunc
+	var validateUpdate rest.ValidateObjectUpdateFunc
+	if subresource != "status" || l.check { // no plugin of newAdmission looks at a status
+		attributes := func(obj, old runtime.Object, op admission.Operation) admission.Attributes {
+			return l.attributes(r, who, obj, old, namespace, name, subresource, op, options)
+		}
+		update.admit = func(ctx context.Context, obj, old runtime.Object) error {
+			return l.mutate(ctx, attributes(obj, old, admission.Update))
+		}
+		validateCreate = rest.AdmissionToValidateObjectFunc(l.admit, attributes(nil, nil, admission.Create), l)
+		validateUpdate = rest.AdmissionToValidateObjectUpdateFunc(l.admit, attributes(nil, nil, admission.Update), l)
 	}
-	transform := func(ctx context.Context, obj, old runtime.Object) (runtime.Object, error) {
-		return obj, l.mutate(ctx, attributes(obj, old))
-	}
-	create := rest.AdmissionToValidateObjectFunc(l.admit, l.attributes(r, who, internal, nil, namespace, name, subresource, admission.Create, options), l)
-	update := rest.AdmissionToValidateObjectUpdateFunc(l.admit, attributes(internal, nil), l)
-	out, _, err := updater.Update(ctx, name, rest.DefaultUpdatedObjectInfo(internal, transform), create, update, false, options)
+	out, _, err := updater.Update(ctx, name, update, validateCreate, validateUpdate, false, options)
 	return externalObject(out, err)
 }
 

@@ -105,7 +105,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.local = newLocal(generic.AdmissionControl, generic.EquivalentResourceRegistry, infos)
+	s.local = newLocal(generic.AdmissionControl, generic.EquivalentResourceRegistry, infos, cfg.CheckTrusted)
 	if err := s.install(infos); err != nil {
 		return nil, err
 	}
@@ -184,8 +184,8 @@ func (s *Server) Observe(gr schema.GroupResource, event watch.EventType, obj run
 // may share memory with obj; neither may be changed.
 func External(obj runtime.Object) (Object, error) { return externalObject(obj, nil) }
 
-func newLocal(admit admission.Interface, mapper runtime.EquivalentResourceRegistry, infos []genericapiserver.APIGroupInfo) *Local {
-	l := &Local{admit: admit, mapper: mapper, resources: map[schema.GroupResource]localResource{}}
+func newLocal(admit admission.Interface, mapper runtime.EquivalentResourceRegistry, infos []genericapiserver.APIGroupInfo, check bool) *Local {
+	l := &Local{admit: admit, mapper: mapper, check: check, resources: map[schema.GroupResource]localResource{}}
 	for i := range infos {
 		l.add(&infos[i])
 	}

@@ -33,7 +33,7 @@ type outcome struct {
 
 // TestSameSeedSameCluster runs one workload again and again, each time in a
 // new process: every object, every Pod's log and the event log are the same,
-// byte for byte.
+// byte for byte, whether what the controllers are trusted with is validated or not.
 func TestSameSeedSameCluster(t *testing.T) {
 	const seed = 7
 	n := runsPerSeed
@@ -44,7 +44,7 @@ func TestSameSeedSameCluster(t *testing.T) {
 	for i := 2; i <= n; i++ {
 		t.Run(fmt.Sprintf("run %d", i), func(t *testing.T) {
 			t.Parallel()
-			again := simulate(t, seed)
+			again := simulate(t, seed, fmt.Sprintf("--check-trusted=%t", i%2 == 1))
 			same(t, "event log", first.events, again.events)
 			same(t, "objects", first.objects, again.objects)
 			same(t, "Pods' logs", first.logs, again.logs)
@@ -91,11 +91,11 @@ func excerpt(line, other string) string {
 
 // simulate runs the workload in a new process. The first half of the Jobs are
 // created at one instant and run together, the others one after another.
-func simulate(t *testing.T, seed int) outcome {
+func simulate(t *testing.T, seed int, flags ...string) outcome {
 	t.Helper()
 	eventLog := filepath.Join(t.TempDir(), "events")
-	s := newServer(t, "--ephemeral", "--clock", "manual", "--start-time", "2026-01-01T00:00:00Z",
-		"--seed", strconv.Itoa(seed), "--event-log", eventLog)
+	s := newServer(t, append([]string{"--ephemeral", "--clock", "manual", "--start-time", "2026-01-01T00:00:00Z",
+		"--seed", strconv.Itoa(seed), "--event-log", eventLog}, flags...)...)
 	client := clientOf(t, s)
 	for i, j := range workload() {
 		if i == workloadJobs/2 {

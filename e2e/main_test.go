@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -29,8 +30,17 @@ var update = flag.Bool("update", false, "rewrite the golden files inside the scr
 // that it is built as they are: with the race detector, with coverage.
 func TestMain(m *testing.M) {
 	testscript.Main(withKubectl{m}, map[string]func(){
-		"kubesim": func() { os.Exit(app.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
+		"kubesim": func() { os.Exit(app.Main(checked(os.Args[1:]), os.Stdin, os.Stdout, os.Stderr)) },
 	})
+}
+
+// checked makes a server validate also what it trusts its controllers with, unless
+// args say otherwise.
+func checked(args []string) []string {
+	if len(args) > 0 && args[0] == "serve" {
+		return slices.Insert(slices.Clone(args), 1, "--check-trusted")
+	}
+	return args
 }
 
 // withKubectl puts bin/kubectl on PATH before the tests run: before any other

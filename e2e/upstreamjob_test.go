@@ -73,7 +73,7 @@ func TestJobsEndAsUnderUpstreamsControllers(t *testing.T) {
 func startTwin(t *testing.T, o app.Options) *rest.Config {
 	t.Helper()
 	o.Ephemeral, o.DataDir, o.Listen, o.Speed, o.Seed = true, t.TempDir(), "127.0.0.1:0", 1, 1
-	o.Authorization = "AlwaysAllow"
+	o.Authorization, o.CheckTrusted = "AlwaysAllow", true
 	cluster, err := app.Start(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)

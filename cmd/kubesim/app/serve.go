@@ -66,6 +66,8 @@ func newServe(s streams) *cobra.Command {
 	flags.StringSliceVar(&f.DisableAdmissionPlugins, "disable-admission-plugins", nil, "admission plugins to leave out")
 	flags.Var(cliflag.NewMapStringBool(&f.featureGates), "feature-gates", "`gates` of the release to switch on or off, as kube-apiserver's: Foo=true,Bar=false")
 	flags.StringVar(&f.logFile, "event-log", "", "`file` to write the event log to: a line a revision, in virtual time")
+	flags.BoolVar(&f.CheckTrusted, "check-trusted", false, "validate what controllers and kubelets write also where it is trusted")
+	_ = flags.MarkHidden("check-trusted") // it exists; for kubesim's own tests
 	flags.IntVarP(&f.verbose, "v", "v", 0, "verbosity of the API server's own log on stderr; 0 for none")
 	return cmd
 }

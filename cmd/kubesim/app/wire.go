@@ -53,6 +53,9 @@ type Options struct {
 	Etcd EtcdOptions
 	// Log receives the event log; nil for none.
 	Log io.Writer
+	// CheckTrusted: the writes of controllers and kubelets are validated also where
+	// they are trusted, and one that is not valid ends the cluster. For tests.
+	CheckTrusted bool
 
 	// resumed: the cluster was rewound; virtual time goes on from then, although
 	// the wall clock does not. paused: its clock stood still.
@@ -169,6 +172,7 @@ func (c *Cluster) newServer(ctx context.Context) error {
 		TokenAuthFile: c.options.TokenAuthFile, Authorization: c.options.Authorization,
 		DisableAdmissionPlugins: c.options.DisableAdmissionPlugins,
 		AdvertiseAddress:        net.ParseIP(advertised), Version: gitVersion,
+		CheckTrusted: c.options.CheckTrusted,
 	}
 	if err := c.backend.configure(&cfg); err != nil {
 		return err
