@@ -3,7 +3,6 @@ package job
 import (
 	"maps"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -14,14 +13,14 @@ import (
 
 // standIns are the functions of upstream's that ours stand in for while its
 // tests run, see testdata/upstream/tables_*.go.txt.
-var standIns = regexp.MustCompile(`(?m)^(func (?:\(\w+ \*?\w+\) )?)(` + strings.Join([]string{
+var standIns = []string{
 	"syncJob", "trackJobStatusAndRemoveFinalizers",
 	"matchPodFailurePolicy", "matchSuccessPolicy", "pastBackoffLimitOnFailure", "ensureJobConditionStatus", "getNewFinishedPods",
 	"parseIndexesFromString", "has", "calculateSucceededIndexes", "calculateFailedIndexes", "isIndexFailed", "firstPendingIndexes",
 	"appendDuplicatedIndexPodsForRemoval", "getPodsWithDelayedDeletionPerIndex", "getNewIndexFailureCounts", "getIndexFailureCount",
 	"podGenerateNameWithIndex", "getFinishedTime", "newBackoffRecord", "getRemainingTime", "getRemainingTimePerIndex",
 	"recordFinishedPodWithTrackingFinalizer",
-}, "|") + `)\(`)
+}
 
 // upstreamTests are upstream's unit tests that run over our functions. The cases
 // of the tables are subtests.
@@ -149,18 +148,9 @@ func TestUpstreamsTables(t *testing.T) {
 func buildUpstreamsTables(t *testing.T) (binary string, tests []string) {
 	t.Helper()
 	o := overlay.New(t)
-	at := func(file string) string { return filepath.Join("../upstreamjob", filepath.Base(file)) }
-	for _, file := range overlay.Sources(t, upstreamDir(t), false) {
-		o.LayText(t, at(file), standIns.ReplaceAllString(overlay.Read(t, file), "${1}upstream_$2("))
-	}
-	for _, file := range overlay.Sources(t, upstreamDir(t), true) {
-		o.Lay(t, at(file), file)
-		for _, m := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllStringSubmatch(overlay.Read(t, file), -1) {
-			tests = append(tests, m[1])
-		}
-	}
+	tests = o.LayPackage(t, upstreamDir(t), "../upstreamjob", standIns...)
 	o.Lay(t, "zz_export.go", "testdata/upstream/tables_export.go.txt")
-	o.Lay(t, at("tables_leaves.go"), "testdata/upstream/tables_leaves.go.txt")
-	o.Lay(t, at("tables_sync.go"), "testdata/upstream/tables_sync.go.txt")
+	o.Lay(t, "../upstreamjob/tables_leaves.go", "testdata/upstream/tables_leaves.go.txt")
+	o.Lay(t, "../upstreamjob/tables_sync.go", "testdata/upstream/tables_sync.go.txt")
 	return o.Build(t, "../upstreamjob"), tests
 }

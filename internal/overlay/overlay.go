@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -81,6 +82,24 @@ func (o *Overlay) LayText(t *testing.T, path, text string) {
 		t.Fatal(err)
 	}
 	o.Lay(t, path, source)
+}
+
+// LayPackage lays the package in folder from, with its tests, at folder to. Its
+// functions and methods that standIns names are renamed, so that a file laid
+// beside it can have others under these names. It returns the names of the tests.
+func (o *Overlay) LayPackage(t *testing.T, from, to string, standIns ...string) (tests []string) {
+	t.Helper()
+	named := regexp.MustCompile(`(?m)^(func (?:\(\w+ \*?\w+\) )?)(` + strings.Join(standIns, "|") + `)\(`)
+	for _, file := range Sources(t, from, false) {
+		o.LayText(t, filepath.Join(to, filepath.Base(file)), named.ReplaceAllString(Read(t, file), "${1}upstream_$2("))
+	}
+	for _, file := range Sources(t, from, true) {
+		o.Lay(t, filepath.Join(to, filepath.Base(file)), file)
+		for _, m := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllStringSubmatch(Read(t, file), -1) {
+			tests = append(tests, m[1])
+		}
+	}
+	return tests
 }
 
 func absolute(t *testing.T, path string) string {
