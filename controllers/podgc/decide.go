@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
+	"k8s.io/kubernetes/pkg/controller/podgc/metrics"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
@@ -17,9 +18,9 @@ import (
 // plan is which Pods to delete by force, and when to look again.
 type plan struct {
 	Delete []*corev1.Pod
-	// Orphaned: they are deleted because their Node is gone.
-	Orphaned bool
-	WakeAt   time.Time
+	// Reason is why, in the word of upstream's metrics.
+	Reason string
+	WakeAt time.Time
 }
 
 // Reconcile implements engine.Reconciler. Missing Nodes and Pods that cannot
@@ -71,12 +72,13 @@ func decideNode(node *corev1.Node, pods []*corev1.Pod, until, now time.Time) pla
 		if len(pods) > 0 && now.Before(until) {
 			return plan{WakeAt: until}
 		}
-		return plan{Delete: pods, Orphaned: len(pods) > 0}
+		return plan{Delete: pods, Reason: metrics.PodGCReasonOrphaned}
 	}
 	if !outOfService(node) {
 		return plan{}
 	}
-	return plan{Delete: slices.DeleteFunc(slices.Clone(pods), func(pod *corev1.Pod) bool { return pod.DeletionTimestamp == nil })}
+	leaving := slices.DeleteFunc(slices.Clone(pods), func(pod *corev1.Pod) bool { return pod.DeletionTimestamp == nil })
+	return plan{Delete: leaving, Reason: metrics.PodGCReasonTerminatingOutOfService}
 }
 
 // outOfService reports whether the Node is not ready and an operator has said
@@ -102,7 +104,7 @@ func decideUnscheduled(pod *corev1.Pod, period time.Duration, now time.Time) pla
 	if at := pod.DeletionTimestamp.Add(period - grace); now.Before(at) {
 		return plan{WakeAt: at}
 	}
-	return plan{Delete: []*corev1.Pod{pod}}
+	return plan{Delete: []*corev1.Pod{pod}, Reason: metrics.PodGCReasonTerminatingUnscheduled}
 }
 
 // terminatedPods sweeps at most once a period, because a sweep goes through
@@ -136,7 +138,7 @@ func decideTerminated(pods []*corev1.Pod, threshold int) plan {
 			cmp.Compare(a.Namespace, b.Namespace),
 		)
 	})
-	return plan{Delete: finished[:len(finished)-threshold]}
+	return plan{Delete: finished[:len(finished)-threshold], Reason: metrics.PodGCReasonTerminated}
 }
 
 func notEvicted(pod *corev1.Pod) int {

@@ -51,8 +51,8 @@ func TestDecideNode(t *testing.T) {
 	}{
 		"a Node that is there keeps its Pods":                 {node(corev1.ConditionTrue, "any"), time.Time{}, plan{}},
 		"a Node that is missing is in quarantine first":       {nil, noon().Add(-10 * time.Second), plan{WakeAt: noon().Add(30 * time.Second)}},
-		"then its Pods are orphans":                           {nil, noon().Add(-40 * time.Second), plan{Delete: pods, Orphaned: true}},
-		"a Node out of service loses the Pods that are to go": {node(corev1.ConditionUnknown, corev1.TaintNodeOutOfService), time.Time{}, plan{Delete: pods[1:]}},
+		"then its Pods are orphans":                           {nil, noon().Add(-40 * time.Second), plan{Delete: pods, Reason: "orphaned"}},
+		"a Node out of service loses the Pods that are to go": {node(corev1.ConditionUnknown, corev1.TaintNodeOutOfService), time.Time{}, plan{Delete: pods[1:], Reason: "out-of-service"}},
 		"a Node that is ready is not out of service":          {node(corev1.ConditionTrue, corev1.TaintNodeOutOfService), time.Time{}, plan{}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -73,7 +73,7 @@ func TestDecideUnscheduled(t *testing.T) {
 		"a Pod that stays":                          {pod("a"), noon(), plan{}},
 		"a Pod with a Node has a kubelet":           {pod("a", deleted(0), on("n")), noon(), plan{}},
 		"one without is left to others for a while": {gone, noon(), plan{WakeAt: noon().Add(PeriodDefault)}},
-		"and then deleted":                          {gone, noon().Add(PeriodDefault), plan{Delete: []*corev1.Pod{gone}}},
+		"and then deleted":                          {gone, noon().Add(PeriodDefault), plan{Delete: []*corev1.Pod{gone}, Reason: "unscheduled"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(tc.want, decideUnscheduled(tc.pod, PeriodDefault, tc.now)); diff != "" {

@@ -25,6 +25,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
+	"k8s.io/kubernetes/pkg/controller/podgc/metrics"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
@@ -99,6 +100,7 @@ func New(cfg Config) (*Reconciler, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
+	metrics.RegisterMetrics()
 	cfg.View.Track(engine.Pods)
 	cfg.View.Track(engine.Nodes)
 	return &Reconciler{
@@ -199,7 +201,9 @@ func (r *Reconciler) forsaken(pod *corev1.Pod, leaving bool) bool {
 
 func (r *Reconciler) apply(ctx context.Context, p plan, now time.Time) error {
 	for _, pod := range p.Delete {
-		if err := r.deletePod(ctx, pod, p.Orphaned, now); err != nil {
+		metrics.DeletingPodsTotal.WithLabelValues(pod.Namespace, p.Reason).Inc()
+		if err := r.deletePod(ctx, pod, p.Reason == metrics.PodGCReasonOrphaned, now); err != nil {
+			metrics.DeletingPodsErrorTotal.WithLabelValues(pod.Namespace, p.Reason).Inc()
 			return err
 		}
 	}

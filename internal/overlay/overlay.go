@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -59,6 +60,8 @@ func Sources(t *testing.T, dir string, tests bool) []string {
 type Overlay struct {
 	work    string
 	replace map[string]string
+	// imports are pairs for strings.NewReplacer.
+	imports []string
 }
 
 // New returns an Overlay that lays nothing yet.
@@ -84,18 +87,27 @@ func (o *Overlay) LayText(t *testing.T, path, text string) {
 	o.Lay(t, path, source)
 }
 
+// Redirect lets the packages that are laid from now on import the package to in
+// the place of from.
+func (o *Overlay) Redirect(from, to string) {
+	o.imports = append(o.imports, strconv.Quote(from), strconv.Quote(to))
+}
+
 // LayPackage lays the package in folder from, with its tests, at folder to. Its
 // functions and methods that standIns names are renamed, so that a file laid
 // beside it can have others under these names. It returns the names of the tests.
 func (o *Overlay) LayPackage(t *testing.T, from, to string, standIns ...string) (tests []string) {
 	t.Helper()
 	named := regexp.MustCompile(`(?m)^(func (?:\(\w+ \*?\w+\) )?)(` + strings.Join(standIns, "|") + `)\(`)
+	imports := strings.NewReplacer(o.imports...)
 	for _, file := range Sources(t, from, false) {
-		o.LayText(t, filepath.Join(to, filepath.Base(file)), named.ReplaceAllString(Read(t, file), "${1}upstream_$2("))
+		text := named.ReplaceAllString(Read(t, file), "${1}upstream_$2(")
+		o.LayText(t, filepath.Join(to, filepath.Base(file)), imports.Replace(text))
 	}
 	for _, file := range Sources(t, from, true) {
-		o.Lay(t, filepath.Join(to, filepath.Base(file)), file)
-		for _, m := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllStringSubmatch(Read(t, file), -1) {
+		text := imports.Replace(Read(t, file))
+		o.LayText(t, filepath.Join(to, filepath.Base(file)), text)
+		for _, m := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllStringSubmatch(text, -1) {
 			tests = append(tests, m[1])
 		}
 	}
