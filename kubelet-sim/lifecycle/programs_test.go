@@ -93,3 +93,27 @@ func TestTrapOnDeletion(t *testing.T) {
 		t.Errorf("took %s", took)
 	}
 }
+
+func TestTerminationMessageIsCutOff(t *testing.T) {
+	fallBack := func(p *corev1.Pod) {
+		p.Spec.Containers[0].TerminationMessagePolicy = corev1.TerminationMessageFallbackToLogsOnError
+	}
+	for name, tc := range map[string]struct {
+		pod    *corev1.Pod
+		length int
+		begin  string
+	}{
+		"a file":             {newPod("p", shell("seq -f %09g 1 1000 > /dev/termination-log")), messageMax, "00000"},
+		"the end of a log":   {newPod("p", fallBack, shell("seq -f %099g 1 1000; exit 1")), messageLogMax, "00000"},
+		"eighty lines of it": {newPod("p", fallBack, shell("seq 101 200; exit 1")), 4 * messageLogLinesMax, "121"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := restart(t, engine.Auto, nil, NewRuntime())
+			c.create(engine.Pods, tc.pod)
+			got := c.api.pod(t, "p").Status.ContainerStatuses[0].State.Terminated.Message
+			if len(got) != tc.length || !strings.HasPrefix(got, tc.begin) {
+				t.Errorf("%d bytes that begin with %.9q, want %d that begin with %q", len(got), got, tc.length, tc.begin)
+			}
+		})
+	}
+}
