@@ -58,10 +58,14 @@ func (r *Reconciler) apply(ctx context.Context, run *podRun, a action, now time.
 func (run *podRun) event(ctx context.Context, i int, eventType, reason, format string, args ...any) {
 	ref := engine.Reference(run.pod, "v1", "Pod")
 	if i >= 0 {
-		ref.FieldPath = "spec.containers{" + run.Containers[i].Name + "}"
-		if run.Containers[i].Role != regular {
-			ref.FieldPath = "spec.initContainers{" + run.Containers[i].Name + "}"
+		list := "containers"
+		switch run.Containers[i].Role {
+		case initializer, sidecar:
+			list = "initContainers"
+		case ephemeral:
+			list = "ephemeralContainers"
 		}
+		ref.FieldPath = "spec." + list + "{" + run.Containers[i].Name + "}"
 	}
 	run.node.recorder.Event(ctx, ref, eventType, reason, format, args...)
 }

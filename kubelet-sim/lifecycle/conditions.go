@@ -114,7 +114,7 @@ func containersReady(s *podState, p corev1.PodPhase) corev1.PodCondition {
 	var unready []string
 	for i := range s.Containers {
 		k := &s.Containers[i]
-		if k.Role != initializer && (!k.up() || !k.Started || !k.Ready) {
+		if (k.Role == regular || k.Role == sidecar) && (!k.up() || !k.Started || !k.Ready) {
 			unready = append(unready, k.Name)
 		}
 	}

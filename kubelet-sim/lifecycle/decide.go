@@ -74,6 +74,7 @@ func decideRun(pod *corev1.Pod, s *podState, now time.Time) plan {
 	if initialized {
 		p = p.and(decideRegular(pod, s, now))
 	}
+	p = p.and(decideEphemeral(s, now))
 	if len(p.Do) > 0 {
 		return p
 	}
@@ -138,6 +139,17 @@ func decideRegular(pod *corev1.Pod, s *podState, now time.Time) plan {
 	}
 	if ended {
 		return plan{Do: []action{{Verb: stopPod, Container: -1, Stop: stop{Since: now}}}}
+	}
+	return p
+}
+
+// decideEphemeral starts the ephemeral containers, whatever the others do.
+func decideEphemeral(s *podState, now time.Time) plan {
+	var p plan
+	for i := range s.Containers {
+		if c := &s.Containers[i]; c.Role == ephemeral && c.Current == nil {
+			p = p.and(decideContainer(s, i, now))
+		}
 	}
 	return p
 }
@@ -211,7 +223,7 @@ func decideWakes(pod *corev1.Pod, s *podState) plan {
 // that would only be started again when it ends.
 func wakeKind(pod *corev1.Pod, s *podState, i int) engine.Kind {
 	c := &s.Containers[i]
-	if s.Stop != nil || c.Role == initializer || c.Kill != nil || c.PostStart != nil {
+	if s.Stop != nil || c.Role == initializer || c.Role == ephemeral || c.Kill != nil || c.PostStart != nil {
 		return engine.Work
 	}
 	if podutil.ContainerShouldRestart(*s.spec(pod, i), pod.Spec, 0) {

@@ -199,7 +199,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 	if run == nil {
 		run = r.adopt(ctx, name, pod, now)
 	}
-	run.pod = pod
+	run.update(pod)
 	if run.Away {
 		run.Away, run.dirty = false, true // others may have spoken for it
 	}

@@ -92,9 +92,10 @@ func (r *Reconciler) Recall(_ context.Context, key engine.Key, data []byte, now 
 	if err := json.Unmarshal(data, &n); err != nil {
 		return err
 	}
-	if n.UID != pod.UID || len(n.State.Containers) != len(newPodState(pod, now).Containers) {
+	if more := len(newPodState(pod, now).Containers) - len(n.State.Containers); n.UID != pod.UID || more < 0 || more > len(pod.Spec.EphemeralContainers) {
 		return nil // another Pod of the name, which adopt takes over
 	}
+	n.State.addEphemeral(pod)
 	r.takeStock()
 	run := r.newRun(name, pod, r.nodes[pod.Spec.NodeName], now)
 	r.runs[name] = run
@@ -123,6 +124,7 @@ func (r *podRun) remembered(data []byte) error {
 		return err
 	}
 	r.podState = n.State
+	r.addEphemeral(r.pod)
 	for i := range r.Containers {
 		c := &r.Containers[i]
 		switch {

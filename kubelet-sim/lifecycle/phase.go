@@ -49,7 +49,7 @@ func count(s *podState) tally {
 			} else if c.Current == nil && !started {
 				t.pendingInit++
 			}
-		default:
+		case regular:
 			t.addRegular(c)
 		}
 	}

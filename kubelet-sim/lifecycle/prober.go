@@ -43,7 +43,7 @@ type result struct {
 // startProbing begins with the probes of an instance, from now on.
 func (r *Reconciler) startProbing(run *podRun, i int, now time.Time) {
 	c, spec := &run.Containers[i], run.spec(run.pod, i)
-	if c.Stage != running || c.Role == initializer {
+	if c.Stage != running || c.Role == initializer || c.Role == ephemeral {
 		return
 	}
 	c.Probes = newProbes(spec, c.Current, run.StartTime)

@@ -103,7 +103,7 @@ func TestTerminationMessageIsCutOff(t *testing.T) {
 		length int
 		begin  string
 	}{
-		"a file":             {newPod("p", shell("seq -f %09g 1 1000 > /dev/termination-log")), messageMax, "00000"},
+		"a file":             {newPod("p", shell("seq 1000 9999 > /dev/termination-log")), messageMax, "\n9181\n"},
 		"the end of a log":   {newPod("p", fallBack, shell("seq -f %099g 1 1000; exit 1")), messageLogMax, "00000"},
 		"eighty lines of it": {newPod("p", fallBack, shell("seq 101 200; exit 1")), 4 * messageLogLinesMax, "121"},
 	} {

@@ -31,7 +31,7 @@ func (r *Reconciler) programSpec(run *podRun, i int, d draw, at time.Time) (prog
 		WorkingDir: c.WorkingDir, Hostname: hostname(run.pod),
 		User: user.uid, Group: user.gid, Groups: user.groups, ReadOnlyRoot: user.readOnlyRoot,
 		Root:                   root,
-		RunsOn:                 run.Containers[i].Role != initializer && podutil.ContainerShouldRestart(*c, run.pod.Spec, 0),
+		RunsOn:                 (run.Containers[i].Role == regular || run.Containers[i].Role == sidecar) && podutil.ContainerShouldRestart(*c, run.pod.Spec, 0),
 		UnknownRuntime:         r.cfg.UnknownRuntime,
 		Seed:                   d.seed(),
 		StdinOpen:              c.Stdin,

@@ -27,7 +27,7 @@ func restore(pod *corev1.Pod, s *podState, drawOf func(container string, attempt
 	if pod.Status.PodIP != "" {
 		s.Sandbox, s.IP = sandboxReady, pod.Status.PodIP
 	}
-	statuses := append(slices.Clone(pod.Status.InitContainerStatuses), pod.Status.ContainerStatuses...)
+	statuses := slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses, pod.Status.EphemeralContainerStatuses)
 	for i := range s.Containers {
 		c := &s.Containers[i]
 		j := slices.IndexFunc(statuses, func(st corev1.ContainerStatus) bool { return st.Name == c.Name })

@@ -63,6 +63,16 @@ type part struct {
 	checks []*check
 }
 
+// update takes the newest state of the Pod's object over.
+func (r *podRun) update(pod *corev1.Pod) {
+	r.pod = pod
+	r.addEphemeral(pod)
+	for len(r.parts) < len(r.Containers) {
+		r.parts = append(r.parts, part{})
+		r.dirty = true
+	}
+}
+
 // advance lets the programs go on up to now, in the order of their instants.
 func (r *podRun) advance(now time.Time) {
 	for n := 0; ; n++ {

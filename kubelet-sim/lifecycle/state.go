@@ -23,7 +23,7 @@ type podState struct {
 	// the Pod; in a flowing clock the step itself comes a little later.
 	Cursor time.Time
 	// Containers holds the init containers, then the others, in the spec's
-	// order.
+	// order, then the ephemeral ones.
 	Containers []containerState
 	// Stop is set once the Pod must not run any longer.
 	Stop *stop
@@ -61,6 +61,8 @@ const (
 	regular role = iota
 	initializer
 	sidecar
+	// ephemeral containers come later, beside the others, and run once.
+	ephemeral
 )
 
 // stage is where a container is on its way.
@@ -152,10 +154,14 @@ func (c *containerState) attempt() int32 {
 
 // spec returns the container's spec; pod must be the Pod that s was made from.
 func (s *podState) spec(pod *corev1.Pod, i int) *corev1.Container {
-	if n := len(pod.Spec.InitContainers); i >= n {
-		return &pod.Spec.Containers[i-n]
+	init, regular := len(pod.Spec.InitContainers), len(pod.Spec.Containers)
+	switch {
+	case i < init:
+		return &pod.Spec.InitContainers[i]
+	case i < init+regular:
+		return &pod.Spec.Containers[i-init]
 	}
-	return &pod.Spec.InitContainers[i]
+	return (*corev1.Container)(&pod.Spec.EphemeralContainers[i-init-regular].EphemeralContainerCommon)
 }
 
 // restarts reports whether the exited container i may run again.
@@ -164,7 +170,7 @@ func (s *podState) restarts(pod *corev1.Pod, i int) bool {
 	if c.Killed {
 		return true
 	}
-	if c.Role == initializer && c.Current.ExitCode == 0 {
+	if c.Role == ephemeral || c.Role == initializer && c.Current.ExitCode == 0 {
 		return false
 	}
 	return podutil.ContainerShouldRestart(*s.spec(pod, i), pod.Spec, c.Current.ExitCode)
@@ -188,5 +194,15 @@ func newPodState(pod *corev1.Pod, now time.Time) podState {
 	for i := range pod.Spec.Containers {
 		s.Containers = append(s.Containers, containerState{Name: pod.Spec.Containers[i].Name})
 	}
+	s.addEphemeral(pod)
 	return s
+}
+
+// addEphemeral adds the ephemeral containers that the Pod was given since; none
+// is ever taken away.
+func (s *podState) addEphemeral(pod *corev1.Pod) {
+	before := len(pod.Spec.InitContainers) + len(pod.Spec.Containers)
+	for i := len(s.Containers) - before; i < len(pod.Spec.EphemeralContainers); i++ {
+		s.Containers = append(s.Containers, containerState{Name: pod.Spec.EphemeralContainers[i].Name, Role: ephemeral})
+	}
 }

@@ -1,6 +1,8 @@
 package lifecycle
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -58,7 +60,7 @@ func status(pod *corev1.Pod, s *podState, now time.Time) corev1.PodStatus {
 	}
 	out.StartTime = &started
 	out.AllocatedResources = allocated(pod)
-	out.InitContainerStatuses, out.ContainerStatuses = containerStatuses(pod, s)
+	containerStatuses(pod, s, &out)
 	return out
 }
 
@@ -80,16 +82,21 @@ func allocated(pod *corev1.Pod) corev1.ResourceList {
 	return resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{})
 }
 
-func containerStatuses(pod *corev1.Pod, s *podState) (init, rest []corev1.ContainerStatus) {
+func containerStatuses(pod *corev1.Pod, s *podState, out *corev1.PodStatus) {
+	out.InitContainerStatuses, out.ContainerStatuses, out.EphemeralContainerStatuses = nil, nil, nil
 	for i := range s.Containers {
-		one := containerStatus(pod, s, i)
-		if s.Containers[i].Role == regular {
-			rest = append(rest, one)
-		} else {
-			init = append(init, one)
+		list := &out.InitContainerStatuses
+		switch s.Containers[i].Role {
+		case regular:
+			list = &out.ContainerStatuses
+		case ephemeral:
+			list = &out.EphemeralContainerStatuses
 		}
+		*list = append(*list, containerStatus(pod, s, i))
 	}
-	return init, rest
+	byName := func(a, b corev1.ContainerStatus) int { return strings.Compare(a.Name, b.Name) }
+	slices.SortFunc(out.ContainerStatuses, byName)
+	slices.SortFunc(out.EphemeralContainerStatuses, byName)
 }
 
 // containerStatus describes one container. Source:
@@ -102,6 +109,9 @@ func containerStatus(pod *corev1.Pod, s *podState, i int) corev1.ContainerStatus
 		Name: c.Name, Image: spec.Image, Started: &started,
 		Ready:        started && c.Ready && c.Role != initializer,
 		VolumeMounts: mountStatuses(spec),
+	}
+	if c.Role == ephemeral {
+		out.Ready, out.Started = false, nil
 	}
 	if c.Last != nil {
 		out.LastTerminationState.Terminated = terminated(c.Last)

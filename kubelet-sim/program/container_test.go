@@ -38,7 +38,7 @@ func TestImageDefaults(t *testing.T) {
 		"mounttest prints a mode":                 {Spec{Image: "agnhost:2.55", Args: []string{"mounttest", "--new_file_0660=/tmp/f", "--file_perm=/tmp/f"}}, 0, "content of file \"/tmp/f\": mount-tester new file\n\nperms of file \"/tmp/f\": -rw-rw----\n"},
 		"mounttest reports a file that is not":    {Spec{Image: "agnhost:2.55", Args: []string{"mounttest", "--file_content=/x"}}, 1, "error reading file content for \"/x\": open /x: no such file or directory\n"},
 		"the environment of a container":          {Spec{Image: "busybox", Command: []string{"env"}, Env: []string{"A=1"}}, 0, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nHOSTNAME=web-0\nA=1\nHOME=/root\n"},
-		"id shows user, group and fsGroup":        {Spec{Image: "busybox", Command: []string{"id"}, User: 1000, Group: 3000, Groups: []int64{2000}}, 0, "uid=1000 gid=3000 groups=3000,2000\n"},
+		"id shows user, group and fsGroup":        {Spec{Image: "busybox", Command: []string{"id"}, User: 1000, Group: 3000, Groups: []int64{2000}}, 0, "uid=1000 gid=3000 groups=2000,3000\n"},
 		"neverTerminate":                          {Spec{Image: "busybox", Command: []string{"sleep", "1000000"}}, -1, ""},
 		"an nginx script in the entrypoint's way": {Spec{Image: "nginx", Command: []string{"/bin/sh", "-c", "echo hi; nginx -g 'daemon off;'"}}, -1, "hi\n"},
 	} {

@@ -3,6 +3,7 @@ package program
 import (
 	"errors"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
@@ -109,6 +110,11 @@ func (p *Process) prepare(c *kernel.Proc, env []string, dir string) {
 	c.UID, c.GID, c.Cwd, c.Env = p.user.UID, p.user.GID, vfs.Clean(dir), env
 	for _, g := range p.spec.Groups {
 		c.Groups = append(c.Groups, uint32(g))
+	}
+	if p.user.UID != 0 || len(c.Groups) > 0 { // the kernel keeps them sorted; the primary one is among them
+		c.Groups = append(c.Groups, c.GID)
+		slices.Sort(c.Groups)
+		c.Groups = slices.Compact(c.Groups)
 	}
 }
 

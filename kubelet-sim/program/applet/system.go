@@ -2,6 +2,7 @@ package applet
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,7 +13,7 @@ import (
 func systemFamily(name string) Func {
 	switch name {
 	case "hostname":
-		return func(c *Call) int { c.print(c.Hostname() + "\n"); return 0 }
+		return hostname
 	case "uname":
 		return uname
 	case "arch":
@@ -20,7 +21,7 @@ func systemFamily(name string) Func {
 	case "nproc":
 		return func(c *Call) int { c.print("2\n"); return 0 }
 	case "whoami":
-		return func(c *Call) int { c.print(c.idName("/etc/passwd", c.UID) + "\n"); return 0 }
+		return whoami
 	case "id":
 		return id
 	case "groups":
@@ -67,6 +68,49 @@ func uname(c *Call) int {
 	return 0
 }
 
+func whoami(c *Call) int {
+	name := c.idName("/etc/passwd", c.UID)
+	if name == strconv.Itoa(int(c.UID)) {
+		if c.style == GNU {
+			return c.fail("cannot find name for user ID %s", name)
+		}
+		return c.fail("unknown uid %s", name)
+	}
+	c.print(name + "\n")
+	return 0
+}
+
+// hostname prints the host's name; with -f the first one that /etc/hosts has for
+// it, with -i its address there, with -d and -s the domain and what is before it.
+func hostname(c *Call) int {
+	o, ok := c.parse("fisd", map[string]byte{"fqdn": 'f', "ip-address": 'i', "short": 's', "domain": 'd'}, "[-sidf] [HOSTNAME | -F FILE]")
+	if !ok {
+		return 1
+	}
+	full, address := c.Hostname(), ""
+	data, _ := c.ReadFile("/etc/hosts", 64<<10)
+	for line := range strings.Lines(string(data)) {
+		if words := strings.Fields(line); len(words) > 1 && slices.Contains(words[1:], c.Hostname()) {
+			address, full = words[0], words[1]
+			break
+		}
+	}
+	short, domain, _ := strings.Cut(full, ".")
+	switch {
+	case o.has('f'):
+		c.print(full + "\n")
+	case o.has('i'):
+		c.print(address + "\n")
+	case o.has('d'):
+		c.print(domain + "\n")
+	case o.has('s'):
+		c.print(short + "\n")
+	default:
+		c.print(c.Hostname() + "\n")
+	}
+	return 0
+}
+
 func id(c *Call) int {
 	o, ok := c.parse("ugGnr", nil, "[-ugGnr] [USER]")
 	if !ok {
@@ -89,11 +133,9 @@ func id(c *Call) int {
 		user = func(n uint32) string { return strconv.Itoa(int(n)) }
 		group = user
 	}
-	all := []uint32{gid}
-	for _, g := range groups {
-		if g != gid {
-			all = append(all, g)
-		}
+	all := groups
+	if c.style == GNU || len(all) == 0 { // it names the primary one first
+		all = append([]uint32{gid}, slices.DeleteFunc(slices.Clone(groups), func(g uint32) bool { return g == gid })...)
 	}
 	switch {
 	case o.has('u'):
@@ -117,11 +159,7 @@ func id(c *Call) int {
 		for i, g := range all {
 			list[i] = named(g, group(g))
 		}
-		c.printf("uid=%s gid=%s", named(uid, user(uid)), list[0])
-		if len(list) > 1 || uid == 0 || c.style == GNU {
-			c.print(" groups=" + strings.Join(list, ","))
-		}
-		c.print("\n")
+		c.printf("uid=%s gid=%s groups=%s\n", named(uid, user(uid)), named(gid, group(gid)), strings.Join(list, ","))
 	}
 	return 0
 }
