@@ -21,6 +21,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/tools/remotecommand"
 	"k8s.io/utils/ptr"
 )
 
@@ -192,6 +193,16 @@ func TestServersShareACluster(t *testing.T) {
 			}
 		}
 		checkRanOnce(t, there, "shared", 2)
+	})
+	t.Run("a command runs at the other", func(t *testing.T) {
+		newPod(t, here, "box", "busybox", "sleep", "100000")
+		config := configOf(t, follows)
+		eventually(t, func() error {
+			return execIn(t.Context(), config, here, remotecommand.StreamOptions{Stdout: io.Discard}, "box", "true")
+		})
+		if got := output(t, config, here, "box", "hostname"); got != "box\n" {
+			t.Errorf("got %q", got)
+		}
 	})
 	t.Run("both say the same", func(t *testing.T) {
 		if one, other := state(t, here), state(t, there); !maps.Equal(one, other) || len(one) == 0 {

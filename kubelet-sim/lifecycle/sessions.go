@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -13,7 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
-	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
 )
 
@@ -29,8 +27,10 @@ type Sessions struct {
 	r      *Reconciler
 	settle func(context.Context) error
 
-	// live are the sessions; of the engine's goroutine alone.
-	live map[engine.Key]*session
+	// live are the sessions, connections those to servers; of the engine's
+	// goroutine alone.
+	live        map[engine.Key]*session
+	connections map[engine.Key]*connection
 
 	// mu guards what follows.
 	mu   sync.Mutex
@@ -53,7 +53,7 @@ var (
 // command begins, and its end is told, when settle has returned: when the
 // cluster is at rest, in the clock modes in which writes wait for that.
 func NewSessions(r *Reconciler, settle func(context.Context) error) *Sessions {
-	return &Sessions{r: r, settle: settle, live: map[engine.Key]*session{}, asks: map[engine.Key][]*ask{}}
+	return &Sessions{r: r, settle: settle, live: map[engine.Key]*session{}, connections: map[engine.Key]*connection{}, asks: map[engine.Key][]*ask{}}
 }
 
 // Name implements engine.Reconciler.
@@ -72,6 +72,9 @@ func (s *Sessions) Reconcile(_ context.Context, key engine.Key, now time.Time) (
 	for _, a := range asks {
 		a.do(now)
 		close(a.done)
+	}
+	if c := s.connections[key]; c != nil {
+		return c.step(now), nil
 	}
 	x := s.live[key]
 	if x == nil {
@@ -124,9 +127,6 @@ func (s *Sessions) post(key engine.Key, what string, f func(now time.Time)) *ask
 	s.r.cfg.Engine.Ask(key, what)
 	return a
 }
-
-// Now implements stream.Host.
-func (s *Sessions) Now() time.Time { return s.r.cfg.Engine.Now() }
 
 // find returns where a container runs. Without a container's name it is enough
 // that the Pod is there. Source: Kubelet.findContainer and Server.getExec in
@@ -194,79 +194,6 @@ func (s *Sessions) Attach(ctx context.Context, t stream.Target, c stream.Client)
 		return err
 	}
 	return s.settle(ctx)
-}
-
-// Listens implements stream.Host.
-func (s *Sessions) Listens(ctx context.Context, a stream.Address) error {
-	var refused error
-	err := s.ask(ctx, s.newKey(a.Namespace, a.Pod), "", func(now time.Time) { _, refused = s.at(a, now) })
-	if err != nil {
-		return err
-	}
-	return refused
-}
-
-// Do implements stream.Host.
-func (s *Sessions) Do(ctx context.Context, a stream.Address, r kernel.Request) (res kernel.Response, err error) {
-	what := fmt.Sprintf("%s %s", r.Method, r.Path)
-	var refused error
-	err = s.ask(ctx, s.newKey(a.Namespace, a.Pod), what, func(now time.Time) {
-		var in place
-		if in, refused = s.at(a, now); refused == nil {
-			in.during(now, func() { res, _ = in.run.parts[in.container].process.Serve(a.Port, r, now) })
-		}
-	})
-	if err == nil {
-		err = refused
-	}
-	return res, err
-}
-
-// at returns the container that listens at an address; none for a kubelet's. The
-// error says why nobody can be connected to.
-func (s *Sessions) at(a stream.Address, now time.Time) (place, error) {
-	known := false
-	for _, run := range s.runsAt(a) {
-		known = true
-		run.advance(now)
-		for i := range run.parts {
-			if p := run.parts[i].process; p != nil && slices.Contains(p.State().Listening, a.Port) {
-				return place{s.r, run, i}, nil
-			}
-		}
-	}
-	for _, n := range s.r.nodes {
-		if a.Pod != "" || n.IP != a.IP.String() {
-			continue
-		}
-		if s.r.unreachable(n.Name) {
-			return place{}, stream.ErrUnreachable
-		}
-		known = true
-		if a.Port == stream.KubeletPort {
-			return place{}, nil
-		}
-	}
-	if known {
-		return place{}, stream.ErrRefused
-	}
-	return place{}, stream.ErrUnreachable
-}
-
-// runsAt returns the running Pods of an address, which those on a node's network
-// share, by name.
-func (s *Sessions) runsAt(a stream.Address) []*podRun {
-	var found []*podRun
-	for name, run := range s.r.runs {
-		switch {
-		case run.Finished || s.r.unreachable(run.node.Name):
-		case a.Pod != "" && (types.NamespacedName{Namespace: a.Namespace, Name: a.Pod}) == name,
-			a.Pod == "" && run.IP == a.IP.String():
-			found = append(found, run)
-		}
-	}
-	slices.SortFunc(found, func(a, b *podRun) int { return strings.Compare(a.name.String(), b.name.String()) })
-	return found
 }
 
 // place is a running container.

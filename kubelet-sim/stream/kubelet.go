@@ -15,15 +15,11 @@ import (
 	"k8s.io/cri-streaming/pkg/streaming/portforward"
 	"k8s.io/cri-streaming/pkg/streaming/remotecommand"
 	utilexec "k8s.io/utils/exec"
-
-	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 )
 
 // Host is the kubelet behind a Network. Its methods may be called from any
 // goroutine and return when the engine has done what they ask for.
 type Host interface {
-	// Now is the virtual time.
-	Now() time.Time
 	// Find says why there is no such container that runs, nil if there is one.
 	Find(ctx context.Context, t Target) error
 	// Exec runs a command in a container for a client, to its end. The error says
@@ -33,9 +29,8 @@ type Host interface {
 	Attach(ctx context.Context, t Target, c Client) error
 	// Listens says why nobody can be connected to, nil if somebody can.
 	Listens(ctx context.Context, a Address) error
-	// Do asks an HTTP server. A server that does not speak HTTP answers with
-	// status 0.
-	Do(ctx context.Context, a Address, r kernel.Request) (kernel.Response, error)
+	// Connect joins a client to the server there until the connection is closed.
+	Connect(ctx context.Context, a Address, c Client) error
 }
 
 // Target is a container of a Pod. The UID may be empty.

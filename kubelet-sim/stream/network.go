@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
-	"sync"
 	"syscall"
 )
 
@@ -19,61 +18,50 @@ const KubeletPort = 10250
 // Network is the way from outside into the simulated cluster: connections to
 // its kubelets and to the servers of its Pods. They never leave the process.
 type Network struct {
-	host    Host
-	nodes   map[netip.Addr]bool
-	server  *http.Server
-	arrived chan net.Conn
-	closed  chan struct{}
-	once    sync.Once
-
-	mu    sync.Mutex
-	conns map[*conn]bool
+	host Host
+	// kubelets serves every node's kubelet.
+	kubelets *http.Server
+	nodes    map[netip.Addr]bool
+	arrived  chan net.Conn
+	// ctx ends with the network, and every connection with it.
+	ctx   context.Context
+	close context.CancelFunc
 }
 
 // NewNetwork returns the network of the nodes of these addresses, with host
 // behind their kubelets. It must be closed.
 func NewNetwork(host Host, nodes []netip.Addr) *Network {
-	n := &Network{
-		host: host, nodes: map[netip.Addr]bool{}, arrived: make(chan net.Conn), closed: make(chan struct{}), conns: map[*conn]bool{},
-	}
+	ctx, cancel := context.WithCancel(context.Background())
+	n := &Network{host: host, nodes: map[netip.Addr]bool{}, arrived: make(chan net.Conn), ctx: ctx, close: cancel}
 	for _, addr := range nodes {
 		n.nodes[addr] = true
 	}
-	kubelet := newKubelet(n)
-	n.server = &http.Server{
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-			c := connOf(req.Context())
-			w.Header()["Date"] = []string{host.Now().UTC().Format(http.TimeFormat)}
-			if c.to.Pod == "" && n.nodes[c.to.IP] && c.to.Port == KubeletPort {
-				kubelet.ServeHTTP(w, req)
-				return
-			}
-			n.forward(w, req, c.to)
-		}),
+	n.kubelets = &http.Server{
+		Handler: newKubelet(n),
 		// A connection's requests end with it, also after it was upgraded.
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			ctx, cancel := context.WithCancel(ctx)
-			c.(*conn).gone = cancel
-			return context.WithValue(ctx, connKey{}, c)
+			go func() {
+				defer cancel()
+				p := c.(*pipe)
+				select {
+				case <-p.gone:
+				case <-p.closed:
+				case <-n.ctx.Done():
+				}
+				_ = p.Close() // a pipe's never fails
+			}()
+			return ctx
 		},
 	}
-	go func() { _ = n.server.Serve(listener{n}) }() // it ends with Close
+	go func() { _ = n.kubelets.Serve(listener{n}) }() // it ends with Close
 	return n
 }
 
 // Close ends every connection.
 func (n *Network) Close() {
-	n.once.Do(func() { close(n.closed) })
-	_ = n.server.Close() // the listener is ours, and never fails
-	n.mu.Lock()
-	open := make([]*conn, 0, len(n.conns))
-	for c := range n.conns {
-		open = append(open, c)
-	}
-	n.mu.Unlock()
-	for _, c := range open {
-		_ = c.Close() // a pipe's never fails
-	}
+	n.close()
+	_ = n.kubelets.Close() // the listener is ours, and never fails
 }
 
 // DialContext connects to address, an IP and a port. It is for
@@ -104,17 +92,31 @@ func (n *Network) dial(ctx context.Context, to Address) (*pipe, error) {
 		return nil, err
 	}
 	client, server := newPipe()
-	c := &conn{Conn: server, n: n, to: to}
-	n.mu.Lock()
-	n.conns[c] = true
-	n.mu.Unlock()
-	select {
-	case n.arrived <- c:
-		return client, nil
-	case <-n.closed:
-		_ = c.Close() // nobody has it
-		return nil, errClosed
+	if to.Pod == "" && n.nodes[to.IP] && to.Port == KubeletPort {
+		select {
+		case n.arrived <- server:
+			return client, nil
+		case <-n.ctx.Done():
+			return nil, errClosed
+		}
 	}
+	go n.connect(to, server)
+	return client, nil
+}
+
+// connect joins a connection to a simulated server until one of them closes it.
+func (n *Network) connect(to Address, c *pipe) {
+	ctx, cancel := context.WithCancel(n.ctx)
+	defer cancel()
+	defer c.Close()
+	go func() {
+		defer cancel()
+		select {
+		case <-c.gone:
+		case <-ctx.Done():
+		}
+	}()
+	_ = n.host.Connect(ctx, to, Client{Stdin: c, Stdout: c}) // the client sees that the connection ends
 }
 
 // listener hands the server its connections.
@@ -125,7 +127,7 @@ func (l listener) Accept() (net.Conn, error) {
 	select {
 	case c := <-l.n.arrived:
 		return c, nil
-	case <-l.n.closed:
+	case <-l.n.ctx.Done():
 		return nil, net.ErrClosed
 	}
 }
@@ -135,36 +137,3 @@ func (l listener) Close() error { return nil }
 
 // Addr implements net.Listener.
 func (l listener) Addr() net.Addr { return &net.TCPAddr{} }
-
-// conn is the server's end of a connection. It tells when the client's is
-// closed, which net/http does not after an upgrade.
-type conn struct {
-	net.Conn
-	n    *Network
-	to   Address
-	gone context.CancelFunc
-}
-
-type connKey struct{}
-
-func connOf(ctx context.Context) *conn { return ctx.Value(connKey{}).(*conn) }
-
-// Read implements net.Conn.
-func (c *conn) Read(b []byte) (int, error) {
-	count, err := c.Conn.Read(b)
-	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) && c.gone != nil {
-		c.gone()
-	}
-	return count, err
-}
-
-// Close implements net.Conn.
-func (c *conn) Close() error {
-	c.n.mu.Lock()
-	delete(c.n.conns, c)
-	c.n.mu.Unlock()
-	if c.gone != nil {
-		c.gone()
-	}
-	return c.Conn.Close()
-}

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"net"
+	"sync"
 	"time"
 )
 
@@ -10,12 +11,16 @@ import (
 type pipe struct {
 	net.Conn // what is read
 	out      net.Conn
+	// closed is when this end was, gone when the other was.
+	closed, gone chan struct{}
+	once         sync.Once
 }
 
 func newPipe() (a, b *pipe) {
 	fromA, toB := net.Pipe()
 	fromB, toA := net.Pipe()
-	return &pipe{toA, fromA}, &pipe{toB, fromB}
+	closedA, closedB := make(chan struct{}), make(chan struct{})
+	return &pipe{Conn: toA, out: fromA, closed: closedA, gone: closedB}, &pipe{Conn: toB, out: fromB, closed: closedB, gone: closedA}
 }
 
 // Write implements net.Conn.
@@ -35,6 +40,7 @@ func (p *pipe) CloseWrite() error { return p.out.Close() }
 
 // Close implements net.Conn.
 func (p *pipe) Close() error {
+	p.once.Do(func() { close(p.closed) })
 	_ = p.out.Close() // a pipe's never fails
 	return p.Conn.Close()
 }

@@ -140,7 +140,7 @@ func (s *shared) configure(cfg *apiserver.Config) error {
 	cfg.Gate = openGate{}
 	cfg.Logs = leaderLogs{s}
 	cfg.Dial = s.dial
-	cfg.Handlers = map[string]http.Handler{clockPath: wallClock{}, historyPath: http.HandlerFunc(noHistory)}
+	cfg.Handlers = map[string]http.Handler{clockPath: wallClock{}, historyPath: http.HandlerFunc(noHistory), dialPath: s}
 	cfg.HealthChecks = []healthz.HealthChecker{healthz.NamedCheck("etcd", func(req *http.Request) error { return s.db.Ping(req.Context()) })}
 	certificate, key, err := s.c.keys.client(forwarder, time.Now())
 	// Whatever its address, another server has a certificate of the cluster's

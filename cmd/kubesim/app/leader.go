@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -188,15 +187,13 @@ func (l leaderLogs) Logs(ctx context.Context, namespace, name string, opts *core
 	if here := l.s.logs.Load(); here != nil {
 		return (*here).Logs(ctx, namespace, name, opts)
 	}
-	lease, err := l.s.c.server.Client().CoordinationV1().Leases(metav1.NamespaceSystem).Get(ctx, leaseName, metav1.GetOptions{})
+	leader, err := l.s.leader(ctx)
+	// Two servers that each believe that the other leads do not ask for ever.
+	if u, ok := genericrequest.UserFrom(ctx); err == errNoLeader || ok && u.GetName() == forwarder {
+		return nil, apierrors.NewServiceUnavailable(errNoLeader.Error())
+	}
 	if err != nil {
 		return nil, err
-	}
-	leader, _, _ := strings.Cut(ptr.Deref(lease.Spec.HolderIdentity, ""), "_")
-	// Two servers that each believe that the other leads do not ask for ever.
-	u, _ := genericrequest.UserFrom(ctx)
-	if leader == "" || u != nil && u.GetName() == forwarder {
-		return nil, apierrors.NewServiceUnavailable("no kubesim server leads this cluster at the moment, so that no container runs: try again in some seconds")
 	}
 	client, err := kubernetes.NewForConfig(&rest.Config{Host: "https://" + leader, TLSClientConfig: l.s.forward})
 	if err != nil {
