@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -11,6 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/kubernetes/pkg/controller/cronjob/metrics"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
@@ -51,7 +53,7 @@ func (r *Reconciler) start(ctx context.Context, cj *batchv1.CronJob, p plan, sta
 		}
 		status.Active = slices.DeleteFunc(status.Active, refersTo(job.UID))
 	}
-	job, err := r.create(ctx, cj, p.Start)
+	job, err := r.create(ctx, cj, p.Start, p.At)
 	if job == nil {
 		return err
 	}
@@ -60,16 +62,17 @@ func (r *Reconciler) start(ctx context.Context, cj *batchv1.CronJob, p plan, sta
 	return nil
 }
 
-// create returns the Job that was created, or an earlier one of this name that
+// create returns the Job of the scheduled time at that was created, or an earlier one of this name that
 // the CronJob controls: its status was not written then. It returns none in a
 // namespace that is being deleted, or if the name is taken by another's Job.
 //
 // Deviation: where the name is taken, upstream forgets the CronJob until its
 // informers resync, 12 to 24 hours later; here it goes on with its next time.
-func (r *Reconciler) create(ctx context.Context, cj *batchv1.CronJob, job *batchv1.Job) (*batchv1.Job, error) {
+func (r *Reconciler) create(ctx context.Context, cj *batchv1.CronJob, job *batchv1.Job, at time.Time) (*batchv1.Job, error) {
 	obj, err := r.api.Create(ctx, r.who, engine.Jobs, job)
 	switch {
 	case err == nil:
+		metrics.CronJobCreationSkew.Observe(obj.GetCreationTimestamp().Sub(at).Seconds())
 		r.event(ctx, cj, event{corev1.EventTypeNormal, "SuccessfulCreate", "Created job " + obj.GetName()})
 		return obj.(*batchv1.Job), nil
 	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):

@@ -22,6 +22,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/kubernetes/pkg/controller/cronjob/metrics"
 	"k8s.io/utils/ptr"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
@@ -89,6 +90,7 @@ func New(cfg Config) (*Reconciler, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
+	metrics.Register()
 	cfg.View.Track(engine.CronJobs)
 	cfg.View.Index(engine.Jobs, jobIndex, func(obj engine.Object) []string {
 		if ref := cronJobOf(obj); ref != nil {
