@@ -33,6 +33,8 @@ type fakeAPI struct {
 	objects  map[string]engine.Object
 	// failCreate, if set, refuses creations.
 	failCreate func(engine.Resource, engine.Object) error
+	// failDelete, if set, refuses deletions of single objects.
+	failDelete func(engine.Resource) error
 	// failCollection, if set, refuses to delete collections.
 	failCollection func(engine.Resource) error
 	// writes counts the calls, by verb and resource.
@@ -192,6 +194,11 @@ func (f *fakeAPI) Delete(_ context.Context, _ engine.Identity, r engine.Resource
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.note("delete", r, "")
+	if f.failDelete != nil {
+		if err := f.failDelete(r); err != nil {
+			return err
+		}
+	}
 	old, ok := f.objects[path(r, key.Namespace, key.Name)]
 	if !ok {
 		return apierrors.NewNotFound(r.GroupResource(), key.Name)
