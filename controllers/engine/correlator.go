@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -252,12 +253,21 @@ func (c *correlator) saw(o *correlation, equal string, event *corev1.Event) {
 	}
 	c.engine.Touch(seenKey(o.key, equal))
 	if len(o.seen) > seenMax {
-		oldest := slices.MinFunc(slices.Collect(maps.Keys(o.seen)), func(a, b string) int {
-			return cmp.Or(cmp.Compare(o.seen[a].Order, o.seen[b].Order), cmp.Compare(a, b))
-		})
+		oldest := o.oldest()
 		delete(o.seen, oldest)
 		c.engine.Touch(seenKey(o.key, oldest))
 	}
+}
+
+// oldest returns by what the Event is equal that was seen before all others.
+func (o *correlation) oldest() (oldest string) {
+	first := int64(math.MaxInt64)
+	for equal, s := range o.seen {
+		if s.Order < first || s.Order == first && equal < oldest {
+			oldest, first = equal, s.Order
+		}
+	}
+	return oldest
 }
 
 func equalKey(event *corev1.Event) string {

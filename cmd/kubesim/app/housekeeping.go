@@ -14,8 +14,12 @@ const defaultCompactionInterval = 5 * time.Minute
 
 // historyMin is how many revisions are kept however old they are, unless the
 // interval was chosen: in mode auto an hour passes in a millisecond, and a
-// client's watch must not be cut off for that.
-const historyMin = 10_000
+// client's watch must not be cut off for that. A compaction that would forget
+// fewer than historySlack is not worth its transactions then.
+const (
+	historyMin   = 10_000
+	historySlack = 2_000
+)
 
 // expiryInterval is how often keys with a TTL are looked at.
 const expiryInterval = time.Minute
@@ -25,8 +29,9 @@ const expiryInterval = time.Minute
 type housekeeping struct {
 	db       *storage.DB
 	interval time.Duration
-	keep     int64
-	compact  time.Time
+	// keep and slack are zero, or historyMin and historySlack.
+	keep, slack int64
+	compact     time.Time
 }
 
 var _ engine.Rememberer = (*housekeeping)(nil)
@@ -34,7 +39,7 @@ var _ engine.Rememberer = (*housekeeping)(nil)
 func newHousekeeping(db *storage.DB, e *engine.Engine, interval time.Duration) *housekeeping {
 	h := &housekeeping{db: db, interval: interval}
 	if interval == 0 {
-		h.interval, h.keep = defaultCompactionInterval, historyMin
+		h.interval, h.keep, h.slack = defaultCompactionInterval, historyMin, historySlack
 	}
 	e.Poke(engine.Key{Controller: h.Name(), Name: "housekeeping"})
 	return h
@@ -77,7 +82,7 @@ func (h *housekeeping) Reconcile(ctx context.Context, _ engine.Key, now time.Tim
 
 func (h *housekeeping) compactTo(ctx context.Context, now time.Time) error {
 	rev := min(h.db.RevisionAt(now.Add(-h.interval)), h.db.Revision()-h.keep)
-	if rev <= 0 {
+	if rev <= 0 || rev < h.db.Compacted()+h.slack {
 		return nil
 	}
 	if err := h.db.Sync(ctx); err != nil {

@@ -35,7 +35,7 @@ func StartTestServerOrDie(t testing.TB, _ *TestServerInstanceOptions, flags []st
 	t.Helper()
 	o := app.Options{
 		Ephemeral: true, DataDir: t.TempDir(), Listen: "127.0.0.1:0", Mode: engine.Realtime, Speed: 1, Seed: 1,
-		Authorization: "AlwaysAllow",
+		Authorization: "AlwaysAllow", CheckTrusted: true,
 	}
 	for _, flag := range flags {
 		plugins, ok := strings.CutPrefix(flag, "--disable-admission-plugins=")
