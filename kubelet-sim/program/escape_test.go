@@ -3,6 +3,7 @@ package program
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -64,6 +65,17 @@ func TestNothingReachesTheHost(t *testing.T) {
 	}
 }
 
+// heapMax is far more than any container may hold (kernel.memoryMax), with its
+// garbage. Unit: bytes.
+const heapMax = 1 << 30
+
+// heap is how much memory the process has taken for Go's heap.
+func heap() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapInuse
+}
+
 func itoa(n int) string {
 	if n < 10 {
 		return string(rune('0' + n))
@@ -81,6 +93,20 @@ func TestAGreedyProgramIsBounded(t *testing.T) {
 		"endless output to a file":    "yes > /tmp/f",
 		"endless awk":                 "awk 'BEGIN { while (1) x++ }'",
 		"endless awk without a body":  "awk 'BEGIN { for (;;); }'",
+		"awk that doubles a string":   "awk 'BEGIN { s = \"x\"; while (1) s = s s }'",
+		"awk that doubles in one go":  "awk 'BEGIN { s = \"xxxxxxxx\"; " + strings.Repeat("s = s s s s; ", 200) + "}'",
+		"awk without a variable":      "awk 'function f(s) { return f(s s) } BEGIN { f(\"x\") }'",
+		"awk that fills an array":     "awk 'BEGIN { while (1) a[i++] = \"some text\" i }'",
+		"awk with long keys":          "awk 'BEGIN { s = \"x\"; while (1) { s = s s; a[s] = s } }'",
+		"awk that replaces":           "awk 'BEGIN { s = \"xxxxxxxx\"; while (1) gsub(/x/, s, s) }'",
+		"awk that pads":               "awk 'BEGIN { while (1) s = s sprintf(\"%1000000000d\", 1) }'",
+		"awk with many fields":        "awk 'BEGIN { while (1) $(++i * 1000) = \"x\" }'",
+		"awk of an endless record":    "awk '{ print length }' RS=x /dev/zero",
+		"awk that keeps for a pipe":   "awk 'BEGIN { while (1) print \"xxxxxxxxxxxxxxxxxxxxxxxx\" | \"cat\" }'",
+		"awk that recurses":           "awk 'function f(n) { return f(n + 1) } BEGIN { f(1) }'",
+		"awk that is nested":          "awk \"BEGIN { x = $(yes '(' | head -n 20000 | tr -d '\\n') }\"",
+		"awk's big pattern":           "awk 'BEGIN { while (1) { s = s \"(a|b)*\"; x = \"ab\" ~ s } }'",
+		"awk that forks":              "awk 'BEGIN { while (1) system(\"awk \\x27BEGIN { while (1) system(0) }\\x27\") }'",
 		"endless sed":                 "echo a | sed ':a; s/a/aa/; ba'",
 		"endless growth":              "x=aaaaaaaaaa; while :; do x=$x$x; done",
 		"a fork bomb":                 "f() { f | f & }; f; wait",
@@ -118,7 +144,7 @@ func TestAGreedyProgramIsBounded(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer p.Close()
-			longest := time.Duration(0)
+			longest, most := time.Duration(0), uint64(0)
 			for range 60 {
 				s := p.State()
 				if s.Exited || s.WakeAt.IsZero() {
@@ -127,12 +153,16 @@ func TestAGreedyProgramIsBounded(t *testing.T) {
 				start := time.Now()
 				p.Resume(s.WakeAt)
 				longest = max(longest, time.Since(start))
+				most = max(most, heap())
 			}
 			for _, crash := range p.Crashes() {
 				t.Errorf("crash: %.2000s", crash)
 			}
 			if longest > turnMax {
 				t.Errorf("one turn took %v", longest)
+			}
+			if most > heapMax {
+				t.Errorf("the heap grew to %d MiB", most>>20)
 			}
 			t.Logf("longest turn %v, %d bytes", longest, bytes)
 		})

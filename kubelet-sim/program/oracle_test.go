@@ -127,4 +127,47 @@ exec 3>f3; echo to3 >&3; exec 3>&-; cat f3; exec 4<f3; read l <&4; echo "r $l"
 f() { local a=1; g; echo $a; }; g() { a=2; }; f; echo "[$a]"; echo $((a=5)) $a
 timeout 0.1 sleep 3; echo $?; usleep 10; nproc >/dev/null; echo ok
 cat /etc/shadow-none; ls -a | head -n 2; touch 'a b'; ls; for f in *; do echo "<$f>"; done; echo *.none
+printf 'a b c\nd e f\n' | awk '{ print $2, NF, NR; $2="X"; print; NF=2; print $0 }'
+printf 'a:b\nc:d\n' | awk -F: -v x=5 '{ s = s $1; n[$2]++ } END { print s, x, length(n); for (k in n) print k, n[k] }'
+awk 'BEGIN { s = "hello world"; gsub(/o/, "[&]", s); print s; sub(/h/, "\\&", s); print s; print gsub(/x*/, "-", s), s }'
+awk 'BEGIN { print substr("hello", 2, 3), substr("hello", 0), substr("hello", -1, 3), index("hello", "l"), length("hello"), toupper("abc"), tolower("ABC"), match("foobar", /o+/), RSTART, RLENGTH }'
+awk 'BEGIN { n = split("a,b,c", a, ","); print n, a[1], a[3]; n = split("  a b ", b); print n, b[1]; n = split("", c); print n; n = split("abc", d, ""); print n, d[2] }'
+awk 'BEGIN { printf "%d|%5d|%-5d|%05d|%x|%o|%c|%c|%s|%10s|%-10s|%.2f|%e|%g|%%\n", 3.7, 42, 42, 42, 255, 8, 65, "xyz", "s", "r", "l", 3.14159, 12345.678, 0.0001 }'
+awk 'function f(n) { return n < 2 ? 1 : n * f(n-1) } BEGIN { print f(10); print f(5) + f(3) }'
+awk 'function fill(a, n,  i) { for (i = 1; i <= n; i++) a[i] = i*i } BEGIN { fill(x, 4); for (i = 1; i <= 4; i++) printf "%d ", x[i]; print "" }'
+printf '1\n2\n3\n4\n5\n' | awk '/2/,/4/ { print "r", $0 } NR==5'
+printf 'one\ntwo\nthree\n' | awk 'NR==2 { next } { print } END { print NR, $0 }'
+printf 'one\ntwo\nthree\n' | awk '{ if ($0 ~ /^t/) print "t:", $0; else print "o:", $0 }'
+awk 'BEGIN { while (i < 3) { i++; if (i == 2) continue; print i }; do { j++ } while (j < 5); print j; for (;;) { if (++k > 3) break }; print k }'
+awk 'BEGIN { exit 3 } END { print "end" }'; echo $?
+printf 'x\n' | awk '{ exit 4 } END { print "end" }'; echo $?
+awk 'BEGIN { a["x"]=1; a["y"]=2; delete a["x"]; if ("x" in a) print "yes"; else print "no"; if (("y") in a) print "y"; m[1,2]=3; if ((1,2) in m) print "m"; for (k in m) { split(k, p, SUBSEP); print p[1], p[2] } }'
+awk 'BEGIN { "echo hi there" | getline x; print x; while (("printf \"1\\n2\\n\"" | getline y) > 0) print "y", y; print system("exit 3") }'
+printf 'l1\nl2\nl3\n' | awk 'NR==1 { getline; print "got", $0; getline z; print z, NR }'
+printf 'b\na\nc\n' | awk '{ print | "sort" } END { close("sort"); print "done" }'
+awk 'BEGIN { print "x" > "f1"; print "y" >> "f1"; close("f1"); while ((getline l < "f1") > 0) print "r", l; print (getline l < "nofile") }'
+printf 'a b\n' > in1; awk '{ print FILENAME, FNR, $1 }' in1 in1; awk '{ print v, $1 }' v=7 in1 v=8 in1
+printf 'k=v;x=y\n' | awk 'BEGIN { FS="[=;]"; OFS="-" } { $1=$1; print; print $4 }'
+printf 'a\n\nb\nc\n\n\nd\n' | awk 'BEGIN { RS="" } { print NR ": " $1 "," $2 }'
+printf 'a,b;c,d' | awk 'BEGIN { RS=";"; FS="," } { print $2 }'
+awk 'BEGIN { print length() ; print length; x["a"]; print length(x) }' </dev/null
+awk 'BEGIN { print 1 > "/dev/stderr"; print "a" "b" > "/dev/stdout" }'
+echo 'a b c d' | awk '{ print $NF, $(NF-1); $7="x"; print; print NF }'
+echo '3 apples' | awk '{ print $1 + 4, $2 + 1, $1 == 3, $1 == "3", $1 < 10 }'
+awk 'BEGIN { x = "A"; print x ~ "a", x ~ /A/, "a.c" ~ /a\.c/, "abc" ~ "a.c", "x{2}" ~ /x{2}/, "xx" ~ /^x{2}$/, "a]b" ~ /[]]/, "tab\t" ~ /\t/ }'
+awk "BEGIN { print \"it's\", \"tab\\there\", \"nl\\nx\", \"q\\\"q\" }"
+awk '{' </dev/null 2>/dev/null; echo $?
+awk 'BEGIN { print nosuch(1) }' 2>/dev/null; echo $?
+awk 'BEGIN { printf "%s %s\n", "only" ; printf "%d%%\n", 50; printf("%s\n", "paren") }'
+awk 'BEGIN { if (!(3 in a)) print "no"; print a[3] == "", 3 in a }'
+awk 'BEGIN { x; if (x == 0 && x == "") print "both" }'
+printf '1 2\n3 4\n' | awk '{ s += $1; t += $2 } END { print s/NR, t/NR }'
+printf 'a 1\nb 2\na 3\n' | awk '{ c[$1] += $2 } END { for (k in c) print k, c[k] | "sort" }'
+awk 'BEGIN { print -1 " " -1; print 2 -1; print "a" > "o"; print 1==1.0, "1"==1, "a"<"b" }'
+awk 'BEGIN{while("echo a b"|getline){print $2};print NR}'
+df() { printf 'Filesystem Size\n/dev/x 10G\n'; }; df | awk 'NR>1{gsub("G","",$2);print $2*2}'
+printf 'a b\n' > in1; awk 'BEGIN { getline; print "got " $0 }' < in1; printf 'q w\n' | awk '{ $0 = "new line here"; print $2, NF }'
+awk 'function g(a) { a["k"] = 1 } BEGIN { g(z); print z["k"]; print length(z) }'
+awk 'BEGIN { printf "%5.1f|%-8s|%+d|% d|%03d\n", 2.345, "ab", 5, 5, -5 }'
+awk 'BEGIN { print index("abc", ""); print substr("abc", 2, -1) "|"; print tolower(123) }'
 `

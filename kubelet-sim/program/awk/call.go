@@ -1,0 +1,446 @@
+package awk
+
+import (
+	"math"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/benhoyt/goawk/lexer"
+)
+
+// callsMax bounds how deep functions call each other.
+const callsMax = 500
+
+// call is a call of a function that the program defines, or of one that busybox
+// knows beside POSIX'.
+func (p *parser) call(name string) *node {
+	args := p.args()
+	if extra := extras[name]; extra != nil && p.funcs[name] == nil {
+		return calc(func(in *interp) value { return extra(in, values(in, args)) })
+	}
+	f := p.named(name)
+	return calc(func(in *interp) value { return in.call(f, args) })
+}
+
+func (p *parser) args() []*node {
+	before, noIn := p.print, p.noIn
+	p.print, p.noIn = false, false
+	defer func() { p.print, p.noIn = before, noIn }()
+	p.expect(lexer.LPAREN)
+	p.newlines()
+	var args []*node
+	if p.tok != lexer.RPAREN {
+		args = p.list()
+	}
+	p.newlines()
+	p.expect(lexer.RPAREN)
+	return args
+}
+
+func values(in *interp, args []*node) []value {
+	out := make([]value, len(args))
+	for i, a := range args {
+		out[i] = a.eval(in)
+	}
+	return out
+}
+
+// call calls a function. A bare name that is an array, or nothing yet, is given
+// by reference.
+func (in *interp) call(f *function, args []*node) value {
+	if in.calls++; in.calls > callsMax {
+		panic(runtimeError("function call nesting too deep"))
+	}
+	frame := make([]*cell, len(f.params))
+	for i := range frame {
+		frame[i] = &cell{}
+		if i >= len(args) {
+			continue
+		}
+		if args[i].cell != nil {
+			if c := args[i].cell(in); c.arr != nil || c.v.kind == unset && c != in.globals[vNF] {
+				frame[i].arr, frame[i].from = c.arr, c
+				continue
+			}
+		}
+		frame[i].v = args[i].eval(in)
+		in.host.Charge(int64(len(frame[i].v.s)))
+	}
+	in.host.Charge(cellSize * int64(len(frame)))
+	in.host.Step(2)
+	outer := in.frame
+	in.frame, in.result = frame, value{}
+	how := f.body(in)
+	in.frame = outer
+	in.calls--
+	for _, c := range frame {
+		if c.arr != nil && c.from == nil {
+			c.arr.clear(in)
+		}
+		in.host.Charge(-int64(len(c.v.s)) - cellSize)
+	}
+	if how == exits {
+		panic(exitPanic{})
+	}
+	result := in.result
+	in.result = value{}
+	in.grow(len(result.s))
+	return result
+}
+
+// exitPanic leaves the functions that an exit statement ends.
+type exitPanic struct{}
+
+// guard runs a statement, which a function that it calls may end.
+func (in *interp) guard(s stmt) (how flow) {
+	defer func() {
+		if r := recover(); r != nil {
+			if _, ok := r.(exitPanic); !ok {
+				panic(r)
+			}
+			in.calls, in.frame, how = 0, nil, exits
+		}
+	}()
+	return s(in)
+}
+
+// compile reads an extended regular expression; the longest match wins.
+func compile(source string) (*regexp.Regexp, error) {
+	re, err := regexp.Compile(translate(source))
+	if err != nil {
+		return nil, err
+	}
+	re.Longest()
+	return re, nil
+}
+
+// translate writes an ERE as Go's package regexp reads it: an escape that only
+// AWK knows, and a brace or bracket that is meant as itself.
+func translate(s string) string {
+	var out strings.Builder
+	class := false
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		switch {
+		case c == '\\' && i+1 < len(s):
+			i++
+			switch s[i] {
+			case '/', '"', '&', '-':
+				out.WriteString(regexp.QuoteMeta(s[i : i+1]))
+			case 'y':
+				out.WriteString(`\b`)
+			default:
+				out.WriteByte(c)
+				out.WriteByte(s[i])
+			}
+		case class && c == '[' && i+1 < len(s) && s[i+1] == ':':
+			end := strings.Index(s[i:], ":]")
+			if end < 0 {
+				out.WriteString(`\[`)
+				continue
+			}
+			out.WriteString(s[i : i+end+2])
+			i += end + 1
+		case class && c == '[':
+			out.WriteString(`\[`)
+		case class && c == ']':
+			class = false
+			out.WriteByte(c)
+		case !class && c == '[':
+			class = true
+			out.WriteByte(c)
+			if i+1 < len(s) && s[i+1] == '^' {
+				i++
+				out.WriteByte('^')
+			}
+			if i+1 < len(s) && s[i+1] == ']' {
+				i++
+				out.WriteString(`\]`)
+			}
+		case !class && c == '{' && !isRepeat(s[i:]):
+			out.WriteString(`\{`)
+		default:
+			out.WriteByte(c)
+		}
+	}
+	return out.String()
+}
+
+// isRepeat tells whether s begins with {2}, {2,} or {2,3}.
+func isRepeat(s string) bool {
+	end := strings.IndexByte(s, '}')
+	return end > 1 && strings.Trim(s[1:end], "0123456789,") == "" && s[1] != ','
+}
+
+// regexesMax bounds those that are kept, regexMax the length of one.
+const (
+	regexesMax = 64
+	regexMax   = 1024
+)
+
+// dynamic is the regular expression that a string is.
+func (in *interp) dynamic(source string) *regexp.Regexp {
+	if re, ok := in.regexes[source]; ok {
+		return re
+	}
+	if len(source) > regexMax {
+		panic(runtimeError("regex too long"))
+	}
+	re, err := compile(source)
+	if err != nil {
+		panic(runtimeError("bad regex '" + source + "'"))
+	}
+	in.host.Step(50 + len(source))
+	if len(in.regexes) >= regexesMax {
+		clear(in.regexes)
+	}
+	in.regexes[source] = re
+	return re
+}
+
+// workMax bounds the product of a text's length and a pattern's: what one match
+// may cost the host.
+const workMax = 1 << 27
+
+// work accounts for a match of re with a text of n bytes.
+func (in *interp) work(re *regexp.Regexp, n int) {
+	cost := n * (1 + len(re.String()))
+	if cost > workMax {
+		panic(runtimeError("regex too complex for a text of this length"))
+	}
+	in.host.Step(cost / 4096)
+}
+
+// regexOf is an operand as a regular expression.
+func (in *interp) regexOf(n *node) *regexp.Regexp {
+	if n.re != nil {
+		return n.re
+	}
+	return in.dynamic(in.toStr(n.eval(in)))
+}
+
+// builtin is a call of one of POSIX' functions.
+func (p *parser) builtin() *node {
+	t := p.tok
+	p.next()
+	var args []*node
+	if p.tok == lexer.LPAREN || t != lexer.F_LENGTH {
+		args = p.args()
+	}
+	most, ok := arity[t]
+	if !ok || len(args) < most[0] || len(args) > most[1] {
+		p.fail("wrong number of arguments of %s", t)
+	}
+	switch t {
+	case lexer.F_LENGTH:
+		return length(args)
+	case lexer.F_SUB, lexer.F_GSUB:
+		return p.substitute(args, t == lexer.F_GSUB)
+	case lexer.F_MATCH:
+		return matchCall(args)
+	case lexer.F_SPLIT:
+		return p.splitCall(args)
+	}
+	f := functions[t]
+	return calc(func(in *interp) value { return f(in, values(in, args)) })
+}
+
+var arity = map[lexer.Token][2]int{
+	lexer.F_CLOSE: {1, 2}, lexer.F_COS: {1, 1}, lexer.F_EXP: {1, 1}, lexer.F_FFLUSH: {0, 1}, lexer.F_GSUB: {2, 3}, lexer.F_INDEX: {2, 2}, lexer.F_INT: {1, 1},
+	lexer.F_LENGTH: {0, 1}, lexer.F_LOG: {1, 1}, lexer.F_MATCH: {2, 2}, lexer.F_RAND: {0, 0}, lexer.F_SIN: {1, 1}, lexer.F_SPLIT: {2, 3}, lexer.F_SPRINTF: {1, 1 << 20},
+	lexer.F_SQRT: {1, 1}, lexer.F_SRAND: {0, 1}, lexer.F_SUB: {2, 3}, lexer.F_SUBSTR: {2, 3}, lexer.F_SYSTEM: {1, 1}, lexer.F_TOLOWER: {1, 1}, lexer.F_TOUPPER: {1, 1},
+	lexer.F_ATAN2: {2, 2},
+}
+
+var functions = map[lexer.Token]func(*interp, []value) value{
+	lexer.F_ATAN2: func(_ *interp, a []value) value { return num(math.Atan2(a[0].num(), a[1].num())) },
+	lexer.F_COS:   func(_ *interp, a []value) value { return num(math.Cos(a[0].num())) },
+	lexer.F_SIN:   func(_ *interp, a []value) value { return num(math.Sin(a[0].num())) },
+	lexer.F_EXP:   func(_ *interp, a []value) value { return num(math.Exp(a[0].num())) },
+	lexer.F_LOG:   func(_ *interp, a []value) value { return num(math.Log(a[0].num())) },
+	lexer.F_SQRT:  func(_ *interp, a []value) value { return num(math.Sqrt(a[0].num())) },
+	lexer.F_INT:   func(_ *interp, a []value) value { return num(math.Trunc(a[0].num())) },
+	lexer.F_RAND:  func(in *interp, _ []value) value { return num(in.rand()) },
+	lexer.F_SRAND: func(in *interp, a []value) value {
+		old := in.seed
+		in.seed = uint64(in.host.Now().Unix())
+		if len(a) > 0 {
+			in.seed = uint64(int64(a[0].num()))
+		}
+		in.random = in.seed
+		return num(float64(old))
+	},
+	lexer.F_INDEX: func(in *interp, a []value) value {
+		s := in.toStr(a[0])
+		in.host.Step(len(s) / 256)
+		what := in.toStr(a[1])
+		at := strings.Index(s, what)
+		if at < 0 || what == "" {
+			return num(0)
+		}
+		return num(float64(utf8.RuneCountInString(s[:at]) + 1))
+	},
+	lexer.F_SUBSTR: func(in *interp, a []value) value {
+		s, from, n := in.toStr(a[0]), bounded(a[1].num())-1, len(in.toStr(a[0]))
+		if len(a) > 2 {
+			n = bounded(a[2].num())
+		}
+		in.host.Step(len(s) / 256)
+		return str(cut(s, max(from, 0), max(n, 0)))
+	},
+	lexer.F_TOLOWER: func(in *interp, a []value) value {
+		s := in.toStr(a[0])
+		in.grow(len(s))
+		return str(strings.ToLower(s))
+	},
+	lexer.F_TOUPPER: func(in *interp, a []value) value {
+		s := in.toStr(a[0])
+		in.grow(len(s))
+		return str(strings.ToUpper(s))
+	},
+	lexer.F_SPRINTF: func(in *interp, a []value) value { return str(in.sprintf(in.toStr(a[0]), a[1:])) },
+	lexer.F_SYSTEM:  func(in *interp, a []value) value { return num(float64(in.host.Shell(in.toStr(a[0]), nil, nil, 0))) },
+	lexer.F_CLOSE:   func(in *interp, a []value) value { return num(float64(in.close(in.toStr(a[0])))) },
+	lexer.F_FFLUSH:  func(*interp, []value) value { return num(0) },
+}
+
+// bounded is a number of characters.
+func bounded(n float64) int { return int(max(min(n, 1e9), -1e9)) }
+
+// extras are functions of busybox beside POSIX'.
+var extras = map[string]func(*interp, []value) value{
+	"systime": func(in *interp, _ []value) value { return num(float64(in.host.Now().Unix())) },
+	"and":     bits(func(a, b uint64) uint64 { return a & b }),
+	"or":      bits(func(a, b uint64) uint64 { return a | b }),
+	"xor":     bits(func(a, b uint64) uint64 { return a ^ b }),
+	"lshift":  bits(func(a, b uint64) uint64 { return a << b }),
+	"rshift":  bits(func(a, b uint64) uint64 { return a >> b }),
+	"compl":   bits(func(a, _ uint64) uint64 { return ^a & (1<<32 - 1) }),
+}
+
+func bits(f func(a, b uint64) uint64) func(*interp, []value) value {
+	return func(_ *interp, a []value) value {
+		a = append(a, value{}, value{})
+		return num(float64(f(uint64(a[0].num()), uint64(a[1].num()))))
+	}
+}
+
+// rand is the next number of splitmix64, from 0 to 1.
+func (in *interp) rand() float64 {
+	in.random += 0x9e3779b97f4a7c15
+	z := in.random
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return float64((z^z>>31)>>11) / (1 << 53)
+}
+
+func length(args []*node) *node {
+	return calc(func(in *interp) value {
+		if len(args) == 0 {
+			return num(float64(utf8.RuneCountInString(in.line())))
+		}
+		if args[0].cell != nil {
+			if c := args[0].cell(in); c.arr != nil {
+				return num(float64(len(c.arr.values)))
+			}
+		}
+		s := in.toStr(args[0].eval(in))
+		in.host.Step(len(s) / 256)
+		return num(float64(utf8.RuneCountInString(s)))
+	})
+}
+
+func matchCall(args []*node) *node {
+	return calc(func(in *interp) value {
+		s := in.toStr(args[0].eval(in))
+		start, size := 0, -1
+		re := in.regexOf(args[1])
+		in.work(re, len(s))
+		if at := re.FindStringIndex(s); at != nil {
+			start, size = utf8.RuneCountInString(s[:at[0]])+1, utf8.RuneCountInString(s[at[0]:at[1]])
+		}
+		in.globals[vRSTART].v, in.globals[vRLENGTH].v = num(float64(start)), num(float64(size))
+		return num(float64(start))
+	})
+}
+
+func (p *parser) splitCall(args []*node) *node {
+	if args[1].cell == nil {
+		p.fail("split needs an array")
+	}
+	return calc(func(in *interp) value {
+		s := in.toStr(args[0].eval(in))
+		var re *regexp.Regexp
+		fs := in.text(vFS)
+		if len(args) > 2 {
+			if args[2].re != nil {
+				re = args[2].re
+			} else {
+				fs = in.toStr(args[2].eval(in))
+			}
+		}
+		a := in.array(args[1].cell(in))
+		a.clear(in)
+		parts := in.splitText(nil, s, fs, re)
+		for i, part := range parts {
+			in.host.Step(1)
+			a.put(in, num(float64(i+1)).str(""), input(part))
+		}
+		return num(float64(len(parts)))
+	})
+}
+
+// substitute is sub and gsub.
+func (p *parser) substitute(args []*node, global bool) *node {
+	target := &node{eval: func(in *interp) value { return str(in.line()) }, set: func(in *interp, v value) { in.setRecord(v.s) }}
+	if len(args) > 2 {
+		target = args[2]
+	}
+	return calc(func(in *interp) value {
+		re, with := in.regexOf(args[0]), in.toStr(args[1].eval(in))
+		s := in.toStr(target.eval(in))
+		in.work(re, len(s))
+		most := 1
+		if global {
+			most = len(s) + 1
+		}
+		in.grow(matchSize * most)
+		matches := re.FindAllStringIndex(s, most)
+		if len(matches) == 0 {
+			return num(0)
+		}
+		var out []byte
+		rest := 0
+		for _, at := range matches {
+			in.grow(at[0] - rest + len(with) + strings.Count(with, "&")*(at[1]-at[0]))
+			in.host.Step(1)
+			out = appendReplacement(append(out, s[rest:at[0]]...), with, s[at[0]:at[1]])
+			rest = at[1]
+		}
+		in.grow(len(out) + len(s) - rest)
+		if target.set != nil {
+			target.set(in, str(string(append(out, s[rest:]...))))
+		}
+		return num(float64(len(matches)))
+	})
+}
+
+// matchSize is what one match costs until it is replaced. Unit: bytes.
+const matchSize = 64
+
+// appendReplacement appends what replaces a match: & is the match, \& is &.
+func appendReplacement(out []byte, with, match string) []byte {
+	for i := 0; i < len(with); i++ {
+		switch {
+		case with[i] == '\\' && i+1 < len(with) && (with[i+1] == '&' || with[i+1] == '\\'):
+			i++
+			out = append(out, with[i])
+		case with[i] == '&':
+			out = append(out, match...)
+		default:
+			out = append(out, with[i])
+		}
+	}
+	return out
+}
