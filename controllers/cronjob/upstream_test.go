@@ -3,6 +3,7 @@ package cronjob
 import (
 	"flag"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -26,12 +27,22 @@ func TestHeldAgainstUpstream(t *testing.T) {
 		"-rapid.checks", strconv.Itoa(*upstreamCases), "-rapid.seed", strconv.Itoa(*upstreamSeed), "-rapid.nofailfile"))
 }
 
+// upstreamTests are upstream's unit tests.
+var upstreamTests = []string{
+	"TestByJobStartTime", "TestControllerV2CleanupFinishedJobs", "TestControllerV2JobAlreadyExistsButDifferentOwner",
+	"TestControllerV2JobAlreadyExistsButNotInActiveStatus", "TestControllerV2ProcessNextItemClearFailureRate",
+	"TestControllerV2SyncCronJob", "TestControllerV2UpdateCronJob", "TestGetJobFromTemplate2", "TestMostRecentScheduleTime",
+	"TestNextScheduleTime", "TestNextScheduleTimeDuration",
+}
+
 // TestUpstreamsTables runs upstream's own unit tests over our schedules, names
-// and orders, which stand in for those of upstream's utils.go.
+// and orders, which stand in for those of upstream's utils.go. Its sync, which
+// those of the controller call, is held against ours above.
 func TestUpstreamsTables(t *testing.T) {
 	o, dir := besideUpstream(t)
-	for _, name := range []string{"utils_test.go", "cronjob_controllerv2_test.go"} {
-		o.Lay(t, filepath.Join("../upstreamcronjob", name), filepath.Join(dir, name))
+	tests := o.LayPackage(t, dir, "../upstreamcronjob")
+	if slices.Sort(tests); !slices.Equal(tests, upstreamTests) {
+		t.Errorf("upstream has the tests %v, not %v: is this another release?", tests, upstreamTests)
 	}
 	o.Lay(t, "../upstreamcronjob/utils.go", "testdata/upstream/shim.go.txt")
 	o.Lay(t, "tables.go", "testdata/upstream/tables.go.txt")

@@ -60,6 +60,8 @@ func Sources(t *testing.T, dir string, tests bool) []string {
 type Overlay struct {
 	work    string
 	replace map[string]string
+	// texts counts the files that LayText has written.
+	texts int
 	// imports are pairs for strings.NewReplacer.
 	imports []string
 }
@@ -80,7 +82,8 @@ func (o *Overlay) Lay(t *testing.T, path, source string) {
 // LayText lets the compiler find text at path.
 func (o *Overlay) LayText(t *testing.T, path, text string) {
 	t.Helper()
-	source := filepath.Join(o.work, fmt.Sprintf("%d.go", len(o.replace)))
+	o.texts++
+	source := filepath.Join(o.work, fmt.Sprintf("%d.go", o.texts))
 	if err := os.WriteFile(source, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +104,10 @@ func (o *Overlay) LayPackage(t *testing.T, from, to string, standIns ...string) 
 	named := regexp.MustCompile(`(?m)^(func (?:\(\w+ \*?\w+\) )?)(` + strings.Join(standIns, "|") + `)\(`)
 	imports := strings.NewReplacer(o.imports...)
 	for _, file := range Sources(t, from, false) {
-		text := named.ReplaceAllString(Read(t, file), "${1}upstream_$2(")
+		text := Read(t, file)
+		if len(standIns) > 0 {
+			text = named.ReplaceAllString(text, "${1}upstream_$2(")
+		}
 		o.LayText(t, filepath.Join(to, filepath.Base(file)), imports.Replace(text))
 	}
 	for _, file := range Sources(t, from, true) {
