@@ -49,7 +49,7 @@ func (c Client) Talk(ctx context.Context, p Program, out *Output) error {
 	}
 	for {
 		parts, drained, err := out.take(ctx)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {

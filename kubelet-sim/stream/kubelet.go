@@ -184,7 +184,7 @@ func (f forwarder) PortForward(ctx context.Context, _, _ string, port int32, str
 		return fmt.Errorf("failed to execute portforward in network namespace %q: failed to connect to localhost:%d inside namespace %q, "+
 			"IPv4: dial tcp4 127.0.0.1:%d: %w IPv6 dial tcp6 [::1]:%d: %w", netns, port, netns, port, err, port, err)
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }() // a pipe's never fails
 	defer context.AfterFunc(ctx, func() { _ = c.Close() })()
 	go func() {
 		_, _ = io.Copy(c, stream) // the client has gone, or the server has closed

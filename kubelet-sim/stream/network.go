@@ -80,8 +80,8 @@ func (n *Network) DialContext(ctx context.Context, _, address string) (net.Conn,
 
 // What a connection may fail with, as the net package says it.
 var (
-	ErrRefused     error = os.NewSyscallError("connect", syscall.ECONNREFUSED)
-	ErrUnreachable error = os.NewSyscallError("connect", syscall.EHOSTUNREACH)
+	ErrRefused     = os.NewSyscallError("connect", syscall.ECONNREFUSED)
+	ErrUnreachable = os.NewSyscallError("connect", syscall.EHOSTUNREACH)
 )
 
 var errClosed = errors.New("kubesim: the simulated cluster is being stopped")
@@ -108,7 +108,7 @@ func (n *Network) dial(ctx context.Context, to Address) (*pipe, error) {
 func (n *Network) connect(to Address, c *pipe) {
 	ctx, cancel := context.WithCancel(n.ctx)
 	defer cancel()
-	defer c.Close()
+	defer func() { _ = c.Close() }() // a pipe's never fails
 	go func() {
 		defer cancel()
 		select {

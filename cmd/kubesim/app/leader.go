@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -189,7 +190,7 @@ func (l leaderLogs) Logs(ctx context.Context, namespace, name string, opts *core
 	}
 	leader, err := l.s.leader(ctx)
 	// Two servers that each believe that the other leads do not ask for ever.
-	if u, ok := genericrequest.UserFrom(ctx); err == errNoLeader || ok && u.GetName() == forwarder {
+	if u, ok := genericrequest.UserFrom(ctx); errors.Is(err, errNoLeader) || ok && u.GetName() == forwarder {
 		return nil, apierrors.NewServiceUnavailable(errNoLeader.Error())
 	}
 	if err != nil {

@@ -54,12 +54,12 @@ func (e *editor) readLine(prompt string) (string, error) {
 	if e.unwound != nil {
 		panic(e.unwound)
 	}
-	switch err {
-	case nil:
+	switch {
+	case err == nil:
 		return line + "\n", nil
-	case errInterrupted:
+	case errors.Is(err, errInterrupted):
 		_, _ = p.Stderr().Write([]byte("^C\r\n"))
-	case io.EOF:
+	case errors.Is(err, io.EOF):
 		_, _ = p.Stderr().Write([]byte("\r\n"))
 	}
 	return "", err
