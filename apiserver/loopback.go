@@ -32,7 +32,7 @@ func (l *loopback) config(token string) *restclient.Config {
 // that a watch streams.
 func (l *loopback) RoundTrip(req *http.Request) (*http.Response, error) {
 	body, writer := io.Pipe()
-	w := &loopbackWriter{header: http.Header{}, body: writer, started: make(chan struct{})}
+	w := &loopbackWriter{header: http.Header{}, body: writer, started: make(chan struct{}), gone: make(chan bool, 1)}
 	inner := req.Clone(req.Context())
 	if inner.Body == nil {
 		inner.Body = http.NoBody
@@ -40,6 +40,7 @@ func (l *loopback) RoundTrip(req *http.Request) (*http.Response, error) {
 	inner.RequestURI = req.URL.RequestURI()
 	inner.RemoteAddr = "127.0.0.1:0"
 	ctx, cancel := context.WithCancel(req.Context())
+	context.AfterFunc(ctx, func() { w.gone <- true })
 	go func() {
 		defer cancel()
 		defer func() {
@@ -75,6 +76,7 @@ type loopbackWriter struct {
 	started chan struct{}
 	status  int
 	sent    http.Header
+	gone    chan bool
 }
 
 // Header implements http.ResponseWriter.
@@ -96,3 +98,7 @@ func (w *loopbackWriter) Write(p []byte) (int, error) {
 
 // Flush implements http.Flusher: a pipe has no buffer.
 func (w *loopbackWriter) Flush() { w.WriteHeader(http.StatusOK) }
+
+// CloseNotify implements http.CloseNotifier: upstream's wrappers take a writer
+// without it for one that cannot flush, and so cannot stream a watch.
+func (w *loopbackWriter) CloseNotify() <-chan bool { return w.gone }

@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 	"testing"
+
+	"k8s.io/apiserver/pkg/endpoints/responsewriter"
 )
 
 func loopbackGet(ctx context.Context, t *testing.T, handler http.HandlerFunc) (*http.Response, error) {
@@ -48,5 +50,20 @@ func TestLoopbackEndsWithItsContext(t *testing.T) {
 	<-ended
 	if err == nil {
 		t.Log("the answer was faster than the cancellation, which is fine too")
+	}
+}
+
+func TestLoopbackWatchIsOneThatUpstreamsWrappersCanFlush(t *testing.T) {
+	response, err := loopbackGet(t.Context(), t, func(w http.ResponseWriter, _ *http.Request) {
+		if _, ok := w.(responsewriter.CloseNotifierFlusher); !ok {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		t.Error("the writer is no CloseNotifierFlusher: the API server refuses watches")
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/kubernetes"
 
 	"github.com/kubesim-dev/kubesim/apiserver"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
@@ -27,6 +28,9 @@ type Options struct {
 	Ephemeral bool
 	// Listen is the address of the API, for example "127.0.0.1:6443".
 	Listen string
+	// Listener, if set, accepts the API's connections in place of a port at
+	// Listen. The cluster closes it.
+	Listener net.Listener
 	// Kubeconfig is the file to write; empty for one in the data directory.
 	Kubeconfig string
 	// Mode and Speed say how virtual time moves.
@@ -91,9 +95,11 @@ type Cluster struct {
 
 // Start builds the cluster and starts it. The caller must Close it.
 func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
-	listener, err := listen(o.Listen)
-	if err != nil {
-		return nil, err
+	listener := o.Listener
+	if listener == nil {
+		if listener, err = listen(o.Listen); err != nil {
+			return nil, err
+		}
 	}
 	c := &Cluster{options: o, listener: listener, ctx: context.WithoutCancel(ctx), failed: make(chan error, 4)}
 	defer func() {
@@ -240,6 +246,11 @@ func (c *Cluster) fail(err error) {
 
 // Kubeconfig is the path of the kubeconfig that was written.
 func (c *Cluster) Kubeconfig() string { return c.kubeconfig }
+
+// Client may do anything, and needs no port: its requests run the API server's
+// own handlers, in this process. It is that of the ring as it is now: a rewind
+// ends it.
+func (c *Cluster) Client() kubernetes.Interface { return c.server.Client() }
 
 // Wait returns when ctx ends, or earlier with the reason why the cluster
 // cannot go on.
