@@ -18,7 +18,10 @@ type backoffRecord struct {
 	LastFailure time.Time
 }
 
-// next returns the record after more Pods have finished.
+// next returns the record after more Pods have finished. Of failures that are
+// counted late, as those of Pods that are adopted, the back-off begins when they
+// happened, even if that is before the last failure of the record.
+// Source: newBackoffRecord, k8s.io/kubernetes pkg/controller/job v1.37.2.
 func (b backoffRecord) next(succeeded, failed []*corev1.Pod) backoffRecord {
 	var lastSuccess time.Time
 	for _, pod := range succeeded {
@@ -29,15 +32,19 @@ func (b backoffRecord) next(succeeded, failed []*corev1.Pod) backoffRecord {
 	if len(succeeded) > 0 {
 		b = backoffRecord{}
 	}
+	var lastFailure time.Time
 	for _, pod := range failed {
 		t := finishedAt(pod)
 		if len(succeeded) > 0 && !t.After(lastSuccess) {
 			continue
 		}
 		b.Failures++
-		if t.After(b.LastFailure) {
-			b.LastFailure = t
+		if t.After(lastFailure) {
+			lastFailure = t
 		}
+	}
+	if !lastFailure.IsZero() {
+		b.LastFailure = lastFailure
 	}
 	return b
 }

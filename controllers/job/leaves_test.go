@@ -103,6 +103,7 @@ func TestBackoffRecord(t *testing.T) {
 	}{
 		"nothing new changes nothing":         {nil, nil, old},
 		"failures add up":                     {nil, []*corev1.Pod{aPod("a", exited(1, 9)), aPod("b", exited(1, 20))}, backoffRecord{4, ago(9).Time}},
+		"one that is counted late dates back": {nil, []*corev1.Pod{aPod("a", exited(1, 80))}, backoffRecord{3, ago(80).Time}},
 		"a success starts anew":               {[]*corev1.Pod{aPod("a", exited(0, 9))}, nil, backoffRecord{}},
 		"only failures after a success count": {[]*corev1.Pod{aPod("s", exited(0, 15))}, []*corev1.Pod{aPod("a", exited(1, 9)), aPod("b", exited(1, 20))}, backoffRecord{1, ago(9).Time}},
 	} {
