@@ -24,7 +24,7 @@ const (
 //
 //	serve [FLAG...]        start `kubesim serve` on a free port, in the background, and set
 //	                       KUBECONFIG; at the end it must stop cleanly, with nothing on stderr
-//	stop                   stop it now, as Ctrl-C does
+//	shutdown               stop it now, as Ctrl-C does
 //	crash                  end it as kill -9 does
 //	until PATTERN CMD...   run CMD again and again until its stdout matches PATTERN
 //	status N CMD...        run CMD, which must exit with status N
@@ -32,7 +32,11 @@ const (
 //
 // HOME is a folder of the script's own, so the default data directory is
 // $HOME/.kubesim.
+//
+// testscript's own command stop ends a script early and lets it pass; none may
+// have it.
 func TestScripts(t *testing.T) {
+	forbidStop(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		UpdateScripts:       *update,
@@ -46,9 +50,26 @@ func TestScripts(t *testing.T) {
 			return os.Mkdir(home, 0o755)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"serve": serve, "stop": stop, "crash": crash, "until": until, "status": status, "transcript": transcript,
+			"serve": serve, "shutdown": shutdown, "crash": crash, "until": until, "status": status, "transcript": transcript,
 		},
 	})
+}
+
+func forbidStop(t *testing.T) {
+	t.Helper()
+	scripts, err := filepath.Glob("testdata/script/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, script := range scripts {
+		text, err := os.ReadFile(script)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if regexp.MustCompile(`(?m)^stop\b`).Match(text) {
+			t.Errorf("%s: what follows stop does not run: write shutdown to stop the server", script)
+		}
+	}
 }
 
 // running is a script's server, if it has one. It is the key and the type of
@@ -95,7 +116,7 @@ func take(ts *testscript.TestScript, neg bool, args []string) *server {
 	return s
 }
 
-func stop(ts *testscript.TestScript, neg bool, args []string) { ts.Check(take(ts, neg, args).stop()) }
+func shutdown(ts *testscript.TestScript, neg bool, args []string) { ts.Check(take(ts, neg, args).stop()) }
 
 func crash(ts *testscript.TestScript, neg bool, args []string) { take(ts, neg, args).kill() }
 

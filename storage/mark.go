@@ -24,9 +24,10 @@ type mark struct {
 
 // Mark keeps data with revision rev: the state of the engine that goes with it,
 // of which the DB knows nothing. A mark that is not full only says what has changed
-// since the one before. Revisions must not go back from one mark to the next. A
-// mark goes to the file with the next commit, at the latest on Close; a crash
-// before that loses it, never the ones before it.
+// since the one before. A revision older than that of the mark before counts as
+// that one: marks stay in the order in which they are made. A mark goes to the file
+// with the next commit, at the latest on Close; a crash before that loses it, never
+// the ones before it.
 func (db *DB) Mark(rev int64, data []byte, full bool) {
 	db.mu.Lock()
 	defer db.mu.Unlock()

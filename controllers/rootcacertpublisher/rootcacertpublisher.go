@@ -67,7 +67,7 @@ type Reconciler struct {
 	rootCA string
 }
 
-var _ engine.Reconciler = (*Reconciler)(nil)
+var _ engine.Rememberer = (*Reconciler)(nil)
 
 // New returns a Reconciler. It must be called before the engine starts.
 func New(cfg Config) (*Reconciler, error) {
@@ -92,6 +92,23 @@ func (r *Reconciler) Keys(c engine.Commit) []engine.Key {
 		return []engine.Key{{Controller: Name, Name: c.Object.GetName()}}
 	case c.Resource == engine.ConfigMaps && c.Type != watch.Added && c.Object.GetName() == configMapName:
 		return []engine.Key{{Controller: Name, Name: c.Object.GetNamespace()}}
+	}
+	return nil
+}
+
+// Remember implements engine.Rememberer: a namespace that there is.
+func (r *Reconciler) Remember(key engine.Key) []byte {
+	if _, ok := engine.Get[*corev1.Namespace](r.view, engine.Namespaces, "", key.Name); !ok {
+		return nil
+	}
+	return []byte{}
+}
+
+// Recall implements engine.Rememberer. What is remembered may be another
+// cluster's, whose snapshot was restored here.
+func (r *Reconciler) Recall(_ context.Context, key engine.Key, _ []byte, _ time.Time) error {
+	if namespace, ok := engine.Get[*corev1.Namespace](r.view, engine.Namespaces, "", key.Name); ok && r.decide(namespace) != (plan{}) {
+		return errors.New("rootcacertpublisher: the CA certificate is another cluster's: it is written anew")
 	}
 	return nil
 }
@@ -132,8 +149,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, _ time.Time)
 	if !ok {
 		return engine.Wake{}, nil
 	}
-	have, _ := engine.Get[*corev1.ConfigMap](r.view, engine.ConfigMaps, key.Name, configMapName)
-	return engine.Wake{}, r.apply(ctx, decide(namespace, have, r.rootCA))
+	return engine.Wake{}, r.apply(ctx, r.decide(namespace))
+}
+
+func (r *Reconciler) decide(namespace *corev1.Namespace) plan {
+	have, _ := engine.Get[*corev1.ConfigMap](r.view, engine.ConfigMaps, namespace.Name, configMapName)
+	return decide(namespace, have, r.rootCA)
 }
 
 func (r *Reconciler) apply(ctx context.Context, p plan) error {

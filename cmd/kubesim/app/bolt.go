@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"sync/atomic"
@@ -44,6 +45,9 @@ func openBolt(c *Cluster) (_ backend, err error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	if err := c.dir.sweep(); err != nil {
+		return nil, errors.Join(err, b.db.Close())
 	}
 	b.engine, err = engine.New(engine.Config{
 		Start: startTime(o, b.db.LastWrite()), Seed: o.Seed, Stream: uint64(b.db.Revision()),

@@ -24,6 +24,8 @@ import (
 const (
 	snapshotsDir      = "snapshots"
 	snapshotExtension = ".db"
+	// savingPrefix begins the name of one that is being written.
+	savingPrefix = ".saving-"
 )
 
 // snapshot is what a client sees of one.
@@ -83,7 +85,7 @@ func (d *dataDir) saveSnapshot(ctx context.Context, db *storage.DB, name string)
 // saveAs writes a snapshot to a file that does not exist yet, whole or not at all.
 // It is durable on return: what it keeps may be taken back next.
 func saveAs(ctx context.Context, db *storage.DB, path string) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".saving-*")
+	f, err := os.CreateTemp(filepath.Dir(path), savingPrefix+"*")
 	if err != nil {
 		return err
 	}
@@ -92,6 +94,16 @@ func saveAs(ctx context.Context, db *storage.DB, path string) error {
 		err = os.Link(f.Name(), path) // unlike a rename it replaces nothing
 	}
 	return errors.Join(err, os.Remove(f.Name()), syncDir(filepath.Dir(path)))
+}
+
+// sweep removes what is left of snapshots whose saving was killed. Who calls it has
+// the store open, so that nobody else saves.
+func (d *dataDir) sweep() error {
+	left, err := filepath.Glob(filepath.Join(d.path, snapshotsDir, savingPrefix+"*"))
+	for _, path := range left {
+		err = errors.Join(err, os.Remove(path))
+	}
+	return err
 }
 
 func describeSnapshot(path string) snapshot {
@@ -195,8 +207,23 @@ func (d *dataDir) turnBack(ctx context.Context, ephemeral bool, change func(*sto
 	if err := change(db); err != nil {
 		return t, err
 	}
-	t.Revision, t.Time = db.Revision(), db.LastWrite()
-	return t, nil
+	t.Revision = db.Revision()
+	t.Time, err = instant(db)
+	return t, err
+}
+
+// instant is the virtual time of the state in db: that of the engine's last mark or,
+// if it is later, of the last write.
+func instant(db *storage.DB) (time.Time, error) {
+	marks, _, err := db.Marks(db.Revision())
+	if err != nil || len(marks) == 0 {
+		return db.LastWrite(), err
+	}
+	at, err := engine.MarkedAt(marks[len(marks)-1])
+	if last := db.LastWrite(); at.Before(last) {
+		at = last
+	}
+	return at, err
 }
 
 // openExisting is openStill for a file that must be there.
@@ -209,7 +236,14 @@ func (d *dataDir) openExisting() (*storage.DB, error) {
 
 // openStill opens the file of a cluster whose time stands still.
 func (d *dataDir) openStill(ephemeral bool) (*storage.DB, error) {
-	return openStill(d.file(storeFile), ephemeral)
+	db, err := openStill(d.file(storeFile), ephemeral)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.sweep(); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
 }
 
 func openStill(path string, ephemeral bool) (db *storage.DB, err error) {
@@ -232,8 +266,10 @@ func (d *dataDir) restoreDamaged(ctx context.Context, path string) (kept string,
 		return "", t, err
 	}
 	err = db.Restore(ctx, path)
-	t.Revision, t.Time = db.Revision(), db.LastWrite()
-	if err = errors.Join(err, db.Close()); err != nil {
+	t.Revision = db.Revision()
+	var timeErr error
+	t.Time, timeErr = instant(db)
+	if err = errors.Join(err, timeErr, db.Close()); err != nil {
 		return "", t, errors.Join(err, os.Remove(restored))
 	}
 	for i := 1; ; i++ {

@@ -232,6 +232,8 @@ func (c *historyClient) awaitTurn(ctx context.Context, r historyRequest) (turned
 			return turned{}, fmt.Errorf("%w It ended while it took the cluster back; its own message says why", err)
 		case err != nil || s.Busy:
 			continue // it is on its way
+		case s.Turn > asked.Turn:
+			return turned{}, errors.New("somebody else has taken the cluster back since: 'kubesim snapshot list' shows what was there before")
 		case s.Turn != asked.Turn:
 			return turned{}, errors.New("the server was started anew meanwhile")
 		case s.Error != "":
