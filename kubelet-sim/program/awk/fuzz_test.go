@@ -115,7 +115,7 @@ func TestErrors(t *testing.T) {
 		"BEGIN { print nosuch(1) }":               `cmd. line:1: function "nosuch" is not defined`,
 		"BEGIN {\n print 1/0 }":                   "Division by zero",
 		"function f() { f() } BEGIN { f() }":      "function call nesting too deep",
-		"BEGIN { $(-1) = 2 }":                       "attempt to access field -1",
+		"BEGIN { $(-1) = 2 }":                     "attempt to access field -1",
 		"BEGIN { a[1]; a = 2 }":                   "array used as a variable",
 		"BEGIN { x = " + strings.Repeat("(", 999): "cmd. line:1: nested too deep",
 	} {

@@ -189,7 +189,7 @@ func findTest(base string, r Reference) *Image {
 	case "agnhost":
 		return &Image{
 			Name: "agnhost", Distro: Alpine, Closed: true, Entrypoint: []string{"/agnhost"}, Cmd: []string{"pause"},
-			Programs: []Program{{"/agnhost", "agnhost"}, {"/usr/bin/curl", "curl"}, {"/bin/bash", "bash"}},
+			Programs: []Program{{"/agnhost", "agnhost"}, {"/agnhost-2", "agnhost"}, {"/usr/bin/curl", "curl"}, {"/bin/bash", "bash"}},
 		}
 	case "nautilus", "kitten":
 		return &Image{Name: base, Cmd: []string{"/test-webserver"}, Programs: []Program{{"/test-webserver", "test-webserver"}}}

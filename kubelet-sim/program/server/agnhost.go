@@ -3,6 +3,8 @@ package server
 import (
 	"fmt"
 	"io/fs"
+	"net/http"
+	neturl "net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -152,7 +154,8 @@ func agnhostServer(p *kernel.Proc, command string) int {
 
 func agnhostAnswer(p *kernel.Proc, command string, started time.Time, req kernel.Request) kernel.Response {
 	ok := func(s string) kernel.Response { return kernel.Response{Status: 200, Body: []byte(s)} }
-	url, _, _ := strings.Cut(req.Path, "?")
+	url, rawQuery, _ := strings.Cut(req.Path, "?")
+	query, _ := neturl.ParseQuery(rawQuery)
 	switch {
 	case command == "test-webserver":
 		return files(p, "/", req.Path, "")
@@ -161,7 +164,13 @@ func agnhostAnswer(p *kernel.Proc, command string, started time.Time, req kernel
 			return kernel.Response{Status: 500, Body: fmt.Appendf(nil, "error: %v", d)}
 		}
 		return ok("ok")
-	case url == "/hostname" || command == "serve-hostname":
+	case url == "/clientip" && req.From.IsValid():
+		return ok(req.From.String() + ":40000") // nobody models the client's port
+	case url == "/echo":
+		return ok(query.Get("msg"))
+	case url == "/header":
+		return ok(req.Header[http.CanonicalHeaderKey(query.Get("key"))])
+	case url == "/hostname" || url == "/hostName" || command == "serve-hostname":
 		return ok(p.Hostname())
 	case url == "/healthz" || url == "/readyz":
 		return ok("")
