@@ -131,12 +131,12 @@ func (r *Reconciler) claim(name types.NamespacedName, now time.Time) *volumeFS {
 	return v
 }
 
-// hostPath returns a place in the node's own file system, which holds nothing
+// hostPath returns a place in the node's own file system, which holds little
 // but what Pods put there. Source: checkTypeInternal in k8s.io/kubernetes
 // pkg/volume/hostpath v1.37.2.
 func hostPath(host *volumeFS, source *corev1.HostPathVolumeSource, now time.Time) (*volumeFS, error) {
 	if host.fs == nil {
-		host.fs = vfs.New("ext4", now)
+		host.fs = nodeFS(now)
 	}
 	root, at := vfs.User{Now: now}, vfs.Clean(source.Path)
 	want := corev1.HostPathUnset
