@@ -1,6 +1,8 @@
 package program
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -24,6 +26,17 @@ func TestNothingReachesTheHost(t *testing.T) {
 	}
 	t.Setenv("KUBESIM_HOST_MARK", mark)
 	hostname, _ := os.Hostname()
+	// A server of the host, which no program reaches.
+	dialled := make(chan string, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case dialled <- r.UserAgent():
+		default:
+		}
+	}))
+	defer server.Close()
+	host := strings.TrimPrefix(server.URL, "http://")
+	_, port, _ := strings.Cut(host, ":")
 	up := strings.Repeat("../", 20) + secret[1:]
 	var scripts []string
 	for _, file := range []string{secret, up, "/proc/1/root" + secret, "/proc/self/cwd/" + up, "/tmp/link"} {
@@ -43,6 +56,8 @@ func TestNothingReachesTheHost(t *testing.T) {
 		"env", "printenv", "set", "export", "cat /proc/self/environ /proc/1/environ", "awk 'BEGIN { for (k in ENVIRON) print k, ENVIRON[k] }'", "echo $KUBESIM_HOST_MARK", "hostname",
 		"cat /proc/*/cmdline", "ls -lR /proc", "ls -laR /", "echo ~nobody ~daemon ~"+filepath.Base(os.Getenv("HOME")), "cat /etc/hostname /etc/hosts /etc/passwd", "ps", "kill -9 -1", "kill -9 "+itoa(os.Getppid()),
 		"/usr/bin/env", "/bin/bash -c id", "busybox wget http://127.0.0.1/", "nc 127.0.0.1 22", "nslookup localhost", "curl http://169.254.169.254/",
+		"wget -qO- http://"+host, "curl -s http://"+host, "nc -w 1 127.0.0.1 "+port+" < /dev/null", "telnet 127.0.0.1 "+port+" < /dev/null", "wget -qO- http://localhost:"+port,
+		"awk 'BEGIN { \"cat /etc/hostname; env\" | getline x; print x; system(\"env\") }'", "ping -c1 127.0.0.1", "httpd -p "+port+" -h /; wget -qO- localhost:"+port+secret,
 	)
 	for _, image := range []string{"busybox", "debian"} {
 		for _, script := range scripts {
@@ -52,6 +67,11 @@ func TestNothingReachesTheHost(t *testing.T) {
 				t.Errorf("%s: %s: the host shows: %q", image, script, out)
 			}
 		}
+	}
+	select {
+	case who := <-dialled:
+		t.Errorf("%q reached a server of the host", who)
+	default:
 	}
 	data, err := os.ReadFile(secret)
 	if err != nil || string(data) != mark+"\n" {

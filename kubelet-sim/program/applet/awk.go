@@ -113,7 +113,7 @@ func (r awkReader) Read(b []byte) (int, error) {
 func (h awkHost) Create(name string, appending bool) (io.WriteCloser, error) {
 	h.flush()
 	if name == "-" || name == "/dev/stdout" {
-		return awkStdout{h.Call}, nil
+		return awkStdout(h), nil
 	}
 	flag := vfs.Truncate
 	if appending {

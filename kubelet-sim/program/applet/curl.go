@@ -1,6 +1,7 @@
 package applet
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -146,19 +147,19 @@ func (r *curlRun) ask(tls bool, to netip.AddrPort, host string, req kernel.Reque
 	}
 	res, err := r.fetch(tls, to, req, fields, timeout)
 	ms := r.Now().Sub(r.started).Milliseconds()
-	switch err {
-	case nil:
+	switch {
+	case err == nil:
 		if r.o.has('v') {
 			r.verbose(to, host, req, fields, res)
 		}
 		return res, 0
-	case kernel.ETIME:
+	case errors.Is(err, kernel.ETIME):
 		return nil, r.complain(28, "Connection timed out after %d milliseconds", ms)
-	case kernel.ETIMEDOUT:
+	case errors.Is(err, kernel.ETIMEDOUT):
 		return nil, r.complain(28, "Failed to connect to %s port %d after %d ms: Could not connect to server", host, to.Port(), ms)
-	case errNoReply:
+	case errors.Is(err, errNoReply):
 		return nil, r.complain(52, "Empty reply from server")
-	case errNoTLS:
+	case errors.Is(err, errNoTLS):
 		return nil, r.complain(35, "TLS connect error: error:0A0000C6:SSL routines::packet length too long")
 	}
 	return nil, r.complain(7, "Failed to connect to %s port %d after %d ms: Could not connect to server", host, to.Port(), ms)

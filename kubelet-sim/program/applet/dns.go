@@ -73,7 +73,7 @@ func nslookup(c *Call) int {
 	code := 0
 	for _, t := range a.types {
 		for _, name := range names {
-			if answer, _ := c.query(name, t); answer.Code != kernel.NOERROR {
+			if answer := c.query(name, t); answer.Code != kernel.NOERROR {
 				c.printf("** server can't find %s: %s\n\n", name, answer.Code)
 				code = 1
 			} else {
@@ -119,7 +119,7 @@ func (c *Call) nslookupBind(a dnsArgs) int {
 		c.printf("Server:\t\t%s\nAddress:\t%s#53\n\n", a.servers[0], a.servers[0])
 	}
 	for _, name := range names {
-		if answer, _ := c.query(name, t); answer.Code == kernel.NOERROR {
+		if answer := c.query(name, t); answer.Code == kernel.NOERROR {
 			if len(answer.Records) == 0 {
 				c.printf("*** Can't find %s: No answer\n\n", a.name)
 				return 0
@@ -139,7 +139,7 @@ func nslookupOld(c *Call) int {
 		return c.usage("[HOST] [SERVER]")
 	}
 	line := func(label string, addr netip.Addr) {
-		answer, _ := c.query(reverseName(addr), kernel.PTR)
+		answer := c.query(reverseName(addr), kernel.PTR)
 		name := ""
 		for _, r := range answer.Records[:min(len(answer.Records), 1)] {
 			name = " " + r.Value
@@ -204,7 +204,7 @@ func dig(c *Call) int {
 	}
 	answer := kernel.Answer{Code: kernel.NXDOMAIN}
 	for _, name = range names {
-		if answer, _ = c.query(name, t); answer.Code == kernel.NOERROR {
+		if answer = c.query(name, t); answer.Code == kernel.NOERROR {
 			break
 		}
 	}
@@ -241,7 +241,7 @@ func hostApplet(c *Call) int {
 		return c.usage("name [server]")
 	}
 	if addr, err := netip.ParseAddr(a.name); err == nil && addr.Is4() {
-		answer, _ := c.query(reverseName(addr), kernel.PTR)
+		answer := c.query(reverseName(addr), kernel.PTR)
 		for _, r := range answer.Records {
 			c.printf("%s domain name pointer %s.\n", r.Name, r.Value)
 		}
@@ -252,7 +252,7 @@ func hostApplet(c *Call) int {
 		return 1
 	}
 	for _, name := range c.resolver().candidates(a.name) {
-		answer, _ := c.query(name, kernel.A)
+		answer := c.query(name, kernel.A)
 		for _, r := range answer.Records {
 			if r.Type == kernel.CNAME {
 				c.printf("%s is an alias for %s.\n", r.Name, r.Value)

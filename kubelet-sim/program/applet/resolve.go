@@ -54,14 +54,14 @@ func (r resolver) candidates(name string) []string {
 	return append(all, name)
 }
 
-// query asks the nameservers for a full name; ok is false if none answers.
-func (c *Call) query(name string, t kernel.RecordType) (a kernel.Answer, ok bool) {
+// query asks the nameservers for a full name.
+func (c *Call) query(name string, t kernel.RecordType) kernel.Answer {
 	n := c.Network()
 	if n == nil || len(c.resolver().servers) == 0 {
-		return kernel.Answer{Code: kernel.SERVFAIL}, false
+		return kernel.Answer{Code: kernel.SERVFAIL}
 	}
 	c.Step(1)
-	return n.Query(name, t), true
+	return n.Query(name, t)
 }
 
 // hosts looks a name up in /etc/hosts; canonical is the first name there.
@@ -92,7 +92,7 @@ func (c *Call) resolve(host string) (list []netip.Addr, canonical string) {
 		return []netip.Addr{a}, name
 	}
 	for _, name := range c.resolver().candidates(host) {
-		answer, _ := c.query(name, kernel.A)
+		answer := c.query(name, kernel.A)
 		for _, r := range answer.Records {
 			if a, err := netip.ParseAddr(r.Value); err == nil && r.Type == kernel.A {
 				list = append(list, a)

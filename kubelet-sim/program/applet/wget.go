@@ -1,6 +1,7 @@
 package applet
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -133,12 +134,12 @@ func (c *Call) fetch(tls bool, to netip.AddrPort, req kernel.Request, fields []s
 }
 
 func (c *Call) wgetError(to netip.AddrPort, err error) int {
-	switch err {
-	case kernel.ETIME:
+	switch {
+	case errors.Is(err, kernel.ETIME):
 		return c.fail("download timed out")
-	case errNoReply:
+	case errors.Is(err, errNoReply):
 		return c.fail("error getting response")
-	case errNoTLS:
+	case errors.Is(err, errNoTLS):
 		c.fail("TLS error from peer (alert code 80): 80")
 		return c.fail("error getting response: Connection reset by peer")
 	}

@@ -16,8 +16,8 @@ const callsMax = 500
 // knows beside POSIX'.
 func (p *parser) call(name string) *node {
 	args := p.args()
-	if extra := extras[name]; extra != nil && p.funcs[name] == nil {
-		return calc(func(in *interp) value { return extra(in, values(in, args)) })
+	if f := extra(name); f != nil && p.funcs[name] == nil {
+		return calc(func(in *interp) value { return f(in, values(in, args)) })
 	}
 	f := p.named(name)
 	return calc(func(in *interp) value { return in.call(f, args) })
@@ -228,8 +228,7 @@ func (p *parser) builtin() *node {
 	if p.tok == lexer.LPAREN || t != lexer.F_LENGTH {
 		args = p.args()
 	}
-	most, ok := arity[t]
-	if !ok || len(args) < most[0] || len(args) > most[1] {
+	if least, most := arity(t); len(args) < least || len(args) > most {
 		p.fail("wrong number of arguments of %s", t)
 	}
 	switch t {
@@ -242,81 +241,124 @@ func (p *parser) builtin() *node {
 	case lexer.F_SPLIT:
 		return p.splitCall(args)
 	}
-	f := functions[t]
+	f := plain(t)
 	return calc(func(in *interp) value { return f(in, values(in, args)) })
 }
 
-var arity = map[lexer.Token][2]int{
-	lexer.F_CLOSE: {1, 2}, lexer.F_COS: {1, 1}, lexer.F_EXP: {1, 1}, lexer.F_FFLUSH: {0, 1}, lexer.F_GSUB: {2, 3}, lexer.F_INDEX: {2, 2}, lexer.F_INT: {1, 1},
-	lexer.F_LENGTH: {0, 1}, lexer.F_LOG: {1, 1}, lexer.F_MATCH: {2, 2}, lexer.F_RAND: {0, 0}, lexer.F_SIN: {1, 1}, lexer.F_SPLIT: {2, 3}, lexer.F_SPRINTF: {1, 1 << 20},
-	lexer.F_SQRT: {1, 1}, lexer.F_SRAND: {0, 1}, lexer.F_SUB: {2, 3}, lexer.F_SUBSTR: {2, 3}, lexer.F_SYSTEM: {1, 1}, lexer.F_TOLOWER: {1, 1}, lexer.F_TOUPPER: {1, 1},
-	lexer.F_ATAN2: {2, 2},
+// arity is how few and how many arguments a function takes.
+func arity(t lexer.Token) (least, most int) {
+	switch t {
+	case lexer.F_RAND:
+		return 0, 0
+	case lexer.F_FFLUSH, lexer.F_LENGTH, lexer.F_SRAND:
+		return 0, 1
+	case lexer.F_CLOSE:
+		return 1, 2
+	case lexer.F_SPRINTF:
+		return 1, 1 << 20
+	case lexer.F_ATAN2, lexer.F_INDEX, lexer.F_MATCH:
+		return 2, 2
+	case lexer.F_GSUB, lexer.F_SPLIT, lexer.F_SUB, lexer.F_SUBSTR:
+		return 2, 3
+	}
+	return 1, 1
 }
 
-var functions = map[lexer.Token]func(*interp, []value) value{
-	lexer.F_ATAN2: func(_ *interp, a []value) value { return num(math.Atan2(a[0].num(), a[1].num())) },
-	lexer.F_COS:   func(_ *interp, a []value) value { return num(math.Cos(a[0].num())) },
-	lexer.F_SIN:   func(_ *interp, a []value) value { return num(math.Sin(a[0].num())) },
-	lexer.F_EXP:   func(_ *interp, a []value) value { return num(math.Exp(a[0].num())) },
-	lexer.F_LOG:   func(_ *interp, a []value) value { return num(math.Log(a[0].num())) },
-	lexer.F_SQRT:  func(_ *interp, a []value) value { return num(math.Sqrt(a[0].num())) },
-	lexer.F_INT:   func(_ *interp, a []value) value { return num(math.Trunc(a[0].num())) },
-	lexer.F_RAND:  func(in *interp, _ []value) value { return num(in.rand()) },
-	lexer.F_SRAND: func(in *interp, a []value) value {
-		old := in.seed
-		in.seed = uint64(in.host.Now().Unix())
-		if len(a) > 0 {
-			in.seed = uint64(int64(a[0].num()))
+// plain is a function whose arguments are just values.
+func plain(t lexer.Token) func(*interp, []value) value {
+	switch t {
+	case lexer.F_ATAN2:
+		return func(_ *interp, a []value) value { return num(math.Atan2(a[0].num(), a[1].num())) }
+	case lexer.F_COS:
+		return func(_ *interp, a []value) value { return num(math.Cos(a[0].num())) }
+	case lexer.F_SIN:
+		return func(_ *interp, a []value) value { return num(math.Sin(a[0].num())) }
+	case lexer.F_EXP:
+		return func(_ *interp, a []value) value { return num(math.Exp(a[0].num())) }
+	case lexer.F_LOG:
+		return func(_ *interp, a []value) value { return num(math.Log(a[0].num())) }
+	case lexer.F_SQRT:
+		return func(_ *interp, a []value) value { return num(math.Sqrt(a[0].num())) }
+	case lexer.F_INT:
+		return func(_ *interp, a []value) value { return num(math.Trunc(a[0].num())) }
+	case lexer.F_RAND:
+		return func(in *interp, _ []value) value { return num(in.rand()) }
+	case lexer.F_SRAND:
+		return func(in *interp, a []value) value {
+			old := in.seed
+			in.seed = uint64(in.host.Now().Unix())
+			if len(a) > 0 {
+				in.seed = uint64(int64(a[0].num()))
+			}
+			in.random = in.seed
+			return num(float64(old))
 		}
-		in.random = in.seed
-		return num(float64(old))
-	},
-	lexer.F_INDEX: func(in *interp, a []value) value {
-		s := in.toStr(a[0])
-		in.host.Step(len(s) / 256)
-		what := in.toStr(a[1])
-		at := strings.Index(s, what)
-		if at < 0 || what == "" {
-			return num(0)
+	case lexer.F_INDEX:
+		return func(in *interp, a []value) value {
+			s := in.toStr(a[0])
+			in.host.Step(len(s) / 256)
+			what := in.toStr(a[1])
+			at := strings.Index(s, what)
+			if at < 0 || what == "" {
+				return num(0)
+			}
+			return num(float64(utf8.RuneCountInString(s[:at]) + 1))
 		}
-		return num(float64(utf8.RuneCountInString(s[:at]) + 1))
-	},
-	lexer.F_SUBSTR: func(in *interp, a []value) value {
-		s, from, n := in.toStr(a[0]), bounded(a[1].num())-1, len(in.toStr(a[0]))
-		if len(a) > 2 {
-			n = bounded(a[2].num())
+	case lexer.F_SUBSTR:
+		return func(in *interp, a []value) value {
+			s, from, n := in.toStr(a[0]), bounded(a[1].num())-1, len(in.toStr(a[0]))
+			if len(a) > 2 {
+				n = bounded(a[2].num())
+			}
+			in.host.Step(len(s) / 256)
+			return str(cut(s, max(from, 0), max(n, 0)))
 		}
-		in.host.Step(len(s) / 256)
-		return str(cut(s, max(from, 0), max(n, 0)))
-	},
-	lexer.F_TOLOWER: func(in *interp, a []value) value {
-		s := in.toStr(a[0])
-		in.grow(len(s))
-		return str(strings.ToLower(s))
-	},
-	lexer.F_TOUPPER: func(in *interp, a []value) value {
-		s := in.toStr(a[0])
-		in.grow(len(s))
-		return str(strings.ToUpper(s))
-	},
-	lexer.F_SPRINTF: func(in *interp, a []value) value { return str(in.sprintf(in.toStr(a[0]), a[1:])) },
-	lexer.F_SYSTEM:  func(in *interp, a []value) value { return num(float64(in.host.Shell(in.toStr(a[0]), nil, nil, 0))) },
-	lexer.F_CLOSE:   func(in *interp, a []value) value { return num(float64(in.close(in.toStr(a[0])))) },
-	lexer.F_FFLUSH:  func(*interp, []value) value { return num(0) },
+	case lexer.F_TOLOWER:
+		return func(in *interp, a []value) value {
+			s := in.toStr(a[0])
+			in.grow(len(s))
+			return str(strings.ToLower(s))
+		}
+	case lexer.F_TOUPPER:
+		return func(in *interp, a []value) value {
+			s := in.toStr(a[0])
+			in.grow(len(s))
+			return str(strings.ToUpper(s))
+		}
+	case lexer.F_SPRINTF:
+		return func(in *interp, a []value) value { return str(in.sprintf(in.toStr(a[0]), a[1:])) }
+	case lexer.F_SYSTEM:
+		return func(in *interp, a []value) value { return num(float64(in.host.Shell(in.toStr(a[0]), nil, nil, 0))) }
+	case lexer.F_CLOSE:
+		return func(in *interp, a []value) value { return num(float64(in.close(in.toStr(a[0])))) }
+	case lexer.F_FFLUSH:
+		return func(*interp, []value) value { return num(0) }
+	}
+	return nil
 }
 
 // bounded is a number of characters.
 func bounded(n float64) int { return int(max(min(n, 1e9), -1e9)) }
 
-// extras are functions of busybox beside POSIX'.
-var extras = map[string]func(*interp, []value) value{
-	"systime": func(in *interp, _ []value) value { return num(float64(in.host.Now().Unix())) },
-	"and":     bits(func(a, b uint64) uint64 { return a & b }),
-	"or":      bits(func(a, b uint64) uint64 { return a | b }),
-	"xor":     bits(func(a, b uint64) uint64 { return a ^ b }),
-	"lshift":  bits(func(a, b uint64) uint64 { return a << b }),
-	"rshift":  bits(func(a, b uint64) uint64 { return a >> b }),
-	"compl":   bits(func(a, _ uint64) uint64 { return ^a & (1<<32 - 1) }),
+// extra is a function of busybox beside POSIX'; nil if it has none of the name.
+func extra(name string) func(*interp, []value) value {
+	switch name {
+	case "systime":
+		return func(in *interp, _ []value) value { return num(float64(in.host.Now().Unix())) }
+	case "and":
+		return bits(func(a, b uint64) uint64 { return a & b })
+	case "or":
+		return bits(func(a, b uint64) uint64 { return a | b })
+	case "xor":
+		return bits(func(a, b uint64) uint64 { return a ^ b })
+	case "lshift":
+		return bits(func(a, b uint64) uint64 { return a << b })
+	case "rshift":
+		return bits(func(a, b uint64) uint64 { return a >> b })
+	case "compl":
+		return bits(func(a, _ uint64) uint64 { return ^a & (1<<32 - 1) })
+	}
+	return nil
 }
 
 func bits(f func(a, b uint64) uint64) func(*interp, []value) value {

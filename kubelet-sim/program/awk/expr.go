@@ -25,7 +25,7 @@ func (p *parser) expr() *node {
 	p.enter()
 	defer p.leave()
 	left := p.ternary()
-	op, ok := assigns[p.tok]
+	op, ok := assigns(p.tok)
 	if !ok {
 		return left
 	}
@@ -46,8 +46,25 @@ func (p *parser) expr() *node {
 	return assign
 }
 
-var assigns = map[lexer.Token]func(a, b float64) float64{
-	lexer.ASSIGN: nil, lexer.ADD_ASSIGN: add, lexer.SUB_ASSIGN: sub, lexer.MUL_ASSIGN: mul, lexer.DIV_ASSIGN: div, lexer.MOD_ASSIGN: math.Mod, lexer.POW_ASSIGN: math.Pow,
+// assigns returns what an assignment does with the old value, nil for nothing.
+func assigns(t lexer.Token) (op func(a, b float64) float64, ok bool) {
+	switch t {
+	case lexer.ASSIGN:
+		return nil, true
+	case lexer.ADD_ASSIGN:
+		return add, true
+	case lexer.SUB_ASSIGN:
+		return sub, true
+	case lexer.MUL_ASSIGN:
+		return mul, true
+	case lexer.DIV_ASSIGN:
+		return div, true
+	case lexer.MOD_ASSIGN:
+		return mod, true
+	case lexer.POW_ASSIGN:
+		return math.Pow, true
+	}
+	return nil, false
 }
 
 func add(a, b float64) float64 { return a + b }
@@ -142,7 +159,7 @@ func (p *parser) comparison() *node {
 		p.next()
 		left = p.getline(left, true)
 	}
-	test, ok := comparisons[p.tok]
+	test, ok := comparisons(p.tok)
 	if !ok || p.tok == lexer.GREATER && p.print {
 		return left
 	}
@@ -154,10 +171,23 @@ func (p *parser) comparison() *node {
 	})
 }
 
-var comparisons = map[lexer.Token]func(int) bool{
-	lexer.EQUALS: func(c int) bool { return c == 0 }, lexer.NOT_EQUALS: func(c int) bool { return c != 0 },
-	lexer.LESS: func(c int) bool { return c < 0 }, lexer.LTE: func(c int) bool { return c <= 0 },
-	lexer.GREATER: func(c int) bool { return c > 0 }, lexer.GTE: func(c int) bool { return c >= 0 },
+// comparisons returns what a comparison wants to be told by compare.
+func comparisons(t lexer.Token) (test func(int) bool, ok bool) {
+	switch t {
+	case lexer.EQUALS:
+		return func(c int) bool { return c == 0 }, true
+	case lexer.NOT_EQUALS:
+		return func(c int) bool { return c != 0 }, true
+	case lexer.LESS:
+		return func(c int) bool { return c < 0 }, true
+	case lexer.LTE:
+		return func(c int) bool { return c <= 0 }, true
+	case lexer.GREATER:
+		return func(c int) bool { return c > 0 }, true
+	case lexer.GTE:
+		return func(c int) bool { return c >= 0 }, true
+	}
+	return nil, false
 }
 
 // concatenation is of strings without an operator. Where a file's name is
@@ -401,7 +431,7 @@ func (p *parser) variable(name string) func(*interp) *cell {
 
 func (p *parser) name(name string) *node {
 	p.next()
-	if _, local := p.locals[name]; !local && p.tok == lexer.LPAREN && (!p.lex.HadSpace() || extras[name] != nil) {
+	if _, local := p.locals[name]; !local && p.tok == lexer.LPAREN && (!p.lex.HadSpace() || extra(name) != nil) {
 		return p.call(name)
 	}
 	find := p.variable(name)

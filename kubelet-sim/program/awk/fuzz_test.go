@@ -47,10 +47,10 @@ func (h *host) Create(string, bool) (io.WriteCloser, error) { return nil, errors
 func (h *host) Shell(string, []byte, *[]byte, int) int { return 1 }
 
 // try runs a program until it ends or is over its bounds.
-func try(source string) (out string, code int, err error, over bool) {
+func try(source string) (out string, code int, over bool, err error) {
 	program, err := Parse(source)
 	if err != nil {
-		return "", 2, err, false
+		return "", 2, false, err
 	}
 	h := &host{}
 	defer func() {
@@ -62,7 +62,7 @@ func try(source string) (out string, code int, err error, over bool) {
 		}
 	}()
 	code, err = Run(program, Config{Args: []string{"awk"}}, h)
-	return h.out.String(), code, err, false
+	return h.out.String(), code, false, err
 }
 
 // FuzzRun runs any text as a program: nothing may crash, and everything must end.
@@ -101,7 +101,7 @@ func TestBounds(t *testing.T) {
 		"what a command will read": `BEGIN { while (1) print "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" | "cat" }`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			out, _, err, over := try(source)
+			out, _, over, err := try(source)
 			if !over {
 				t.Errorf("it ended with %q, %v", out, err)
 			}
@@ -119,7 +119,7 @@ func TestErrors(t *testing.T) {
 		"BEGIN { a[1]; a = 2 }":                   "array used as a variable",
 		"BEGIN { x = " + strings.Repeat("(", 999): "cmd. line:1: nested too deep",
 	} {
-		_, code, err, over := try(source)
+		_, code, over, err := try(source)
 		if over || err == nil || err.Error() != want || code != 2 {
 			t.Errorf("%.40q: code %d, error %v, want %q", source, code, err, want)
 		}

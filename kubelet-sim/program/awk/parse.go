@@ -73,7 +73,7 @@ func Parse(source string) (_ *Program, err error) {
 			err = syntax
 		}
 	}()
-	for _, name := range specials {
+	for _, name := range specials() {
 		p.global(name)
 	}
 	p.next()

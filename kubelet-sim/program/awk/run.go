@@ -56,7 +56,9 @@ type stmt func(*interp) flow
 
 // specials are the variables that the interpreter knows, in the order of their
 // cells.
-var specials = [...]string{"NF", "NR", "FNR", "FS", "OFS", "ORS", "RS", "FILENAME", "SUBSEP", "RSTART", "RLENGTH", "CONVFMT", "OFMT", "ENVIRON", "ARGC", "ARGV"}
+func specials() [vARGV + 1]string {
+	return [...]string{"NF", "NR", "FNR", "FS", "OFS", "ORS", "RS", "FILENAME", "SUBSEP", "RSTART", "RLENGTH", "CONVFMT", "OFMT", "ENVIRON", "ARGC", "ARGV"}
+}
 
 const (
 	vNF = iota

@@ -101,8 +101,10 @@ func cutHead(in []byte) (head, rest []byte, ok bool) {
 	}
 }
 
-// firstFields are those that servers send first, in nginx' order.
-var firstFields = [...]string{"Server", "Date", "Content-Type", "Content-Length", "Last-Modified", "Connection"}
+// firstFields are the names of those that servers send first, in nginx' order.
+func firstFields() [6]string {
+	return [...]string{"Server", "Date", "Content-Type", "Content-Length", "Last-Modified", "Connection"}
+}
 
 // render writes a response as it goes over the wire.
 func (p *Proc) render(res Response, method string, keepAlive bool) []byte {
@@ -114,7 +116,7 @@ func (p *Proc) render(res Response, method string, keepAlive bool) []byte {
 	}
 	maps.Copy(fields, res.Header)
 	out := fmt.Appendf(nil, "HTTP/1.1 %d %s\r\n", res.Status, http.StatusText(res.Status))
-	for _, name := range firstFields {
+	for _, name := range firstFields() {
 		if value := fields[name]; value != "" {
 			out = fmt.Appendf(out, "%s: %s\r\n", name, value)
 		}
