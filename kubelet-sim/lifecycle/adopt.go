@@ -111,6 +111,7 @@ func (r *Reconciler) recall(run *podRun, now time.Time) {
 	again := r.newRun(run.name, run.pod, &apart, now)
 	again.apart = true
 	restore(run.pod, &again.podState, r.drawOf(run.pod))
+	again.takeScripts(&run.podState)
 	r.replay(again, now)
 	again.close()
 	r.cfg.Logs.Recalled(run.name.Namespace, run.name.Name)

@@ -146,7 +146,10 @@ func (r *Reconciler) start(ctx context.Context, run *podRun, i int) {
 		run.event(ctx, i, corev1.EventTypeWarning, "Failed", "Error: %v", err)
 		return
 	}
+	effects := scripted(&spec, c.Script)
+	run.tellScript(ctx, i)
 	run.begin(r, i, d, at)
+	run.parts[i].effects = effects
 	log := run.parts[i].log
 	spec.Output = func(chunk kernel.Chunk) { log.Append(chunk.At, chunk.Stderr, chunk.Data) }
 	run.event(ctx, i, corev1.EventTypeNormal, "Created", "Container created")
@@ -177,8 +180,9 @@ func (run *podRun) begin(r *Reconciler, i int, d draw, at time.Time) {
 	in := &instance{
 		User: r.userStatus(run.pod, run.spec(run.pod, i)),
 		ID:   d.containerID(), Attempt: d.attempt, StartedAt: at,
-		ImageID: im.id, Image: im.full,
+		ImageID: im.id, Image: im.full, Script: c.Script,
 	}
+	c.Script, c.Tries = nil, c.Tries+1
 	c.Last, c.Current = c.Current, in
 	spec := run.spec(run.pod, i)
 	c.Stage, c.Kill, c.Killed, c.Unhealthy = running, nil, false, ""

@@ -25,8 +25,10 @@ func (r *Reconciler) pull(ctx context.Context, run *podRun, i int, now time.Time
 		return
 	}
 	present := run.node.images[im.full]
+	c.Script = r.play(run, i)
+	ask := spec.ImagePullPolicy == corev1.PullAlways || c.Script.PullError() != nil && spec.ImagePullPolicy != corev1.PullNever
 	switch {
-	case present && spec.ImagePullPolicy != corev1.PullAlways:
+	case present && !ask:
 		run.event(ctx, i, corev1.EventTypeNormal, "Pulled", "Container image %q already present on machine and can be accessed by the pod", spec.Image)
 		r.create(run, i, run.cursor(now))
 	case spec.ImagePullPolicy == corev1.PullNever:
@@ -39,6 +41,9 @@ func (r *Reconciler) pull(ctx context.Context, run *podRun, i int, now time.Time
 		wait := between(d.number("pull"), pullLow, pullHigh)
 		if present {
 			wait = between(d.number("pull"), recheckLow, recheckHigh)
+		}
+		if own, ok := c.Script.PullTime(); ok {
+			wait = own
 		}
 		c.Stage, c.PullStart = pulling, run.cursor(now)
 		c.At = d.startAt(c.PullStart.Add(wait)) // then the container starts at once
@@ -68,11 +73,12 @@ func (r *Reconciler) create(run *podRun, i int, at time.Time) {
 func (r *Reconciler) endPull(ctx context.Context, run *podRun, i int) {
 	c, spec := &run.Containers[i], run.spec(run.pod, i)
 	run.Cursor = c.At
-	if err := r.cfg.Runtime.Pull(spec.Image); err != nil {
+	if err := r.pullError(c, spec); err != nil {
 		run.event(ctx, i, corev1.EventTypeWarning, "Failed", "Failed to pull image %q: %v", spec.Image, err)
 		run.event(ctx, i, corev1.EventTypeWarning, "Failed", "Error: %s", errImagePull)
 		c.Stage, c.Reason, c.Message = idle, errImagePull, err.Error()
 		c.PullBackOff = c.PullBackOff.next(c.At, c.At)
+		c.Tries++
 		run.dirty = true
 		return
 	}
@@ -84,6 +90,14 @@ func (r *Reconciler) endPull(ctx context.Context, run *podRun, i int) {
 	run.event(ctx, i, corev1.EventTypeNormal, "Pulled",
 		"Successfully pulled image %q in %v (%v including waiting). Image size: %v bytes.", spec.Image, took, took, im.size)
 	r.create(run, i, c.At)
+}
+
+// pullError says why the image cannot be pulled. A script alone decides that.
+func (r *Reconciler) pullError(c *containerState, spec *corev1.Container) error {
+	if c.Script != nil {
+		return c.Script.PullError()
+	}
+	return r.cfg.Runtime.Pull(spec.Image)
 }
 
 func (r *Reconciler) backOffPull(ctx context.Context, run *podRun, i int) {

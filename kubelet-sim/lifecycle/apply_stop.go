@@ -22,7 +22,11 @@ func (r *Reconciler) stopPod(ctx context.Context, run *podRun, why stop) {
 		}
 		c.Killed, c.PostStart, run.parts[i].hook = false, nil, nil
 	}
-	if why.Reason != "" {
+	switch why.Reason {
+	case "":
+	case evicted:
+		run.event(ctx, -1, corev1.EventTypeWarning, why.Reason, "%s", why.Message)
+	default:
 		run.event(ctx, -1, corev1.EventTypeNormal, why.Reason, "%s", why.Message)
 	}
 }
@@ -35,6 +39,9 @@ func (r *Reconciler) beginKill(ctx context.Context, run *podRun, i int, why kill
 	c.Kill = &killing{Reason: why, Since: now, Grace: grace(run.pod, spec, why)}
 	if run.Stop != nil {
 		c.Kill.Since = run.Stop.Since
+		if run.Stop.Reason == evicted {
+			c.Kill.Grace = min(c.Kill.Grace, evictedGrace)
+		}
 	}
 	run.event(ctx, i, corev1.EventTypeNormal, "Killing", "%s", message)
 	if spec.Lifecycle != nil && spec.Lifecycle.PreStop != nil && c.Kill.Grace > 0 {

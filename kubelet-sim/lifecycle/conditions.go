@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,6 +31,11 @@ func conditions(pod *corev1.Pod, s *podState, p corev1.PodPhase, now time.Time) 
 		if !kubeletOwns(c.Type) {
 			all = append(all, c)
 		}
+	}
+	if c, ok := evictedCondition(s); ok {
+		c.ObservedGeneration, c.LastTransitionTime = pod.Generation, seconds(now)
+		all = slices.DeleteFunc(all, func(old corev1.PodCondition) bool { return old.Type == c.Type })
+		all = append(all, c)
 	}
 	ready := containersReady(s, p)
 	own := [...]corev1.PodCondition{

@@ -36,6 +36,8 @@ func decide(pod *corev1.Pod, s *podState, now time.Time) plan {
 	switch {
 	case pod.DeletionTimestamp != nil || podutil.IsPodPhaseTerminal(pod.Status.Phase):
 		return plan{Do: []action{{Verb: stopPod, Container: -1, Stop: stop{Since: stoppedSince(pod, now)}}}}
+	case s.Evicted != "":
+		return plan{Do: []action{{Verb: stopPod, Container: -1, Stop: stop{Since: now, Reason: evicted, Message: s.Evicted}}}}
 	case !deadline.IsZero() && !now.Before(deadline):
 		why := stop{Since: now, Reason: deadlineExceeded, Message: deadlineExceededMessage}
 		return plan{Do: []action{{Verb: stopPod, Container: -1, Stop: why}}}

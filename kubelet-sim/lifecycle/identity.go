@@ -26,6 +26,10 @@ func (d draw) number(what string) uint64 {
 	return d.random.Derive(fmt.Sprintf("%s/%s/%d/%s", d.pod.UID, d.name, d.attempt, what))
 }
 
+// step is for a step of a script that is left to chance. It differs between tries
+// of one instance, whose image could not be pulled at first.
+func (d draw) step(try, step int) uint64 { return d.number(fmt.Sprintf("try/%d/step/%d", try, step)) }
+
 // seed is for the container's program.
 func (d draw) seed() uint64 { return d.number("program") }
 

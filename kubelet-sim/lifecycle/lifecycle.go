@@ -115,6 +115,7 @@ func New(cfg Config) (*Reconciler, error) {
 		r.view.Track(resource)
 	}
 	indexIPs(r.view)
+	trackScripts(r.view)
 	r.network = network.New(r.view, cfg.ClusterDomain)
 	for _, n := range cfg.Nodes {
 		state, err := newNodeState(n, cfg.Engine.NewRecorder(cfg.API, node.Identity(n.Name), engine.Source{Component: "kubelet", Host: n.Name}))

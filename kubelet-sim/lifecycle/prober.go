@@ -47,6 +47,9 @@ func (r *Reconciler) startProbing(run *podRun, i int, now time.Time) {
 		return
 	}
 	c.Probes = newProbes(spec, c.Current, run.StartTime)
+	if run.readyByScript(i) {
+		c.Probes = slices.DeleteFunc(c.Probes, func(p probeState) bool { return p.Type == readiness })
+	}
 	for j := range c.Probes {
 		p := &c.Probes[j]
 		p.Next = nextTick(probeOf(spec, p.Type), p.Next, now)

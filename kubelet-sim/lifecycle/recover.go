@@ -10,6 +10,7 @@ import (
 
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/script"
 )
 
 // restore makes the state of a Pod anew from its status. It reads nothing but
@@ -182,7 +183,9 @@ func (r *Reconciler) rerun(run *podRun, i int, in *instance, now time.Time) {
 	d := draw{r.cfg.Engine.Random(), run.pod, c.Name, in.Attempt}
 	spec, err := r.programSpec(run, i, d, in.StartedAt)
 	var process Process
+	var effects *script.Effects
 	if err == nil {
+		effects = scripted(&spec, in.Script)
 		spec.Output = func(chunk kernel.Chunk) { log.Append(chunk.At, chunk.Stderr, chunk.Data) }
 		process, err = r.cfg.Runtime.Start(spec, in.StartedAt)
 	}
@@ -202,7 +205,7 @@ func (r *Reconciler) rerun(run *podRun, i int, in *instance, now time.Time) {
 		process.Close()
 		log.End(in.FinishedAt)
 	default:
-		run.parts[i] = part{process: process, log: log}
+		run.parts[i] = part{process: process, log: log, effects: effects}
 		if hooks != nil && hooks.PostStart != nil {
 			r.runHook(run, i, hooks.PostStart, in.StartedAt)
 		}

@@ -25,6 +25,7 @@ func (r *Reconciler) report(ctx context.Context, run *podRun, now time.Time) err
 		return nil
 	}
 	next := *pod
+	run.annotate(&next)
 	next.Status = status(pod, &run.podState, now)
 	if !run.dirty && apiequality.Semantic.DeepEqual(next.Status, pod.Status) {
 		return nil

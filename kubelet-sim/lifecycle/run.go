@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/script"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
 )
 
@@ -61,6 +62,8 @@ type part struct {
 	// way; they go with containerState.Probes.
 	hook   *command
 	checks []*check
+	// effects are those of the script that runs the program, if one does.
+	effects *script.Effects
 }
 
 // update takes the newest state of the Pod's object over.
@@ -111,6 +114,7 @@ func (r *podRun) collect(i int, at time.Time) {
 	state := p.State()
 	if !state.Exited {
 		c.WakeAt = state.WakeAt
+		r.lookAtScript(i)
 		r.lookAtHook(i)
 		r.lookAtSessions(i)
 		return

@@ -5,6 +5,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
+
+	"github.com/kubesim-dev/kubesim/kubelet-sim/script"
 )
 
 // podState is what the kubelet knows of a Pod beside its API object.
@@ -31,6 +33,12 @@ type podState struct {
 	Finished bool
 	// Rejected says why the Pod may not run on its node; nil if it may.
 	Rejected *rejection
+	// Scripts are the names of the PodScripts that have run containers of the Pod.
+	// Earlier is how many Pods before it have failed, nil before a script asks.
+	Scripts []string `json:",omitempty"`
+	Earlier *int     `json:",omitempty"`
+	// Evicted is the message with which the node evicts the Pod, empty if it does not.
+	Evicted string `json:",omitempty"`
 	// JobOwned: a Job waits for the Pod's end.
 	JobOwned bool
 	// Away: the node has been unreachable since the Pod was last reported.
@@ -108,6 +116,10 @@ type containerState struct {
 	Unhealthy      killReason `json:",omitempty"`
 	// Probes are those of the current instance.
 	Probes []probeState `json:",omitempty"`
+	// Script is what a script has the container do in the attempt that has begun but
+	// not started; Tries is how many attempts there were.
+	Script *script.Play `json:",omitempty"`
+	Tries  int          `json:",omitempty"`
 	// PullStart is when the present pull began.
 	PullStart            time.Time
 	BackOff, PullBackOff backOff
@@ -124,6 +136,8 @@ type instance struct {
 	Reason, Message       string
 	// User is whom it runs as, for the status.
 	User *corev1.ContainerUser
+	// Script is what a script has it do; nil if it runs its own command.
+	Script *script.Play `json:",omitempty"`
 }
 
 // up reports whether the container counts as running.

@@ -36,7 +36,7 @@ func Start(spec Spec, now time.Time) (*Process, error) {
 	p.session = kernel.NewSession(kernel.SessionConfig{Source: spec.Stdin, Open: spec.StdinOpen, TTY: spec.TTY, Output: spec.Output})
 	init := p.m.NewProc(p.session)
 	p.prepare(init, p.env, p.dir)
-	main, why := p.load(init, p.argv())
+	main, why := p.main(init)
 	if why != nil {
 		p.m.Close()
 		return nil, why.during(whenCreating)
@@ -130,6 +130,26 @@ func (p *Process) argv() []string {
 		e := p.image.Entrypoint
 		return append(e[:len(e):len(e)], p.image.Cmd...)
 	}
+}
+
+// main is what process 1 runs, or why it cannot be started.
+func (p *Process) main(init *kernel.Proc) (kernel.Main, *StartError) {
+	if p.spec.Main == nil {
+		return p.load(init, p.argv())
+	}
+	init.Args = p.argv()
+	in := Container{
+		Command: func(c *kernel.Proc) (kernel.Main, error) {
+			main, why := p.load(c, p.argv())
+			if why != nil {
+				return nil, why
+			}
+			return main, nil
+		},
+		Shell:          p.program("sh"),
+		TerminationLog: p.terminationLog(),
+	}
+	return func(c *kernel.Proc) int { return p.spec.Main(c, in) }, nil
 }
 
 // load resolves argv, or says why it cannot be started.

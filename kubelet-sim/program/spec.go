@@ -47,6 +47,21 @@ type Spec struct {
 	Woken   func(at time.Time)
 	Output  func(Chunk) // called synchronously, in order
 	Catalog *Catalog    // what containers share; nil: a new one
+	// Main is process 1 in place of the command; nil: the command is.
+	Main Main
+}
+
+// Main is a program that runs in place of a container's command.
+type Main func(c *kernel.Proc, in Container) int
+
+// Container is what a Main finds around it.
+type Container struct {
+	// Command makes c the process of the container's own command.
+	Command func(c *kernel.Proc) (kernel.Main, error)
+	// Shell is the simulated shell, which need not be in the image.
+	Shell kernel.Main
+	// TerminationLog is the path of the termination message.
+	TerminationLog string
 }
 
 // Chunk is one write to standard output or error.

@@ -1,0 +1,162 @@
+package lifecycle
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubesim-dev/kubesim/apiserver/apis/sim/v1alpha1"
+	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/script"
+)
+
+const podScripts engine.Resource = "podscripts." + v1alpha1.GroupName
+
+// controllerIndex files Pods under the UID of their controller.
+const controllerIndex = "lifecycle/controller"
+
+// trackScripts makes the View hold what scripted needs.
+func trackScripts(view *engine.View) {
+	view.Track(podScripts)
+	view.Index(engine.Pods, controllerIndex, func(obj engine.Object) []string {
+		if owner := controllerOf(obj.(*corev1.Pod)); owner != nil {
+			return []string{string(owner.UID)}
+		}
+		return nil
+	})
+}
+
+// play returns what a PodScript lets container i do in the attempt that begins;
+// nil if it runs its own command.
+func (r *Reconciler) play(run *podRun, i int) *script.Play {
+	c, spec, d := &run.Containers[i], run.spec(run.pod, i), r.draw(run, i)
+	var found *v1alpha1.PodScript
+	if r.view.Count(podScripts) > 0 && c.Role != ephemeral {
+		found = script.Find(engine.List[*v1alpha1.PodScript](r.view, podScripts, ""), run.pod, spec, c.Role != regular)
+	}
+	if found == nil {
+		if owner := controllerOf(run.pod); owner != nil && c.Role == regular {
+			return script.KwokPlay(run.pod, owner.Kind, d.number("kwok"))
+		}
+		return nil
+	}
+	if run.Earlier == nil {
+		n := r.earlier(run.pod)
+		run.Earlier = &n
+	}
+	return script.NewPlay(found, run.pod, *run.Earlier+c.Tries, func(step int) uint64 { return d.step(c.Tries, step) })
+}
+
+// earlier counts the Pods that pod replaces: those of the same controller and index
+// that have failed.
+func (r *Reconciler) earlier(pod *corev1.Pod) int {
+	owner := controllerOf(pod)
+	if owner == nil {
+		return 0
+	}
+	n := 0
+	for _, other := range engine.ByIndex[*corev1.Pod](r.view, engine.Pods, controllerIndex, string(owner.UID)) {
+		if other.UID != pod.UID && other.Status.Phase == corev1.PodFailed && script.Index(other) == script.Index(pod) {
+			n++
+		}
+	}
+	return n
+}
+
+// scripted lets play run in place of the command.
+func scripted(spec *program.Spec, play *script.Play) *script.Effects {
+	if play == nil {
+		return nil
+	}
+	var effects *script.Effects
+	spec.Main, effects = play.Main()
+	return effects
+}
+
+// tellScript says which script runs the instance that begins.
+func (run *podRun) tellScript(ctx context.Context, i int) {
+	play := run.Containers[i].Script
+	if play == nil || play.Script == "" {
+		return
+	}
+	if !slices.Contains(run.Scripts, play.Script) {
+		run.Scripts, run.dirty = append(run.Scripts, play.Script), true
+	}
+	run.event(ctx, i, corev1.EventTypeNormal, v1alpha1.ReasonScripted, "PodScript %q runs the container, attempt %d", play.Script, play.Attempt)
+}
+
+// annotate says on the Pod which scripts have run it.
+func (run *podRun) annotate(pod *corev1.Pod) {
+	names := strings.Join(run.Scripts, ",")
+	if names == "" || pod.Annotations[v1alpha1.ScriptAnnotation] == names {
+		return
+	}
+	annotations := map[string]string{v1alpha1.ScriptAnnotation: names}
+	for k, v := range pod.Annotations {
+		if k != v1alpha1.ScriptAnnotation {
+			annotations[k] = v
+		}
+	}
+	pod.Annotations = annotations
+}
+
+// takeScripts takes over what scripts had the instances do that both know of.
+func (s *podState) takeScripts(from *podState) {
+	for i := range s.Containers {
+		if i >= len(from.Containers) {
+			return
+		}
+		for _, in := range []*instance{s.Containers[i].Last, s.Containers[i].Current} {
+			for _, known := range []*instance{from.Containers[i].Last, from.Containers[i].Current} {
+				if in != nil && known != nil && in.ID == known.ID {
+					in.Script = known.Script
+				}
+			}
+		}
+	}
+}
+
+// lookAtScript takes over what the script of container i has done to its Pod.
+func (run *podRun) lookAtScript(i int) {
+	c, e := &run.Containers[i], run.parts[i].effects
+	if e == nil {
+		return
+	}
+	if e.Ready != nil && c.Ready != *e.Ready {
+		c.Ready, run.dirty, run.stirred = *e.Ready, true, true
+	}
+	if e.Evict != nil && run.Evicted == "" && run.Stop == nil {
+		run.Evicted, run.stirred = *e.Evict, true
+	}
+}
+
+// readyByScript reports whether a script says whether container i is ready, and no
+// probe.
+func (run *podRun) readyByScript(i int) bool {
+	e := run.parts[i].effects
+	return e != nil && e.Ready != nil
+}
+
+// evicted, and how long the containers of an evicted Pod get. Source: Reason and
+// immediateEvictionGracePeriodSeconds in k8s.io/kubernetes pkg/kubelet/eviction
+// v1.37.2.
+const (
+	evicted      = "Evicted"
+	evictedGrace = time.Second
+)
+
+// evictedCondition is that of a Pod that its node has evicted. Source: synchronize
+// in eviction_manager.go, ibid.
+func evictedCondition(s *podState) (corev1.PodCondition, bool) {
+	if !s.Finished || s.Stop == nil || s.Stop.Reason != evicted {
+		return corev1.PodCondition{}, false
+	}
+	return corev1.PodCondition{
+		Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue,
+		Reason: corev1.PodReasonTerminationByKubelet, Message: s.Stop.Message,
+	}, true
+}
