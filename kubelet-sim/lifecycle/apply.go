@@ -25,6 +25,8 @@ func (r *Reconciler) apply(ctx context.Context, run *podRun, a action, now time.
 		r.beginSandbox(ctx, run, now)
 	case endSandbox:
 		r.endSandbox(ctx, run, now)
+	case remount:
+		r.remount(ctx, run, now)
 	case pull:
 		r.pull(ctx, run, a.Container, now)
 	case endPull:

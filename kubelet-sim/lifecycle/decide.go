@@ -66,6 +66,9 @@ func decideRun(pod *corev1.Pod, s *podState, now time.Time) plan {
 		}
 		return do(endSandbox, -1)
 	}
+	if !s.RemountAt.IsZero() && !now.Before(s.RemountAt) {
+		return do(remount, -1)
+	}
 	if p, busy := decideUnhealthy(pod, s, now); busy {
 		if len(p.Do) > 0 {
 			return p
@@ -80,7 +83,7 @@ func decideRun(pod *corev1.Pod, s *podState, now time.Time) plan {
 	if len(p.Do) > 0 {
 		return p
 	}
-	return p.and(decideWakes(pod, s))
+	return p.and(decideWakes(pod, s)).and(at(s.RemountAt, engine.Work))
 }
 
 // decideInit brings the init containers forward, one after the other. A

@@ -89,7 +89,9 @@ type Reconciler struct {
 	images  images
 	claims  map[types.NamespacedName]*volumeFS
 	network *network.Cluster
-	waiters waiters
+	// waiters are the Pods that wait for an object, users those whose files follow
+	// one.
+	waiters, users waiters
 	// stocked: takeStock was done.
 	stocked bool
 
@@ -109,7 +111,7 @@ func New(cfg Config) (*Reconciler, error) {
 	r := &Reconciler{
 		cfg: cfg, view: cfg.Engine.View(),
 		nodes: map[string]*nodeState{}, runs: map[types.NamespacedName]*podRun{},
-		images: images{}, claims: map[types.NamespacedName]*volumeFS{}, waiters: waiters{}, recalls: map[types.NamespacedName]bool{},
+		images: images{}, claims: map[types.NamespacedName]*volumeFS{}, waiters: waiters{}, users: waiters{}, recalls: map[types.NamespacedName]bool{},
 	}
 	for _, resource := range []engine.Resource{engine.Pods, engine.Nodes, engine.ConfigMaps, engine.Secrets, engine.Services} {
 		r.view.Track(resource)
@@ -151,16 +153,27 @@ func (r *Reconciler) Keys(c engine.Commit) []engine.Key {
 			return r.keysOn(name.Name)
 		}
 	case engine.ConfigMaps, engine.Secrets:
-		var keys []engine.Key
-		for _, waiter := range r.waiters.of(dependency{c.Resource, name}) {
-			if run := r.runs[waiter]; run != nil {
-				run.retry = true
-				keys = append(keys, r.key(waiter))
-			}
-		}
-		return keys
+		return r.keysThatFollow(dependency{c.Resource, name})
 	}
 	return nil
+}
+
+// keysThatFollow are the keys of the Pods that an object matters to.
+func (r *Reconciler) keysThatFollow(d dependency) []engine.Key {
+	var keys []engine.Key
+	for _, waiter := range r.waiters.of(d) {
+		if run := r.runs[waiter]; run != nil {
+			run.retry = true
+			keys = append(keys, r.key(waiter))
+		}
+	}
+	for _, user := range r.users.of(d) {
+		if run := r.runs[user]; run != nil {
+			run.sourceChanged = true
+			keys = append(keys, r.key(user))
+		}
+	}
+	return keys
 }
 
 // nothingNew reports whether a commit of a Pod is one of our own, or about a
@@ -211,6 +224,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 func (r *Reconciler) sync(ctx context.Context, run *podRun, now time.Time) (engine.Wake, error) {
 	r.recall(run, now)
 	r.unblock(run)
+	r.scheduleRemount(run, now)
 	run.advance(now)
 	run.stirred = false
 	p := decide(run.pod, &run.podState, now)
@@ -256,6 +270,7 @@ func (r *Reconciler) forget(ctx context.Context, name types.NamespacedName, run 
 	run.node.release(run.IP)
 	run.count(false)
 	r.waiters.drop(name)
+	r.users.drop(name)
 	r.cfg.Logs.Forget(name.Namespace, name.Name, run.pod.UID)
 	delete(r.runs, name)
 }

@@ -92,7 +92,15 @@ func (p *payload) addSource(s *corev1.VolumeProjection, mode *int32) error {
 	return errors.New("projected volume source is not supported by kubesim")
 }
 
+// uses notes that the Pod's files follow an object.
+func (p *payload) uses(resource engine.Resource, name string) {
+	if !p.run.apart {
+		p.r.users.add(dependency{resource, types.NamespacedName{Namespace: p.run.pod.Namespace, Name: name}}, p.run.name)
+	}
+}
+
 func (p *payload) addConfigMap(name string, items []corev1.KeyToPath, mode *int32, optional *bool) error {
+	p.uses(engine.ConfigMaps, name)
 	obj, err := getConfigMap(p.r.view, p.run.pod.Namespace, name, optional)
 	if err != nil || obj == nil {
 		return err
@@ -111,6 +119,7 @@ func (p *payload) addConfigMap(name string, items []corev1.KeyToPath, mode *int3
 }
 
 func (p *payload) addSecret(name string, items []corev1.KeyToPath, mode *int32, optional *bool) error {
+	p.uses(engine.Secrets, name)
 	obj, err := getSecret(p.r.view, p.run.pod.Namespace, name, optional)
 	if err != nil || obj == nil {
 		return err
@@ -205,7 +214,7 @@ func (p *payload) put(name string, data []byte, own, mode *int32) {
 
 // volume returns the volume, whose files are written when it is first entered.
 func (p *payload) volume(now time.Time) *volumeFS {
-	return &volumeFS{build: func() *vfs.FS {
+	return &volumeFS{payload: p, build: func() *vfs.FS {
 		volume := newVolume(p.fsType, p.run.pod, now)
 		for _, i := range slices.Sorted(maps.Keys(p.tokens)) {
 			token, err := p.r.cfg.Token(p.tokens[i])

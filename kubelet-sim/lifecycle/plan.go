@@ -14,6 +14,8 @@ const (
 	beginSandbox verb = "begin sandbox"
 	// endSandbox has the sandbox ready, with its IP.
 	endSandbox verb = "end sandbox"
+	// remount brings the Pod's volumes up to date.
+	remount verb = "remount"
 	// pull looks for the container's image and begins to pull it, if need be.
 	pull verb = "pull"
 	// endPull has the image, or the reason why it cannot be had.

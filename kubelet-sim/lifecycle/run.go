@@ -45,6 +45,9 @@ type podRun struct {
 	retry bool
 	// stirred: something happened that the Pod's next step has to look at.
 	stirred bool
+	// podChanged and sourceChanged: the Pod's labels, or what it mounts, are
+	// others than before.
+	podChanged, sourceChanged bool
 	// failedPreStop are the containers that ended before their preStop hook did.
 	failedPreStop []int
 	// apart: the Pod runs once more for its logs alone. replaying: what is
@@ -68,6 +71,7 @@ type part struct {
 
 // update takes the newest state of the Pod's object over.
 func (r *podRun) update(pod *corev1.Pod) {
+	r.podChanged = r.podChanged || relabelled(r.pod, pod)
 	r.pod = pod
 	r.addEphemeral(pod)
 	for len(r.parts) < len(r.Containers) {

@@ -21,6 +21,8 @@ type podState struct {
 	HostIP, IP string
 	// Blocked: a volume cannot be mounted until some object changes.
 	Blocked bool
+	// RemountAt is when its volumes are brought up to date; zero if they are.
+	RemountAt time.Time `json:",omitzero"`
 	// Cursor is the last instant at which the kubelet was due to go on with
 	// the Pod; in a flowing clock the step itself comes a little later.
 	Cursor time.Time

@@ -20,6 +20,8 @@ type volumeFS struct {
 	build func() *vfs.FS
 	// sub is the volume's root within fs.
 	sub string
+	// payload is what the files are made from, nil if programs write them.
+	payload *payload
 }
 
 func (v *volumeFS) get() *vfs.FS {
@@ -75,7 +77,7 @@ func (r *Reconciler) makeVolume(run *podRun, v *corev1.Volume, now time.Time) (*
 		}
 		return r.claim(types.NamespacedName{Namespace: run.pod.Namespace, Name: v.PersistentVolumeClaim.ClaimName}, now), nil
 	case v.ConfigMap != nil, v.Secret != nil, v.DownwardAPI != nil, v.Projected != nil:
-		p := payload{r: r, run: run}
+		p := &payload{r: r, run: run}
 		if err := p.add(v); err != nil {
 			return nil, err
 		}
