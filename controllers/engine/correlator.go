@@ -227,11 +227,11 @@ func (c *correlator) note(event *corev1.Event) *correlation {
 	return o
 }
 
-// correlate returns the Event to write: with a count above 1 the newer state of
-// one that was written, false for none.
-func (c *correlator) correlate(event *corev1.Event, now time.Time) (*corev1.Event, bool) {
+// correlate returns the Event to write, with a count above 1 the newer state of
+// one that was written, by what it is equal, for stored, and false for none.
+func (c *correlator) correlate(event *corev1.Event, now time.Time) (_ *corev1.Event, equal string, _ bool) {
 	o := c.note(event)
-	event, equal := o.combine(event, now)
+	event, equal = o.combine(event, now)
 	s, ok := o.seen[equal]
 	if ok {
 		event.Name, event.ResourceVersion = s.Name, s.ResourceVersion
@@ -239,11 +239,20 @@ func (c *correlator) correlate(event *corev1.Event, now time.Time) (*corev1.Even
 		event.Count = s.Count + 1
 	}
 	c.saw(o, equal, event)
-	return event, o.accept(event.Type, now)
+	return event, equal, o.accept(event.Type, now)
 }
 
-// stored takes over what the API made of an Event.
-func (c *correlator) stored(event *corev1.Event) { c.saw(c.of(c.keyOf(event)), equalKey(event), event) }
+// stored takes over what the API made of an Event that correlate returned, equal
+// to others by equal. Of one that is combined, upstream keeps only the name that it
+// gave it first, which the API may have refused.
+func (c *correlator) stored(event *corev1.Event, equal string) {
+	o := c.of(c.keyOf(event))
+	c.saw(o, equalKey(event), event)
+	if s := o.seen[equal]; s != nil && s.Name != event.Name {
+		s.Name = event.Name
+		c.engine.Touch(seenKey(o.key, equal))
+	}
+}
 
 // saw remembers the newest state of an Event, and at most seenMax of o's.
 func (c *correlator) saw(o *correlation, equal string, event *corev1.Event) {
@@ -291,11 +300,9 @@ func (o *correlation) combine(event *corev1.Event, now time.Time) (*corev1.Event
 	a.Messages = a.Messages[1:]
 	t := metav1.NewTime(now)
 	return &corev1.Event{
-		ObjectMeta: metav1.ObjectMeta{
-			Name:      fmt.Sprintf("%v.%x", event.InvolvedObject.Name, now.UnixNano()),
-			Namespace: event.Namespace,
-		},
-		Count: 1, FirstTimestamp: t, LastTimestamp: t,
+		// Upstream makes a new name of the instant, which here another Event may share.
+		ObjectMeta: metav1.ObjectMeta{Name: event.Name, Namespace: event.Namespace},
+		Count:      1, FirstTimestamp: t, LastTimestamp: t,
 		InvolvedObject: event.InvolvedObject, Source: event.Source,
 		Type: event.Type, Reason: event.Reason,
 		Message: "(combined from similar events): " + event.Message,

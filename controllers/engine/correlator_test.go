@@ -29,6 +29,7 @@ func TestCorrelatorIsUpstreams(t *testing.T) {
 		ours := e.correlator
 		clock := clocktesting.NewFakePassiveClock(noon())
 		upstreams := record.NewEventCorrelatorWithOptions(record.CorrelatorOptions{Clock: clock})
+		written := map[string]bool{}
 		few := rapid.Bool().Draw(rt, "few messages")
 		for i := range rapid.IntRange(1, 120).Draw(rt, "events") {
 			clock.SetTime(clock.Now().Add(time.Duration(rapid.Int64Range(0, int64(rapid.SampledFrom([]time.Duration{
@@ -42,17 +43,25 @@ func TestCorrelatorIsUpstreams(t *testing.T) {
 			if err != nil {
 				rt.Fatal(err)
 			}
-			got, ok := ours.correlate(event.DeepCopy(), clock.Now())
+			got, equal, ok := ours.correlate(event.DeepCopy(), clock.Now())
 			if ok == want.Skip {
 				rt.Fatalf("event %d: written %v, upstream's: %v", i, ok, !want.Skip)
 			}
 			if ok {
+				// An Event has the name that it came with, or that of one that was written.
+				if got.Count == 1 && got.Name != event.Name || got.Count > 1 && !written[got.Name] {
+					rt.Fatalf("event %d, seen %d times, is written as %s", i, got.Count, got.Name)
+				}
+				written[got.Name] = true
+				if got.Message != message {
+					want.Event.Name = got.Name // combined: upstream's is that of the instant
+				}
 				if diff := cmp.Diff(want.Event, got); diff != "" {
 					rt.Fatalf("event %d (-upstream's +ours):\n%s", i, diff)
 				}
 				got.ResourceVersion = fmt.Sprint(i)
 				upstreams.UpdateState(got)
-				ours.stored(got)
+				ours.stored(got, equal)
 			}
 			if rapid.IntRange(0, 9).Draw(rt, "restart") == 0 {
 				restart(rt, e)
@@ -101,7 +110,7 @@ func TestCorrelatorForgets(t *testing.T) {
 	now := noon()
 	again := func(object, message string) int32 {
 		now = now.Add(time.Hour) // neither alike nor spam
-		event, _ := e.correlator.correlate(&corev1.Event{
+		event, _, _ := e.correlator.correlate(&corev1.Event{
 			InvolvedObject: corev1.ObjectReference{Name: object, UID: types.UID(object)},
 			Type:           corev1.EventTypeNormal, Message: message, Count: 1,
 		}, now)

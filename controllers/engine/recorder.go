@@ -56,7 +56,7 @@ func (r *Recorder) Event(ctx context.Context, ref *corev1.ObjectReference, event
 	if len(args) > 0 {
 		message = fmt.Sprintf(format, args...)
 	}
-	event, ok := r.correlator.correlate(r.makeEvent(ref, eventType, reason, message), r.now())
+	event, equal, ok := r.correlator.correlate(r.makeEvent(ref, eventType, reason, message), r.now())
 	if !ok {
 		return
 	}
@@ -64,7 +64,7 @@ func (r *Recorder) Event(ctx context.Context, ref *corev1.ObjectReference, event
 	if err != nil {
 		return
 	}
-	r.correlator.stored(stored)
+	r.correlator.stored(stored, equal)
 }
 
 func (r *Recorder) write(ctx context.Context, event *corev1.Event) (*corev1.Event, error) {
