@@ -53,6 +53,10 @@ test: bin/kubectl bin/etcd ## Everything that must hold: units, storage suites, 
 upstream: ## Only what is upstream's own: unit tables, registry and integration tests, and random workloads under its controllers; minutes
 	$(GO) test -vet=off -v -timeout 30m -run Upstream $(TESTFLAGS) ./controllers/... ./storage ./e2e/...
 
+.PHONY: differential
+differential: ## Play 20,000 random workloads under upstream's controllers and ours: WORKLOADS=n, SEED=n to replay; an hour
+	$(GO) test -vet=off -v -timeout 12h $(race) ./e2e/differential -differential.workloads=$(or $(WORKLOADS),20000) -differential.seed=$(or $(SEED),1)
+
 .PHONY: torture
 torture: bin/kubectl ## Kill a durable server 200 times while clients write: KILLS=n, SEED=n to replay; minutes
 	$(GO) test -vet=off -v -timeout 2h $(race) -run '^TestKilledServersKeepTheirPromises$$' ./e2e -torture.kills=$(or $(KILLS),200) -torture.seed=$(or $(SEED),1)

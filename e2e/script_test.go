@@ -116,7 +116,9 @@ func take(ts *testscript.TestScript, neg bool, args []string) *server {
 	return s
 }
 
-func shutdown(ts *testscript.TestScript, neg bool, args []string) { ts.Check(take(ts, neg, args).stop()) }
+func shutdown(ts *testscript.TestScript, neg bool, args []string) {
+	ts.Check(take(ts, neg, args).stop())
+}
 
 func crash(ts *testscript.TestScript, neg bool, args []string) { take(ts, neg, args).kill() }
 

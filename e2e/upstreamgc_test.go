@@ -25,6 +25,7 @@ import (
 	"k8s.io/client-go/metadata/metadatainformer"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/restmapper"
+	"k8s.io/client-go/tools/clientcmd"
 	upstreamgc "k8s.io/kubernetes/pkg/controller/garbagecollector"
 
 	"github.com/kubesim-dev/kubesim/cmd/kubesim/app"
@@ -34,7 +35,10 @@ import (
 // withoutUID matches what differs between two clusters.
 var withoutUID = regexp.MustCompile(`uid: [0-9a-f-]+`)
 
-var upstreamGraphs = flag.Int("upstream.graphs", 120, "how many random graphs of owners to give to upstream's garbage collector too")
+var (
+	upstreamGraphs = flag.Int("upstream.graphs", 120, "how many random graphs of owners to give to upstream's garbage collector too")
+	upstreamSeed   = flag.Int64("upstream.seed", 1, "decides which")
+)
 
 // TestGarbageIsCollectedAsByUpstream makes random graphs of owners twice: with
 // our garbage collector, and, in a cluster that lacks it, with upstream's own in
@@ -73,6 +77,27 @@ func TestGarbageIsCollectedAsByUpstream(t *testing.T) {
 		theirs.awaitCanaries(t, k)
 		theirs.awaitState(t, ours, stories)
 	}
+}
+
+// startTwin starts a cluster that one can hold against another.
+func startTwin(t *testing.T, o app.Options) *rest.Config {
+	t.Helper()
+	o.Ephemeral, o.DataDir, o.Listen, o.Speed, o.Seed = true, t.TempDir(), "127.0.0.1:0", 1, 1
+	o.Authorization, o.CheckTrusted = "AlwaysAllow", true
+	cluster, err := app.Start(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	if err := cluster.AwaitReady(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	config, err := clientcmd.BuildConfigFromFlags("", cluster.Kubeconfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.QPS = -1
+	return config
 }
 
 // runUpstreamGC runs upstream's garbage collector until the test ends, with one

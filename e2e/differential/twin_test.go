@@ -1,0 +1,122 @@
+package differential
+
+import (
+	"context"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes"
+	upstreamcronjob "k8s.io/kubernetes/pkg/controller/cronjob"
+	upstreamjob "k8s.io/kubernetes/pkg/controller/job"
+	upstreamttl "k8s.io/kubernetes/pkg/controller/ttlafterfinished"
+
+	"github.com/kubesim-dev/kubesim/cmd/kubesim/app"
+	"github.com/kubesim-dev/kubesim/controllers/engine"
+)
+
+// side says whose controllers run.
+type side bool
+
+const (
+	ours   side = false
+	theirs side = true
+)
+
+// controllers is what app.Options call the ones that kubesim runs on a side.
+func (s side) controllers() []string {
+	if s == theirs {
+		return []string{"*", "-job", "-cronjob", "-ttl-after-finished"}
+	}
+	return []string{"*"}
+}
+
+// workers are how many Jobs upstream's controller works on at a time, as many
+// as in kube-controller-manager. A Job is always one worker's.
+const workers = 5
+
+// inCluster runs do with a client of a new cluster whose first instant is start.
+//
+// All of the cluster, upstream's controllers too, lives in a bubble of
+// testing/synctest: what they take for the machine's clock stands still while
+// one of them runs, and jumps to the next timer when all of them wait. That is
+// why requests do not go over a socket, which the bubble does not know how to
+// wait for, but from the client straight into the handlers.
+func inCluster(t *testing.T, s side, seed uint64, start time.Time, nodes int, do func(context.Context, kubernetes.Interface)) {
+	t.Helper()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Until(start))
+		ctx, cancel := context.WithCancel(t.Context())
+		cluster, err := app.Start(ctx, app.Options{
+			Listener: &deaf{closed: make(chan struct{})}, DataDir: dir, Ephemeral: true, Authorization: "AlwaysAllow",
+			Mode: engine.Realtime, Speed: 1, Seed: seed, Nodes: nodes, Controllers: s.controllers(), CheckTrusted: true,
+		})
+		if err != nil {
+			cancel()
+			t.Error(err)
+			return
+		}
+		defer cluster.Close()
+		stop := func() {}
+		if s == theirs {
+			stop = runUpstreams(ctx, t, cluster.Client())
+		}
+		do(ctx, cluster.Client())
+		cancel()
+		stop()
+	})
+}
+
+// runUpstreams starts upstream's controllers. What it returns waits for their
+// end, after ctx.
+func runUpstreams(ctx context.Context, t *testing.T, client kubernetes.Interface) (wait func()) {
+	t.Helper()
+	client = telling{client, new(atomic.Int64)}
+	factory := informers.NewSharedInformerFactory(client, 0)
+	jobs, err := upstreamjob.NewController(ctx, client, factory.Core().V1().Pods(), factory.Batch().V1().Jobs(), nil, nil)
+	if err != nil {
+		t.Error(err)
+		return factory.Shutdown
+	}
+	cronJobs, err := upstreamcronjob.NewControllerV2(ctx, factory.Batch().V1().Jobs(), factory.Batch().V1().CronJobs(), client)
+	if err != nil {
+		t.Error(err)
+		return factory.Shutdown
+	}
+	ttl := upstreamttl.New(ctx, factory.Batch().V1().Jobs(), client)
+	factory.Start(ctx.Done())
+	var running sync.WaitGroup
+	running.Go(func() { jobs.Run(ctx, workers) })
+	running.Go(func() { cronJobs.Run(ctx, workers) })
+	running.Go(func() { ttl.Run(ctx, workers) })
+	return func() {
+		running.Wait()
+		factory.Shutdown()
+	}
+}
+
+// deaf is a listener that nobody ever reaches.
+type deaf struct {
+	once   sync.Once
+	closed chan struct{}
+}
+
+// Accept implements net.Listener.
+func (d *deaf) Accept() (net.Conn, error) {
+	<-d.closed
+	return nil, net.ErrClosed
+}
+
+// Close implements net.Listener.
+func (d *deaf) Close() error {
+	d.once.Do(func() { close(d.closed) })
+	return nil
+}
+
+// Addr implements net.Listener.
+func (d *deaf) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 6443} }
