@@ -173,28 +173,27 @@ func printPodScripts(h printers.PrintHandler) {
 		{Name: "Last Match", Type: "string", Description: "How long ago the script last began to run a Pod."},
 		{Name: "Age", Type: "string", Description: metav1.ObjectMeta{}.SwaggerDoc()["creationTimestamp"]},
 	}
-	row := func(s *sim.PodScript, _ printers.GenerateOptions) ([]metav1.TableRow, error) {
+	row := func(s *sim.PodScript) metav1.TableRow {
 		last := "<none>"
 		if t := s.Status.LastMatchTime; t != nil {
 			last = age(*t)
 		}
-		return []metav1.TableRow{{
+		return metav1.TableRow{
 			Object: runtime.RawExtension{Object: s},
 			Cells:  []any{s.Name, int64(s.Status.Matches), int64(s.Status.Active), last, age(s.CreationTimestamp)},
-		}}, nil
-	}
-	rows := func(l *sim.PodScriptList, options printers.GenerateOptions) ([]metav1.TableRow, error) {
-		var all []metav1.TableRow
-		for i := range l.Items {
-			one, err := row(&l.Items[i], options)
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, one...)
 		}
-		return all, nil
 	}
-	for _, printer := range []any{row, rows} {
+	one := func(s *sim.PodScript, _ printers.GenerateOptions) ([]metav1.TableRow, error) {
+		return []metav1.TableRow{row(s)}, nil
+	}
+	all := func(l *sim.PodScriptList, _ printers.GenerateOptions) ([]metav1.TableRow, error) {
+		var rows []metav1.TableRow
+		for i := range l.Items {
+			rows = append(rows, row(&l.Items[i]))
+		}
+		return rows, nil
+	}
+	for _, printer := range []any{one, all} {
 		// It fails for a function of a wrong form only.
 		if err := h.TableHandler(columns, printer); err != nil {
 			panic(err)

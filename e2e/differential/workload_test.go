@@ -61,14 +61,6 @@ const warmUp = 30 * time.Second
 // begins is when the workload does.
 func (w *workload) begins() time.Time { return seasons()[w.Season].Add(warmUp) }
 
-// object is what kind of object the workload is about.
-func (w *workload) kind() string {
-	if w.CronJob != nil {
-		return "CronJob"
-	}
-	return "Job"
-}
-
 // String is what a failing test prints: JSON that kubectl takes, by and large.
 func (w *workload) String() string {
 	var b strings.Builder

@@ -137,14 +137,7 @@ func controllers() []controller {
 			}
 			return resourcequota.New(resourcequota.Config{View: p.view, API: p.api, Evaluators: evaluators})
 		}},
-		{"job-controller", "job", func(p parts) (engine.Reconciler, error) {
-			return job.New(job.Config{
-				View: p.view, API: p.api, Recorder: p.recorder("job-controller"), Limits: job.DefaultLimits(),
-				Gates: job.Gates{
-					MutableSchedulingDirectivesForSuspendedJobs: utilfeature.DefaultFeatureGate.Enabled(features.MutableSchedulingDirectivesForSuspendedJobs),
-				},
-			})
-		}},
+		{"job-controller", "job", newJob},
 		{"cronjob-controller", "cronjob", func(p parts) (engine.Reconciler, error) {
 			return cronjob.New(cronjob.Config{View: p.view, API: p.api, Recorder: p.recorder("cronjob-controller")})
 		}},
@@ -193,6 +186,15 @@ func controllers() []controller {
 			})
 		}},
 	}
+}
+
+func newJob(p parts) (engine.Reconciler, error) {
+	return job.New(job.Config{
+		View: p.view, API: p.api, Recorder: p.recorder("job-controller"), Limits: job.DefaultLimits(),
+		Gates: job.Gates{
+			MutableSchedulingDirectivesForSuspendedJobs: utilfeature.DefaultFeatureGate.Enabled(features.MutableSchedulingDirectivesForSuspendedJobs),
+		},
+	})
 }
 
 // selected applies --controllers: '*' names all that are on by default, 'foo'
