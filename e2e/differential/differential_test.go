@@ -43,7 +43,7 @@ func TestMain(m *testing.M) {
 // their Pods and Events is the same at each step and in the end. A workload that
 // differs is shrunk to a minimal one.
 func TestWorkloadsEndAsUnderUpstreamsControllers(t *testing.T) {
-	n := *count
+	n := *count / fewer
 	if testing.Short() {
 		n = min(n, batchSize)
 	}
