@@ -329,10 +329,26 @@ func TestAFrozenLeaderDoesNoHarm(t *testing.T) {
 	const jobs, completions = 3, 4
 	name := func(i int) string { return fmt.Sprintf("frozen-%d", i) }
 	for i := range jobs {
-		if _, err := client.BatchV1().Jobs(metav1.NamespaceDefault).Create(t.Context(), indexedJob(name(i), completions), createOptions); err != nil {
+		job := indexedJob(name(i), completions)
+		runs(job, "sleep 5")
+		if _, err := client.BatchV1().Jobs(metav1.NamespaceDefault).Create(t.Context(), job, createOptions); err != nil {
 			t.Fatal(err)
 		}
 	}
+	// While Pods run: a write that the leader was about to send when it froze would
+	// still be sent, as by upstream's controllers.
+	eventually(t, func() error {
+		list, err := client.BatchV1().Jobs(metav1.NamespaceDefault).List(t.Context(), metav1.ListOptions{})
+		if err != nil {
+			return err
+		}
+		for _, job := range list.Items {
+			if ptr.Deref(job.Status.Ready, 0) < *job.Spec.Parallelism {
+				return fmt.Errorf("not all Pods of %s run", job.Name)
+			}
+		}
+		return nil
+	})
 	if err := leads.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
