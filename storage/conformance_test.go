@@ -163,7 +163,7 @@ func readSuites() []suite {
 			}
 			st.RunTestStats(ctx, t, s, s.codec, s.transformerOrIdentity(), sized)
 		}},
-		{name: "RunTestTransformationFailure", needsTransformer: true, run: func(ctx context.Context, t *testing.T, s *subject) {
+		{name: "RunTestTransformationFailure", notCached: readBefore, needsTransformer: true, run: func(ctx context.Context, t *testing.T, s *subject) {
 			st.RunTestTransformationFailure(ctx, t, s)
 		}},
 		{name: "RunTestListResourceVersionMatch", needsTransformer: true, run: func(ctx context.Context, t *testing.T, s *subject) {
