@@ -20,7 +20,7 @@ import (
 // every test, it is validated nevertheless, and must be found valid.
 func trusts(resource, subresource string) bool {
 	switch resource {
-	case "pods", "nodes", "jobs", "cronjobs":
+	case "pods", "nodes", "jobs", "cronjobs", "podscripts":
 		return subresource == "status" || resource == "pods" && subresource == ""
 	case "leases":
 		return subresource == ""

@@ -170,7 +170,7 @@ func printPodScripts(h printers.PrintHandler) {
 		{Name: "Name", Type: "string", Format: "name", Description: metav1.ObjectMeta{}.SwaggerDoc()["name"]},
 		{Name: "Matches", Type: "integer", Description: "Pods that there are that the script has run."},
 		{Name: "Active", Type: "integer", Description: "Those of them that have not finished."},
-		{Name: "Last Match", Type: "string", Description: "How long ago the script last began to run a Pod."},
+		{Name: "Last Match", Type: "string", Description: "How long ago the newest Pod that the script has run was started."},
 		{Name: "Age", Type: "string", Description: metav1.ObjectMeta{}.SwaggerDoc()["creationTimestamp"]},
 	}
 	row := func(s *sim.PodScript) metav1.TableRow {

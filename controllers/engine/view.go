@@ -123,6 +123,14 @@ func (v *View) table(r Resource) *table {
 	return t
 }
 
+func (v *View) index(r Resource, name string) *index {
+	ix, ok := v.table(r).indexes[name]
+	if !ok {
+		panic(fmt.Sprintf("engine: %s has no index %q: call View.Index before the engine starts", r, name))
+	}
+	return ix
+}
+
 // probe is a search key: an object with a name and nothing else.
 type probe struct {
 	Object
@@ -160,11 +168,7 @@ func List[T Object](v *View, r Resource, namespace string) []T {
 // ByIndex returns the objects of resource r that the named index files under
 // value, sorted by namespace and name.
 func ByIndex[T Object](v *View, r Resource, name, value string) []T {
-	ix, ok := v.table(r).indexes[name]
-	if !ok {
-		panic(fmt.Sprintf("engine: %s has no index %q: call View.Index before the engine starts", r, name))
-	}
-	set, ok := ix.sets[value]
+	set, ok := v.index(r, name).sets[value]
 	if !ok {
 		return nil
 	}
@@ -174,6 +178,14 @@ func ByIndex[T Object](v *View, r Resource, name, value string) []T {
 		return true
 	})
 	return out
+}
+
+// CountByIndex returns how many objects ByIndex would return.
+func (v *View) CountByIndex(r Resource, name, value string) int {
+	if set, ok := v.index(r, name).sets[value]; ok {
+		return set.Len()
+	}
+	return 0
 }
 
 // Count returns how many objects of resource r the View holds.

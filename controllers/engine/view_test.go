@@ -43,6 +43,10 @@ func TestView(t *testing.T) {
 		})
 	}
 
+	if two, none := v.CountByIndex(Pods, "node", "n2"), v.CountByIndex(Pods, "node", "n3"); two != 2 || none != 0 {
+		t.Errorf("CountByIndex: %d Pods on n2, %d on n3, want 2 and 0", two, none)
+	}
+
 	put(watch.Modified, onNode("a", "z", "n3"))
 	put(watch.Deleted, onNode("b", "x", "n1"))
 	if got := ByIndex[*corev1.Pod](v, Pods, "node", "n1"); got != nil {

@@ -149,7 +149,6 @@ func (r *Reconciler) start(ctx context.Context, run *podRun, i int) {
 		return
 	}
 	effects := scripted(&spec, c.Script)
-	run.tellScript(ctx, i)
 	run.begin(r, i, d, at)
 	run.parts[i].effects = effects
 	log := run.parts[i].log

@@ -14,14 +14,12 @@ import (
 	"github.com/kubesim-dev/kubesim/kubelet-sim/script"
 )
 
-const podScripts engine.Resource = "podscripts." + v1alpha1.GroupName
-
 // controllerIndex files Pods under the UID of their controller.
 const controllerIndex = "lifecycle/controller"
 
 // trackScripts makes the View hold what scripted needs.
 func trackScripts(view *engine.View) {
-	view.Track(podScripts)
+	view.Track(script.PodScripts)
 	view.Index(engine.Pods, controllerIndex, func(obj engine.Object) []string {
 		if owner := controllerOf(obj.(*corev1.Pod)); owner != nil {
 			return []string{string(owner.UID)}
@@ -35,8 +33,8 @@ func trackScripts(view *engine.View) {
 func (r *Reconciler) play(run *podRun, i int) *script.Play {
 	c, spec, d := &run.Containers[i], run.spec(run.pod, i), r.draw(run, i)
 	var found *v1alpha1.PodScript
-	if r.view.Count(podScripts) > 0 && c.Role != ephemeral {
-		found = script.Find(engine.List[*v1alpha1.PodScript](r.view, podScripts, ""), run.pod, spec, c.Role != regular)
+	if r.view.Count(script.PodScripts) > 0 && c.Role != ephemeral {
+		found = script.Find(engine.List[*v1alpha1.PodScript](r.view, script.PodScripts, ""), run.pod, spec, c.Role != regular)
 	}
 	if found == nil {
 		if owner := controllerOf(run.pod); owner != nil && c.Role == regular {
@@ -77,7 +75,7 @@ func scripted(spec *program.Spec, play *script.Play) *script.Effects {
 	return effects
 }
 
-// tellScript says which script runs the instance that begins.
+// tellScript says which script runs the attempt that begins.
 func (run *podRun) tellScript(ctx context.Context, i int) {
 	play := run.Containers[i].Script
 	if play == nil || play.Script == "" {

@@ -36,6 +36,7 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/ttlafterfinished"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/lifecycle"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/node"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/script"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
 	"github.com/kubesim-dev/kubesim/storage"
 )
@@ -254,7 +255,11 @@ func (c *Cluster) register(e *engine.Engine, api engine.API, logs *stream.Store)
 	if err != nil {
 		return nil, err
 	}
-	e.Register(nodes, pods)
+	scripts, err := script.NewStatus(script.StatusConfig{Engine: e, API: p.api})
+	if err != nil {
+		return nil, err
+	}
+	e.Register(nodes, pods, scripts)
 	return pods, nil
 }
 

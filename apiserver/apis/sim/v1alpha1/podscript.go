@@ -228,7 +228,8 @@ type Usage struct {
 	Memory *resource.Quantity `json:"memory,omitempty"`
 }
 
-// PodScriptStatus says which Pods a script has run.
+// PodScriptStatus says which Pods a script has run. It lags behind them by up to a
+// second of virtual time.
 type PodScriptStatus struct {
 	// Matches is how many Pods there are that the script has run.
 	// +optional
@@ -236,7 +237,7 @@ type PodScriptStatus struct {
 	// Active is how many of them have not finished.
 	// +optional
 	Active int32 `json:"active,omitempty"`
-	// LastMatchTime is when the script has last begun to run a Pod.
+	// LastMatchTime is when the newest Pod that the script has run was started.
 	// +optional
 	LastMatchTime *metav1.Time `json:"lastMatchTime,omitempty"`
 }

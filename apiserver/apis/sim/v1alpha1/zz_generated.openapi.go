@@ -382,7 +382,7 @@ func schema_apiserver_apis_sim_v1alpha1_PodScriptStatus(ref common.ReferenceCall
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
 			SchemaProps: spec.SchemaProps{
-				Description: "PodScriptStatus says which Pods a script has run.",
+				Description: "PodScriptStatus says which Pods a script has run. It lags behind them by up to a second of virtual time.",
 				Type:        []string{"object"},
 				Properties: map[string]spec.Schema{
 					"matches": {
@@ -401,7 +401,7 @@ func schema_apiserver_apis_sim_v1alpha1_PodScriptStatus(ref common.ReferenceCall
 					},
 					"lastMatchTime": {
 						SchemaProps: spec.SchemaProps{
-							Description: "LastMatchTime is when the script has last begun to run a Pod.",
+							Description: "LastMatchTime is when the newest Pod that the script has run was started.",
 							Ref:         ref("io.k8s.apimachinery.pkg.apis.meta.v1.Time"),
 						},
 					},
