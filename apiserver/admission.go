@@ -16,6 +16,10 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/component-base/compatibility"
 	quotainstall "k8s.io/kubernetes/pkg/quota/v1/install"
+	"k8s.io/kubernetes/plugin/pkg/admission/certificates/approval"
+	"k8s.io/kubernetes/plugin/pkg/admission/certificates/ctbattest"
+	"k8s.io/kubernetes/plugin/pkg/admission/certificates/signing"
+	"k8s.io/kubernetes/plugin/pkg/admission/certificates/subjectrestriction"
 	"k8s.io/kubernetes/plugin/pkg/admission/defaulttolerationseconds"
 	"k8s.io/kubernetes/plugin/pkg/admission/limitranger"
 	"k8s.io/kubernetes/plugin/pkg/admission/priority"
@@ -30,7 +34,9 @@ import (
 func admissionOrder() []string {
 	return []string{
 		lifecycle.PluginName, limitranger.PluginName, serviceaccount.PluginName, priority.PluginName,
-		defaulttolerationseconds.PluginName, resourcequota.PluginName,
+		defaulttolerationseconds.PluginName,
+		approval.PluginName, signing.PluginName, ctbattest.PluginName, subjectrestriction.PluginName,
+		resourcequota.PluginName,
 	}
 }
 
@@ -40,7 +46,9 @@ func newAdmission(disabled []string, client kubernetes.Interface, factory inform
 	plugins := admission.NewPlugins()
 	for _, register := range []func(*admission.Plugins){
 		lifecycle.Register, limitranger.Register, serviceaccount.Register, priority.Register,
-		defaulttolerationseconds.Register, resourcequota.Register,
+		defaulttolerationseconds.Register,
+		approval.Register, signing.Register, ctbattest.Register, subjectrestriction.Register,
+		resourcequota.Register,
 	} {
 		register(plugins)
 	}

@@ -9,6 +9,7 @@ import (
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	batchv1 "k8s.io/api/batch/v1"
+	certificatesv1 "k8s.io/api/certificates/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -31,6 +32,7 @@ import (
 	authenticationrest "k8s.io/kubernetes/pkg/registry/authentication/rest"
 	authorizationrest "k8s.io/kubernetes/pkg/registry/authorization/rest"
 	batchrest "k8s.io/kubernetes/pkg/registry/batch/rest"
+	certificatesrest "k8s.io/kubernetes/pkg/registry/certificates/rest"
 	coordinationrest "k8s.io/kubernetes/pkg/registry/coordination/rest"
 	configmapstore "k8s.io/kubernetes/pkg/registry/core/configmap/storage"
 	endpointsstore "k8s.io/kubernetes/pkg/registry/core/endpoint/storage"
@@ -101,11 +103,11 @@ func (g *groups) build() ([]genericapiserver.APIGroupInfo, error) {
 	served.EnableVersions(
 		corev1.SchemeGroupVersion, batchv1.SchemeGroupVersion, eventsv1.SchemeGroupVersion,
 		discoveryv1.SchemeGroupVersion, coordinationv1.SchemeGroupVersion, schedulingv1.SchemeGroupVersion,
-		policyv1.SchemeGroupVersion, rbacv1.SchemeGroupVersion,
+		policyv1.SchemeGroupVersion, rbacv1.SchemeGroupVersion, certificatesv1.SchemeGroupVersion,
 		authenticationv1.SchemeGroupVersion, authorizationv1.SchemeGroupVersion,
 		v1alpha1.GroupVersion(),
 	)
-	infos := make([]genericapiserver.APIGroupInfo, 0, 11)
+	infos := make([]genericapiserver.APIGroupInfo, 0, 12)
 	core, err := g.core()
 	if err != nil {
 		return nil, err
@@ -115,6 +117,7 @@ func (g *groups) build() ([]genericapiserver.APIGroupInfo, error) {
 		authenticationrest.RESTStorageProvider{Authenticator: g.authenticator, APIAudiences: g.audiences},
 		authorizationrest.RESTStorageProvider{Authorizer: g.authorizer, RuleResolver: g.rules},
 		batchrest.RESTStorageProvider{},
+		certificatesrest.RESTStorageProvider{Authorizer: g.authorizer},
 		coordinationrest.RESTStorageProvider{},
 		discoveryrest.StorageProvider{},
 		eventsrest.RESTStorageProvider{TTL: EventTTL},

@@ -43,7 +43,9 @@ const (
 	Endpoints         Resource = "endpoints"
 	EndpointSlices    Resource = "endpointslices.discovery.k8s.io"
 
-	PodDisruptionBudgets Resource = "poddisruptionbudgets.policy"
+	PodDisruptionBudgets   Resource = "poddisruptionbudgets.policy"
+	ClusterTrustBundles    Resource = "clustertrustbundles.certificates.k8s.io"
+	PodCertificateRequests Resource = "podcertificaterequests.certificates.k8s.io"
 )
 
 // GroupResource returns r in apimachinery's form.

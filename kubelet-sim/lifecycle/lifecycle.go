@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
@@ -103,7 +104,8 @@ type Reconciler struct {
 var _ engine.Reconciler = (*Reconciler)(nil)
 
 // New returns the reconciler. It needs the View's Pods, Nodes, ConfigMaps,
-// Secrets, Services and EndpointSlices, which New makes it track.
+// Secrets, Services, EndpointSlices and ClusterTrustBundles, which New makes it
+// track.
 func New(cfg Config) (*Reconciler, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
@@ -113,7 +115,9 @@ func New(cfg Config) (*Reconciler, error) {
 		nodes: map[string]*nodeState{}, runs: map[types.NamespacedName]*podRun{},
 		images: images{}, claims: map[types.NamespacedName]*volumeFS{}, waiters: waiters{}, users: waiters{}, recalls: map[types.NamespacedName]bool{},
 	}
-	for _, resource := range []engine.Resource{engine.Pods, engine.Nodes, engine.ConfigMaps, engine.Secrets, engine.Services} {
+	for _, resource := range []engine.Resource{
+		engine.Pods, engine.Nodes, engine.ConfigMaps, engine.Secrets, engine.Services, engine.ClusterTrustBundles,
+	} {
 		r.view.Track(resource)
 	}
 	indexIPs(r.view)
@@ -137,7 +141,7 @@ func (r *Reconciler) key(name types.NamespacedName) engine.Key {
 }
 
 // Keys implements engine.Reconciler: Pods on our nodes, Pods that wait for a
-// ConfigMap or Secret, and the Pods of a node that goes off the network or is
+// ConfigMap or another object, and the Pods of a node that goes off the network or is
 // back.
 func (r *Reconciler) Keys(c engine.Commit) []engine.Key {
 	name := types.NamespacedName{Namespace: c.Object.GetNamespace(), Name: c.Object.GetName()}
@@ -154,6 +158,9 @@ func (r *Reconciler) Keys(c engine.Commit) []engine.Key {
 		}
 	case engine.ConfigMaps, engine.Secrets:
 		return r.keysThatFollow(dependency{c.Resource, name})
+	case engine.ClusterTrustBundles:
+		signer := c.Object.(*certificatesv1.ClusterTrustBundle).Spec.SignerName
+		return append(r.keysThatFollow(trusts(name.Name)), r.keysThatFollow(trusts(signer))...)
 	}
 	return nil
 }
@@ -241,12 +248,13 @@ func (r *Reconciler) sync(ctx context.Context, run *podRun, now time.Time) (engi
 	return p.Wake, r.remove(ctx, run)
 }
 
-// unblock lets a Pod try again what it waited for, once that may be there.
+// unblock lets a Pod try again what it waited for, once that may be there: an
+// object that was missing, or a label or annotation of its own.
 //
 // Deviation: upstream's kubelet tries again every minute or so; we do as soon
 // as the object is written, so that nobody waits for it.
 func (r *Reconciler) unblock(run *podRun) {
-	if !run.retry {
+	if !run.retry && !run.podChanged {
 		return
 	}
 	run.retry, run.Blocked = false, false

@@ -1,15 +1,11 @@
 package lifecycle
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
-	"path"
 	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/kubernetes/third_party/forked/golang/expansion"
 
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
 )
@@ -35,61 +31,11 @@ func (r *Reconciler) makeRoot(run *podRun, c *corev1.Container, vars map[string]
 		if !ok {
 			return nil, fmt.Errorf("volume %q of mount %q is not there", m.Name, m.MountPath)
 		}
-		if err := mount(root, volume, m, vars, now); err != nil {
+		if err := mount(root, volume, c.Name, m, vars, now); err != nil {
 			return nil, err
 		}
 	}
 	return root, nil
-}
-
-// mount puts one volume into root. Source: makeMounts in k8s.io/kubernetes
-// pkg/kubelet v1.37.2.
-func mount(root *vfs.FS, v *volumeFS, m *corev1.VolumeMount, vars map[string]string, now time.Time) error {
-	at, sub := m.MountPath, m.SubPath
-	if !strings.HasPrefix(at, "/") {
-		at = "/" + at
-	}
-	if m.SubPathExpr != "" {
-		expanded, err := expandSubPath(m.SubPathExpr, vars)
-		if err != nil {
-			return err
-		}
-		sub = expanded
-	}
-	if v.build != nil && sub == "" {
-		return root.MountGenerated(at, v.get, now)
-	}
-	if path.IsAbs(sub) {
-		return fmt.Errorf("error SubPath `%s` must not be an absolute path", sub)
-	}
-	inside, within := path.Join("/", v.sub, sub), v.get()
-	user := vfs.User{Now: now}
-	if sub != "" {
-		if _, err := within.Stat(inside, user); errors.Is(err, fs.ErrNotExist) {
-			if err := within.MkdirAll(inside, 0o750, user); err != nil {
-				return fmt.Errorf("failed to create subPath directory for volumeMount %q of container", m.Name)
-			}
-		}
-	}
-	return root.Mount(at, within, inside, m.ReadOnly, now)
-}
-
-// expandSubPath replaces $(NAME); every name must be known. Source:
-// ExpandContainerVolumeMounts in k8s.io/kubernetes pkg/kubelet/container
-// v1.37.2.
-func expandSubPath(expr string, vars map[string]string) (string, error) {
-	unknown := ""
-	out := expansion.Expand(expr, func(name string) string {
-		value, ok := vars[name]
-		if !ok || value == "" {
-			unknown = name
-		}
-		return value
-	})
-	if unknown != "" {
-		return "", fmt.Errorf("missing value for %q", unknown)
-	}
-	return out, nil
 }
 
 // hostsHeader opens /etc/hosts. Source: managedHostsHeader and

@@ -83,19 +83,20 @@ func (p *payload) addSource(s *corev1.VolumeProjection, mode *int32) error {
 		p.addToken(s.ServiceAccountToken, mode)
 		return nil
 	case s.ClusterTrustBundle != nil:
-		if isTrue(s.ClusterTrustBundle.Optional) {
-			p.put(s.ClusterTrustBundle.Path, nil, nil, mode)
-			return nil
-		}
-		return errors.New("ClusterTrustBundle projection is not supported by kubesim")
+		return p.addTrustBundle(s.ClusterTrustBundle, mode)
 	}
 	return errors.New("projected volume source is not supported by kubesim")
 }
 
-// uses notes that the Pod's files follow an object.
+// uses notes that the Pod's files follow an object of its namespace.
 func (p *payload) uses(resource engine.Resource, name string) {
+	p.follows(dependency{resource, types.NamespacedName{Namespace: p.run.pod.Namespace, Name: name}})
+}
+
+// follows notes that the Pod's files follow d.
+func (p *payload) follows(d dependency) {
 	if !p.run.apart {
-		p.r.users.add(dependency{resource, types.NamespacedName{Namespace: p.run.pod.Namespace, Name: name}}, p.run.name)
+		p.r.users.add(d, p.run.name)
 	}
 }
 
@@ -183,13 +184,17 @@ func (p *payload) addToken(s *corev1.ServiceAccountTokenProjection, mode *int32)
 	if p.tokens == nil {
 		p.tokens = map[int]TokenRequest{}
 	}
-	var own *int32
-	if fsGroup(p.run.pod) != nil {
-		private := int32(0o600)
-		own = &private
-	}
 	p.tokens[len(p.files)] = request
-	p.put(s.Path, nil, own, mode)
+	p.put(s.Path, nil, p.private(), mode)
+}
+
+// private is the mode of a file that only its owner and the Pod's fsGroup may
+// read; nil, for the volume's own, without such a group.
+func (p *payload) private() *int32 {
+	if fsGroup(p.run.pod) == nil {
+		return nil
+	}
+	return new(int32(0o600))
 }
 
 // put adds one file with its own mode, or else the volume's. A file of the same

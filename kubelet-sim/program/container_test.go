@@ -40,6 +40,8 @@ func TestImageDefaults(t *testing.T) {
 		"the environment of a container":          {Spec{Image: "busybox", Command: []string{"env"}, Env: []string{"A=1"}}, 0, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nHOSTNAME=web-0\nA=1\nHOME=/root\n"},
 		"id shows user, group and fsGroup":        {Spec{Image: "busybox", Command: []string{"id"}, User: 1000, Group: 3000, Groups: []int64{2000}}, 0, "uid=1000 gid=3000 groups=2000,3000\n"},
 		"neverTerminate":                          {Spec{Image: "busybox", Command: []string{"sleep", "1000000"}}, -1, ""},
+		"tail follows a device for ever":          {Spec{Image: "busybox", Command: []string{"tail", "-f", "/dev/null"}}, -1, ""},
+		"tail follows a file that comes later":    {busyboxSh("(sleep 5; echo hi > /tmp/x) & timeout 20 tail -F /tmp/x"), 143, "hi\n"},
 		"an nginx script in the entrypoint's way": {Spec{Image: "nginx", Command: []string{"/bin/sh", "-c", "echo hi; nginx -g 'daemon off;'"}}, -1, "hi\n"},
 	} {
 		t.Run(name, func(t *testing.T) {

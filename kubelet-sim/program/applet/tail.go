@@ -59,6 +59,8 @@ type tailer struct {
 	code    int
 }
 
+// tailed is one file. r is nil as long as it cannot be opened; file is nil also
+// of a device or a pipe.
 type tailed struct {
 	name   string
 	offset int64
@@ -99,9 +101,7 @@ func (t *tailer) start(name string, n int64, sign byte, bytewise bool) {
 	}
 	t.c.print(string(data[at:]))
 	t.c.Charge(-int64(len(data)))
-	if f.file != nil {
-		t.files = append(t.files, f)
-	}
+	t.files = append(t.files, f)
 	t.last = f
 }
 
@@ -126,17 +126,14 @@ func fromLine(data []byte, n int64, bytewise bool) int {
 
 // more prints what was added to a file, and starts again if it was cut.
 func (t *tailer) more(f *tailed) {
-	if f.file == nil || t.o.has('F') && t.replaced(f) {
+	if f.r == nil || t.o.has('F') && t.replaced(f) {
 		o, err := t.c.OpenFile(f.name, vfs.Read, 0)
 		if err != nil {
 			return
 		}
-		f.file, f.offset = o.File(), 0
-		if f.r = t.c.ReaderOf(o); f.file == nil {
-			return
-		}
+		f.file, f.offset, f.r = o.File(), 0, t.c.ReaderOf(o)
 	}
-	if size := f.file.Stat().Size(); size < f.offset {
+	if f.file != nil && f.file.Stat().Size() < f.offset {
 		f.offset = 0
 		_, _ = f.file.Seek(0, io.SeekStart)
 	}
@@ -156,6 +153,9 @@ func (t *tailer) more(f *tailed) {
 }
 
 func (t *tailer) replaced(f *tailed) bool {
+	if f.file == nil {
+		return false
+	}
 	in, err := t.c.Stat(f.name)
 	return err == nil && !in.Same(f.file.Stat())
 }

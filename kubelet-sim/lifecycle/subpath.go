@@ -1,0 +1,91 @@
+package lifecycle
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	volumevalidation "k8s.io/kubernetes/pkg/volume/validation"
+	"k8s.io/kubernetes/third_party/forked/golang/expansion"
+
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
+)
+
+// mount puts one volume, or the subPath of one, into the root of a container.
+// Source: makeMounts in k8s.io/kubernetes pkg/kubelet v1.37.2.
+func mount(root *vfs.FS, v *volumeFS, container string, m *corev1.VolumeMount, vars map[string]string, now time.Time) error {
+	at := m.MountPath
+	if !strings.HasPrefix(at, "/") {
+		at = "/" + at
+	}
+	sub, err := subPath(m, vars)
+	if err != nil {
+		return err
+	}
+	if v.build != nil && sub == "" {
+		return root.MountGenerated(at, v.get, now)
+	}
+	volume := path.Join("/", v.sub)
+	inside, within := path.Join(volume, sub), v.get()
+	if sub != "" {
+		if err := makeSubPath(within, volume, inside, now); err != nil {
+			return fmt.Errorf("failed to create subPath directory for volumeMount %q of container %q", m.Name, container)
+		}
+	}
+	return root.Mount(at, within, inside, m.ReadOnly, now)
+}
+
+// subPath is the part of the volume that is mounted, empty for all of it.
+func subPath(m *corev1.VolumeMount, vars map[string]string) (string, error) {
+	sub := m.SubPath
+	if m.SubPathExpr != "" {
+		var err error
+		if sub, err = expandSubPath(m.SubPathExpr, vars); err != nil {
+			return "", err
+		}
+	}
+	if path.IsAbs(sub) {
+		return "", fmt.Errorf("error SubPath `%s` must not be an absolute path", sub)
+	}
+	if err := volumevalidation.ValidatePathNoBacksteps(sub); err != nil {
+		return "", fmt.Errorf("unable to provision SubPath `%s`: %w", sub, err)
+	}
+	return sub, nil
+}
+
+// expandSubPath replaces $(NAME); every name must have a value. Source:
+// ExpandContainerVolumeMounts in k8s.io/kubernetes pkg/kubelet/container
+// v1.37.2.
+func expandSubPath(expr string, vars map[string]string) (string, error) {
+	unset := map[string]bool{}
+	out := expansion.Expand(expr, func(name string) string {
+		if vars[name] == "" {
+			unset[name] = true
+		}
+		return vars[name]
+	})
+	if len(unset) > 0 {
+		return "", fmt.Errorf("missing value for %s", strings.Join(slices.Sorted(maps.Keys(unset)), ", "))
+	}
+	return out, nil
+}
+
+// makeSubPath makes a directory that is missing in a volume, and those above it,
+// with the mode of the volume's root.
+func makeSubPath(within *vfs.FS, volume, name string, now time.Time) error {
+	root := vfs.User{Now: now}
+	if _, err := within.Stat(name, root); !errors.Is(err, fs.ErrNotExist) {
+		return nil // it is there, or Mount says what is wrong with it
+	}
+	info, err := within.Stat(volume, root)
+	if err != nil {
+		return err
+	}
+	return within.MkdirAll(name, info.Mode()&^fs.ModeType, root)
+}
