@@ -5,9 +5,11 @@ package differential
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -66,6 +68,30 @@ func TestWorkloadsEndAsUnderUpstreamsControllers(t *testing.T) {
 			rt.Fatalf("differs, however often it is played, with -differential.seed=%d (-upstream +ours):\n%s\n%s", *seed, w, verdict)
 		}
 	})
+}
+
+// TestWorkloadsThatOnceDiffered plays those in testdata, each of which has shown
+// a difference that was mended.
+func TestWorkloadsThatOnceDiffered(t *testing.T) {
+	names, err := filepath.Glob("testdata/*.json")
+	if err != nil || len(names) == 0 {
+		t.Fatalf("workloads in testdata: %v, %v", names, err)
+	}
+	for _, name := range names {
+		t.Run(strings.TrimSuffix(filepath.Base(name), ".json"), func(t *testing.T) {
+			text, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w := &workload{}
+			if err := json.Unmarshal(text, w); err != nil {
+				t.Fatal(err)
+			}
+			if verdict := judge(t, []*workload{w})[0]; verdict != "" {
+				t.Errorf("differs, however often it is played (-upstream +ours):\n%s\n%s", w, verdict)
+			}
+		})
+	}
 }
 
 func setFlag(t *testing.T, name, value string) {

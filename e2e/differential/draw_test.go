@@ -97,7 +97,7 @@ func drawJobSpec(t *rapid.T) batchv1.JobSpec {
 		BackoffLimit: pick(t, "backoffLimit", nil, ptr.To(int32(0)), ptr.To(int32(1)), ptr.To(int32(2)), ptr.To(int32(3))),
 
 		ActiveDeadlineSeconds:   maybe[int64](t, 8, "activeDeadlineSeconds", 5, 15, 25, 55),
-		TTLSecondsAfterFinished: maybe[int32](t, 4, "ttlSecondsAfterFinished", 0, 2, 22),
+		TTLSecondsAfterFinished: maybe[int32](t, 4, "ttlSecondsAfterFinished", 0, 3, 23),
 		PodReplacementPolicy:    maybe(t, 2, "podReplacementPolicy", batchv1.TerminatingOrFailed, batchv1.Failed),
 	}
 	indexed := rapid.Bool().Draw(t, "indexed")
@@ -264,7 +264,7 @@ func drawCronJob(t *rapid.T) *batchv1.CronJob {
 	c.Spec.JobTemplate.Spec = drawJobSpec(t)
 	if ttl := c.Spec.JobTemplate.Spec.TTLSecondsAfterFinished; ttl != nil {
 		// With 0 it is a matter of goroutines whether the CronJob sees the end.
-		*ttl = max(*ttl, 2)
+		*ttl = max(*ttl, 3)
 	}
 	// Two Jobs of one selector would take each other's Pods.
 	c.Spec.JobTemplate.Spec.ManualSelector, c.Spec.JobTemplate.Spec.Selector = nil, nil
@@ -290,7 +290,7 @@ func (w *workload) drawStep(t *rapid.T, verbs []string) step {
 	case "deadline":
 		s.N = pick(t, "seconds", 5, 35, 75)
 	case "ttl":
-		s.N = pick(t, "seconds", 0, 2, 22, -1)
+		s.N = pick(t, "seconds", 0, 3, 23, -1)
 	case "wait":
 		s.Wait = pick(t, "long", 30, 90)
 		if !strings.HasPrefix(w.CronJob.Spec.Schedule, "* ") && !strings.HasPrefix(w.CronJob.Spec.Schedule, "*/2 ") {

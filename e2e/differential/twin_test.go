@@ -67,6 +67,11 @@ func inCluster(t *testing.T, s side, seed uint64, start time.Time, nodes int, do
 			stop = runUpstreams(ctx, t, cluster.Client())
 		}
 		do(ctx, cluster.Client())
+		soon, end := context.WithTimeout(ctx, time.Second)
+		if err := cluster.Wait(soon); err != nil {
+			t.Errorf("the cluster broke: %v", err)
+		}
+		end()
 		cancel()
 		stop()
 	})

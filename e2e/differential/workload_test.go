@@ -16,7 +16,9 @@ import (
 // A workload keeps to a measure of ten seconds, so that what happens does not
 // depend on which of two Pods is some milliseconds faster: it begins, as a Pod's
 // programs end, at an instant that ten divides; users act more than seven seconds later,
-// when whatever follows from an end runs again; deadlines pass at the fifth.
+// when whatever follows from an end runs again; deadlines pass at the fifth. A Job
+// may end two seconds later than it could; with a TTL of three seconds it is gone well
+// before users look, or well after, whatever ended it.
 type workload struct {
 	// Season is the index of an instant in seasons, when the workload begins.
 	Season int
