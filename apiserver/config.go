@@ -48,6 +48,8 @@ type Config struct {
 	Random registry.Random
 	// Gate lets writes from outside in, see Gate.
 	Gate Gate
+	// Faults lets requests go wrong. Optional.
+	Faults Faults
 	// Logs answers the pods/log subresource.
 	Logs registry.LogReader
 	// Dial connects to kubelets and Pods, for the subresources that stream and

@@ -84,7 +84,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	options := &restOptions{open: cfg.NewStorage, stamper: registry.Stamper{Clock: cfg.Clock, Random: cfg.Random}}
 	generic.RESTOptionsGetter = options
 	generic.AddHealthChecks(cfg.HealthChecks...)
-	configureServing(ctx, generic, cfg.Gate, cfg.Handlers)
+	configureServing(ctx, generic, &cfg)
 	s.openapi = generic.OpenAPIV3Config
 
 	// No informer factory is handed over: ours never runs, see newCaches.
@@ -118,7 +118,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 
 // configureServing sets what a kubesim server answers differently from a bare
 // generic server.
-func configureServing(ctx context.Context, c *genericapiserver.Config, gate Gate, own map[string]http.Handler) {
+func configureServing(ctx context.Context, c *genericapiserver.Config, cfg *Config) {
 	namer := openapinamer.NewDefinitionNamer(legacyscheme.Scheme)
 	c.OpenAPIConfig = genericapiserver.DefaultOpenAPIConfig(openAPIDefinitions, namer)
 	c.OpenAPIConfig.Info.Title = "Kubernetes"
@@ -131,10 +131,11 @@ func configureServing(ctx context.Context, c *genericapiserver.Config, gate Gate
 	upstream := filters.BasicLongRunningRequestCheck(
 		sets.NewString("watch", "proxy"), sets.NewString("attach", "exec", "proxy", "log", "portforward"))
 	c.LongRunningFunc = func(r *http.Request, info *genericrequest.RequestInfo) bool {
-		return !info.IsResourceRequest && own[info.Path] != nil || upstream(r, info)
+		return !info.IsResourceRequest && cfg.Handlers[info.Path] != nil || upstream(r, info)
 	}
 	c.BuildHandlerChainFunc = func(api http.Handler, c *genericapiserver.Config) http.Handler {
-		return genericapiserver.DefaultBuildHandlerChain(withEnd(ctx, withGate(api, gate, c.Serializer), c.LongRunningFunc), c)
+		gated := withFaults(withGate(api, cfg.Gate, c.Serializer), cfg.Faults, cfg.Gate, c.Serializer)
+		return genericapiserver.DefaultBuildHandlerChain(withEnd(ctx, gated, c.LongRunningFunc), c)
 	}
 }
 

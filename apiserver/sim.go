@@ -26,8 +26,13 @@ func (simProvider) NewRESTStorage(_ serverstorage.APIResourceConfigSource, gette
 	if err != nil {
 		return info, fmt.Errorf("apiserver: %s: %w", v1alpha1.GroupVersion(), err)
 	}
+	faults, faultStatus, err := registry.NewFaults(getter)
+	if err != nil {
+		return info, fmt.Errorf("apiserver: %s: %w", v1alpha1.GroupVersion(), err)
+	}
 	info.VersionedResourcesStorageMap[v1alpha1.GroupVersion().Version] = map[string]rest.Storage{
 		"podscripts": scripts, "podscripts/status": status,
+		"faults": faults, "faults/status": faultStatus,
 	}
 	return info, nil
 }
@@ -36,7 +41,7 @@ func (simProvider) NewRESTStorage(_ serverstorage.APIResourceConfigSource, gette
 // group: view reads; edit, and so admin, writes too. The group's objects are the
 // cluster's, so a RoleBinding to these roles gives no right to them.
 func simRules(role string) []rbacv1.PolicyRule {
-	rule := rbacv1.PolicyRule{APIGroups: []string{v1alpha1.GroupName}, Resources: []string{"podscripts"}}
+	rule := rbacv1.PolicyRule{APIGroups: []string{v1alpha1.GroupName}, Resources: []string{"podscripts", "faults"}}
 	switch role {
 	case "system:aggregate-to-view":
 		rule.Verbs = []string{"get", "list", "watch"}

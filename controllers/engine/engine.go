@@ -167,6 +167,14 @@ func (e *Engine) Now() time.Time {
 	return e.clock.now()
 }
 
+// Step returns the key of the step that runs, as the event log prints it. It
+// belongs to the engine's goroutine.
+func (e *Engine) Step() string { return e.actor }
+
+// Tell writes a line about the step that runs to the event log, for what is no
+// commit. It belongs to the engine's goroutine.
+func (e *Engine) Tell(what string) { e.log.told(e.now, e.actor, what) }
+
 // Random returns the cluster's source of randomness.
 func (e *Engine) Random() *Random { return e.random }
 
@@ -327,6 +335,10 @@ func (e *Engine) step(ctx context.Context, it *item) (err error) {
 	if rerr == nil {
 		it.failures = 0
 		e.queue.schedule(it.key, e.demote(it, wake))
+		return nil
+	}
+	if delayed := (*DelayedError)(nil); errors.As(rerr, &delayed) {
+		e.queue.schedule(it.key, e.demote(it, Wake{At: delayed.Until}))
 		return nil
 	}
 	it.failures++

@@ -92,7 +92,7 @@ func (e *Engine) drain() (err error) {
 func (e *Engine) take(a *arrival) {
 	if a.poke != nil {
 		if a.asked != "" {
-			e.log.asked(e.now, a.asked)
+			e.log.told(e.now, actorClient, a.asked)
 		}
 		e.queue.hasten(*a.poke, e.now, a.idle)
 		return

@@ -29,9 +29,9 @@ func (l *eventLog) commit(a *arrival) {
 	fmt.Fprintf(l.w, "%s r%d %s %s %s/%s\n", stampLine(a.at), a.Revision, a.actor, verb(a.Type), where, a.Object.GetName())
 }
 
-func (l *eventLog) asked(at time.Time, what string) {
+func (l *eventLog) told(at time.Time, who, what string) {
 	if l.w != nil {
-		fmt.Fprintf(l.w, "%s - %s %s\n", stampLine(at), actorClient, what)
+		fmt.Fprintf(l.w, "%s - %s %s\n", stampLine(at), who, what)
 	}
 }
 

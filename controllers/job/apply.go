@@ -23,7 +23,10 @@ func (r *Reconciler) apply(ctx context.Context, job *batchv1.Job, m memory, p pl
 			return engine.Wake{}, err
 		}
 	}
-	missing := r.createPods(ctx, job, p.Create, p.Tale.Creation)
+	missing, err := r.createPods(ctx, job, p.Create, p.Tale.Creation)
+	if err != nil {
+		return engine.Wake{}, err
+	}
 	p.Interim.Active -= missing
 	p.Final.Active -= missing
 	for _, e := range p.Before {
@@ -77,13 +80,14 @@ func (r *Reconciler) writeStatus(ctx context.Context, job *batchv1.Job, stored, 
 	return obj.(*batchv1.Job), nil
 }
 
-// createPods returns how many Pods it could not create. After the first batch
+// createPods returns how many Pods it could not create; the error is that of a
+// request that takes its time. After the first batch
 // with a failure it leaves the rest alone; batches double in size, so that a
 // quota that is used up does not cause hundreds of failures.
 // Source: manageJob, k8s.io/kubernetes pkg/controller/job v1.37.2.
-func (r *Reconciler) createPods(ctx context.Context, job *batchv1.Job, create []creation, reason string) int32 {
+func (r *Reconciler) createPods(ctx context.Context, job *batchv1.Job, create []creation, reason string) (int32, error) {
 	if len(create) == 0 {
-		return 0
+		return 0, nil
 	}
 	template := podTemplate(job)
 	missing := int32(0)
@@ -91,6 +95,9 @@ func (r *Reconciler) createPods(ctx context.Context, job *batchv1.Job, create []
 		size := min(batch, len(create))
 		for _, c := range create[:size] {
 			err := r.createPod(ctx, job, newPod(job, template, c))
+			if engine.IsDelayed(err) {
+				return 0, err
+			}
 			recordCreation(reason, err)
 			if err != nil {
 				missing++
@@ -98,7 +105,7 @@ func (r *Reconciler) createPods(ctx context.Context, job *batchv1.Job, create []
 		}
 		create = create[size:]
 	}
-	return missing + int32(len(create))
+	return missing + int32(len(create)), nil
 }
 
 // createPod creates one Pod and records what came of it. A namespace that is
@@ -107,7 +114,7 @@ func (r *Reconciler) createPod(ctx context.Context, job *batchv1.Job, pod *corev
 	obj, err := r.api.Create(ctx, r.who, engine.Pods, pod)
 	if err == nil {
 		r.event(ctx, job, event{corev1.EventTypeNormal, "SuccessfulCreate", "Created pod: " + obj.GetName()})
-	} else if !apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
+	} else if !engine.IsDelayed(err) && !apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
 		r.event(ctx, job, event{corev1.EventTypeWarning, "FailedCreate", "Error creating: " + err.Error()})
 	}
 	return err
@@ -140,6 +147,9 @@ func (r *Reconciler) deletePod(ctx context.Context, job *batchv1.Job, pod *corev
 	err := r.api.Delete(ctx, r.who, engine.Pods, key, metav1.DeleteOptions{})
 	if apierrors.IsNotFound(err) {
 		return nil
+	}
+	if engine.IsDelayed(err) {
+		return err
 	}
 	if err != nil {
 		r.event(ctx, job, event{corev1.EventTypeWarning, "FailedDelete", "Error deleting: " + err.Error()})

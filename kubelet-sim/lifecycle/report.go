@@ -55,7 +55,7 @@ func (r *Reconciler) remove(ctx context.Context, run *podRun) error {
 		Preconditions:      metav1.NewUIDPreconditions(string(run.pod.UID)),
 	}
 	err := r.cfg.API.Delete(ctx, node.Identity(run.node.Name), engine.Pods, name, opts)
-	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+	if err != nil && !apierrors.IsNotFound(err) {
 		return err
 	}
 	run.removed = true

@@ -8,7 +8,7 @@ import (
 	"github.com/kubesim-dev/kubesim/kubelet-sim/node"
 )
 
-// A node that is off the network (node.UnreachableAnnotation) has its Pods left
+// A node that is off the network (v1alpha1.UnreachableAnnotation) has its Pods left
 // alone: no step is taken for them. When it is back, their programs catch up at
 // the instants at which they would have gone on, and the kubelet reports what
 // has become of them.

@@ -2,7 +2,6 @@ package script
 
 import (
 	"strconv"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -25,13 +24,13 @@ func Find(scripts []*v1alpha1.PodScript, pod *corev1.Pod, c *corev1.Container, i
 func matches(m *v1alpha1.Match, pod *corev1.Pod, c *corev1.Container, init bool) bool {
 	switch {
 	case init && m.Container == "",
-		!fits(m.Namespace, pod.Namespace), !fits(m.Image, c.Image), !fits(m.Container, c.Name),
+		!v1alpha1.Fits(m.Namespace, pod.Namespace), !v1alpha1.Fits(m.Image, c.Image), !v1alpha1.Fits(m.Container, c.Name),
 		m.Indexes != "" && !hasIndex(m.Indexes, pod):
 		return false
 	}
 	if m.Owner != nil {
 		owner := metav1.GetControllerOfNoCopy(pod)
-		if owner == nil || m.Owner.Kind != "" && m.Owner.Kind != owner.Kind || !fits(m.Owner.Name, owner.Name) {
+		if owner == nil || m.Owner.Kind != "" && m.Owner.Kind != owner.Kind || !v1alpha1.Fits(m.Owner.Name, owner.Name) {
 			return false
 		}
 	}
@@ -40,28 +39,6 @@ func matches(m *v1alpha1.Match, pod *corev1.Pod, c *corev1.Container, init bool)
 	}
 	selector, err := metav1.LabelSelectorAsSelector(m.PodSelector)
 	return err == nil && selector.Matches(labels.Set(pod.Labels))
-}
-
-// fits reports whether the whole of s is what pattern says, in which * stands for
-// any characters. An empty pattern says nothing.
-func fits(pattern, s string) bool {
-	parts := strings.Split(pattern, "*")
-	if len(parts) == 1 {
-		return pattern == "" || pattern == s
-	}
-	first, last := parts[0], parts[len(parts)-1]
-	if len(s) < len(first)+len(last) || !strings.HasPrefix(s, first) || !strings.HasSuffix(s, last) {
-		return false
-	}
-	s = s[len(first) : len(s)-len(last)]
-	for _, part := range parts[1 : len(parts)-1] {
-		i := strings.Index(s, part)
-		if i < 0 {
-			return false
-		}
-		s = s[i+len(part):]
-	}
-	return true
 }
 
 // Index is the Pod's index in an Indexed Job or a StatefulSet, "" if it has none.

@@ -10,20 +10,6 @@ import (
 	"github.com/kubesim-dev/kubesim/apiserver/apis/sim/v1alpha1"
 )
 
-func TestFits(t *testing.T) {
-	for _, tc := range []struct {
-		pattern, s string
-		want       bool
-	}{
-		{"", "anything", true}, {"a", "a", true}, {"a", "ab", false}, {"a*", "ab", true}, {"*b", "ab", true},
-		{"a*a", "a", false}, {"*/busybox:*", "docker.io/library/busybox:1", true}, {"a*b*c", "axbyc", true}, {"a*b*c", "acb", false},
-	} {
-		if got := fits(tc.pattern, tc.s); got != tc.want {
-			t.Errorf("fits(%q, %q) is %v", tc.pattern, tc.s, got)
-		}
-	}
-}
-
 func TestAttempts(t *testing.T) {
 	text := func(s string) []v1alpha1.Step { return []v1alpha1.Step{{Log: &s}} }
 	attempts := []v1alpha1.Attempt{{Steps: text("a")}, {Indexes: "3", Steps: text("own")}, {Steps: text("b")}}

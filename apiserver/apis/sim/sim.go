@@ -7,6 +7,8 @@
 package sim
 
 import (
+	"errors"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/conversion"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -40,6 +42,31 @@ func (l *PodScriptList) DeepCopyObject() runtime.Object {
 	return out
 }
 
+// Fault is a v1alpha1.Fault.
+type Fault v1alpha1.Fault
+
+// External returns f in its external version, which shares its memory.
+func (f *Fault) External() *v1alpha1.Fault { return (*v1alpha1.Fault)(f) }
+
+// DeepCopyObject implements runtime.Object.
+func (f *Fault) DeepCopyObject() runtime.Object { return (*Fault)(f.External().DeepCopy()) }
+
+// FaultList is a list of Faults.
+type FaultList struct {
+	metav1.TypeMeta
+	metav1.ListMeta
+	Items []Fault
+}
+
+// DeepCopyObject implements runtime.Object.
+func (l *FaultList) DeepCopyObject() runtime.Object {
+	out := &FaultList{TypeMeta: l.TypeMeta, ListMeta: *l.ListMeta.DeepCopy()}
+	for i := range l.Items {
+		out.Items = append(out.Items, Fault(*l.Items[i].External().DeepCopy()))
+	}
+	return out
+}
+
 // Resource returns a resource of the group.
 func Resource(name string) schema.GroupResource {
 	return schema.GroupResource{Group: v1alpha1.GroupName, Resource: name}
@@ -50,39 +77,42 @@ func AddToScheme(scheme *runtime.Scheme) error {
 	if err := v1alpha1.AddToScheme(scheme); err != nil {
 		return err
 	}
-	scheme.AddKnownTypes(schema.GroupVersion{Group: v1alpha1.GroupName, Version: runtime.APIVersionInternal}, &PodScript{}, &PodScriptList{})
-	for _, c := range []struct {
-		a, b any
-		f    conversion.ConversionFunc
-	}{
-		{(*PodScript)(nil), (*v1alpha1.PodScript)(nil), func(a, b any, _ conversion.Scope) error {
-			*b.(*v1alpha1.PodScript) = v1alpha1.PodScript(*a.(*PodScript))
+	scheme.AddKnownTypes(schema.GroupVersion{Group: v1alpha1.GroupName, Version: runtime.APIVersionInternal},
+		&PodScript{}, &PodScriptList{}, &Fault{}, &FaultList{})
+	return errors.Join(
+		convert(scheme, func(in PodScript) v1alpha1.PodScript { return v1alpha1.PodScript(in) }, func(in v1alpha1.PodScript) PodScript { return PodScript(in) }),
+		convert(scheme, func(in PodScriptList) v1alpha1.PodScriptList {
+			return v1alpha1.PodScriptList{ListMeta: in.ListMeta, Items: each(in.Items, func(s PodScript) v1alpha1.PodScript { return v1alpha1.PodScript(s) })}
+		}, func(in v1alpha1.PodScriptList) PodScriptList {
+			return PodScriptList{ListMeta: in.ListMeta, Items: each(in.Items, func(s v1alpha1.PodScript) PodScript { return PodScript(s) })}
+		}),
+		convert(scheme, func(in Fault) v1alpha1.Fault { return v1alpha1.Fault(in) }, func(in v1alpha1.Fault) Fault { return Fault(in) }),
+		convert(scheme, func(in FaultList) v1alpha1.FaultList {
+			return v1alpha1.FaultList{ListMeta: in.ListMeta, Items: each(in.Items, func(f Fault) v1alpha1.Fault { return v1alpha1.Fault(f) })}
+		}, func(in v1alpha1.FaultList) FaultList {
+			return FaultList{ListMeta: in.ListMeta, Items: each(in.Items, func(f v1alpha1.Fault) Fault { return Fault(f) })}
+		}),
+	)
+}
+
+// convert registers how an internal type becomes an external one, and back.
+func convert[I, E any](scheme *runtime.Scheme, there func(I) E, back func(E) I) error {
+	return errors.Join(
+		scheme.AddConversionFunc((*I)(nil), (*E)(nil), func(a, b any, _ conversion.Scope) error {
+			*b.(*E) = there(*a.(*I))
 			return nil
-		}},
-		{(*v1alpha1.PodScript)(nil), (*PodScript)(nil), func(a, b any, _ conversion.Scope) error {
-			*b.(*PodScript) = PodScript(*a.(*v1alpha1.PodScript))
+		}),
+		scheme.AddConversionFunc((*E)(nil), (*I)(nil), func(a, b any, _ conversion.Scope) error {
+			*b.(*I) = back(*a.(*E))
 			return nil
-		}},
-		{(*PodScriptList)(nil), (*v1alpha1.PodScriptList)(nil), func(a, b any, _ conversion.Scope) error {
-			in, out := a.(*PodScriptList), b.(*v1alpha1.PodScriptList)
-			out.ListMeta, out.Items = in.ListMeta, make([]v1alpha1.PodScript, len(in.Items))
-			for i := range in.Items {
-				out.Items[i] = v1alpha1.PodScript(in.Items[i])
-			}
-			return nil
-		}},
-		{(*v1alpha1.PodScriptList)(nil), (*PodScriptList)(nil), func(a, b any, _ conversion.Scope) error {
-			in, out := a.(*v1alpha1.PodScriptList), b.(*PodScriptList)
-			out.ListMeta, out.Items = in.ListMeta, make([]PodScript, len(in.Items))
-			for i := range in.Items {
-				out.Items[i] = PodScript(in.Items[i])
-			}
-			return nil
-		}},
-	} {
-		if err := scheme.AddConversionFunc(c.a, c.b, c.f); err != nil {
-			return err
-		}
+		}))
+}
+
+// each converts the items of a list, which is empty rather than nil.
+func each[A, B any](in []A, f func(A) B) []B {
+	out := make([]B, len(in))
+	for i := range in {
+		out[i] = f(in[i])
 	}
-	return nil
+	return out
 }

@@ -30,6 +30,7 @@ type bolt struct {
 	logs     *stream.Store
 	programs *lifecycle.Reconciler
 	network  atomic.Pointer[stream.Network]
+	faults   faults
 }
 
 // openBolt opens the file and the engine, whose time and randomness go on from
@@ -92,7 +93,7 @@ func (b *bolt) configure(cfg *apiserver.Config) error {
 	}
 	cfg.NewStorage = b.newStorage
 	cfg.Clock, cfg.Random = b.engine, b.engine.Random()
-	cfg.Gate = gate{b}
+	cfg.Gate, cfg.Faults = gate{b}, &b.faults
 	cfg.Logs = logs
 	cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 		return b.network.Load().DialContext(ctx, network, address)
@@ -113,7 +114,11 @@ func (b *bolt) newStorage(sc apiserver.StorageConfig) (k8sstorage.Interface, fac
 // join implements backend. It joins the store to the API server's caches and
 // to the engine, and fills caches and view with what an earlier run has left.
 func (b *bolt) join(ctx context.Context) (err error) {
-	if b.programs, err = b.c.register(b.engine, localAPI{b.c.server.Local()}, b.logs); err != nil {
+	api, err := b.faults.register(b.engine, localAPI{b.c.server.Local()})
+	if err != nil {
+		return err
+	}
+	if b.programs, err = b.c.register(b.engine, api, b.logs); err != nil {
 		return err
 	}
 	sessions := lifecycle.NewSessions(b.programs, b.settle)

@@ -59,6 +59,7 @@ type shared struct {
 	// logs are those of the present term, nil while another server leads.
 	logs    atomic.Pointer[registry.LogReader]
 	network atomic.Pointer[stream.Network]
+	faults  faults
 }
 
 // openTimeout bounds how long etcd may take to answer the first questions.
@@ -137,7 +138,7 @@ func (s *shared) keys() (*pki, error) { return s.authority, nil }
 func (s *shared) configure(cfg *apiserver.Config) error {
 	cfg.NewStorage = s.newStorage
 	cfg.Clock, cfg.Random = wallClock{}, s.random
-	cfg.Gate = openGate{}
+	cfg.Gate, cfg.Faults = openGate{}, &s.faults
 	cfg.Logs = leaderLogs{s}
 	cfg.Dial = s.dial
 	cfg.Handlers = map[string]http.Handler{clockPath: wallClock{}, historyPath: http.HandlerFunc(noHistory), dialPath: s}

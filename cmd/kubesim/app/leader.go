@@ -126,7 +126,12 @@ func (s *shared) lead(ctx context.Context, held func() bool) error {
 		return err
 	}
 	containers := &stream.Store{}
-	programs, err := s.c.register(e, leasedAPI{localAPI{s.c.server.Local()}, held}, containers)
+	api, err := s.faults.register(e, leasedAPI{localAPI{s.c.server.Local()}, held})
+	if err != nil {
+		return err
+	}
+	defer s.faults.Store(nil)
+	programs, err := s.c.register(e, api, containers)
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,8 @@ func GroupVersion() schema.GroupVersion {
 
 // AddToScheme registers the types of this package.
 func AddToScheme(scheme *runtime.Scheme) error {
-	scheme.AddKnownTypes(GroupVersion(), &PodScript{}, &PodScriptList{})
+	scheme.AddKnownTypes(GroupVersion(), &PodScript{}, &PodScriptList{}, &Fault{}, &FaultList{})
+	addDefaults(scheme)
 	metav1.AddToGroupVersion(scheme, GroupVersion())
 	return nil
 }

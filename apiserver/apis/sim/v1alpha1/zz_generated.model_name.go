@@ -11,8 +11,48 @@ func (in Attempt) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in Conflict) OpenAPIModelName() string {
+	return "dev.kubesim.sim.v1alpha1.Conflict"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in Drain) OpenAPIModelName() string {
+	return "dev.kubesim.sim.v1alpha1.Drain"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in DropWatch) OpenAPIModelName() string {
+	return "dev.kubesim.sim.v1alpha1.DropWatch"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in Evict) OpenAPIModelName() string {
 	return "dev.kubesim.sim.v1alpha1.Evict"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in Expire) OpenAPIModelName() string {
+	return "dev.kubesim.sim.v1alpha1.Expire"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in Fault) OpenAPIModelName() string {
+	return "dev.kubesim.sim.v1alpha1.Fault"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in FaultList) OpenAPIModelName() string {
+	return "dev.kubesim.sim.v1alpha1.FaultList"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in FaultSpec) OpenAPIModelName() string {
+	return "dev.kubesim.sim.v1alpha1.FaultSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in FaultStatus) OpenAPIModelName() string {
+	return "dev.kubesim.sim.v1alpha1.FaultStatus"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
@@ -28,6 +68,11 @@ func (in IndexRange) OpenAPIModelName() string {
 // OpenAPIModelName returns the OpenAPI model name for this type.
 func (in Match) OpenAPIModelName() string {
 	return "dev.kubesim.sim.v1alpha1.Match"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in NotReady) OpenAPIModelName() string {
+	return "dev.kubesim.sim.v1alpha1.NotReady"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
@@ -58,6 +103,31 @@ func (in PodScriptSpec) OpenAPIModelName() string {
 // OpenAPIModelName returns the OpenAPI model name for this type.
 func (in PodScriptStatus) OpenAPIModelName() string {
 	return "dev.kubesim.sim.v1alpha1.PodScriptStatus"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in Pressure) OpenAPIModelName() string {
+	return "dev.kubesim.sim.v1alpha1.Pressure"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in Reboot) OpenAPIModelName() string {
+	return "dev.kubesim.sim.v1alpha1.Reboot"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in Repeat) OpenAPIModelName() string {
+	return "dev.kubesim.sim.v1alpha1.Repeat"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in RequestError) OpenAPIModelName() string {
+	return "dev.kubesim.sim.v1alpha1.RequestError"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in RequestMatch) OpenAPIModelName() string {
+	return "dev.kubesim.sim.v1alpha1.RequestMatch"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.

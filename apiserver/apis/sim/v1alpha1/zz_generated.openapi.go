@@ -14,16 +14,30 @@ import (
 func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenAPIDefinition {
 	return map[string]common.OpenAPIDefinition{
 		Attempt{}.OpenAPIModelName():         schema_apiserver_apis_sim_v1alpha1_Attempt(ref),
+		Conflict{}.OpenAPIModelName():        schema_apiserver_apis_sim_v1alpha1_Conflict(ref),
+		Drain{}.OpenAPIModelName():           schema_apiserver_apis_sim_v1alpha1_Drain(ref),
+		DropWatch{}.OpenAPIModelName():       schema_apiserver_apis_sim_v1alpha1_DropWatch(ref),
 		Evict{}.OpenAPIModelName():           schema_apiserver_apis_sim_v1alpha1_Evict(ref),
+		Expire{}.OpenAPIModelName():          schema_apiserver_apis_sim_v1alpha1_Expire(ref),
+		Fault{}.OpenAPIModelName():           schema_apiserver_apis_sim_v1alpha1_Fault(ref),
+		FaultList{}.OpenAPIModelName():       schema_apiserver_apis_sim_v1alpha1_FaultList(ref),
+		FaultSpec{}.OpenAPIModelName():       schema_apiserver_apis_sim_v1alpha1_FaultSpec(ref),
+		FaultStatus{}.OpenAPIModelName():     schema_apiserver_apis_sim_v1alpha1_FaultStatus(ref),
 		Hang{}.OpenAPIModelName():            schema_apiserver_apis_sim_v1alpha1_Hang(ref),
 		IndexRange{}.OpenAPIModelName():      schema_apiserver_apis_sim_v1alpha1_IndexRange(ref),
 		Match{}.OpenAPIModelName():           schema_apiserver_apis_sim_v1alpha1_Match(ref),
+		NotReady{}.OpenAPIModelName():        schema_apiserver_apis_sim_v1alpha1_NotReady(ref),
 		OOM{}.OpenAPIModelName():             schema_apiserver_apis_sim_v1alpha1_OOM(ref),
 		OwnerMatch{}.OpenAPIModelName():      schema_apiserver_apis_sim_v1alpha1_OwnerMatch(ref),
 		PodScript{}.OpenAPIModelName():       schema_apiserver_apis_sim_v1alpha1_PodScript(ref),
 		PodScriptList{}.OpenAPIModelName():   schema_apiserver_apis_sim_v1alpha1_PodScriptList(ref),
 		PodScriptSpec{}.OpenAPIModelName():   schema_apiserver_apis_sim_v1alpha1_PodScriptSpec(ref),
 		PodScriptStatus{}.OpenAPIModelName(): schema_apiserver_apis_sim_v1alpha1_PodScriptStatus(ref),
+		Pressure{}.OpenAPIModelName():        schema_apiserver_apis_sim_v1alpha1_Pressure(ref),
+		Reboot{}.OpenAPIModelName():          schema_apiserver_apis_sim_v1alpha1_Reboot(ref),
+		Repeat{}.OpenAPIModelName():          schema_apiserver_apis_sim_v1alpha1_Repeat(ref),
+		RequestError{}.OpenAPIModelName():    schema_apiserver_apis_sim_v1alpha1_RequestError(ref),
+		RequestMatch{}.OpenAPIModelName():    schema_apiserver_apis_sim_v1alpha1_RequestMatch(ref),
 		Run{}.OpenAPIModelName():             schema_apiserver_apis_sim_v1alpha1_Run(ref),
 		Step{}.OpenAPIModelName():            schema_apiserver_apis_sim_v1alpha1_Step(ref),
 		Usage{}.OpenAPIModelName():           schema_apiserver_apis_sim_v1alpha1_Usage(ref),
@@ -72,6 +86,39 @@ func schema_apiserver_apis_sim_v1alpha1_Attempt(ref common.ReferenceCallback) co
 	}
 }
 
+func schema_apiserver_apis_sim_v1alpha1_Conflict(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "Conflict answers with 409. It has no fields.",
+				Type:        []string{"object"},
+			},
+		},
+	}
+}
+
+func schema_apiserver_apis_sim_v1alpha1_Drain(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "Drain cordons nodes and evicts their Pods. It has no fields.",
+				Type:        []string{"object"},
+			},
+		},
+	}
+}
+
+func schema_apiserver_apis_sim_v1alpha1_DropWatch(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "DropWatch closes open watches. It has no fields.",
+				Type:        []string{"object"},
+			},
+		},
+	}
+}
+
 func schema_apiserver_apis_sim_v1alpha1_Evict(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -89,6 +136,300 @@ func schema_apiserver_apis_sim_v1alpha1_Evict(ref common.ReferenceCallback) comm
 				},
 			},
 		},
+	}
+}
+
+func schema_apiserver_apis_sim_v1alpha1_Expire(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "Expire forgets history. It has no fields.",
+				Type:        []string{"object"},
+			},
+		},
+	}
+}
+
+func schema_apiserver_apis_sim_v1alpha1_Fault(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "Fault lets something go wrong on purpose: requests to the API, or nodes.\n\nWhat it does is decided by the simulator's seed, and happens at instants of virtual time. Requests for objects of group sim.kubesim.dev are never hit, so a Fault can always be deleted, which ends what it does. Times are looked at when virtual time reaches them: a Fault is no reason for clock mode auto to move time.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Standard object's metadata.",
+							Default:     map[string]interface{}{},
+							Ref:         ref("io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"),
+						},
+					},
+					"spec": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Spec says what goes wrong, and when.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(FaultSpec{}.OpenAPIModelName()),
+						},
+					},
+					"status": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Status says what the Fault has done. The simulator writes it.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(FaultStatus{}.OpenAPIModelName()),
+						},
+					},
+				},
+				Required: []string{"spec"},
+			},
+		},
+		Dependencies: []string{
+			FaultSpec{}.OpenAPIModelName(), FaultStatus{}.OpenAPIModelName(), "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"},
+	}
+}
+
+func schema_apiserver_apis_sim_v1alpha1_FaultList(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "FaultList is a list of Faults.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Standard list metadata.",
+							Default:     map[string]interface{}{},
+							Ref:         ref("io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta"),
+						},
+					},
+					"items": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Items are the Faults.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(Fault{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"items"},
+			},
+		},
+		Dependencies: []string{
+			Fault{}.OpenAPIModelName(), "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta"},
+	}
+}
+
+func schema_apiserver_apis_sim_v1alpha1_FaultSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "FaultSpec says what goes wrong, and when. Exactly one of error, conflict, latency, dropWatch and expire, which hit requests, and of notReady, reboot, drain and pressure, which hit nodes, must be set.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"requests": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Requests says which requests are hit: those for which everything that is set holds. If nothing is set, it is every request.",
+							Ref:         ref(RequestMatch{}.OpenAPIModelName()),
+						},
+					},
+					"nodes": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Nodes is a pattern for the names of the nodes that are hit, for example \"node-1\" or \"node-*\", in which * stands for any characters.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"error": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Error answers a request with an error, in place of doing it.",
+							Ref:         ref(RequestError{}.OpenAPIModelName()),
+						},
+					},
+					"conflict": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Conflict answers as if somebody else had changed the object meanwhile: 409. Unless requests.verbs says otherwise, it hits update and patch.",
+							Ref:         ref(Conflict{}.OpenAPIModelName()),
+						},
+					},
+					"latency": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Latency is how long a request takes, for example \"5s\". A controller or kubelet of the simulator goes on after that much virtual time; its Events are not held up. A client is answered after that much time of its own, wall-clock time, whatever the mode of the clock.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"dropWatch": {
+						SchemaProps: spec.SchemaProps{
+							Description: "DropWatch closes the watches that are open when the Fault becomes active. Controllers and kubelets of the simulator have none.",
+							Ref:         ref(DropWatch{}.OpenAPIModelName()),
+						},
+					},
+					"expire": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Expire forgets the history before the instant at which the Fault becomes active: watches are closed, and who goes on with one or with a list from an older resource version gets 410 Gone, as after a compaction, and must list anew. Controllers and kubelets of the simulator have no watches.",
+							Ref:         ref(Expire{}.OpenAPIModelName()),
+						},
+					},
+					"notReady": {
+						SchemaProps: spec.SchemaProps{
+							Description: "NotReady takes the kubelets of nodes off the network: heartbeats stop, and nothing is heard of the Pods, which go on.",
+							Ref:         ref(NotReady{}.OpenAPIModelName()),
+						},
+					},
+					"reboot": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Reboot lets nodes go down for the duration and come up again. Their containers end, and start again as their Pods' restart policies say.",
+							Ref:         ref(Reboot{}.OpenAPIModelName()),
+						},
+					},
+					"drain": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Drain cordons nodes and evicts their Pods, as far as PodDisruptionBudgets allow. When it ends the nodes are uncordoned.",
+							Ref:         ref(Drain{}.OpenAPIModelName()),
+						},
+					},
+					"pressure": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Pressure lets nodes run out of memory or disk: they say so in a condition, are tainted, and evict a Pod every ten seconds.",
+							Ref:         ref(Pressure{}.OpenAPIModelName()),
+						},
+					},
+					"after": {
+						SchemaProps: spec.SchemaProps{
+							Description: "After is how long after the Fault's creation it becomes active, for example \"90s\". If neither it nor at is set, that is at once.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"at": {
+						SchemaProps: spec.SchemaProps{
+							Description: "At is when it becomes active.",
+							Ref:         ref("io.k8s.apimachinery.pkg.apis.meta.v1.Time"),
+						},
+					},
+					"duration": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Duration is how long it stays active. If it is not set that is until it is deleted or has reached its limit; for reboot it is then \"30s\".",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"repeat": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Repeat lets it become active again and again.",
+							Ref:         ref(Repeat{}.OpenAPIModelName()),
+						},
+					},
+					"percent": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Percent is how many of the matching requests are hit, or how many of the matching nodes each time that it becomes active. The simulator's seed decides which. It is 100 if it is not set.",
+							Minimum:     ptr.To[float64](1),
+							Maximum:     ptr.To[float64](100),
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"limit": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Limit ends the Fault after that many hits.",
+							Minimum:     ptr.To[float64](1),
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			Conflict{}.OpenAPIModelName(), Drain{}.OpenAPIModelName(), DropWatch{}.OpenAPIModelName(), Expire{}.OpenAPIModelName(), NotReady{}.OpenAPIModelName(), Pressure{}.OpenAPIModelName(), Reboot{}.OpenAPIModelName(), Repeat{}.OpenAPIModelName(), RequestError{}.OpenAPIModelName(), RequestMatch{}.OpenAPIModelName(), "io.k8s.apimachinery.pkg.apis.meta.v1.Time"},
+	}
+}
+
+func schema_apiserver_apis_sim_v1alpha1_FaultStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "FaultStatus says what a Fault has done.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"state": {
+						SchemaProps: spec.SchemaProps{
+							Description: "State is Pending, Active or Ended.\n\nPossible enum values:\n - `\"Active\"` : it hits what matches.\n - `\"Ended\"` : it will not be active again.\n - `\"Pending\"` : it is going to be active.",
+							Type:        []string{"string"},
+							Format:      "",
+							Enum:        []interface{}{"Active", "Ended", "Pending"},
+						},
+					},
+					"activations": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Activations is how often it has become active.",
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"matches": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Matches is how many matching requests it has seen while it was active.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"hits": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Hits is how many requests, or nodes, it has hit.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"lastHitTime": {
+						SchemaProps: spec.SchemaProps{
+							Description: "LastHitTime is when it has last hit something.",
+							Ref:         ref("io.k8s.apimachinery.pkg.apis.meta.v1.Time"),
+						},
+					},
+					"nextTransitionTime": {
+						SchemaProps: spec.SchemaProps{
+							Description: "NextTransitionTime is when the state changes next by the schedule.",
+							Ref:         ref("io.k8s.apimachinery.pkg.apis.meta.v1.Time"),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			"io.k8s.apimachinery.pkg.apis.meta.v1.Time"},
 	}
 }
 
@@ -194,6 +535,17 @@ func schema_apiserver_apis_sim_v1alpha1_Match(ref common.ReferenceCallback) comm
 		},
 		Dependencies: []string{
 			OwnerMatch{}.OpenAPIModelName(), "io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector"},
+	}
+}
+
+func schema_apiserver_apis_sim_v1alpha1_NotReady(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "NotReady takes kubelets off the network. It has no fields.",
+				Type:        []string{"object"},
+			},
+		},
 	}
 }
 
@@ -410,6 +762,244 @@ func schema_apiserver_apis_sim_v1alpha1_PodScriptStatus(ref common.ReferenceCall
 		},
 		Dependencies: []string{
 			"io.k8s.apimachinery.pkg.apis.meta.v1.Time"},
+	}
+}
+
+func schema_apiserver_apis_sim_v1alpha1_Pressure(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "Pressure is what a node lacks.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"resource": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Resource is Memory or Disk.\n\nPossible enum values:\n - `\"Disk\"`\n - `\"Memory\"`",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+							Enum:        []interface{}{"Disk", "Memory"},
+						},
+					},
+					"evictions": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Evictions is how many Pods a node evicts at most; if it is not set that is as many as it has.",
+							Minimum:     ptr.To[float64](0),
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+				},
+				Required: []string{"resource"},
+			},
+		},
+	}
+}
+
+func schema_apiserver_apis_sim_v1alpha1_Reboot(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "Reboot lets nodes go down and come up again. It has no fields.",
+				Type:        []string{"object"},
+			},
+		},
+	}
+}
+
+func schema_apiserver_apis_sim_v1alpha1_Repeat(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "Repeat lets a Fault become active again and again.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"every": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Every is how long after the beginning of one time the next one begins.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"times": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Times is how often the Fault becomes active in all. If it is not set that is for ever.",
+							Minimum:     ptr.To[float64](1),
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+				},
+				Required: []string{"every"},
+			},
+		},
+	}
+}
+
+func schema_apiserver_apis_sim_v1alpha1_RequestError(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "RequestError is how a request fails.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"code": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Code is the HTTP status code. It is 500 if it is not set.",
+							Minimum:     ptr.To[float64](400),
+							Maximum:     ptr.To[float64](599),
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"reason": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Reason is the machine-readable reason, for example ServerTimeout. If it is not set, it is the one that Kubernetes gives with the code.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"message": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Message is what kubectl prints. If it is not set, it is the one that Kubernetes gives with the code.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"retryAfterSeconds": {
+						SchemaProps: spec.SchemaProps{
+							Description: "RetryAfterSeconds tells clients when to try again. Many do so by themselves.",
+							Minimum:     ptr.To[float64](0),
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_apiserver_apis_sim_v1alpha1_RequestMatch(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "RequestMatch says which requests are hit. Patterns are compared as a whole; in them * stands for any characters, also for none. A request that one pattern of each list matches is hit; an empty list matches all.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"verbs": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Verbs are those of RBAC: get, list, watch, create, update, patch, delete, deletecollection.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"resources": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Resources are patterns for resources as kubectl prints them, with their group and subresource, for example \"pods\", \"pods/status\", \"jobs.batch\" or \"*.batch\".",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"namespace": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Namespace is a pattern for the namespace. Requests for objects of the cluster itself have an empty one.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Name is a pattern for the object's name. That of an object whose name is generated is its generateName.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"users": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Users are patterns for the name of who asks, for example \"system:serviceaccount:kube-system:job-controller\", \"system:node:*\" or \"system:kube-scheduler\".",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"groups": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Groups are patterns for the groups of who asks, for example \"system:masters\".",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"userAgents": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "UserAgents are patterns for the program that asks, for example \"kubectl/*\". The simulator's own controllers and kubelets have none and do not match; \"*\" so matches every client.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+				},
+			},
+		},
 	}
 }
 
