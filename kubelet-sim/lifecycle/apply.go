@@ -8,7 +8,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
-	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 )
 
 // sandboxLow and sandboxHigh bound the time to make a Pod's sandbox, createLow
@@ -148,11 +147,10 @@ func (r *Reconciler) start(ctx context.Context, run *podRun, i int) {
 		run.event(ctx, i, corev1.EventTypeWarning, "Failed", "Error: %v", err)
 		return
 	}
-	effects := scripted(&spec, c.Script)
+	effects := scripted(&spec, c.Script, r.onStep(run, i))
 	run.begin(r, i, d, at)
 	run.parts[i].effects = effects
-	log := run.parts[i].log
-	spec.Output = func(chunk kernel.Chunk) { log.Append(chunk.At, chunk.Stderr, chunk.Data) }
+	spec.Output = r.outputOf(run, i)
 	run.event(ctx, i, corev1.EventTypeNormal, "Created", "Container created")
 	process, err := r.cfg.Runtime.Start(spec, at)
 	if err != nil {

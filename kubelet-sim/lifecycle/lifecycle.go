@@ -38,6 +38,8 @@ type Config struct {
 	// UnknownRuntime is how long a program takes that nothing is known of.
 	// Unit: virtual time. Zero: UnknownRuntimeDefault.
 	UnknownRuntime time.Duration
+	// Follower, if set, is told what containers do.
+	Follower Follower
 	// ClusterDomain and ClusterDNS go into resolv.conf. Empty: "cluster.local"
 	// and 10.96.0.10.
 	ClusterDomain, ClusterDNS string

@@ -185,7 +185,7 @@ func (r *Reconciler) rerun(run *podRun, i int, in *instance, now time.Time) {
 	var process Process
 	var effects *script.Effects
 	if err == nil {
-		effects = scripted(&spec, in.Script)
+		effects = scripted(&spec, in.Script, nil)
 		spec.Output = func(chunk kernel.Chunk) { log.Append(chunk.At, chunk.Stderr, chunk.Data) }
 		process, err = r.cfg.Runtime.Start(spec, in.StartedAt)
 	}

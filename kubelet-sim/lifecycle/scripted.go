@@ -65,21 +65,25 @@ func (r *Reconciler) earlier(pod *corev1.Pod) int {
 	return n
 }
 
-// scripted lets play run in place of the command.
-func scripted(spec *program.Spec, play *script.Play) *script.Effects {
+// scripted lets play run in place of the command. Before each step it calls onStep,
+// if that is set.
+func scripted(spec *program.Spec, play *script.Play, onStep func(time.Time, *v1alpha1.Step)) *script.Effects {
 	if play == nil {
 		return nil
 	}
 	var effects *script.Effects
-	spec.Main, effects = play.Main()
+	spec.Main, effects = play.Main(onStep)
 	return effects
 }
 
 // tellScript says which script runs the attempt that begins.
-func (run *podRun) tellScript(ctx context.Context, i int) {
+func (r *Reconciler) tellScript(ctx context.Context, run *podRun, i int) {
 	play := run.Containers[i].Script
 	if play == nil || play.Script == "" {
 		return
+	}
+	if r.cfg.Follower != nil {
+		r.cfg.Follower.Attempt(run.pod, run.Containers[i].Name, play)
 	}
 	if !slices.Contains(run.Scripts, play.Script) {
 		run.Scripts, run.dirty = append(run.Scripts, play.Script), true

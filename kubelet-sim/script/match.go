@@ -22,22 +22,36 @@ func Find(scripts []*v1alpha1.PodScript, pod *corev1.Pod, c *corev1.Container, i
 }
 
 func matches(m *v1alpha1.Match, pod *corev1.Pod, c *corev1.Container, init bool) bool {
+	return mismatch(m, pod, c, init) == ""
+}
+
+// mismatch returns the field of m that keeps the script from a container of pod,
+// empty if none does.
+func mismatch(m *v1alpha1.Match, pod *corev1.Pod, c *corev1.Container, init bool) string {
 	switch {
-	case init && m.Container == "",
-		!v1alpha1.Fits(m.Namespace, pod.Namespace), !v1alpha1.Fits(m.Image, c.Image), !v1alpha1.Fits(m.Container, c.Name),
-		m.Indexes != "" && !hasIndex(m.Indexes, pod):
-		return false
+	case init && m.Container == "", !v1alpha1.Fits(m.Container, c.Name):
+		return "container"
+	case !v1alpha1.Fits(m.Namespace, pod.Namespace):
+		return "namespace"
+	case !v1alpha1.Fits(m.Image, c.Image):
+		return "image"
+	case m.Indexes != "" && !hasIndex(m.Indexes, pod):
+		return "indexes"
+	case m.Owner != nil && !owns(m.Owner, pod):
+		return "owner"
+	case m.PodSelector != nil && !selects(m.PodSelector, pod):
+		return "podSelector"
 	}
-	if m.Owner != nil {
-		owner := metav1.GetControllerOfNoCopy(pod)
-		if owner == nil || m.Owner.Kind != "" && m.Owner.Kind != owner.Kind || !v1alpha1.Fits(m.Owner.Name, owner.Name) {
-			return false
-		}
-	}
-	if m.PodSelector == nil {
-		return true
-	}
-	selector, err := metav1.LabelSelectorAsSelector(m.PodSelector)
+	return ""
+}
+
+func owns(m *v1alpha1.OwnerMatch, pod *corev1.Pod) bool {
+	owner := metav1.GetControllerOfNoCopy(pod)
+	return owner != nil && (m.Kind == "" || m.Kind == owner.Kind) && v1alpha1.Fits(m.Name, owner.Name)
+}
+
+func selects(s *metav1.LabelSelector, pod *corev1.Pod) bool {
+	selector, err := metav1.LabelSelectorAsSelector(s)
 	return err == nil && selector.Matches(labels.Set(pod.Labels))
 }
 

@@ -3,6 +3,7 @@ package script
 import (
 	"io"
 	"strings"
+	"time"
 
 	"github.com/kubesim-dev/kubesim/apiserver/apis/sim/v1alpha1"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program"
@@ -24,8 +25,9 @@ type Effects struct {
 // k8s.io/kubernetes pkg/kubelet/eviction v1.37.2.
 const evictMessage = "The node was low on resource: memory. "
 
-// Main returns the program that takes the play's steps, and its effects.
-func (p *Play) Main() (program.Main, *Effects) {
+// Main returns the program that takes the play's steps, and its effects. It calls
+// onStep, if that is set, before each step.
+func (p *Play) Main(onStep func(time.Time, *v1alpha1.Step)) (program.Main, *Effects) {
 	e := &Effects{}
 	for i := range p.Steps {
 		if p.Steps[i].Ready != nil {
@@ -35,6 +37,9 @@ func (p *Play) Main() (program.Main, *Effects) {
 	return func(c *kernel.Proc, in program.Container) int {
 		c.Handle(kernel.SIGTERM)
 		for i := range p.Steps {
+			if onStep != nil {
+				onStep(c.Now(), &p.Steps[i])
+			}
 			if code, ended := take(&p.Steps[i], c, in, e); ended {
 				return code
 			}
