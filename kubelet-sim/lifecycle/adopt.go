@@ -53,7 +53,7 @@ func (r *Reconciler) admit(ctx context.Context, run *podRun) {
 }
 
 func (r *Reconciler) newRun(name types.NamespacedName, pod *corev1.Pod, n *nodeState, now time.Time) *podRun {
-	run := &podRun{podState: newPodState(pod, now), name: name, pod: pod, node: n}
+	run := &podRun{podState: newPodState(pod, now), name: name, pod: pod, node: n, follower: r.cfg.Follower}
 	run.HostIP, run.netns = n.IP, &kernel.Netns{}
 	if pod.Spec.HostNetwork {
 		run.netns = n.netns
@@ -109,7 +109,7 @@ func (r *Reconciler) recall(run *podRun, now time.Time) {
 	apart := *run.node
 	apart.host, apart.netns = &volumeFS{}, &kernel.Netns{}
 	again := r.newRun(run.name, run.pod, &apart, now)
-	again.apart = true
+	again.apart, again.follower = true, nil
 	restore(run.pod, &again.podState, r.drawOf(run.pod))
 	again.takeScripts(&run.podState)
 	r.replay(again, now)

@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -69,6 +70,13 @@ func (run *podRun) event(ctx context.Context, i int, eventType, reason, format s
 		ref.FieldPath = "spec." + list + "{" + run.Containers[i].Name + "}"
 	}
 	run.node.recorder.Event(ctx, ref, eventType, reason, format, args...)
+	if run.follower != nil {
+		container := ""
+		if i >= 0 {
+			container = run.Containers[i].Name
+		}
+		run.follower.Event(run.pod, container, reason, fmt.Sprintf(format, args...))
+	}
 }
 
 // draw derives the numbers of the next instance of container i.
@@ -147,10 +155,10 @@ func (r *Reconciler) start(ctx context.Context, run *podRun, i int) {
 		run.event(ctx, i, corev1.EventTypeWarning, "Failed", "Error: %v", err)
 		return
 	}
-	effects := scripted(&spec, c.Script, r.onStep(run, i))
+	effects := scripted(&spec, c.Script, run.onStep(i))
 	run.begin(r, i, d, at)
 	run.parts[i].effects = effects
-	spec.Output = r.outputOf(run, i)
+	spec.Output = run.outputOf(i)
 	run.event(ctx, i, corev1.EventTypeNormal, "Created", "Container created")
 	process, err := r.cfg.Runtime.Start(spec, at)
 	if err != nil {
@@ -201,6 +209,7 @@ func (run *podRun) failedToStart(i int, err error) {
 	in.FinishedAt, in.StartedAt = in.StartedAt, time.Unix(0, 0).UTC()
 	run.parts[i].log.End(in.FinishedAt)
 	c.Stage, c.Reason, c.Message = idle, runContainerError, err.Error()
+	run.tellEnd(i)
 }
 
 func (r *Reconciler) backOffRestart(ctx context.Context, run *podRun, i int) {

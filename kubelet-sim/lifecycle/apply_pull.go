@@ -29,7 +29,7 @@ func (r *Reconciler) pull(ctx context.Context, run *podRun, i int, now time.Time
 	ask := spec.ImagePullPolicy == corev1.PullAlways || c.Script.PullError() != nil && spec.ImagePullPolicy != corev1.PullNever
 	switch {
 	case present && !ask:
-		r.tellScript(ctx, run, i)
+		run.tellScript(ctx, i)
 		run.event(ctx, i, corev1.EventTypeNormal, "Pulled", "Container image %q already present on machine and can be accessed by the pod", spec.Image)
 		r.create(run, i, run.cursor(now))
 	case spec.ImagePullPolicy == corev1.PullNever:
@@ -37,7 +37,7 @@ func (r *Reconciler) pull(ctx context.Context, run *podRun, i int, now time.Time
 		run.event(ctx, i, corev1.EventTypeWarning, errImageNeverPull, "%s", message)
 		run.cannot(ctx, i, errImageNeverPull, message)
 	default:
-		r.tellScript(ctx, run, i)
+		run.tellScript(ctx, i)
 		run.event(ctx, i, corev1.EventTypeNormal, "Pulling", "Pulling image %q", spec.Image)
 		d := r.draw(run, i)
 		wait := between(d.number("pull"), pullLow, pullHigh)

@@ -10,35 +10,46 @@ import (
 	"github.com/kubesim-dev/kubesim/kubelet-sim/script"
 )
 
-// Follower is told what containers do when they do it, as a timeline shows it. It is
-// called on the engine's goroutine and must not change anything. What a restart runs
-// once more is not told again.
+// Follower is told what the kubelets and the containers do, in the order in which
+// they do it, as a timeline shows it. It is called on the engine's goroutine and must
+// not change anything. It is for clusters that are not restarted: what runs again
+// then is told again.
 type Follower interface {
-	// Attempt: a script runs a container of pod, from now on as play says.
+	// Event: the kubelet reports an Event, also one that the API would leave out
+	// because there were many. The container is empty if it is about the whole Pod.
+	Event(pod *corev1.Pod, container, reason, message string)
+	// Attempt: a script runs a container, from now on as play says.
 	Attempt(pod *corev1.Pod, container string, play *script.Play)
 	// Step: the container takes a step of its script.
 	Step(pod *corev1.Pod, container string, at time.Time, step *v1alpha1.Step)
 	// Output: the container has printed something.
 	Output(pod *corev1.Pod, container string, chunk kernel.Chunk)
+	// Ended: the container has.
+	Ended(pod *corev1.Pod, container string, end *corev1.ContainerStateTerminated)
 }
 
 // onStep is what container i calls before each step of its script, nil for nothing.
-func (r *Reconciler) onStep(run *podRun, i int) func(time.Time, *v1alpha1.Step) {
-	if r.cfg.Follower == nil {
+func (r *podRun) onStep(i int) func(time.Time, *v1alpha1.Step) {
+	if r.follower == nil {
 		return nil
 	}
-	return func(at time.Time, step *v1alpha1.Step) {
-		r.cfg.Follower.Step(run.pod, run.Containers[i].Name, at, step)
+	return func(at time.Time, step *v1alpha1.Step) { r.follower.Step(r.pod, r.Containers[i].Name, at, step) }
+}
+
+// tellEnd tells that the instance of container i has ended.
+func (r *podRun) tellEnd(i int) {
+	if r.follower != nil {
+		r.follower.Ended(r.pod, r.Containers[i].Name, terminated(r.Containers[i].Current))
 	}
 }
 
 // outputOf is where container i prints, beside its log.
-func (r *Reconciler) outputOf(run *podRun, i int) func(kernel.Chunk) {
-	log, follower := run.parts[i].log, r.cfg.Follower
+func (r *podRun) outputOf(i int) func(kernel.Chunk) {
+	log := r.parts[i].log
 	return func(chunk kernel.Chunk) {
 		log.Append(chunk.At, chunk.Stderr, chunk.Data)
-		if follower != nil {
-			follower.Output(run.pod, run.Containers[i].Name, chunk)
+		if r.follower != nil {
+			r.follower.Output(r.pod, r.Containers[i].Name, chunk)
 		}
 	}
 }

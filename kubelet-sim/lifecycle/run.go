@@ -35,6 +35,8 @@ type podRun struct {
 	// sessions are those of clients with its programs.
 	sessions []*session
 	volumes  map[string]*volumeFS
+	// follower is told what the Pod does; nil for nobody.
+	follower Follower
 	// demand is what the Pod takes of the node while it is counted.
 	demand  demand
 	counted bool
@@ -140,6 +142,7 @@ func (r *podRun) ended(i int, at time.Time, code int32, reason string) {
 	in.Exited, in.FinishedAt, in.ExitCode, in.Reason = true, at, code, reason
 	part.log.End(at)
 	in.Message = r.terminationMessage(i)
+	r.tellEnd(i)
 	part.process.Close()
 	part.process = nil
 	r.endSessions(i)

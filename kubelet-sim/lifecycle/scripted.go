@@ -77,13 +77,13 @@ func scripted(spec *program.Spec, play *script.Play, onStep func(time.Time, *v1a
 }
 
 // tellScript says which script runs the attempt that begins.
-func (r *Reconciler) tellScript(ctx context.Context, run *podRun, i int) {
+func (run *podRun) tellScript(ctx context.Context, i int) {
 	play := run.Containers[i].Script
 	if play == nil || play.Script == "" {
 		return
 	}
-	if r.cfg.Follower != nil {
-		r.cfg.Follower.Attempt(run.pod, run.Containers[i].Name, play)
+	if run.follower != nil {
+		run.follower.Attempt(run.pod, run.Containers[i].Name, play)
 	}
 	if !slices.Contains(run.Scripts, play.Script) {
 		run.Scripts, run.dirty = append(run.Scripts, play.Script), true

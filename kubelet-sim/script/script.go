@@ -22,6 +22,8 @@ type Play struct {
 	// Attempt counts from 1.
 	Attempt int
 	Steps   []v1alpha1.Step
+	// Left are the steps that chance has left out.
+	Left []v1alpha1.Step `json:",omitempty"`
 }
 
 // NewPlay returns what a container of pod does in the n-th attempt, counted from
@@ -36,6 +38,8 @@ func NewPlay(s *v1alpha1.PodScript, pod *corev1.Pod, n int, draw func(step int) 
 	for i := range steps {
 		if percent := steps[i].Percent; percent == nil || draw(i)%100 < uint64(*percent) {
 			p.Steps = append(p.Steps, steps[i])
+		} else {
+			p.Left = append(p.Left, steps[i])
 		}
 	}
 	return p

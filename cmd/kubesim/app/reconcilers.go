@@ -245,9 +245,14 @@ func (c *Cluster) register(e *engine.Engine, api engine.API, logs *stream.Store)
 		}
 		e.Register(r)
 	}
-	pods, err := lifecycle.New(lifecycle.Config{
+	config := lifecycle.Config{
 		Engine: e, API: p.api, Nodes: list, Runtime: lifecycle.NewRuntime(), Logs: logs, Token: c.token,
-	})
+	}
+	if t := c.options.timeline; t != nil {
+		t.attach(e)
+		config.Follower = t
+	}
+	pods, err := lifecycle.New(config)
 	if err != nil {
 		return nil, err
 	}

@@ -64,6 +64,8 @@ type Options struct {
 	// resumed: the cluster was rewound; virtual time goes on from then, although
 	// the wall clock does not. paused: its clock stood still.
 	resumed, paused bool
+	// timeline, if set, is told what happens to Pods.
+	timeline *timeline
 }
 
 // advertised is the address of the kubernetes Service's endpoint. The API

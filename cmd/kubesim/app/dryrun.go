@@ -1,0 +1,309 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/kubesim-dev/kubesim/apiserver"
+	"github.com/kubesim-dev/kubesim/apiserver/apis/sim/v1alpha1"
+	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/script"
+)
+
+// dryRun is what `kubesim script test` was asked for.
+type dryRun struct {
+	scripts, pods       string
+	seed                uint64
+	length, deleteAfter time.Duration
+}
+
+// dryRunStart is the first instant of every dry run.
+var dryRunStart = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// errNoMatch: the scripts have run nothing.
+var errNoMatch = errors.New("no PodScript runs a container")
+
+// run prints the timeline to out.
+func (d *dryRun) run(ctx context.Context, out io.Writer) error {
+	scripts, err := d.readScripts()
+	if err != nil {
+		return err
+	}
+	objects, err := readManifests(d.pods)
+	if err != nil {
+		return err
+	}
+	quiet(0, io.Discard)
+	t := newTimeline(out)
+	t.start = dryRunStart
+	c, err := Start(ctx, Options{
+		Ephemeral: true, Listener: newDeaf(), Mode: engine.Manual, Speed: 1, Seed: d.seed, Start: dryRunStart,
+		Nodes: 1, Controllers: []string{"*"}, Authorization: apiserver.AuthorizationAlwaysAllow, timeline: t,
+	})
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	one := &dryCluster{c, c.backend.(*bolt).engine, t}
+	if err := one.create(ctx, scripts, objects); err != nil {
+		return err
+	}
+	if err := one.play(ctx, d); err != nil {
+		return err
+	}
+	return t.sum(scripts)
+}
+
+func (d *dryRun) readScripts() ([]manifest, error) {
+	all, err := readManifests(d.scripts)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range all {
+		if !m.isPodScript() {
+			return nil, fmt.Errorf("%s: it is a %s: want kind PodScript of %s; a Pod goes into the file of --pod", m.at("kind"), m.object.GetKind(), v1alpha1.GroupVersion())
+		}
+	}
+	return all, nil
+}
+
+// dryCluster is a cluster that nobody else reaches.
+type dryCluster struct {
+	*Cluster
+	engine   *engine.Engine
+	timeline *timeline
+}
+
+// create creates the objects, and the namespaces that they name.
+func (c *dryCluster) create(ctx context.Context, scripts, objects []manifest) error {
+	for _, m := range slices.Concat(scripts, objects) {
+		// One after the other, so that their order does not depend on goroutines.
+		if err := c.engine.Settle(ctx); err != nil {
+			return err
+		}
+		if err := c.createOne(ctx, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *dryCluster) createOne(ctx context.Context, m manifest) error {
+	served := c.server.Local().Persisted()
+	i := slices.IndexFunc(served, func(r apiserver.PersistedResource) bool { return r.Kind == m.object.GroupVersionKind() })
+	if i < 0 {
+		return fmt.Errorf("%s: there is no %s in %s", m.at("kind"), m.object.GetKind(), m.object.GetAPIVersion())
+	}
+	r := served[i]
+	path := []string{"/apis", r.Kind.Group, r.Kind.Version}
+	if r.Group == "" {
+		path = []string{"/api", r.Kind.Version}
+	}
+	if r.Namespaced {
+		namespace := m.object.GetNamespace()
+		if namespace == "" {
+			namespace = metav1.NamespaceDefault
+		}
+		if err := c.needNamespace(ctx, namespace); err != nil {
+			return err
+		}
+		path = append(path, "namespaces", namespace)
+	}
+	data, err := m.object.MarshalJSON()
+	if err != nil {
+		return err
+	}
+	err = c.Client().CoreV1().RESTClient().Post().AbsPath(append(path, r.Resource)...).
+		Param("fieldValidation", metav1.FieldValidationStrict).
+		SetHeader("Content-Type", runtime.ContentTypeJSON).SetHeader("Accept", runtime.ContentTypeJSON).
+		Body(data).Do(ctx).Error()
+	if err != nil {
+		return m.refused(err)
+	}
+	return nil
+}
+
+// needNamespace creates a namespace, if there is none yet, and lets the timeline
+// show what is in it.
+func (c *dryCluster) needNamespace(ctx context.Context, name string) error {
+	c.timeline.show(name)
+	_, err := c.Client().CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
+	if apierrors.IsAlreadyExists(err) {
+		return nil
+	}
+	return err
+}
+
+// play moves time until everything has ended, nothing more happens, or the time to
+// show is over.
+func (c *dryCluster) play(ctx context.Context, d *dryRun) error {
+	end := c.timeline.start.Add(d.length)
+	deletion := time.Time{}
+	if d.deleteAfter > 0 {
+		deletion = c.timeline.start.Add(d.deleteAfter)
+	}
+	for {
+		if err := c.engine.Settle(ctx); err != nil {
+			return err
+		}
+		next := c.engine.Status().Next
+		switch {
+		case !deletion.IsZero() && !deletion.After(end) && (next.IsZero() || !next.Before(deletion)):
+			if err := c.deletePods(ctx, deletion); err != nil {
+				return err
+			}
+			deletion = time.Time{}
+		case deletion.IsZero() && c.timeline.ended():
+			return nil
+		case next.IsZero():
+			return c.timeline.note("%s, and nothing more happens", c.timeline.rest())
+		case next.After(end):
+			return c.timeline.note("%s after %s: see more with --for", c.timeline.rest(), d.length)
+		default:
+			if err := c.engine.Next(ctx); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// deletePods deletes at an instant what has not ended.
+func (c *dryCluster) deletePods(ctx context.Context, at time.Time) error {
+	if err := c.engine.Until(ctx, at); err != nil {
+		return err
+	}
+	for _, pod := range c.timeline.all() {
+		err := c.Client().CoreV1().Pods(pod.Namespace).Delete(ctx, pod.Name, metav1.DeleteOptions{})
+		if err != nil && !apierrors.IsNotFound(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+// show makes the timeline print what happens in a namespace.
+func (t *timeline) show(namespace string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.namespaces[namespace] = true
+}
+
+// all returns the Pods that there were.
+func (t *timeline) all() []*corev1.Pod {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Clone(t.pods)
+}
+
+// rest says what has not ended.
+func (t *timeline) rest() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var names []string
+	for name := range t.unfinished {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	if len(names) == 1 {
+		return names[0] + " has not ended"
+	}
+	return strings.Join(names, ", ") + " have not ended"
+}
+
+func (t *timeline) note(format string, args ...any) error {
+	_, err := fmt.Fprintf(t.out, format+"\n", args...)
+	return err
+}
+
+// sum says which of scripts have run something, and why the others have not.
+func (t *timeline) sum(scripts []manifest) error {
+	if t.err != nil {
+		return t.err
+	}
+	parsed := make([]*v1alpha1.PodScript, len(scripts))
+	for i, m := range scripts {
+		parsed[i] = &v1alpha1.PodScript{}
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(m.object.Object, parsed[i]); err != nil {
+			return err // the API server has read it
+		}
+	}
+	slices.SortFunc(parsed, func(a, b *v1alpha1.PodScript) int { return strings.Compare(a.Name, b.Name) })
+	if len(t.pods) == 0 {
+		return errors.New("there was no Pod for the PodScripts: look at what controls it")
+	}
+	used := false
+	for _, s := range parsed {
+		lines, ran := t.verdicts(parsed, s.Name)
+		used = used || ran
+		if err := t.note("PodScript %q\n  %s", s.Name, strings.Join(lines, "\n  ")); err != nil {
+			return err
+		}
+	}
+	if !used {
+		return errNoMatch
+	}
+	return nil
+}
+
+// verdicts says what became of one script of all.
+func (t *timeline) verdicts(all []*v1alpha1.PodScript, name string) (lines []string, ran bool) {
+	var why []string
+	for _, pod := range t.pods {
+		for _, v := range script.Explain(all, pod) {
+			if v.Script != name {
+				continue
+			}
+			n := t.ran[script.Verdict{Script: name, Container: v.Container}]
+			line := "container " + v.Container + ": " + v.Why
+			switch {
+			case v.Why == "" && n > 0:
+				ran = true
+				line = fmt.Sprintf("container %s: %d attempts", v.Container, n)
+				if n == 1 {
+					line = "container " + v.Container + ": 1 attempt"
+				}
+			case v.Why == "":
+				line = "container " + v.Container + ": it was never started"
+			}
+			if !slices.Contains(why, line) {
+				why = append(why, line)
+			}
+		}
+	}
+	return why, ran
+}
+
+// deaf is a listener that nobody ever reaches.
+type deaf struct {
+	once   sync.Once
+	closed chan struct{}
+}
+
+func newDeaf() *deaf { return &deaf{closed: make(chan struct{})} }
+
+// Accept implements net.Listener.
+func (d *deaf) Accept() (net.Conn, error) {
+	<-d.closed
+	return nil, net.ErrClosed
+}
+
+// Close implements net.Listener.
+func (d *deaf) Close() error {
+	d.once.Do(func() { close(d.closed) })
+	return nil
+}
+
+// Addr implements net.Listener.
+func (d *deaf) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 6443} }

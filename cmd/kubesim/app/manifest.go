@@ -1,0 +1,225 @@
+package app
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	k8syaml "sigs.k8s.io/yaml"
+
+	"github.com/kubesim-dev/kubesim/apiserver/apis/sim/v1alpha1"
+)
+
+// manifest is one object of a file, as a user wrote it.
+type manifest struct {
+	file string
+	// node is the document, which knows its lines.
+	node *yaml.Node
+	// object is what it says.
+	object *unstructured.Unstructured
+}
+
+// readManifests reads the objects of a YAML or JSON file. Errors name file and line.
+func readManifests(file string) ([]manifest, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, rootCause(err))
+	}
+	var all []manifest
+	for _, document := range documents(data) {
+		m := manifest{file: file, node: &yaml.Node{}}
+		if err := yaml.Unmarshal(document, m.node); err != nil {
+			return nil, m.syntaxError(err)
+		}
+		if m.node.Kind == 0 || m.node.Content[0].Tag == "!!null" {
+			continue // nothing but comments
+		}
+		object := map[string]any{}
+		if err := k8syaml.UnmarshalStrict(document, &object); err != nil {
+			return nil, m.syntaxError(err)
+		}
+		m.object = &unstructured.Unstructured{Object: object}
+		if m.object.GetKind() == "" || m.object.GetAPIVersion() == "" {
+			return nil, fmt.Errorf("%s: apiVersion or kind is missing: is it a manifest?", m.at(""))
+		}
+		all = append(all, m)
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("%s: there is no object in it", file)
+	}
+	return all, nil
+}
+
+// documents takes a file apart at its lines ---. Before each part come as many empty
+// lines as the file has there, so that parsers count lines as the user does.
+func documents(data []byte) [][]byte {
+	var all [][]byte
+	var one []byte
+	n := 0
+	for line := range bytes.Lines(data) {
+		n++
+		if separator.Match(line) {
+			all = append(all, one)
+			one = bytes.Repeat([]byte("\n"), n)
+			continue
+		}
+		one = append(one, line...)
+	}
+	return append(all, one)
+}
+
+// separator is what parts documents.
+var separator = regexp.MustCompile(`^---\s*(#.*)?$`)
+
+var yamlLine = regexp.MustCompile(`(?s)^.*?line (\d+): (.*)$`)
+
+// syntaxError says where the file is no YAML.
+func (m manifest) syntaxError(err error) error {
+	if at := yamlLine.FindStringSubmatch(err.Error()); at != nil {
+		return fmt.Errorf("%s:%s: %s", m.file, at[1], strings.TrimSpace(at[2]))
+	}
+	return fmt.Errorf("%s: %w", m.file, err)
+}
+
+// refused says what the API server has to object, a line for each field, with file
+// and line.
+func (m manifest) refused(err error) error {
+	lines := slices.Concat(m.invalid(err), m.wrongType(err))
+	if strict := strictError.FindStringSubmatch(err.Error()); strict != nil {
+		for one := range strings.SplitSeq(strict[1], ", ") {
+			lines = append(lines, fmt.Sprintf("%s: %s", m.at(quoted(one)), one))
+		}
+	}
+	if len(lines) == 0 {
+		return fmt.Errorf("%s: %w", m.at(""), err)
+	}
+	return fmt.Errorf("%s %q is not valid:\n%s", m.object.GetKind(), m.object.GetName(), strings.Join(lines, "\n"))
+}
+
+// strictError matches what the API server says of fields that it does not know, or
+// that are there twice.
+var strictError = regexp.MustCompile(`strict decoding error: (.*)$`)
+
+// invalid returns a line for each field that is not valid.
+func (m manifest) invalid(err error) []string {
+	var status apierrors.APIStatus
+	if !apierrors.IsInvalid(err) || !errors.As(err, &status) || status.Status().Details == nil {
+		return nil
+	}
+	var lines []string
+	for _, cause := range status.Status().Details.Causes {
+		lines = append(lines, fmt.Sprintf("%s: %s: %s", m.at(cause.Field), cause.Field, cause.Message))
+	}
+	return lines
+}
+
+// wrongField matches what the API server says of a value of a wrong type. It does not
+// say which item of a list the value is in.
+var wrongField = regexp.MustCompile(`cannot unmarshal (\w+) into Go struct field \w+\.([\w.]+) of type (\S+)$`)
+
+// wrongType returns a line for the value that has a wrong type, if one has.
+func (m manifest) wrongType(err error) []string {
+	said := wrongField.FindStringSubmatch(err.Error())
+	if said == nil {
+		return nil
+	}
+	line := m.at("")
+	for _, node := range descend(m.root(), strings.Split(said[2], ".")) {
+		if kinds()[said[1]][node.Tag] {
+			line = fmt.Sprintf("%s:%d", m.file, node.Line)
+			break
+		}
+	}
+	return []string{fmt.Sprintf("%s: %s: want %s, not %s", line, said[2], said[3], said[1])}
+}
+
+// kinds are the tags in YAML of what JSON's decoder calls a value.
+func kinds() map[string]map[string]bool {
+	return map[string]map[string]bool{
+		"string": {"!!str": true, "!!timestamp": true}, "number": {"!!int": true, "!!float": true}, "bool": {"!!bool": true},
+		"array": {"!!seq": true}, "object": {"!!map": true},
+	}
+}
+
+// descend returns what has the names of path in node, in all items of lists.
+func descend(node *yaml.Node, path []string) []*yaml.Node {
+	if node.Kind == yaml.SequenceNode && len(path) > 0 {
+		var all []*yaml.Node
+		for _, item := range node.Content {
+			all = append(all, descend(item, path)...)
+		}
+		return all
+	}
+	if len(path) == 0 {
+		return []*yaml.Node{node}
+	}
+	if _, value := child(node, path[0]); value != nil {
+		return descend(value, path[1:])
+	}
+	return nil
+}
+
+// quoted returns what is between the first quotes in s.
+func quoted(s string) string {
+	_, s, _ = strings.Cut(s, `"`)
+	s, _, _ = strings.Cut(s, `"`)
+	return s
+}
+
+// root is the object itself.
+func (m manifest) root() *yaml.Node {
+	if m.node.Kind == yaml.DocumentNode {
+		return m.node.Content[0]
+	}
+	return m.node
+}
+
+// at returns file and line of a field, such as spec.attempts[0].steps; of what it
+// would be in if it is not there, of the object if it is empty.
+func (m manifest) at(field string) string {
+	node := m.root()
+	line := node.Line
+	for _, part := range fieldParts.FindAllString(field, -1) {
+		var key *yaml.Node
+		if key, node = child(node, part); node == nil {
+			break
+		}
+		line = key.Line
+	}
+	return m.file + ":" + strconv.Itoa(line)
+}
+
+var fieldParts = regexp.MustCompile(`\[[^\]]*\]|[^.\[]+`)
+
+// child returns what part, a name or an index in brackets, is in node, and where
+// it begins; nil if there is none.
+func child(node *yaml.Node, part string) (key, value *yaml.Node) {
+	name := strings.Trim(part, "[]")
+	switch node.Kind {
+	case yaml.SequenceNode:
+		if i, err := strconv.Atoi(name); err == nil && i >= 0 && i < len(node.Content) {
+			return node.Content[i], node.Content[i]
+		}
+	case yaml.MappingNode:
+		for i := 0; i+1 < len(node.Content); i += 2 {
+			if node.Content[i].Value == name {
+				return node.Content[i], node.Content[i+1]
+			}
+		}
+	case yaml.AliasNode:
+		return child(node.Alias, part)
+	}
+	return nil, nil
+}
+
+func (m manifest) isPodScript() bool {
+	return m.object.GroupVersionKind() == v1alpha1.GroupVersion().WithKind("PodScript")
+}
