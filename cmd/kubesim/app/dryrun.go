@@ -30,7 +30,7 @@ type dryRun struct {
 }
 
 // dryRunStart is the first instant of every dry run.
-var dryRunStart = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+func dryRunStart() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) }
 
 // errNoMatch: the scripts have run nothing.
 var errNoMatch = errors.New("no PodScript runs a container")
@@ -47,9 +47,9 @@ func (d *dryRun) run(ctx context.Context, out io.Writer) error {
 	}
 	quiet(0, io.Discard)
 	t := newTimeline(out)
-	t.start = dryRunStart
+	t.start = dryRunStart()
 	c, err := Start(ctx, Options{
-		Ephemeral: true, Listener: newDeaf(), Mode: engine.Manual, Speed: 1, Seed: d.seed, Start: dryRunStart,
+		Ephemeral: true, Listener: newDeaf(), Mode: engine.Manual, Speed: 1, Seed: d.seed, Start: dryRunStart(),
 		Nodes: 1, Controllers: []string{"*"}, Authorization: apiserver.AuthorizationAlwaysAllow, timeline: t,
 	})
 	if err != nil {

@@ -2,6 +2,7 @@ package app
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"time"
 
@@ -40,8 +41,7 @@ func newScriptTest(s streams) *cobra.Command {
 			}
 			d.scripts = args[0]
 			out := bufio.NewWriter(s.out)
-			defer out.Flush()
-			return d.run(cmd.Context(), out)
+			return errors.Join(d.run(cmd.Context(), out), out.Flush())
 		},
 	}
 	flags := cmd.Flags()
