@@ -42,6 +42,7 @@ import (
 	nodestore "k8s.io/kubernetes/pkg/registry/core/node/storage"
 	podstore "k8s.io/kubernetes/pkg/registry/core/pod/storage"
 	podtemplatestore "k8s.io/kubernetes/pkg/registry/core/podtemplate/storage"
+	replicationcontrollerstore "k8s.io/kubernetes/pkg/registry/core/replicationcontroller/storage"
 	resourcequotastore "k8s.io/kubernetes/pkg/registry/core/resourcequota/storage"
 	secretstore "k8s.io/kubernetes/pkg/registry/core/secret/storage"
 	"k8s.io/kubernetes/pkg/registry/core/service/allocator"
@@ -181,8 +182,15 @@ func unpack3[A, B, C rest.Storage](a A, b B, c C, err error) (rest.Storage, rest
 	return a, b, c, err
 }
 
-// workloads adds nodes, pods and service accounts.
+// workloads adds replication controllers, nodes, pods and service accounts.
 func (g *groups) workloads(to map[string]rest.Storage) error {
+	controllers, err := replicationcontrollerstore.NewStorage(g.options)
+	if err != nil {
+		return err
+	}
+	to["replicationcontrollers"], to["replicationcontrollers/status"] = controllers.Controller, controllers.Status
+	to["replicationcontrollers/scale"] = controllers.Scale
+
 	nodes, err := nodestore.NewStorage(g.options, kubeletclient.KubeletClientConfig{PreferredAddressTypes: []string{"InternalIP"}}, g.dial.Transport())
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	pdbhelper "k8s.io/component-helpers/apps/poddisruptionbudget"
 	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
@@ -38,12 +39,12 @@ type event struct {
 
 // decide reads nothing but its arguments. Source: DisruptionController.trySync,
 // ibid.
-func decide(pdb *policyv1.PodDisruptionBudget, pods []*corev1.Pod, kinds map[schema.GroupVersionKind]engine.Resource, now time.Time) plan {
+func decide(pdb *policyv1.PodDisruptionBudget, pods []*corev1.Pod, by controllers, now time.Time) plan {
 	var p plan
 	if len(pods) == 0 {
 		p.Events = append(p.Events, event{Type: corev1.EventTypeNormal, Reason: "NoPods", Message: "No matching pods found"})
 	}
-	n, err := expect(pdb, pods, kinds)
+	n, err := expect(pdb, pods, by)
 	if err != nil {
 		p.Events = append(p.Events, event{Type: corev1.EventTypeWarning, Reason: "CalculateExpectedPodCountFailed",
 			Message: fmt.Sprintf("Failed to calculate the number of expected pods: %v", err)})
@@ -76,50 +77,76 @@ type expected struct {
 }
 
 // expect is getExpectedPodCount, ibid.
-func expect(pdb *policyv1.PodDisruptionBudget, pods []*corev1.Pod, kinds map[schema.GroupVersionKind]engine.Resource) (expected, error) {
+func expect(pdb *policyv1.PodDisruptionBudget, pods []*corev1.Pod, by controllers) (expected, error) {
 	spec := pdb.Spec
 	switch {
 	case spec.MaxUnavailable != nil:
-		unmanaged, err := expectedScale(pods, kinds)
+		scale, unmanaged, err := expectedScale(pods, by)
 		if err != nil {
 			return expected{}, err
 		}
-		maxUnavailable, err := intstr.GetScaledValueFromIntOrPercent(spec.MaxUnavailable, 0, true)
-		return expected{Healthy: int32(max(-maxUnavailable, 0)), Unmanaged: unmanaged}, err
+		maxUnavailable, err := intstr.GetScaledValueFromIntOrPercent(spec.MaxUnavailable, int(scale), true)
+		return expected{Pods: scale, Healthy: max(scale-int32(maxUnavailable), 0), Unmanaged: unmanaged}, err
 	case spec.MinAvailable != nil && spec.MinAvailable.Type == intstr.Int:
 		return expected{Pods: int32(len(pods)), Healthy: spec.MinAvailable.IntVal}, nil
 	case spec.MinAvailable != nil:
-		unmanaged, err := expectedScale(pods, kinds)
+		scale, unmanaged, err := expectedScale(pods, by)
 		if err != nil {
 			return expected{}, err
 		}
-		minAvailable, err := intstr.GetScaledValueFromIntOrPercent(spec.MinAvailable, 0, true)
-		return expected{Healthy: int32(minAvailable), Unmanaged: unmanaged}, err
+		minAvailable, err := intstr.GetScaledValueFromIntOrPercent(spec.MinAvailable, int(scale), true)
+		return expected{Pods: scale, Healthy: int32(minAvailable), Unmanaged: unmanaged}, err
 	}
 	return expected{}, nil
 }
 
-// expectedScale is getExpectedScale, ibid. The sum of the controllers' scales
-// is always zero, because no kind that is served here has one: a Pod with a
-// controller is an error, as one of a Job is on a real cluster.
-func expectedScale(pods []*corev1.Pod, kinds map[schema.GroupVersionKind]engine.Resource) (unmanaged bool, err error) {
+// controllers are what a budget knows of those that its Pods may have.
+type controllers struct {
+	// Kinds are the kinds that the API server serves.
+	Kinds map[schema.GroupVersionKind]engine.Resource
+	// Scales are how many Pods each one asks for that has a scale.
+	Scales map[types.UID]int32
+}
+
+// expectedScale is getExpectedScale, ibid: how many Pods the controllers of these
+// ask for. A Pod whose controller has no scale is an error, one of a Job too, as
+// on a real cluster.
+func expectedScale(pods []*corev1.Pod, by controllers) (scale int32, unmanaged bool, err error) {
+	counted := map[types.UID]bool{}
 	for _, pod := range pods {
 		ref := metav1.GetControllerOf(pod)
 		if ref == nil {
 			unmanaged = true
 			continue
 		}
-		gv, err := schema.ParseGroupVersion(ref.APIVersion)
-		if err != nil {
-			return false, err
+		if counted[ref.UID] {
+			continue
 		}
-		kind := gv.WithKind(ref.Kind)
-		if resource, served := kinds[kind]; served {
-			return false, fmt.Errorf("%s does not implement the scale subresource", resource)
+		asked, found := by.Scales[ref.UID]
+		if !found {
+			return 0, false, by.noScale(ref, pod)
 		}
-		return false, &meta.NoKindMatchError{GroupKind: kind.GroupKind(), SearchedVersions: []string{gv.Version}}
+		counted[ref.UID] = true
+		scale += asked
 	}
-	return unmanaged, nil
+	return scale, unmanaged, nil
+}
+
+// noScale says why the controller of a Pod has none.
+func (by controllers) noScale(ref *metav1.OwnerReference, pod *corev1.Pod) error {
+	gv, err := schema.ParseGroupVersion(ref.APIVersion)
+	if err != nil {
+		return err
+	}
+	kind := gv.WithKind(ref.Kind)
+	resource, served := by.Kinds[kind]
+	switch {
+	case !served:
+		return &meta.NoKindMatchError{GroupKind: kind.GroupKind(), SearchedVersions: []string{gv.Version}}
+	case resource == engine.ReplicationControllers: // it is gone
+		return fmt.Errorf("found no controllers for pod %q", pod.Name)
+	}
+	return fmt.Errorf("%s does not implement the scale subresource", resource)
 }
 
 // stillDisrupted is buildDisruptedPodMap, ibid: of the Pods that were evicted

@@ -10,6 +10,7 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
@@ -63,6 +64,13 @@ func of(apiVersion, kind string) func(*corev1.Pod) {
 	}
 }
 
+func replica(rc types.UID) func(*corev1.Pod) {
+	return func(p *corev1.Pod) {
+		of("v1", "ReplicationController")(p)
+		p.OwnerReferences[0].UID = rc
+	}
+}
+
 func target(reason string, since metav1.Time) func(*corev1.Pod) {
 	return func(p *corev1.Pod) {
 		p.Status.Conditions = append(p.Status.Conditions, corev1.PodCondition{
@@ -87,7 +95,13 @@ func statusOf(p plan) status {
 
 // The rows follow upstream's disruption_test.go v1.37.2, where it has them.
 func TestDecide(t *testing.T) {
-	kinds := map[schema.GroupVersionKind]engine.Resource{batchv1.SchemeGroupVersion.WithKind("Job"): engine.Jobs}
+	by := controllers{
+		Kinds: map[schema.GroupVersionKind]engine.Resource{
+			batchv1.SchemeGroupVersion.WithKind("Job"):                  engine.Jobs,
+			corev1.SchemeGroupVersion.WithKind("ReplicationController"): engine.ReplicationControllers,
+		},
+		Scales: map[types.UID]int32{"four": 4, "two": 2},
+	}
 	for name, tc := range map[string]struct {
 		pdb    *policyv1.PodDisruptionBudget
 		pods   []*corev1.Pod
@@ -122,6 +136,18 @@ func TestDecide(t *testing.T) {
 			budget(maxUnavailable("1")), []*corev1.Pod{pod("a", ready, of("batch/v1", "Job"))},
 			status{0, 0, 0, 0, "SyncFailed", "jobs.batch does not implement the scale subresource"}, []string{"CalculateExpectedPodCountFailed"},
 		},
+		"a share of what a ReplicationController asks for": {
+			budget(minAvailable("50%")), []*corev1.Pod{pod("a", ready, replica("four")), pod("b", ready, replica("four"))},
+			status{4, 2, 2, 0, "InsufficientPods", ""}, nil,
+		},
+		"what two of them ask for, less what may be unavailable": {
+			budget(maxUnavailable("5")), []*corev1.Pod{pod("a", ready, replica("four")), pod("b", ready, replica("two"))},
+			status{6, 1, 2, 1, "SufficientPods", ""}, nil,
+		},
+		"a ReplicationController that is gone": {
+			budget(maxUnavailable("1")), []*corev1.Pod{pod("a", ready, replica("none"))},
+			status{0, 0, 0, 0, "SyncFailed", `found no controllers for pod "a"`}, []string{"CalculateExpectedPodCountFailed"},
+		},
 		"an owner that nobody knows": {
 			budget(maxUnavailable("1")), []*corev1.Pod{pod("a", ready, of("example.com/v1", "Thing"))},
 			status{0, 0, 0, 0, "SyncFailed", `no matches for kind "Thing" in version "example.com/v1"`}, []string{"CalculateExpectedPodCountFailed"},
@@ -131,7 +157,7 @@ func TestDecide(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := decide(tc.pdb, tc.pods, kinds, noon())
+			p := decide(tc.pdb, tc.pods, by, noon())
 			if diff := cmp.Diff(tc.want, statusOf(p)); diff != "" {
 				t.Errorf("status (-want +got):\n%s", diff)
 			}
@@ -147,7 +173,7 @@ func TestDecide(t *testing.T) {
 			}
 			tc.pdb.Status = *p.Status
 			tc.pdb.Generation = p.Status.ObservedGeneration
-			if again := decide(tc.pdb, tc.pods, kinds, noon().Add(time.Second)); again.Status != nil && len(tc.pdb.Status.DisruptedPods) == 0 {
+			if again := decide(tc.pdb, tc.pods, by, noon().Add(time.Second)); again.Status != nil && len(tc.pdb.Status.DisruptedPods) == 0 {
 				t.Errorf("a second look writes %+v", again.Status)
 			}
 		})
@@ -155,7 +181,7 @@ func TestDecide(t *testing.T) {
 }
 
 func TestABudgetLooksAgainWhenAnEvictedPodShouldHaveGone(t *testing.T) {
-	p := decide(budget(minAvailable("0"), evicted("a", ago(time.Minute))), []*corev1.Pod{pod("a", ready)}, nil, noon())
+	p := decide(budget(minAvailable("0"), evicted("a", ago(time.Minute))), []*corev1.Pod{pod("a", ready)}, controllers{}, noon())
 	if want := noon().Add(time.Minute); !p.WakeAt.Equal(want) {
 		t.Errorf("wakes at %s, want %s", p.WakeAt, want)
 	}

@@ -19,6 +19,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
@@ -36,8 +37,7 @@ type Config struct {
 	API engine.API
 	// Recorder writes its Events.
 	Recorder *engine.Recorder
-	// Kinds are the kinds that the API server serves. None of them has a scale
-	// subresource, which is what a percentage is counted by.
+	// Kinds are the kinds that the API server serves.
 	Kinds map[schema.GroupVersionKind]engine.Resource
 }
 
@@ -74,6 +74,7 @@ func New(cfg Config) (*Reconciler, error) {
 	}
 	cfg.View.Track(engine.Pods)
 	cfg.View.Track(engine.PodDisruptionBudgets)
+	cfg.View.Track(engine.ReplicationControllers)
 	return &Reconciler{
 		view: cfg.View, api: cfg.API, recorder: cfg.Recorder, kinds: cfg.Kinds,
 		who: engine.ControllerIdentity("disruption-controller"),
@@ -133,8 +134,19 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 	if !ok {
 		return engine.Wake{}, nil
 	}
-	p := decide(pdb, r.selected(pdb), r.kinds, now)
+	p := decide(pdb, r.selected(pdb), controllers{r.kinds, r.scales(pdb.Namespace)}, now)
 	return engine.Wake{At: p.WakeAt, Kind: engine.Recurring}, r.apply(ctx, pdb, p)
+}
+
+// scales are those of the controllers in a namespace.
+func (r *Reconciler) scales(namespace string) map[types.UID]int32 {
+	out := map[types.UID]int32{}
+	for _, rc := range engine.List[*corev1.ReplicationController](r.view, engine.ReplicationControllers, namespace) {
+		if rc.Spec.Replicas != nil {
+			out[rc.UID] = *rc.Spec.Replicas
+		}
+	}
+	return out
 }
 
 // selected returns the Pods that the budget covers.

@@ -45,6 +45,7 @@ const (
 	EndpointSlices    Resource = "endpointslices.discovery.k8s.io"
 
 	PodDisruptionBudgets   Resource = "poddisruptionbudgets.policy"
+	ReplicationControllers Resource = "replicationcontrollers"
 	ClusterTrustBundles    Resource = "clustertrustbundles.certificates.k8s.io"
 	PodCertificateRequests Resource = "podcertificaterequests.certificates.k8s.io"
 )

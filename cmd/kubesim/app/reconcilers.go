@@ -28,6 +28,7 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/namespace"
 	"github.com/kubesim-dev/kubesim/controllers/nodelifecycle"
 	"github.com/kubesim-dev/kubesim/controllers/podgc"
+	"github.com/kubesim-dev/kubesim/controllers/replication"
 	"github.com/kubesim-dev/kubesim/controllers/resourcequota"
 	"github.com/kubesim-dev/kubesim/controllers/rootcacertpublisher"
 	"github.com/kubesim-dev/kubesim/controllers/scheduler"
@@ -141,6 +142,9 @@ func controllers() []controller {
 		{"job-controller", "job", newJob},
 		{"cronjob-controller", "cronjob", func(p parts) (engine.Reconciler, error) {
 			return cronjob.New(cronjob.Config{View: p.view, API: p.api, Recorder: p.recorder("cronjob-controller")})
+		}},
+		{"replicationcontroller-controller", "replicationcontroller", func(p parts) (engine.Reconciler, error) {
+			return replication.New(replication.Config{View: p.view, API: p.api, Recorder: p.recorder("replication-controller")})
 		}},
 		{"ttl-after-finished-controller", "ttl-after-finished", func(p parts) (engine.Reconciler, error) {
 			return ttlafterfinished.New(ttlafterfinished.Config{View: p.view, API: p.api})
