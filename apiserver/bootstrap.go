@@ -71,13 +71,13 @@ func (b *bootstrap) namespaces(ctx context.Context) {
 }
 
 // policy writes upstream's bootstrap policy in upstream's order. What kubesim's own
-// group needs is added to upstream's roles.
+// group and that of the metrics need is added to upstream's roles.
 func (b *bootstrap) policy(ctx context.Context) {
 	of := func(resource string) schema.GroupResource {
 		return schema.GroupResource{Group: "rbac.authorization.k8s.io", Resource: resource}
 	}
 	for _, role := range slices.Concat(bootstrappolicy.ClusterRoles(), bootstrappolicy.ControllerRoles()) {
-		role.Rules = append(role.Rules, simRules(role.Name)...)
+		role.Rules = slices.Concat(role.Rules, simRules(role.Name), metricsRules(role.Name))
 		b.create(ctx, of("clusterroles"), &role)
 	}
 	for _, binding := range slices.Concat(bootstrappolicy.ClusterRoleBindings(), bootstrappolicy.ControllerRoleBindings()) {

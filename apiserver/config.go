@@ -52,6 +52,8 @@ type Config struct {
 	Faults Faults
 	// Logs answers the pods/log subresource.
 	Logs registry.LogReader
+	// Metrics answers the group metrics.k8s.io.
+	Metrics registry.MetricsReader
 	// Dial connects to kubelets and Pods, for the subresources that stream and
 	// those that proxy.
 	Dial registry.Dialer
@@ -102,7 +104,7 @@ func (c *Config) validate() error {
 	for what, missing := range map[string]bool{
 		"Listener": c.Listener == nil, "CA": len(c.CA) == 0, "ServiceAccountKey": c.ServiceAccountKey == nil,
 		"NewStorage": c.NewStorage == nil, "Clock": c.Clock == nil, "Random": c.Random == nil,
-		"Gate": c.Gate == nil, "Logs": c.Logs == nil, "Dial": c.Dial == nil, "Version": c.Version == "", "AdvertiseAddress": c.AdvertiseAddress == nil,
+		"Gate": c.Gate == nil, "Logs": c.Logs == nil, "Metrics": c.Metrics == nil, "Dial": c.Dial == nil, "Version": c.Version == "", "AdvertiseAddress": c.AdvertiseAddress == nil,
 	} {
 		if missing {
 			errs = append(errs, errors.New("apiserver: Config."+what+" is not set"))

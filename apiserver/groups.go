@@ -86,6 +86,7 @@ type groups struct {
 	rules         authorizer.RuleResolver
 	random        registry.Random
 	logs          registry.LogReader
+	usage         registry.MetricsReader
 	dial          registry.Dialer
 
 	numbers serviceNumbers
@@ -133,6 +134,7 @@ func (g *groups) build() ([]genericapiserver.APIGroupInfo, error) {
 		}
 		infos = append(infos, info)
 	}
+	infos = append(infos, g.metrics(core.VersionedResourcesStorageMap["v1"]))
 	for i := range infos {
 		for _, resources := range infos[i].VersionedResourcesStorageMap {
 			stampAll(g.options.stamper, resources)

@@ -69,7 +69,7 @@ func (l *Local) add(info *genericapiserver.APIGroupInfo) {
 				r.kind = kindOf(gv, storage)
 			}
 			r.storage[subresource] = storage
-			if trusts(name, subresource) {
+			if trusts(gr, subresource) {
 				r.trusted[subresource] = trusting(storage, l.check)
 			}
 			l.resources[gr] = r

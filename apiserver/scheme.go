@@ -24,7 +24,8 @@ import (
 	_ "k8s.io/kubernetes/pkg/apis/rbac/install"
 	_ "k8s.io/kubernetes/pkg/apis/scheduling/install"
 
-	// As upstream's groups above: it registers itself with legacyscheme.
+	// As upstream's groups above: they register themselves with legacyscheme.
+	_ "github.com/kubesim-dev/kubesim/apiserver/apis/metrics/install"
 	_ "github.com/kubesim-dev/kubesim/apiserver/apis/sim/install"
 	"github.com/kubesim-dev/kubesim/apiserver/apis/sim/v1alpha1"
 )

@@ -99,7 +99,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	s.groups = &groups{
 		options: options, client: client, informers: factory, issuer: issuer, audiences: generic.Authentication.APIAudiences,
 		authenticator: generic.Authentication.Authenticator, authorizer: generic.Authorization.Authorizer, rules: generic.RuleResolver,
-		random: cfg.Random, logs: cfg.Logs, dial: cfg.Dial,
+		random: cfg.Random, logs: cfg.Logs, usage: cfg.Metrics, dial: cfg.Dial,
 	}
 	infos, err := s.groups.build()
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	genericregistry "k8s.io/apiserver/pkg/registry/generic/registry"
 	"k8s.io/apiserver/pkg/registry/rest"
@@ -19,11 +20,11 @@ import (
 // of that object again would cost more than the rest of the write does, but for
 // its metadata, which is looked at as ever. With Config.CheckTrusted, as in
 // every test, it is validated nevertheless, and must be found valid.
-func trusts(resource, subresource string) bool {
-	switch resource {
-	case "pods", "nodes", "jobs", "cronjobs", "podscripts":
+func trusts(gr schema.GroupResource, subresource string) bool {
+	switch resource := gr.String(); resource {
+	case "pods", "nodes", "jobs.batch", "cronjobs.batch", "podscripts.sim.kubesim.dev":
 		return subresource == "status" || resource == "pods" && subresource == ""
-	case "leases":
+	case "leases.coordination.k8s.io":
 		return subresource == ""
 	}
 	return false

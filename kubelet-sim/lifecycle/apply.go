@@ -167,6 +167,7 @@ func (r *Reconciler) start(ctx context.Context, run *podRun, i int) {
 		return
 	}
 	run.parts[i].process = process
+	r.startStats(run, i, d, at)
 	run.event(ctx, i, corev1.EventTypeNormal, "Started", "Container started")
 	run.collect(i, at)
 	if l := run.spec(run.pod, i).Lifecycle; l != nil && l.PostStart != nil {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/node"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
 )
 
@@ -85,7 +86,7 @@ func runBatch(b *testing.B, n int, runtime Runtime, program option) (writes int)
 		b.Fatal(err)
 	}
 	api := &discard{engine: e}
-	kubelet, err := New(Config{Engine: e, API: api, Nodes: node.List(1000), Runtime: runtime, Logs: &stream.Store{}})
+	kubelet, err := New(Config{Engine: e, API: api, Nodes: node.List(1000), Runtime: runtime, Logs: &stream.Store{}, Stats: &stats.Store{}})
 	if err != nil {
 		b.Fatal(err)
 	}

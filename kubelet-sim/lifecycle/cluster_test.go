@@ -18,6 +18,7 @@ import (
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/node"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
 )
 
@@ -56,7 +57,7 @@ func restart(t *testing.T, mode engine.Mode, old *cluster, runtime Runtime) *clu
 	c.api = newFakeAPI(c.engine)
 	store := &stream.Store{}
 	nodes := node.List(2)
-	kubelet, err := New(Config{Engine: c.engine, API: c.api, Nodes: nodes, Runtime: c.runtime, Logs: store,
+	kubelet, err := New(Config{Engine: c.engine, API: c.api, Nodes: nodes, Runtime: c.runtime, Logs: store, Stats: &stats.Store{},
 		Token: func(r TokenRequest) (string, error) { return "token of " + r.ServiceAccount, nil }})
 	if err != nil {
 		t.Fatal(err)

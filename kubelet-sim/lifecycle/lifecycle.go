@@ -17,6 +17,7 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/network"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/node"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
 )
 
@@ -32,6 +33,8 @@ type Config struct {
 	Runtime Runtime
 	// Logs receives what the containers print.
 	Logs *stream.Store
+	// Stats receives what they use.
+	Stats *stats.Store
 	// Token makes the token of a service account for a projected volume, when
 	// a program first looks at it. Nil: such volumes have no token.
 	Token func(TokenRequest) (string, error)
@@ -70,6 +73,9 @@ func (c *Config) validate() error {
 	}
 	if c.Logs == nil {
 		errs = append(errs, errors.New("lifecycle: Config.Logs is nil: want a new stream.Store"))
+	}
+	if c.Stats == nil {
+		errs = append(errs, errors.New("lifecycle: Config.Stats is nil: want a new stats.Store"))
 	}
 	if c.UnknownRuntime == 0 {
 		c.UnknownRuntime = UnknownRuntimeDefault

@@ -206,6 +206,7 @@ func (r *Reconciler) rerun(run *podRun, i int, in *instance, now time.Time) {
 		log.End(in.FinishedAt)
 	default:
 		run.parts[i] = part{process: process, log: log, effects: effects}
+		r.startStats(run, i, d, in.StartedAt)
 		if hooks != nil && hooks.PostStart != nil {
 			r.runHook(run, i, hooks.PostStart, in.StartedAt)
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/script"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
 )
 
@@ -63,6 +64,8 @@ type podRun struct {
 type part struct {
 	process Process
 	log     *stream.Log
+	// stats are nil where nobody asks what the program uses.
+	stats *stats.Container
 	// hook is the command of the hook under way, checks are the checks under
 	// way; they go with containerState.Probes.
 	hook   *command
@@ -120,6 +123,7 @@ func (r *podRun) collect(i int, at time.Time) {
 	state := p.State()
 	if !state.Exited {
 		c.WakeAt = state.WakeAt
+		r.measure(i, at, state.Usage)
 		r.lookAtScript(i)
 		r.lookAtHook(i)
 		r.lookAtSessions(i)
@@ -145,6 +149,7 @@ func (r *podRun) ended(i int, at time.Time, code int32, reason string) {
 	r.tellEnd(i)
 	part.process.Close()
 	part.process = nil
+	part.endStats()
 	r.endSessions(i)
 	c.Stage, c.WakeAt = idle, time.Time{}
 	clear(part.checks)
@@ -199,6 +204,7 @@ func (r *podRun) close() {
 			p.process.Close()
 			p.log.End(r.Cursor)
 			p.process = nil
+			p.endStats()
 		}
 	}
 	r.endSessions(-1)

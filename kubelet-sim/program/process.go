@@ -183,7 +183,7 @@ func (p *Process) State() State {
 	if status, exited := p.m.Exited(); exited {
 		return State{Exited: true, ExitCode: int32(status.ExitCode()), OOMKilled: p.m.OOMKilled() && status.Signal == kernel.SIGKILL}
 	}
-	return State{WakeAt: p.m.WakeAt(), Listening: p.m.Netns().Listening()}
+	return State{WakeAt: p.m.WakeAt(), Listening: p.m.Netns().Listening(), Usage: p.m.Usage()}
 }
 
 // Resume lets the container go on at State's WakeAt or later, until it waits
@@ -224,6 +224,9 @@ func (p *Process) Serve(port int32, req kernel.Request, now time.Time) (kernel.R
 	p.m.Resume(now)
 	return p.m.Netns().Do(port, req, now)
 }
+
+// SetMemoryLimit changes Spec.MemoryLimit. Unit: bytes. 0: no limit.
+func (p *Process) SetMemoryLimit(bytes int64) { p.m.SetMemoryLimit(bytes) }
 
 // Crashes lists defects of the simulator that ended a program. Tests expect
 // none.

@@ -81,6 +81,8 @@ type State struct {
 	WakeAt time.Time
 	// Listening are the TCP ports that are open in its Pod, in ascending order.
 	Listening []int32
+	// Usage is what the container uses.
+	Usage kernel.Usage
 }
 
 // StartError says that a container's command cannot be started, with

@@ -5,6 +5,9 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/utils/ptr"
+
 	"github.com/kubesim-dev/kubesim/apiserver/apis/sim/v1alpha1"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
@@ -67,6 +70,8 @@ func take(s *v1alpha1.Step, c *kernel.Proc, in program.Container, e *Effects) (c
 		e.Ready = s.Ready
 	case s.Usage != nil:
 		e.Usage = s.Usage
+		cpu, memory := ptr.Deref(s.Usage.CPU, resource.Quantity{}), ptr.Deref(s.Usage.Memory, resource.Quantity{})
+		c.Use(cpu.MilliValue(), memory.Value())
 	case s.TerminationMessage != nil:
 		// A container that cannot write its message has none.
 		_ = c.Machine().Root().WriteFile(in.TerminationLog, []byte(*s.TerminationMessage), 0o666, c.Now())

@@ -14,6 +14,7 @@ import (
 	"github.com/kubesim-dev/kubesim/apiserver"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/lifecycle"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
 	"github.com/kubesim-dev/kubesim/storage"
 )
@@ -28,6 +29,7 @@ type bolt struct {
 	db       *storage.DB
 	engine   *engine.Engine
 	logs     *stream.Store
+	used     *stats.Store
 	programs *lifecycle.Reconciler
 	network  atomic.Pointer[stream.Network]
 	faults   faults
@@ -38,7 +40,7 @@ type bolt struct {
 // engine's time.
 func openBolt(c *Cluster) (_ backend, err error) {
 	o := c.options
-	b := &bolt{c: c, logs: &stream.Store{}}
+	b := &bolt{c: c, logs: &stream.Store{}, used: &stats.Store{}}
 	b.db, err = storage.Open(storage.Config{
 		Path: c.dir.file(storeFile), Ephemeral: o.Ephemeral,
 		Now:     func() time.Time { return b.engine.Now() },
@@ -91,10 +93,14 @@ func (b *bolt) configure(cfg *apiserver.Config) error {
 	if err != nil {
 		return err
 	}
+	metrics, err := b.c.newMetrics(b.engine, b.used)
+	if err != nil {
+		return err
+	}
 	cfg.NewStorage = b.newStorage
 	cfg.Clock, cfg.Random = b.engine, b.engine.Random()
 	cfg.Gate, cfg.Faults = gate{b}, &b.faults
-	cfg.Logs = logs
+	cfg.Logs, cfg.Metrics = logs, metrics
 	cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 		return b.network.Load().DialContext(ctx, network, address)
 	}
@@ -118,7 +124,7 @@ func (b *bolt) join(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if b.programs, err = b.c.register(b.engine, api, b.logs); err != nil {
+	if b.programs, err = b.c.register(b.engine, api, b.logs, b.used); err != nil {
 		return err
 	}
 	sessions := lifecycle.NewSessions(b.programs, b.settle)

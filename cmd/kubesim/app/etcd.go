@@ -18,6 +18,7 @@ import (
 	"github.com/kubesim-dev/kubesim/apiserver"
 	"github.com/kubesim-dev/kubesim/apiserver/registry"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
 	"github.com/kubesim-dev/kubesim/storage"
 	"github.com/kubesim-dev/kubesim/storage/etcd"
@@ -56,8 +57,9 @@ type shared struct {
 
 	// terms counts how often this server has led.
 	terms uint64
-	// logs are those of the present term, nil while another server leads.
+	// logs and metrics are those of the present term, nil while another server leads.
 	logs    atomic.Pointer[registry.LogReader]
+	metrics atomic.Pointer[stats.Metrics]
 	network atomic.Pointer[stream.Network]
 	faults  faults
 }
@@ -139,7 +141,7 @@ func (s *shared) configure(cfg *apiserver.Config) error {
 	cfg.NewStorage = s.newStorage
 	cfg.Clock, cfg.Random = wallClock{}, s.random
 	cfg.Gate, cfg.Faults = openGate{}, &s.faults
-	cfg.Logs = leaderLogs{s}
+	cfg.Logs, cfg.Metrics = leaderLogs{s}, leaderMetrics{s}
 	cfg.Dial = s.dial
 	cfg.Handlers = map[string]http.Handler{clockPath: wallClock{}, historyPath: http.HandlerFunc(noHistory), dialPath: s}
 	cfg.HealthChecks = []healthz.HealthChecker{healthz.NamedCheck("etcd", func(req *http.Request) error { return s.db.Ping(req.Context()) })}

@@ -2,17 +2,10 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
-	genericrequest "k8s.io/apiserver/pkg/endpoints/request"
-	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/leaderelection"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"k8s.io/klog/v2"
@@ -22,6 +15,7 @@ import (
 	"github.com/kubesim-dev/kubesim/apiserver/registry"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/lifecycle"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
 	"github.com/kubesim-dev/kubesim/storage"
 )
@@ -125,18 +119,22 @@ func (s *shared) lead(ctx context.Context, held func() bool) error {
 	if err != nil {
 		return err
 	}
-	containers := &stream.Store{}
+	containers, used := &stream.Store{}, &stats.Store{}
 	api, err := s.faults.register(e, leasedAPI{localAPI{s.c.server.Local()}, held})
 	if err != nil {
 		return err
 	}
 	defer s.faults.Store(nil)
-	programs, err := s.c.register(e, api, containers)
+	programs, err := s.c.register(e, api, containers, used)
 	if err != nil {
 		return err
 	}
 	defer programs.Close()
 	logs, err := stream.NewLogs(containers, e.Now)
+	if err != nil {
+		return err
+	}
+	measured, err := s.c.newMetrics(e, used)
 	if err != nil {
 		return err
 	}
@@ -151,6 +149,8 @@ func (s *shared) lead(ctx context.Context, held func() bool) error {
 	defer stop()
 	s.logs.Store(ptr.To[registry.LogReader](logs))
 	defer s.logs.Store(nil)
+	s.metrics.Store(measured)
+	defer s.metrics.Store(nil)
 	s.network.Store(network)
 	defer s.network.Store(nil)
 	if err := e.Run(ctx); ctx.Err() == nil {
@@ -179,35 +179,4 @@ func (s *shared) feed(ctx context.Context, e *engine.Engine) (stop func(), err e
 		return err == nil, nil
 	})
 	return stop, err
-}
-
-// leaderLogs reads the logs of containers where they are: here, or at the
-// leader, whichever server was asked.
-type leaderLogs struct{ s *shared }
-
-// forwarder is the user as whom one server asks another.
-const forwarder = "system:kubesim:forwarder"
-
-// Logs implements registry.LogReader.
-func (l leaderLogs) Logs(ctx context.Context, namespace, name string, opts *corev1.PodLogOptions) (io.ReadCloser, error) {
-	if here := l.s.logs.Load(); here != nil {
-		return (*here).Logs(ctx, namespace, name, opts)
-	}
-	leader, err := l.s.leader(ctx)
-	// Two servers that each believe that the other leads do not ask for ever.
-	if u, ok := genericrequest.UserFrom(ctx); errors.Is(err, errNoLeader) || ok && u.GetName() == forwarder {
-		return nil, apierrors.NewServiceUnavailable(errNoLeader.Error())
-	}
-	if err != nil {
-		return nil, err
-	}
-	client, err := kubernetes.NewForConfig(&rest.Config{Host: "https://" + leader, TLSClientConfig: l.s.forward})
-	if err != nil {
-		return nil, err
-	}
-	log, err := client.CoreV1().Pods(namespace).GetLogs(name, opts).Stream(ctx)
-	if err != nil && apierrors.ReasonForError(err) == metav1.StatusReasonUnknown {
-		err = apierrors.NewServiceUnavailable(fmt.Sprintf("the kubesim server at %s, which runs the containers, does not answer: %v", leader, err))
-	}
-	return log, err
 }

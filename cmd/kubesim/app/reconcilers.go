@@ -38,6 +38,7 @@ import (
 	"github.com/kubesim-dev/kubesim/kubelet-sim/lifecycle"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/node"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/script"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
 	"github.com/kubesim-dev/kubesim/storage"
 )
@@ -235,8 +236,8 @@ func checkControllers(patterns []string) error {
 }
 
 // register adds the reconcilers to e: controllers and kubelets, which write to
-// api, and whose containers write to logs. The caller must close what is returned when e has ended.
-func (c *Cluster) register(e *engine.Engine, api engine.API, logs *stream.Store) (*lifecycle.Reconciler, error) {
+// api, and whose containers write to logs and use what used says. The caller must close what is returned when e has ended.
+func (c *Cluster) register(e *engine.Engine, api engine.API, logs *stream.Store, used *stats.Store) (*lifecycle.Reconciler, error) {
 	list := node.List(c.options.Nodes)
 	p := parts{engine: e, view: e.View(), api: api, rootCA: c.keys.caPEM, resources: c.server.Local().Persisted(), nodes: list}
 	for _, candidate := range controllers() {
@@ -250,7 +251,7 @@ func (c *Cluster) register(e *engine.Engine, api engine.API, logs *stream.Store)
 		e.Register(r)
 	}
 	config := lifecycle.Config{
-		Engine: e, API: p.api, Nodes: list, Runtime: lifecycle.NewRuntime(), Logs: logs, Token: c.token,
+		Engine: e, API: p.api, Nodes: list, Runtime: lifecycle.NewRuntime(), Logs: logs, Stats: used, Token: c.token,
 	}
 	if t := c.options.timeline; t != nil {
 		t.attach(e)
@@ -270,6 +271,17 @@ func (c *Cluster) register(e *engine.Engine, api engine.API, logs *stream.Store)
 	}
 	e.Register(nodes, pods, scripts)
 	return pods, nil
+}
+
+// newMetrics returns what metrics-server would have read of the simulated nodes.
+func (c *Cluster) newMetrics(e *engine.Engine, used *stats.Store) (*stats.Metrics, error) {
+	var names []string
+	for _, n := range node.List(c.options.Nodes) {
+		names = append(names, n.Name)
+	}
+	return stats.NewMetrics(used, names, e.Now, func(name string, scrape int64) uint64 {
+		return e.Random().Derive(fmt.Sprintf("node/%s/stats/%d", name, scrape))
+	})
 }
 
 // newNetwork returns the way to the simulated nodes and their Pods.

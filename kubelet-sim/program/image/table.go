@@ -27,6 +27,9 @@ func find(r Reference) *Image {
 			return &Image{Name: "curl", Distro: Alpine, Closed: true, Entrypoint: []string{"curl"}}
 		}
 	case "stress":
+		if strings.HasPrefix(r.Repository, "vish/") {
+			return &Image{Name: "vish-stress", Closed: true, Entrypoint: []string{"/stress"}, Programs: []Program{{"/stress", "vish-stress"}}}
+		}
 		return &Image{Name: "stress", Distro: Alpine, Cmd: []string{"stress"}, Programs: []Program{{"/usr/local/bin/stress", "stress"}}}
 	case "dnsutils", "jessie-dnsutils", "netshoot", "network-multitool", "glibc-dns-testing":
 		im := &Image{Name: base, Distro: Debian, Cmd: []string{"sleep", "infinity"}}

@@ -41,7 +41,8 @@ type Proc struct {
 	task    *task
 	session *Session
 	fds     []*Open
-	memory  int64
+	memory  int64 // that is charged
+	usage   Usage // that the program says
 
 	handled uint64 // signals that the program looks at itself
 	ignored uint64

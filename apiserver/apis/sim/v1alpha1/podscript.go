@@ -150,7 +150,8 @@ type Step struct {
 	// probe finds. An attempt with such a step begins unready.
 	// +optional
 	Ready *bool `json:"ready,omitempty"`
-	// Usage is what the container uses from now on.
+	// Usage is what the container uses from now on, as kubectl top shows it. More
+	// memory than its limit ends it, as oom does.
 	// +optional
 	Usage *Usage `json:"usage,omitempty"`
 	// TerminationMessage writes the container's termination message.

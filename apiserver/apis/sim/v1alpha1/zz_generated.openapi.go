@@ -1087,7 +1087,7 @@ func schema_apiserver_apis_sim_v1alpha1_Step(ref common.ReferenceCallback) commo
 					},
 					"usage": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Usage is what the container uses from now on.",
+							Description: "Usage is what the container uses from now on, as kubectl top shows it. More memory than its limit ends it, as oom does.",
 							Ref:         ref(Usage{}.OpenAPIModelName()),
 						},
 					},
