@@ -12,7 +12,8 @@ import (
 // TestDocs runs the commands of the console blocks in docs/ and the README, in a
 // shell each, and compares what they print. All blocks of a page are one session.
 // A line "$ kubesim serve … &" or "$ make run ARGS='…' &" starts the server of what
-// follows; "…" stands for anything within a line.
+// follows; "…" stands for anything within a line. The folder docs is where a reader in
+// the repository's root has it.
 func TestDocs(t *testing.T) {
 	pages, err := filepath.Glob("../docs/*.md")
 	if err != nil || len(pages) == 0 {
@@ -27,9 +28,21 @@ func TestDocs(t *testing.T) {
 		if steps := consoleSteps(string(text)); len(steps) > 0 {
 			t.Run(filepath.Base(page), func(t *testing.T) {
 				t.Parallel()
-				runSteps(t, steps)
+				runSteps(t, page, steps)
 			})
 		}
+	}
+}
+
+// rewrite replaces old in a file, once.
+func rewrite(t *testing.T, file, old, text string) {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err == nil {
+		err = os.WriteFile(file, []byte(strings.Replace(string(data), old, text, 1)), 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -67,8 +80,17 @@ func serveArgs(command string) ([]string, bool) {
 	return nil, false
 }
 
-func runSteps(t *testing.T, steps []consoleStep) {
+// runSteps runs a page's steps. With -update it writes into the page what is printed;
+// then what differs from run to run has to be made … again.
+func runSteps(t *testing.T, page string, steps []consoleStep) {
 	dir := t.TempDir()
+	docs, err := filepath.Abs("../docs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(docs, filepath.Join(dir, "docs")); err != nil {
+		t.Fatal(err)
+	}
 	env := append(os.Environ(), "HOME="+dir, "TMPDIR="+dir, "KUBECONFIG=")
 	for _, step := range steps {
 		if args, ok := serveArgs(step.command); ok {
@@ -92,6 +114,10 @@ func runSteps(t *testing.T, steps []consoleStep) {
 		}
 		want := strings.ReplaceAll(regexp.QuoteMeta(step.want), "…", ".*")
 		if !regexp.MustCompile("^" + want + "$").Match(out) {
+			if *update {
+				rewrite(t, page, "$ "+step.command+"\n"+step.want, "$ "+step.command+"\n"+string(out))
+				continue
+			}
 			t.Fatalf("$ %s\ngot:\n%s\nwant:\n%s", step.command, out, step.want)
 		}
 	}

@@ -37,11 +37,7 @@ var errNoMatch = errors.New("no PodScript runs a container")
 
 // run prints the timeline to out.
 func (d *dryRun) run(ctx context.Context, out io.Writer) error {
-	scripts, err := d.readScripts()
-	if err != nil {
-		return err
-	}
-	objects, err := readManifests(d.pods)
+	scripts, objects, err := d.read()
 	if err != nil {
 		return err
 	}
@@ -66,17 +62,32 @@ func (d *dryRun) run(ctx context.Context, out io.Writer) error {
 	return t.sum(scripts)
 }
 
-func (d *dryRun) readScripts() ([]manifest, error) {
-	all, err := readManifests(d.scripts)
-	if err != nil {
-		return nil, err
+// read returns the PodScripts of the files, and the other objects.
+func (d *dryRun) read() (scripts, objects []manifest, err error) {
+	files := []string{d.scripts}
+	if d.pods != "" {
+		files = append(files, d.pods)
 	}
-	for _, m := range all {
-		if !m.isPodScript() {
-			return nil, fmt.Errorf("%s: it is a %s: want kind PodScript of %s; a Pod goes into the file of --pod", m.at("kind"), m.object.GetKind(), v1alpha1.GroupVersion())
+	for _, file := range files {
+		all, err := readManifests(file)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, m := range all {
+			if m.isPodScript() {
+				scripts = append(scripts, m)
+			} else {
+				objects = append(objects, m)
+			}
 		}
 	}
-	return all, nil
+	switch {
+	case len(scripts) == 0:
+		return nil, nil, fmt.Errorf("%s: there is no PodScript of %s in it", d.scripts, v1alpha1.GroupVersion())
+	case len(objects) == 0 && d.pods == "":
+		return nil, nil, usageError{fmt.Errorf("%s: there is no Pod in it: name a file with one, or with a Job, by --pod", d.scripts)}
+	}
+	return scripts, objects, nil
 }
 
 // dryCluster is a cluster that nobody else reaches.
@@ -160,13 +171,13 @@ func (c *dryCluster) play(ctx context.Context, d *dryRun) error {
 		}
 		next := c.engine.Status().Next
 		switch {
+		case c.timeline.ended():
+			return nil
 		case !deletion.IsZero() && !deletion.After(end) && (next.IsZero() || !next.Before(deletion)):
 			if err := c.deletePods(ctx, deletion); err != nil {
 				return err
 			}
 			deletion = time.Time{}
-		case deletion.IsZero() && c.timeline.ended():
-			return nil
 		case next.IsZero():
 			return c.timeline.note("%s, and nothing more happens", c.timeline.rest())
 		case next.After(end):

@@ -23,19 +23,16 @@ func newScript(s streams) *cobra.Command {
 func newScriptTest(s streams) *cobra.Command {
 	d := &dryRun{}
 	cmd := &cobra.Command{
-		Use:   "test FILE --pod POD.yaml",
+		Use:   "test FILE [--pod POD.yaml]",
 		Short: "Show what the PodScripts of a file do to a Pod, without a server",
 		Long: "Show what the PodScripts of a file do to a Pod, without a server.\n\n" +
 			"Runs the Pod in a cluster of its own, in virtual time, and prints its timeline: when, which container and what;\n" +
 			"lines with - are steps of the script, lines with | are what the container prints.\n\n" +
 			"Fails if a file is not valid, or if no script runs a container.",
 		Example: "  kubesim script test flaky.yaml --pod pod.yaml\n" +
-			"  kubesim script test slow-stop.yaml --pod pod.yaml --delete-after 1m",
+			"  kubesim script test script-and-pod.yaml --delete-after 1m",
 		Args: oneArg("FILE, a manifest with PodScripts"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if d.pods == "" {
-				return usageError{fmt.Errorf("%s: --pod is missing: name a file with a Pod, or with a Job", cmd.CommandPath())}
-			}
 			if d.length <= 0 || d.deleteAfter < 0 {
 				return usageError{fmt.Errorf("--for %s, --delete-after %s: want positive durations, for example 10m", d.length, d.deleteAfter)}
 			}
@@ -45,7 +42,7 @@ func newScriptTest(s streams) *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&d.pods, "pod", "", "`file` with the Pod, and what it needs, such as ConfigMaps; a Job does as well")
+	flags.StringVar(&d.pods, "pod", "", "`file` with the Pod, and what it needs, such as ConfigMaps, unless FILE has it; a Job does as well")
 	flags.Uint64Var(&d.seed, "seed", 1, "decides every name and random number")
 	flags.DurationVar(&d.length, "for", 30*time.Minute, "virtual time to show at most, of Pods that do not end")
 	flags.DurationVar(&d.deleteAfter, "delete-after", 0, "virtual time after which to delete the Pod (default: never)")
