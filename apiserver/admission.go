@@ -22,6 +22,7 @@ import (
 	"k8s.io/kubernetes/plugin/pkg/admission/certificates/subjectrestriction"
 	"k8s.io/kubernetes/plugin/pkg/admission/defaulttolerationseconds"
 	"k8s.io/kubernetes/plugin/pkg/admission/limitranger"
+	"k8s.io/kubernetes/plugin/pkg/admission/podresize"
 	"k8s.io/kubernetes/plugin/pkg/admission/priority"
 	"k8s.io/kubernetes/plugin/pkg/admission/serviceaccount"
 
@@ -35,7 +36,7 @@ func admissionOrder() []string {
 	return []string{
 		lifecycle.PluginName, limitranger.PluginName, serviceaccount.PluginName, priority.PluginName,
 		defaulttolerationseconds.PluginName,
-		approval.PluginName, signing.PluginName, ctbattest.PluginName, subjectrestriction.PluginName,
+		approval.PluginName, signing.PluginName, ctbattest.PluginName, subjectrestriction.PluginName, podresize.PluginName,
 		resourcequota.PluginName,
 	}
 }
@@ -47,7 +48,7 @@ func newAdmission(disabled []string, client kubernetes.Interface, factory inform
 	for _, register := range []func(*admission.Plugins){
 		lifecycle.Register, limitranger.Register, serviceaccount.Register, priority.Register,
 		defaulttolerationseconds.Register,
-		approval.Register, signing.Register, ctbattest.Register, subjectrestriction.Register,
+		approval.Register, signing.Register, ctbattest.Register, subjectrestriction.Register, podresize.Register,
 		resourcequota.Register,
 	} {
 		register(plugins)

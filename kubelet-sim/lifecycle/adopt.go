@@ -28,9 +28,10 @@ func (r *Reconciler) adopt(ctx context.Context, name types.NamespacedName, pod *
 		r.admit(ctx, run)
 	default:
 		r.cfg.Logs.SetPod(pod)
-		run.demand = demandOf(pod)
-		run.count(true)
 		restore(pod, &run.podState, r.drawOf(pod))
+		run.take(pod)
+		run.demand = demandOf(run.pod)
+		run.count(true)
 		run.node.ips.reserve(run.IP) // it may have come after takeStock
 		r.replay(run, now)
 	}
@@ -53,7 +54,7 @@ func (r *Reconciler) admit(ctx context.Context, run *podRun) {
 }
 
 func (r *Reconciler) newRun(name types.NamespacedName, pod *corev1.Pod, n *nodeState, now time.Time) *podRun {
-	run := &podRun{podState: newPodState(pod, now), name: name, pod: pod, node: n, follower: r.cfg.Follower}
+	run := &podRun{podState: newPodState(pod, now), name: name, pod: pod, desired: pod, node: n, follower: r.cfg.Follower}
 	run.HostIP, run.netns = n.IP, &kernel.Netns{}
 	if pod.Spec.HostNetwork {
 		run.netns = n.netns

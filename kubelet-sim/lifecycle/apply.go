@@ -25,6 +25,10 @@ func (r *Reconciler) apply(ctx context.Context, run *podRun, a action, now time.
 		r.beginSandbox(ctx, run, now)
 	case endSandbox:
 		r.endSandbox(ctx, run, now)
+	case allocate:
+		r.allocate(ctx, run, now)
+	case actuate:
+		r.actuate(ctx, run, now)
 	case remount:
 		r.remount(ctx, run, now)
 	case pull:
@@ -53,6 +57,7 @@ func (r *Reconciler) apply(ctx context.Context, run *podRun, a action, now time.
 		run.kill(a.Container, now)
 	case finish:
 		run.finish()
+		r.retryDeferred(run.node)
 	}
 }
 
@@ -194,6 +199,7 @@ func (run *podRun) begin(r *Reconciler, i int, d draw, at time.Time) {
 	c.Last, c.Current = c.Current, in
 	spec := run.spec(run.pod, i)
 	c.Stage, c.Kill, c.Killed, c.Unhealthy = running, nil, false, ""
+	c.Actual = nil
 	c.Started, c.Ready, c.Probes = spec.StartupProbe == nil, spec.ReadinessProbe == nil, nil
 	if spec.Lifecycle == nil || spec.Lifecycle.PostStart == nil { // else the status stays as it is
 		c.Reason, c.Message = "", ""

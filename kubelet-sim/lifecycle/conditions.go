@@ -37,6 +37,7 @@ func conditions(pod *corev1.Pod, s *podState, p corev1.PodPhase, now time.Time) 
 		all = slices.DeleteFunc(all, func(old corev1.PodCondition) bool { return old.Type == c.Type })
 		all = append(all, c)
 	}
+	all = append(all, resizeConditions(s)...)
 	ready := containersReady(s, p)
 	own := [...]corev1.PodCondition{
 		sandboxCondition(s),
@@ -60,7 +61,8 @@ func conditions(pod *corev1.Pod, s *podState, p corev1.PodPhase, now time.Time) 
 // pkg/kubelet/types v1.37.2.
 func kubeletOwns(t corev1.PodConditionType) bool {
 	switch t {
-	case corev1.PodScheduled, corev1.PodReady, corev1.PodInitialized, corev1.ContainersReady, corev1.PodReadyToStartContainers:
+	case corev1.PodScheduled, corev1.PodReady, corev1.PodInitialized, corev1.ContainersReady, corev1.PodReadyToStartContainers,
+		corev1.PodResizePending, corev1.PodResizeInProgress:
 		return true
 	}
 	return false

@@ -86,7 +86,7 @@ func (k *killing) left(now time.Time) time.Duration {
 }
 
 // decideUnhealthy ends the containers whose startup or liveness probe has
-// failed, and goes on with those that are being ended or whose postStart hook
+// failed, or which must restart for a resize, and goes on with those that are being ended or whose postStart hook
 // runs. While there is one the kubelet does nothing else for the Pod. Source:
 // kubeGenericRuntimeManager.SyncPod, ibid., which waits for both.
 func decideUnhealthy(pod *corev1.Pod, s *podState, now time.Time) (p plan, busy bool) {
@@ -147,6 +147,9 @@ func (s *podState) restartsKilled(pod *corev1.Pod, i int) bool {
 // killMessage is the Killing Event of an unhealthy container. Source: ibid. and
 // computeInitContainerActions.
 func killMessage(pod *corev1.Pod, s *podState, i int, why killReason) string {
+	if why == resizeRestart {
+		return "Container " + s.Containers[i].Name + " resize requires restart"
+	}
 	probe := "liveness"
 	if why == startupFailed {
 		probe = "startup"

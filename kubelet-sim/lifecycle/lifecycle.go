@@ -285,6 +285,8 @@ func (r *Reconciler) forget(ctx context.Context, name types.NamespacedName, run 
 	run.close()
 	run.node.release(run.IP)
 	run.count(false)
+	delete(run.node.deferred, name)
+	r.retryDeferred(run.node)
 	r.waiters.drop(name)
 	r.users.drop(name)
 	r.cfg.Logs.Forget(name.Namespace, name.Name, run.pod.UID)

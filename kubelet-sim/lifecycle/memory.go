@@ -101,7 +101,11 @@ func (r *Reconciler) Recall(_ context.Context, key engine.Key, data []byte, now 
 	r.runs[name] = run
 	run.podState, run.removed, run.dirty = n.State, n.Removed, n.Dirty
 	run.node.ips.reserve(run.IP)
-	run.demand = demandOf(pod)
+	run.take(pod)
+	run.demand = demandOf(run.pod)
+	if run.Resize != nil && run.Resize.Pending != nil {
+		run.node.deferred[name] = true
+	}
 	run.count(!run.Finished)
 	for _, w := range n.Waits {
 		r.waiters.add(dependency{w.Resource, types.NamespacedName{Namespace: w.Namespace, Name: w.Name}}, name)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/node"
@@ -24,6 +25,8 @@ type nodeState struct {
 	netns *kernel.Netns
 	ips   ipPool
 	used  usage
+	// deferred are the Pods whose resize there is no room for.
+	deferred map[types.NamespacedName]bool
 }
 
 func newNodeState(n node.Node, recorder *engine.Recorder) (*nodeState, error) {
@@ -34,7 +37,7 @@ func newNodeState(n node.Node, recorder *engine.Recorder) (*nodeState, error) {
 	gateway := cidr.Masked().Addr().Next()
 	return &nodeState{
 		Node: n, recorder: recorder, images: map[string]bool{}, host: &volumeFS{}, netns: &kernel.Netns{},
-		ips: ipPool{cidr: cidr.Masked(), last: gateway, used: map[netip.Addr]bool{gateway: true}},
+		ips: ipPool{cidr: cidr.Masked(), last: gateway, used: map[netip.Addr]bool{gateway: true}}, deferred: map[types.NamespacedName]bool{},
 	}, nil
 }
 

@@ -14,6 +14,9 @@ const (
 	beginSandbox verb = "begin sandbox"
 	// endSandbox has the sandbox ready, with its IP.
 	endSandbox verb = "end sandbox"
+	// allocate judges a change of resources, actuate carries it out.
+	allocate verb = "allocate"
+	actuate  verb = "actuate"
 	// remount brings the Pod's volumes up to date.
 	remount verb = "remount"
 	// pull looks for the container's image and begins to pull it, if need be.

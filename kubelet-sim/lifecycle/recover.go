@@ -36,6 +36,7 @@ func restore(pod *corev1.Pod, s *podState, drawOf func(container string, attempt
 			continue
 		}
 		restoreContainer(c, &statuses[j], drawOf)
+		s.restoreResize(pod, c, i, &statuses[j])
 		if c.Current != nil {
 			s.Sandbox = sandboxReady
 		}

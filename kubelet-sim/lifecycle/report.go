@@ -38,7 +38,7 @@ func (r *Reconciler) report(ctx context.Context, run *podRun, now time.Time) err
 	if err != nil {
 		return err
 	}
-	run.pod = written.(*corev1.Pod)
+	run.take(written.(*corev1.Pod))
 	run.wrote, run.dirty = run.pod.ResourceVersion, false
 	return nil
 }

@@ -27,8 +27,10 @@ const resumesMax = 200_000
 type podRun struct {
 	podState
 	name types.NamespacedName
-	pod  *corev1.Pod
-	node *nodeState
+	// pod is the Pod with the resources that it was given, desired as the API has
+	// it: they differ while a resize is pending.
+	pod, desired *corev1.Pod
+	node         *nodeState
 	// netns has the ports of the Pod's containers.
 	netns *kernel.Netns
 	// parts go with podState.Containers.
@@ -77,12 +79,20 @@ type part struct {
 // update takes the newest state of the Pod's object over.
 func (r *podRun) update(pod *corev1.Pod) {
 	r.podChanged = r.podChanged || relabelled(r.pod, pod)
-	r.pod = pod
+	if pod.Generation != r.desired.Generation {
+		r.noteResize(r.pod, pod)
+	}
+	r.take(pod)
 	r.addEphemeral(pod)
 	for len(r.parts) < len(r.Containers) {
 		r.parts = append(r.parts, part{})
 		r.dirty = true
 	}
+}
+
+// take takes the newest object of the Pod over.
+func (r *podRun) take(pod *corev1.Pod) {
+	r.desired, r.pod = pod, r.allocatedView(pod)
 }
 
 // advance lets the programs go on up to now, in the order of their instants.

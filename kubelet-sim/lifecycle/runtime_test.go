@@ -56,6 +56,8 @@ func (p *fakeProcess) Signal(sig kernel.Signal, _ time.Time) {
 	}
 }
 
+func (p *fakeProcess) SetMemoryLimit(int64) {}
+
 func (p *fakeProcess) StopSignal() kernel.Signal { return kernel.SIGTERM }
 
 func (p *fakeProcess) Serve(int32, kernel.Request, time.Time) (kernel.Response, bool) {

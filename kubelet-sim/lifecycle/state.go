@@ -41,6 +41,8 @@ type podState struct {
 	Earlier *int     `json:",omitempty"`
 	// Evicted is the message with which the node evicts the Pod, empty if it does not.
 	Evicted string `json:",omitempty"`
+	// Resize is the change of resources under way; nil if there is none.
+	Resize *resizing `json:",omitempty"`
 	// JobOwned: a Job waits for the Pod's end.
 	JobOwned bool
 	// Away: the node has been unreachable since the Pod was last reported.
@@ -122,6 +124,9 @@ type containerState struct {
 	// not started; Tries is how many attempts there were.
 	Script *script.Play `json:",omitempty"`
 	Tries  int          `json:",omitempty"`
+	// Allocated are the resources that the container was given, Actual those that its
+	// instance has; nil if they are what the spec asks for, or was allocated.
+	Allocated, Actual *corev1.ResourceRequirements `json:",omitempty"`
 	// PullStart is when the present pull began.
 	PullStart            time.Time
 	BackOff, PullBackOff backOff

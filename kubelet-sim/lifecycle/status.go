@@ -127,6 +127,9 @@ func containerStatus(pod *corev1.Pod, s *podState, i int) corev1.ContainerStatus
 	out.RestartCount, out.ImageID, out.ContainerID = now.Attempt, now.ImageID, now.ID
 	out.Image = now.Image
 	out.Resources, out.AllocatedResources = &spec.Resources, spec.Resources.Requests
+	if c.Actual != nil && c.Stage == running {
+		out.Resources = c.Actual
+	}
 	out.User = now.User
 	switch {
 	case !now.Exited || c.Killed:
