@@ -113,6 +113,7 @@ func (r *Reconciler) recall(run *podRun, now time.Time) {
 	again.apart, again.follower = true, nil
 	restore(run.pod, &again.podState, r.drawOf(run.pod))
 	again.takeScripts(&run.podState)
+	again.Certificates = run.Certificates
 	r.replay(again, now)
 	again.close()
 	r.cfg.Logs.Recalled(run.name.Namespace, run.name.Name)

@@ -31,6 +31,8 @@ func (r *Reconciler) apply(ctx context.Context, run *podRun, a action, now time.
 		r.actuate(ctx, run, now)
 	case remount:
 		r.remount(ctx, run, now)
+	case askCertificates:
+		r.askCertificates(ctx, run, now)
 	case pull:
 		r.pull(ctx, run, a.Container, now)
 	case endPull:

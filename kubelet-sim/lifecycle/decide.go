@@ -42,11 +42,11 @@ func decide(pod *corev1.Pod, s *podState, now time.Time) plan {
 		why := stop{Since: now, Reason: deadlineExceeded, Message: deadlineExceededMessage}
 		return plan{Do: []action{{Verb: stopPod, Container: -1, Stop: why}}}
 	}
-	resize := decideResize(s, now)
-	if len(resize.Do) > 0 {
-		return resize
+	aside := decideResize(s, now).and(decideCertificates(s, now))
+	if len(aside.Do) > 0 {
+		return aside
 	}
-	return decideRun(pod, s, now).and(at(deadline, engine.Work)).and(resize)
+	return decideRun(pod, s, now).and(at(deadline, engine.Work)).and(aside)
 }
 
 func deadlineOf(pod *corev1.Pod, s *podState) time.Time {

@@ -62,10 +62,13 @@ func (f *fakeAPI) commit(t watch.EventType, r engine.Resource, obj engine.Object
 func (f *fakeAPI) Create(_ context.Context, _ engine.Identity, r engine.Resource, obj engine.Object) (engine.Object, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	obj = obj.DeepCopyObject().(engine.Object)
+	if obj.GetName() == "" {
+		obj.SetName(fmt.Sprintf("%s%d", obj.GetGenerateName(), f.revision+1))
+	}
 	if _, ok := f.objects[r][keyOf(obj)]; ok {
 		return nil, apierrors.NewAlreadyExists(r.GroupResource(), obj.GetName())
 	}
-	obj = obj.DeepCopyObject().(engine.Object)
 	if obj.GetUID() == "" {
 		obj.SetUID(types.UID(fmt.Sprintf("uid-%d", f.revision+1)))
 	}

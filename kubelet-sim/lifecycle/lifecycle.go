@@ -112,8 +112,8 @@ type Reconciler struct {
 var _ engine.Reconciler = (*Reconciler)(nil)
 
 // New returns the reconciler. It needs the View's Pods, Nodes, ConfigMaps,
-// Secrets, Services, EndpointSlices and ClusterTrustBundles, which New makes it
-// track.
+// Secrets, Services, EndpointSlices, ServiceAccounts, ClusterTrustBundles and
+// PodCertificateRequests, which New makes it track.
 func New(cfg Config) (*Reconciler, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
@@ -124,7 +124,8 @@ func New(cfg Config) (*Reconciler, error) {
 		images: images{}, claims: map[types.NamespacedName]*volumeFS{}, waiters: waiters{}, users: waiters{}, recalls: map[types.NamespacedName]bool{},
 	}
 	for _, resource := range []engine.Resource{
-		engine.Pods, engine.Nodes, engine.ConfigMaps, engine.Secrets, engine.Services, engine.ClusterTrustBundles,
+		engine.Pods, engine.Nodes, engine.ConfigMaps, engine.Secrets, engine.Services,
+		engine.ServiceAccounts, engine.ClusterTrustBundles, engine.PodCertificateRequests,
 	} {
 		r.view.Track(resource)
 	}
@@ -166,6 +167,8 @@ func (r *Reconciler) Keys(c engine.Commit) []engine.Key {
 		}
 	case engine.ConfigMaps, engine.Secrets:
 		return r.keysThatFollow(dependency{c.Resource, name})
+	case engine.PodCertificateRequests:
+		return r.keysOfRequest(c.Object.(*certificatesv1.PodCertificateRequest))
 	case engine.ClusterTrustBundles:
 		signer := c.Object.(*certificatesv1.ClusterTrustBundle).Spec.SignerName
 		return append(r.keysThatFollow(trusts(name.Name)), r.keysThatFollow(trusts(signer))...)
@@ -238,6 +241,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 // sync brings one Pod forward and reports its status.
 func (r *Reconciler) sync(ctx context.Context, run *podRun, now time.Time) (engine.Wake, error) {
 	r.recall(run, now)
+	r.takeAnswers(ctx, run, now)
 	r.unblock(run)
 	r.scheduleRemount(run, now)
 	run.advance(now)

@@ -42,7 +42,7 @@ func (p *payload) add(v *corev1.Volume) error {
 	}
 	var errs []error
 	for i := range v.Projected.Sources {
-		errs = append(errs, p.addSource(&v.Projected.Sources[i], v.Projected.DefaultMode))
+		errs = append(errs, p.addSource(v.Name, i, &v.Projected.Sources[i], v.Projected.DefaultMode))
 	}
 	return joined(errs)
 }
@@ -71,7 +71,7 @@ type listError struct {
 func (e *listError) Error() string   { return e.text }
 func (e *listError) Unwrap() []error { return e.errs }
 
-func (p *payload) addSource(s *corev1.VolumeProjection, mode *int32) error {
+func (p *payload) addSource(volume string, index int, s *corev1.VolumeProjection, mode *int32) error {
 	switch {
 	case s.ConfigMap != nil:
 		return p.addConfigMap(s.ConfigMap.Name, s.ConfigMap.Items, mode, s.ConfigMap.Optional)
@@ -84,6 +84,8 @@ func (p *payload) addSource(s *corev1.VolumeProjection, mode *int32) error {
 		return nil
 	case s.ClusterTrustBundle != nil:
 		return p.addTrustBundle(s.ClusterTrustBundle, mode)
+	case s.PodCertificate != nil:
+		return p.addPodCertificate(volume, index, s.PodCertificate, mode)
 	}
 	return errors.New("projected volume source is not supported by kubesim")
 }

@@ -19,6 +19,8 @@ const (
 	actuate  verb = "actuate"
 	// remount brings the Pod's volumes up to date.
 	remount verb = "remount"
+	// askCertificates writes the requests for certificates that are due.
+	askCertificates verb = "ask for certificates"
 	// pull looks for the container's image and begins to pull it, if need be.
 	pull verb = "pull"
 	// endPull has the image, or the reason why it cannot be had.

@@ -53,6 +53,8 @@ type podRun struct {
 	// podChanged and sourceChanged: the Pod's labels, or what it mounts, are
 	// others than before.
 	podChanged, sourceChanged bool
+	// answered: one of its requests for certificates has changed.
+	answered bool
 	// failedPreStop are the containers that ended before their preStop hook did.
 	failedPreStop []int
 	// apart: the Pod runs once more for its logs alone. replaying: what is

@@ -43,6 +43,8 @@ type podState struct {
 	Evicted string `json:",omitempty"`
 	// Resize is the change of resources under way; nil if there is none.
 	Resize *resizing `json:",omitempty"`
+	// Certificates are those that its volumes show.
+	Certificates []certificateState `json:",omitempty"`
 	// JobOwned: a Job waits for the Pod's end.
 	JobOwned bool
 	// Away: the node has been unreachable since the Pod was last reported.
@@ -200,7 +202,7 @@ func (s *podState) restarts(pod *corev1.Pod, i int) bool {
 // newPodState returns the state of a Pod that the kubelet sees for the first
 // time.
 func newPodState(pod *corev1.Pod, now time.Time) podState {
-	s := podState{StartTime: now, Cursor: now}
+	s := podState{StartTime: now, Cursor: now, Certificates: newCertificates(pod, now)}
 	if owner := controllerOf(pod); owner != nil && owner.Kind == "Job" {
 		s.JobOwned = true
 	}

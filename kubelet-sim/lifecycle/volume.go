@@ -78,7 +78,7 @@ func (r *Reconciler) makeVolume(run *podRun, v *corev1.Volume, now time.Time) (*
 		return r.claim(types.NamespacedName{Namespace: run.pod.Namespace, Name: v.PersistentVolumeClaim.ClaimName}, now), nil
 	case v.ConfigMap != nil, v.Secret != nil, v.DownwardAPI != nil, v.Projected != nil:
 		p := &payload{r: r, run: run}
-		if err := p.add(v); err != nil {
+		if err := p.add(v); err != nil && !run.replaying {
 			return nil, err
 		}
 		return p.volume(now), nil
