@@ -37,7 +37,12 @@ func (r *Reconciler) apply(ctx context.Context, job *batchv1.Job, m memory, p pl
 		return engine.Wake{}, err
 	}
 	recordPolicyActions(p.Tale.PolicyActions)
-	m.Backoff = p.Backoff
+	// The back-off forgets a failure that changes nothing in the status: that of a Pod
+	// which the policy ignores and which is adopted after its end. Source:
+	// flushUncountedAndRemoveFinalizers, k8s.io/kubernetes pkg/controller/job v1.37.2.
+	if written != job {
+		m.Backoff = p.Backoff
+	}
 	if m.CreationFailures++; missing == 0 {
 		m.CreationFailures = 0
 	}
