@@ -33,6 +33,11 @@ func readManifests(file string) ([]manifest, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, rootCause(err))
 	}
+	return parseManifests(file, data)
+}
+
+// parseManifests reads what is in a file.
+func parseManifests(file string, data []byte) ([]manifest, error) {
 	var all []manifest
 	for _, document := range documents(data) {
 		m := manifest{file: file, node: &yaml.Node{}}
@@ -41,6 +46,9 @@ func readManifests(file string) ([]manifest, error) {
 		}
 		if m.node.Kind == 0 || m.node.Content[0].Tag == "!!null" {
 			continue // nothing but comments
+		}
+		if m.root().Kind != yaml.MappingNode {
+			return nil, fmt.Errorf("%s: want an object, with apiVersion and kind", m.at(""))
 		}
 		object := map[string]any{}
 		if err := k8syaml.UnmarshalStrict(document, &object); err != nil {
@@ -66,7 +74,7 @@ func documents(data []byte) [][]byte {
 	n := 0
 	for line := range bytes.Lines(data) {
 		n++
-		if separator.Match(line) {
+		if separator.Match(bytes.TrimRight(line, "\r\n")) {
 			all = append(all, one)
 			one = bytes.Repeat([]byte("\n"), n)
 			continue

@@ -63,6 +63,13 @@ attempts:
 		"indexes are numbers and ranges":   {`{match: {indexes: "1-"}, attempts: [{indexes: "3-1", steps: [{exit: 0}]}]}`, []string{"spec.match.indexes: Invalid value", "spec.attempts[0].indexes: Invalid value"}},
 		"an owner has a name or a kind":    {`{match: {owner: {}}, attempts: [{steps: [{exit: 0}]}]}`, []string{"spec.match.owner: Required value"}},
 		"a selector is upstream's":         {`{match: {podSelector: {matchExpressions: [{key: a, operator: Is}]}}, attempts: [{steps: [{exit: 0}]}]}`, []string{"spec.match.podSelector.matchExpressions[0].operator: Invalid value"}},
+		"percents begin at 1":              {`attempts: [{steps: [{exit: 1, percent: 0}]}]`, []string{"spec.attempts[0].steps[0].percent: Invalid value"}},
+		"messages of Pods are bounded":     {`attempts: [{steps: [{evict: {message: "` + strings.Repeat("x", 4097) + `"}}]}]`, []string{"spec.attempts[0].steps[0].evict.message: Too long"}},
+		"what is printed is bounded":       {`attempts: [{steps: [{log: "` + strings.Repeat("x", textMax+1) + `"}]}]`, []string{"spec.attempts[0].steps[0].log: Too long"}},
+		"attempts are bounded":             {`attempts: [` + strings.Repeat("{steps: [{exit: 0}]},", attemptsMax+1) + `]`, []string{"spec.attempts: Too many"}},
+		"steps are bounded":                {`attempts: [{steps: [` + strings.Repeat("{log: a},", stepsMax+1) + `]}]`, []string{"spec.attempts[0].steps: Too many"}},
+		"nothing follows a failed pull":    {`attempts: [{steps: [{pullError: no}, {log: a}]}]`, []string{"spec.attempts[0].steps[1].log: Forbidden"}},
+		"nothing follows an eviction":      {`attempts: [{steps: [{evict: {}}, {log: a}]}]`, []string{"spec.attempts[0].steps[1].log: Forbidden"}},
 		"an empty selector matches all":    {`{match: {podSelector: {}}, attempts: [{steps: [{exit: 0}]}]}`, nil},
 		"the pull may be all that is said": {`attempts: [{steps: [{pull: 5s}, {run: {}}]}]`, nil},
 	} {
