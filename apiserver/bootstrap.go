@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -19,8 +20,8 @@ import (
 
 // Bootstrap writes what a real cluster's API server and controllers have
 // written before the first client comes: the system namespaces, the RBAC
-// policy, the system priority classes and the kubernetes Service. What is there
-// already stays as it is.
+// policy, the system priority classes and the kubernetes Service; and the default
+// StorageClass, as kind does. What is there already stays as it is.
 //
 // Upstream does this in post-start hooks that race with each other; here it
 // runs in one fixed order, so that revisions are the same every time.
@@ -31,12 +32,16 @@ func (s *Server) Bootstrap(ctx context.Context) error {
 	b := bootstrap{local: s.local, who: &user.DefaultInfo{
 		Name: user.APIServerUser, Groups: []string{user.SystemPrivilegedGroup, user.AllAuthenticated},
 	}}
+	created := !b.local.exists(ctx, b.who, schema.GroupResource{Resource: "namespaces"}, "", metav1.NamespaceDefault)
 	b.namespaces(ctx)
 	b.policy(ctx)
 	for _, class := range schedulingv1.SystemPriorityClasses() {
 		b.create(ctx, schema.GroupResource{Group: "scheduling.k8s.io", Resource: "priorityclasses"}, class.DeepCopy())
 	}
 	b.kubernetesService(ctx, s.cfg.AdvertiseAddress.String())
+	if created { // who deletes it later does not want it back
+		b.create(ctx, schema.GroupResource{Group: storagev1.GroupName, Resource: "storageclasses"}, standardClass())
+	}
 	if b.err != nil {
 		return fmt.Errorf("apiserver: the cluster's first objects: %w", b.err)
 	}
@@ -139,4 +144,15 @@ func (b *bootstrap) kubernetesService(ctx context.Context, address string) {
 			Name: ptr.To("https"), Port: ptr.To[int32](kubernetesTargetPort), Protocol: ptr.To(corev1.ProtocolTCP),
 		}},
 	})
+}
+
+// standardClass is the StorageClass of a kind cluster. Source: kind's
+// pkg/build/nodeimage, defaultStorageManifest.
+func standardClass() *storagev1.StorageClass {
+	return &storagev1.StorageClass{
+		ObjectMeta:        metav1.ObjectMeta{Name: "standard", Annotations: map[string]string{defaultClassAnnotation: "true"}},
+		Provisioner:       "rancher.io/local-path",
+		ReclaimPolicy:     ptr.To(corev1.PersistentVolumeReclaimDelete),
+		VolumeBindingMode: ptr.To(storagev1.VolumeBindingWaitForFirstConsumer),
+	}
 }

@@ -17,6 +17,7 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	schedulingv1 "k8s.io/api/scheduling/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/apiserver/pkg/authentication/authenticator"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
@@ -40,6 +41,8 @@ import (
 	limitrangestore "k8s.io/kubernetes/pkg/registry/core/limitrange/storage"
 	namespacestore "k8s.io/kubernetes/pkg/registry/core/namespace/storage"
 	nodestore "k8s.io/kubernetes/pkg/registry/core/node/storage"
+	volumestore "k8s.io/kubernetes/pkg/registry/core/persistentvolume/storage"
+	claimstore "k8s.io/kubernetes/pkg/registry/core/persistentvolumeclaim/storage"
 	podstore "k8s.io/kubernetes/pkg/registry/core/pod/storage"
 	podtemplatestore "k8s.io/kubernetes/pkg/registry/core/podtemplate/storage"
 	replicationcontrollerstore "k8s.io/kubernetes/pkg/registry/core/replicationcontroller/storage"
@@ -55,6 +58,7 @@ import (
 	policyrest "k8s.io/kubernetes/pkg/registry/policy/rest"
 	rbacrest "k8s.io/kubernetes/pkg/registry/rbac/rest"
 	schedulingrest "k8s.io/kubernetes/pkg/registry/scheduling/rest"
+	storagerest "k8s.io/kubernetes/pkg/registry/storage/rest"
 	"k8s.io/kubernetes/pkg/serviceaccount"
 
 	"github.com/kubesim-dev/kubesim/apiserver/apis/sim/v1alpha1"
@@ -107,9 +111,13 @@ func (g *groups) build() ([]genericapiserver.APIGroupInfo, error) {
 		discoveryv1.SchemeGroupVersion, coordinationv1.SchemeGroupVersion, schedulingv1.SchemeGroupVersion,
 		policyv1.SchemeGroupVersion, rbacv1.SchemeGroupVersion, certificatesv1.SchemeGroupVersion,
 		authenticationv1.SchemeGroupVersion, authorizationv1.SchemeGroupVersion,
-		v1alpha1.GroupVersion(),
+		storagev1.SchemeGroupVersion, v1alpha1.GroupVersion(),
 	)
-	infos := make([]genericapiserver.APIGroupInfo, 0, 12)
+	// What is left out of storage is about CSI drivers, of which there are none.
+	for _, resource := range []string{"volumeattachments", "volumeattributesclasses", "csinodes", "csidrivers", "csistoragecapacities"} {
+		served.DisableResources(storagev1.SchemeGroupVersion.WithResource(resource))
+	}
+	infos := make([]genericapiserver.APIGroupInfo, 0, 13)
 	core, err := g.core()
 	if err != nil {
 		return nil, err
@@ -126,6 +134,7 @@ func (g *groups) build() ([]genericapiserver.APIGroupInfo, error) {
 		policyrest.RESTStorageProvider{},
 		rbacrest.RESTStorageProvider{Authorizer: g.authorizer},
 		schedulingrest.RESTStorageProvider{},
+		storagerest.RESTStorageProvider{},
 		simProvider{},
 	} {
 		info, err := p.NewRESTStorage(served, g.options)
@@ -160,7 +169,7 @@ func (g *groups) core() (genericapiserver.APIGroupInfo, error) {
 
 // plain adds the resources that need nothing but a store.
 func (g *groups) plain(to map[string]rest.Storage) error {
-	var errs [7]error
+	var errs [9]error
 	to["events"], errs[0] = eventstore.NewREST(g.options, uint64(EventTTL.Seconds()))
 	to["secrets"], errs[1] = secretstore.NewREST(g.options)
 	to["configmaps"], errs[2] = configmapstore.NewREST(g.options)
@@ -168,6 +177,8 @@ func (g *groups) plain(to map[string]rest.Storage) error {
 	to["limitranges"], errs[4] = limitrangestore.NewREST(g.options)
 	to["namespaces"], to["namespaces/status"], to["namespaces/finalize"], errs[5] = unpack3(namespacestore.NewREST(g.options))
 	to["resourcequotas"], to["resourcequotas/status"], errs[6] = unpack2(resourcequotastore.NewREST(g.options))
+	to["persistentvolumes"], to["persistentvolumes/status"], errs[7] = unpack2(volumestore.NewREST(g.options))
+	to["persistentvolumeclaims"], to["persistentvolumeclaims/status"], errs[8] = unpack2(claimstore.NewREST(g.options))
 	for _, err := range errs {
 		if err != nil {
 			return err

@@ -8,6 +8,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	schedulingv1 "k8s.io/api/scheduling/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/watch"
@@ -37,6 +38,9 @@ func newCaches(client kubernetes.Interface) (caches, informers.SharedInformerFac
 		{Resource: "nodes"}:                                                   &corev1.Node{},
 		{Resource: "limitranges"}:                                             &corev1.LimitRange{},
 		{Resource: "resourcequotas"}:                                          &corev1.ResourceQuota{},
+		{Resource: "persistentvolumes"}:                                       &corev1.PersistentVolume{},
+		{Resource: "persistentvolumeclaims"}:                                  &corev1.PersistentVolumeClaim{},
+		{Group: "storage.k8s.io", Resource: "storageclasses"}:                 &storagev1.StorageClass{},
 		{Group: "discovery.k8s.io", Resource: "endpointslices"}:               &discoveryv1.EndpointSlice{},
 		{Group: "scheduling.k8s.io", Resource: "priorityclasses"}:             &schedulingv1.PriorityClass{},
 		{Group: "rbac.authorization.k8s.io", Resource: "roles"}:               &rbacv1.Role{},

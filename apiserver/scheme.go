@@ -23,6 +23,7 @@ import (
 	_ "k8s.io/kubernetes/pkg/apis/policy/install"
 	_ "k8s.io/kubernetes/pkg/apis/rbac/install"
 	_ "k8s.io/kubernetes/pkg/apis/scheduling/install"
+	_ "k8s.io/kubernetes/pkg/apis/storage/install"
 
 	// As upstream's groups above: they register themselves with legacyscheme.
 	_ "github.com/kubesim-dev/kubesim/apiserver/apis/metrics/install"

@@ -42,6 +42,7 @@ type Random interface {
 //	deletionTimestamp        rest.BeforeDelete, registry.Store's finalizer paths
 //	a Pod's conditions       its binding and eviction subresources
 //	a budget's disruptedPods the eviction subresource of its Pods
+//	a volume's phase         the strategies of PersistentVolumes
 //	managedFields[*].time    managedfields' updater
 //	AGE, DURATION …          the printers, see table.go
 //
@@ -95,6 +96,9 @@ func (s stampedStrategy) PrepareForCreate(ctx context.Context, obj runtime.Objec
 		m.SetCreationTimestamp(s.stamper.now())
 	}
 	s.RESTCreateStrategy.PrepareForCreate(ctx, obj)
+	if volume, ok := obj.(*core.PersistentVolume); ok {
+		volume.Status.LastPhaseTransitionTime = ptr.To(s.stamper.now())
+	}
 }
 
 // Bounds of a generated name. Source: maxNameLength and randomLength in
@@ -153,6 +157,9 @@ func (s stampedStorage) GuaranteedUpdate(ctx context.Context, key string, dest r
 		if pdb, ok := out.(*policy.PodDisruptionBudget); ok && byServer(ctx) {
 			s.stamper.stampDisruptions(pdb, before.budget)
 		}
+		if volume, ok := out.(*core.PersistentVolume); ok && volume.Status.Phase != before.phase {
+			volume.Status.LastPhaseTransitionTime = ptr.To(s.stamper.now())
+		}
 		return out, ttl, nil
 	}
 	return s.Interface.GuaranteedUpdate(ctx, key, dest, ignoreNotFound, preconditions, stamped, cached)
@@ -165,6 +172,7 @@ type former struct {
 	managedFields []metav1.ManagedFieldsEntry
 	conditions    []core.PodCondition
 	budget        policy.PodDisruptionBudgetStatus
+	phase         core.PersistentVolumePhase
 }
 
 func remember(obj runtime.Object) former {
@@ -178,6 +186,9 @@ func remember(obj runtime.Object) former {
 	}
 	if pdb, ok := obj.(*policy.PodDisruptionBudget); ok {
 		f.budget = *pdb.Status.DeepCopy()
+	}
+	if volume, ok := obj.(*core.PersistentVolume); ok {
+		f.phase = volume.Status.Phase
 	}
 	if t := m.GetDeletionTimestamp(); t != nil {
 		f.deletion = t.DeepCopy()

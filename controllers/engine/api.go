@@ -37,6 +37,7 @@ const (
 	LimitRanges       Resource = "limitranges"
 	ResourceQuotas    Resource = "resourcequotas"
 	PersistentVolumes Resource = "persistentvolumes"
+	StorageClasses    Resource = "storageclasses.storage.k8s.io"
 	Jobs              Resource = "jobs.batch"
 	CronJobs          Resource = "cronjobs.batch"
 	Leases            Resource = "leases.coordination.k8s.io"
@@ -44,6 +45,7 @@ const (
 	Endpoints         Resource = "endpoints"
 	EndpointSlices    Resource = "endpointslices.discovery.k8s.io"
 
+	PersistentVolumeClaims Resource = "persistentvolumeclaims"
 	PodDisruptionBudgets   Resource = "poddisruptionbudgets.policy"
 	ReplicationControllers Resource = "replicationcontrollers"
 	ClusterTrustBundles    Resource = "clustertrustbundles.certificates.k8s.io"

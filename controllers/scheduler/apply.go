@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/component-helpers/storage/volume"
 	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
@@ -21,6 +22,9 @@ func (r *Reconciler) apply(ctx context.Context, pod *corev1.Pod, p plan, now tim
 	if p.Node == "" {
 		return r.refuse(ctx, pod, p.Message, now)
 	}
+	if len(p.Bindings.Bind)+len(p.Bindings.Provision) > 0 {
+		return r.bindVolumes(ctx, p) // the Pod has a step when its claims are bound
+	}
 	err := r.api.Bind(ctx, r.who, &corev1.Binding{
 		ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID},
 		Target:     corev1.ObjectReference{Kind: "Node", Name: p.Node},
@@ -32,6 +36,33 @@ func (r *Reconciler) apply(ctx context.Context, pod *corev1.Pod, p plan, now tim
 		return err
 	}
 	r.event(ctx, pod, corev1.EventTypeNormal, "Scheduled", "Successfully assigned "+pod.Namespace+"/"+pod.Name+" to "+p.Node)
+	return nil
+}
+
+// bindVolumes reserves volumes for claims and asks for those that have to be made;
+// the persistentvolume controller and a provisioner do the rest. Source:
+// volumeBinder.bindAPIUpdate, k8s.io/kubernetes
+// pkg/scheduler/framework/plugins/volumebinding v1.37.2.
+func (r *Reconciler) bindVolumes(ctx context.Context, p plan) error {
+	for _, b := range p.Bindings.Bind {
+		reserved, changed, err := volume.GetBindVolumeToClaim(b.Volume, b.Claim)
+		if err == nil && changed {
+			_, err = r.api.Update(ctx, r.who, engine.PersistentVolumes, "", reserved)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for _, claim := range p.Bindings.Provision {
+		if metav1.HasAnnotation(claim.ObjectMeta, volume.AnnSelectedNode) {
+			continue
+		}
+		claim = claim.DeepCopy()
+		metav1.SetMetaDataAnnotation(&claim.ObjectMeta, volume.AnnSelectedNode, p.Node)
+		if _, err := r.api.Update(ctx, r.who, engine.PersistentVolumeClaims, "", claim); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -13,17 +13,22 @@ import (
 type plan struct {
 	// Node is the name of the Node to bind to.
 	Node string
+	// Bindings are what its claims need before that.
+	Bindings bindings
 	// Message is why there is none.
 	Message string
 }
 
 // decide holds the Pod against each Node, in order of their names, and takes
 // the best; draw chooses among equals.
-func decide(pod *corev1.Pod, nodes []*nodeInfo, draw uint64) plan {
+func decide(pod *corev1.Pod, volumes podVolumes, nodes []*nodeInfo, draw uint64) plan {
 	if len(nodes) == 0 {
 		return plan{Message: "no nodes available to schedule pods"}
 	}
-	c := newCandidate(pod)
+	if volumes.Refusal != "" {
+		return plan{Message: fitsNowhere(pod, volumes.Refusal, len(nodes))}
+	}
+	c := newCandidate(pod, volumes)
 	var feasible []*nodeInfo
 	var refusals []refusal
 	for _, n := range nodes {
@@ -37,7 +42,9 @@ func decide(pod *corev1.Pod, nodes []*nodeInfo, draw uint64) plan {
 		return plan{Message: fitError(pod, refusals)}
 	}
 	best := c.best(feasible)
-	return plan{Node: best[draw%uint64(len(best))].Node.Name}
+	node := best[draw%uint64(len(best))].Node
+	bindings, _ := volumes.on(node)
+	return plan{Node: node.Name, Bindings: bindings}
 }
 
 // fitError says how many Nodes refuse the Pod for which reason, and that
@@ -57,11 +64,22 @@ func fitError(pod *corev1.Pod, refusals []refusal) string {
 			preempt["Preemption is not helpful for scheduling"]++
 		}
 	}
-	message := available(len(refusals), why) + " preemption: "
+	return available(len(refusals), why) + preemption(pod, len(refusals), preempt)
+}
+
+// fitsNowhere is FitError.Error for a Pod that is refused before any Node is
+// looked at.
+func fitsNowhere(pod *corev1.Pod, reason string, nodes int) string {
+	return fmt.Sprintf("0/%d nodes are available: %s.", nodes, reason) +
+		preemption(pod, nodes, map[string]int{"Preemption is not helpful for scheduling": nodes})
+}
+
+// preemption is the part of the message that says why no Pod makes room.
+func preemption(pod *corev1.Pod, nodes int, reasons map[string]int) string {
 	if p := pod.Spec.PreemptionPolicy; p != nil && *p == corev1.PreemptNever {
-		return message + "not eligible due to preemptionPolicy=Never."
+		return " preemption: not eligible due to preemptionPolicy=Never."
 	}
-	return message + available(len(refusals), preempt)
+	return " preemption: " + available(nodes, reasons)
 }
 
 // available is the histogram of reasons, sorted as text, as upstream sorts it.

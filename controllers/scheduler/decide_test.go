@@ -143,7 +143,7 @@ func TestDecide(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, decide(tc.pod, clusterOf(tc.nodes, tc.bound).nodes, 0)); diff != "" {
+			if diff := cmp.Diff(tc.want, decide(tc.pod, podVolumes{}, clusterOf(tc.nodes, tc.bound).nodes, 0)); diff != "" {
 				t.Errorf("plan (-want +got):\n%s", diff)
 			}
 		})
@@ -154,7 +154,7 @@ func TestDrawChoosesAmongEquals(t *testing.T) {
 	nodes := clusterOf([]*corev1.Node{node("a"), node("b"), node("c")}, nil).nodes
 	var got []string
 	for draw := range uint64(4) {
-		got = append(got, decide(pod("p"), nodes, draw).Node)
+		got = append(got, decide(pod("p"), podVolumes{}, nodes, draw).Node)
 	}
 	if diff := cmp.Diff([]string{"a", "b", "c", "a"}, got); diff != "" {
 		t.Errorf("Nodes (-want +got):\n%s", diff)
@@ -193,7 +193,7 @@ func TestWaitingTriesTheFirstOfEachShape(t *testing.T) {
 	}
 	names := func() []string {
 		var out []string
-		for _, n := range w.heads() {
+		for _, n := range w.heads(everyShape) {
 			out = append(out, n.Name)
 		}
 		return out
@@ -216,7 +216,7 @@ func TestAWaveOfWaitingPodsDoublesWhileThereIsRoom(t *testing.T) {
 	for i := range 20 {
 		w.add(pod(fmt.Sprintf("pod-%02d", i)))
 	}
-	wave := w.heads()
+	wave := w.heads(everyShape)
 	var sizes []int
 	for len(wave) > 0 {
 		sizes = append(sizes, len(wave))

@@ -12,10 +12,11 @@ type candidate struct {
 	pod      *corev1.Pod
 	request  request
 	affinity nodeaffinity.RequiredNodeAffinity
+	volumes  podVolumes
 }
 
-func newCandidate(pod *corev1.Pod) *candidate {
-	return &candidate{pod: pod, request: requestOf(pod), affinity: nodeaffinity.GetRequiredNodeAffinity(pod)}
+func newCandidate(pod *corev1.Pod, volumes podVolumes) *candidate {
+	return &candidate{pod: pod, request: requestOf(pod), affinity: nodeaffinity.GetRequiredNodeAffinity(pod), volumes: volumes}
 }
 
 // refusal is why a Pod does not fit one Node.
@@ -50,7 +51,14 @@ func (c *candidate) filter(n *nodeInfo) refusal {
 			}
 		}
 	}
-	return fits(c.request.Exact, n)
+	if r := fits(c.request.Exact, n); len(r.Reasons) > 0 {
+		return r
+	}
+	if c.volumes.InUse {
+		return refusal{Reasons: []string{"node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode"}, Resolvable: true}
+	}
+	_, reasons := c.volumes.on(n.Node)
+	return refusal{Reasons: reasons}
 }
 
 func keepsOut(t *corev1.Taint) bool {

@@ -6,10 +6,14 @@
 //
 // It follows k8s.io/kubernetes pkg/scheduler v1.37.2 with its default plugins,
 // as far as filters for spec.nodeName, unschedulable Nodes, taints, node
-// affinity, host ports and resources go.
+// affinity, host ports, resources and volumes go.
 //
-// Deviation: there is no preemption, inter-pod affinity, topology spread or
-// volume binding; a Pod that asks for them is placed as if it did not.
+// Deviation: there is no preemption, inter-pod affinity or topology spread; a Pod
+// that asks for them is placed as if it did not.
+//
+// Deviation: a Pod whose volumes are being made keeps nothing of its Node until it
+// is bound, and waits for them as long as it takes, where upstream gives up after
+// ten minutes and tries again.
 //
 // Deviation: a Pod that fits nowhere is tried again as soon as a Node could
 // take it, without upstream's back-off of 1 to 10 seconds.
@@ -34,8 +38,8 @@ const Name = "scheduler"
 
 // Config is what a Reconciler needs.
 type Config struct {
-	// View is the engine's picture of the cluster. New makes it hold Pods and
-	// Nodes.
+	// View is the engine's picture of the cluster. New makes it hold Pods, Nodes,
+	// volumes, claims and StorageClasses.
 	View *engine.View
 	// API is where the Reconciler writes.
 	API engine.API
@@ -80,8 +84,10 @@ func New(cfg Config) (*Reconciler, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	cfg.View.Track(engine.Pods)
-	cfg.View.Track(engine.Nodes)
+	for _, resource := range []engine.Resource{engine.Nodes, engine.PersistentVolumes, engine.PersistentVolumeClaims, engine.StorageClasses} {
+		cfg.View.Track(resource)
+	}
+	cfg.View.Index(engine.Pods, podsByClaim, claimsOf)
 	return &Reconciler{
 		view: cfg.View, api: cfg.API, recorder: cfg.Recorder, random: cfg.Random,
 		who:     engine.Identity{User: "system:kube-scheduler", Groups: []string{"system:authenticated"}},
@@ -98,8 +104,12 @@ func (r *Reconciler) Keys(c engine.Commit) []engine.Key {
 	switch c.Resource {
 	case engine.Nodes:
 		if r.cluster.observeNode(c.Object.(*corev1.Node), c.Type == watch.Deleted) {
-			return keysOf(r.waiting.heads())
+			return keysOf(r.waiting.heads(everyShape))
 		}
+	case engine.PersistentVolumeClaims:
+		return r.claimKeys(c.Object)
+	case engine.PersistentVolumes, engine.StorageClasses:
+		return keysOf(r.waiting.heads(withClaims))
 	case engine.Pods:
 		old, _ := c.Old.(*corev1.Pod)
 		return r.podKeys(old, c.Object.(*corev1.Pod), c.Type == watch.Deleted)
@@ -110,7 +120,7 @@ func (r *Reconciler) Keys(c engine.Commit) []engine.Key {
 func (r *Reconciler) podKeys(old, pod *corev1.Pod, deleted bool) []engine.Key {
 	name := nameOf(pod)
 	if r.cluster.observePod(pod, deleted) {
-		return keysOf(r.waiting.heads())
+		return keysOf(r.waiting.heads(everyShape))
 	}
 	if deleted || !schedulable(pod) {
 		return keysOf(r.waiting.remove(name, !deleted && pod.Spec.NodeName != ""))
@@ -119,6 +129,17 @@ func (r *Reconciler) podKeys(old, pod *corev1.Pod, deleted bool) []engine.Key {
 		return append(keysOf(r.waiting.remove(name, false)), keysOf([]types.NamespacedName{name})...)
 	}
 	return nil
+}
+
+// claimKeys are the Pods that wait for this scheduler and have the claim.
+func (r *Reconciler) claimKeys(claim engine.Object) []engine.Key {
+	var pods []types.NamespacedName
+	for _, pod := range engine.ByIndex[*corev1.Pod](r.view, engine.Pods, podsByClaim, claim.GetNamespace()+"/"+claim.GetName()) {
+		if schedulable(pod) {
+			pods = append(pods, nameOf(pod))
+		}
+	}
+	return keysOf(pods)
 }
 
 // schedulable reports whether pod waits for this scheduler.
@@ -151,7 +172,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 	if !found || !schedulable(pod) {
 		return engine.Wake{}, nil
 	}
-	p := decide(pod, r.cluster.nodes, r.random.Derive("scheduler/"+string(pod.UID)))
+	p := decide(pod, r.volumesOf(pod), r.cluster.nodes, r.random.Derive("scheduler/"+string(pod.UID)))
 	return engine.Wake{}, r.apply(ctx, pod, p, now)
 }
 

@@ -25,6 +25,8 @@ type waiting struct {
 // queue holds the Pods of one shape in order of arrival.
 type queue struct {
 	priority int32
+	// claims: its Pods have claims.
+	claims bool
 	// seq is the order of arrival of the queue itself.
 	seq  int64
 	pods []types.NamespacedName
@@ -45,7 +47,8 @@ func shape(pod *corev1.Pod) string {
 		Affinity     *corev1.Affinity
 		Tolerations  []corev1.Toleration
 		Request      request
-	}{schedulinghelper.PodPriority(pod), pod.Spec.NodeSelector, pod.Spec.Affinity, pod.Spec.Tolerations, requestOf(pod)})
+		Claims       []string `json:",omitempty"`
+	}{schedulinghelper.PodPriority(pod), pod.Spec.NodeSelector, pod.Spec.Affinity, pod.Spec.Tolerations, requestOf(pod), claimsOf(pod)})
 	if err != nil {
 		panic(fmt.Sprintf("scheduler: shape of Pod %s/%s: %v", pod.Namespace, pod.Name, err))
 	}
@@ -62,7 +65,7 @@ func (w *waiting) add(pod *corev1.Pod) {
 	q, ok := w.queues[s]
 	if !ok {
 		w.seq++
-		q = &queue{priority: schedulinghelper.PodPriority(pod), seq: w.seq}
+		q = &queue{priority: schedulinghelper.PodPriority(pod), claims: len(claimsOf(pod)) > 0, seq: w.seq}
 		w.queues[s] = q
 	}
 	q.pods = append(q.pods, name)
@@ -104,12 +107,18 @@ func (q *queue) hand(n int) []types.NamespacedName {
 	return q.pods[from:q.tried]
 }
 
-// heads starts a new wave with the first Pod of each shape: the highest priority
-// first, then by arrival.
-func (w *waiting) heads() []types.NamespacedName {
+// Which shapes something that has changed matters to.
+func everyShape(*queue) bool   { return true }
+func withClaims(q *queue) bool { return q.claims }
+
+// heads starts a new wave with the first Pod of each such shape: the highest
+// priority first, then by arrival.
+func (w *waiting) heads(such func(*queue) bool) []types.NamespacedName {
 	queues := make([]*queue, 0, len(w.queues))
 	for _, q := range w.queues {
-		queues = append(queues, q)
+		if such(q) {
+			queues = append(queues, q)
+		}
 	}
 	slices.SortFunc(queues, func(a, b *queue) int {
 		return cmp.Or(cmp.Compare(b.priority, a.priority), cmp.Compare(a.seq, b.seq))

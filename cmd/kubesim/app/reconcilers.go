@@ -25,9 +25,13 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/controllers/garbagecollector"
 	"github.com/kubesim-dev/kubesim/controllers/job"
+	"github.com/kubesim-dev/kubesim/controllers/localpath"
 	"github.com/kubesim-dev/kubesim/controllers/namespace"
 	"github.com/kubesim-dev/kubesim/controllers/nodelifecycle"
+	"github.com/kubesim-dev/kubesim/controllers/persistentvolume"
 	"github.com/kubesim-dev/kubesim/controllers/podgc"
+	"github.com/kubesim-dev/kubesim/controllers/pvcprotection"
+	"github.com/kubesim-dev/kubesim/controllers/pvprotection"
 	"github.com/kubesim-dev/kubesim/controllers/replication"
 	"github.com/kubesim-dev/kubesim/controllers/resourcequota"
 	"github.com/kubesim-dev/kubesim/controllers/rootcacertpublisher"
@@ -183,6 +187,23 @@ func controllers() []controller {
 		{"taint-eviction-controller", "", func(p parts) (engine.Reconciler, error) {
 			return tainteviction.New(tainteviction.Config{
 				View: p.view, API: p.api, Recorder: p.recorderAs("node-controller", "taint-eviction-controller"),
+			})
+		}},
+		{"persistentvolume-binder-controller", "persistentvolume-binder", func(p parts) (engine.Reconciler, error) {
+			return persistentvolume.New(persistentvolume.Config{
+				View: p.view, API: p.api, Recorder: p.recorderAs("persistent-volume-binder", "persistentvolume-controller"),
+			})
+		}},
+		{"persistentvolumeclaim-protection-controller", "pvc-protection", func(p parts) (engine.Reconciler, error) {
+			return pvcprotection.New(pvcprotection.Config{View: p.view, API: p.api})
+		}},
+		{"persistentvolume-protection-controller", "pv-protection", func(p parts) (engine.Reconciler, error) {
+			return pvprotection.New(pvprotection.Config{View: p.view, API: p.api})
+		}},
+		{"local-path-provisioner", "", func(p parts) (engine.Reconciler, error) {
+			return localpath.New(localpath.Config{
+				View: p.view, API: p.api,
+				Recorder: p.engine.NewRecorder(p.api, engine.Identity{User: localpath.Account}, engine.Source{Component: localpath.Provisioner}),
 			})
 		}},
 		{"kube-scheduler", "scheduler", func(p parts) (engine.Reconciler, error) {
