@@ -16,6 +16,8 @@ import (
 	schedulingv1 "k8s.io/kubernetes/pkg/apis/scheduling/v1"
 	"k8s.io/kubernetes/plugin/pkg/auth/authorizer/rbac/bootstrappolicy"
 	"k8s.io/utils/ptr"
+
+	"github.com/kubesim-dev/kubesim/apiserver/registry"
 )
 
 // Bootstrap writes what a real cluster's API server and controllers have
@@ -40,7 +42,7 @@ func (s *Server) Bootstrap(ctx context.Context) error {
 	}
 	b.kubernetesService(ctx, s.cfg.AdvertiseAddress.String())
 	if created { // who deletes it later does not want it back
-		b.create(ctx, schema.GroupResource{Group: storagev1.GroupName, Resource: "storageclasses"}, standardClass())
+		b.create(registry.WithUID(ctx, standardClassUID), schema.GroupResource{Group: storagev1.GroupName, Resource: "storageclasses"}, standardClass())
 	}
 	if b.err != nil {
 		return fmt.Errorf("apiserver: the cluster's first objects: %w", b.err)
@@ -145,6 +147,9 @@ func (b *bootstrap) kubernetesService(ctx context.Context, address string) {
 		}},
 	})
 }
+
+// standardClassUID is the UID of the default StorageClass in every cluster.
+const standardClassUID = "5d1a4a7e-61d6-4b9c-a9a3-0c6f6f1f9b52"
 
 // standardClass is the StorageClass of a kind cluster. Source: kind's
 // pkg/build/nodeimage, defaultStorageManifest.

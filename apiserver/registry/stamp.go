@@ -89,7 +89,7 @@ type declarativeStrategy struct {
 // PrepareForCreate runs first of all hooks that see the object's UID.
 func (s stampedStrategy) PrepareForCreate(ctx context.Context, obj runtime.Object) {
 	if m, err := meta.Accessor(obj); err == nil {
-		m.SetUID(s.stamper.Random.UID())
+		m.SetUID(s.stamper.uid(ctx))
 		if limits, ok := obj.(*core.LimitRange); ok && limits.Name == "" {
 			limits.Name = string(limits.UID) // upstream takes a random UUID
 		}
@@ -99,6 +99,23 @@ func (s stampedStrategy) PrepareForCreate(ctx context.Context, obj runtime.Objec
 	if volume, ok := obj.(*core.PersistentVolume); ok {
 		volume.Status.LastPhaseTransitionTime = ptr.To(s.stamper.now())
 	}
+}
+
+// uidKey is where WithUID leaves the UID.
+type uidKey struct{}
+
+// WithUID returns a context in which an object that is created gets that UID, and
+// nothing is drawn from the source of randomness: what a new release adds to every
+// new cluster must not give other names to all that users make with a seed.
+func WithUID(ctx context.Context, uid types.UID) context.Context {
+	return context.WithValue(ctx, uidKey{}, uid)
+}
+
+func (s Stamper) uid(ctx context.Context) types.UID {
+	if uid, ok := ctx.Value(uidKey{}).(types.UID); ok {
+		return uid
+	}
+	return s.Random.UID()
 }
 
 // Bounds of a generated name. Source: maxNameLength and randomLength in

@@ -17,6 +17,7 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/network"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/node"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
 )
@@ -91,12 +92,13 @@ func (c *Config) validate() error {
 
 // Reconciler is the kubelet of every simulated node.
 type Reconciler struct {
-	cfg     Config
-	view    *engine.View
-	nodes   map[string]*nodeState
-	runs    map[types.NamespacedName]*podRun
-	images  images
-	claims  map[types.NamespacedName]*volumeFS
+	cfg    Config
+	view   *engine.View
+	nodes  map[string]*nodeState
+	runs   map[types.NamespacedName]*podRun
+	images images
+	// storage holds the volumes that are not of one node, see storageOf.
+	storage map[string]*vfs.FS
 	network *network.Cluster
 	// waiters are the Pods that wait for an object, users those whose files follow
 	// one.
@@ -112,8 +114,8 @@ type Reconciler struct {
 var _ engine.Reconciler = (*Reconciler)(nil)
 
 // New returns the reconciler. It needs the View's Pods, Nodes, ConfigMaps,
-// Secrets, Services, EndpointSlices, ServiceAccounts, ClusterTrustBundles and
-// PodCertificateRequests, which New makes it track.
+// Secrets, Services, EndpointSlices, ServiceAccounts, ClusterTrustBundles,
+// PodCertificateRequests, volumes and claims, which New makes it track.
 func New(cfg Config) (*Reconciler, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
@@ -121,11 +123,12 @@ func New(cfg Config) (*Reconciler, error) {
 	r := &Reconciler{
 		cfg: cfg, view: cfg.Engine.View(),
 		nodes: map[string]*nodeState{}, runs: map[types.NamespacedName]*podRun{},
-		images: images{}, claims: map[types.NamespacedName]*volumeFS{}, waiters: waiters{}, users: waiters{}, recalls: map[types.NamespacedName]bool{},
+		images: images{}, storage: map[string]*vfs.FS{}, waiters: waiters{}, users: waiters{}, recalls: map[types.NamespacedName]bool{},
 	}
 	for _, resource := range []engine.Resource{
 		engine.Pods, engine.Nodes, engine.ConfigMaps, engine.Secrets, engine.Services,
 		engine.ServiceAccounts, engine.ClusterTrustBundles, engine.PodCertificateRequests,
+		engine.PersistentVolumes, engine.PersistentVolumeClaims,
 	} {
 		r.view.Track(resource)
 	}
@@ -165,7 +168,10 @@ func (r *Reconciler) Keys(c engine.Commit) []engine.Key {
 		if r.nodes[name.Name] != nil && node.CutOff(c) {
 			return r.keysOn(name.Name)
 		}
-	case engine.ConfigMaps, engine.Secrets:
+	case engine.PersistentVolumes:
+		r.reclaim(c)
+		return r.keysThatFollow(dependency{c.Resource, name})
+	case engine.ConfigMaps, engine.Secrets, engine.PersistentVolumeClaims:
 		return r.keysThatFollow(dependency{c.Resource, name})
 	case engine.PodCertificateRequests:
 		return r.keysOfRequest(c.Object.(*certificatesv1.PodCertificateRequest))

@@ -63,7 +63,7 @@ func (r *Reconciler) remount(ctx context.Context, run *podRun, now time.Time) {
 		}
 		p := &payload{r: r, run: run}
 		if err := p.add(v); err != nil {
-			run.event(ctx, -1, corev1.EventTypeWarning, "FailedMount", "%v", &mountError{v.Name, err})
+			run.event(ctx, -1, corev1.EventTypeWarning, "FailedMount", "%v", &mountError{setUpFailed, v.Name, err})
 			continue
 		}
 		old.renew(p, now)

@@ -38,7 +38,7 @@ func mount(root *vfs.FS, v *volumeFS, container string, m *corev1.VolumeMount, v
 			return fmt.Errorf("failed to create subPath directory for volumeMount %q of container %q", m.Name, container)
 		}
 	}
-	return root.Mount(at, within, inside, m.ReadOnly, now)
+	return root.Mount(at, within, inside, m.ReadOnly || v.readOnly, now)
 }
 
 // subPath is the part of the volume that is mounted, empty for all of it.

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
 )
@@ -20,6 +19,8 @@ type volumeFS struct {
 	build func() *vfs.FS
 	// sub is the volume's root within fs.
 	sub string
+	// readOnly: nobody may write to it.
+	readOnly bool
 	// payload is what the files are made from, nil if programs write them.
 	payload *payload
 }
@@ -37,12 +38,16 @@ const volumeMode = fs.ModeDir | 0o777
 
 // mountError is the kubelet's FailedMount.
 type mountError struct {
-	volume string
-	err    error
+	// what has failed of the volume of that name.
+	what, volume string
+	err          error
 }
 
+// setUpFailed is what mostly fails of a volume.
+const setUpFailed = "MountVolume.SetUp failed"
+
 func (e *mountError) Error() string {
-	return fmt.Sprintf("MountVolume.SetUp failed for volume %q : %v", e.volume, e.err)
+	return fmt.Sprintf("%s for volume %q : %v", e.what, e.volume, e.err)
 }
 
 func (e *mountError) Unwrap() error { return e.err }
@@ -57,7 +62,7 @@ func (r *Reconciler) makeVolumes(run *podRun, now time.Time) error {
 			made, err = emptyDir(run.pod, &corev1.EmptyDirVolumeSource{}, now), nil
 		}
 		if err != nil {
-			return &mountError{v.Name, err}
+			return err
 		}
 		volumes[v.Name] = made
 	}
@@ -70,16 +75,20 @@ func (r *Reconciler) makeVolume(run *podRun, v *corev1.Volume, now time.Time) (*
 	case v.EmptyDir != nil:
 		return emptyDir(run.pod, v.EmptyDir, now), nil
 	case v.HostPath != nil:
-		return hostPath(run.node.host, v.HostPath, now)
+		made, err := hostPath(run.node.host, v.HostPath, now)
+		if err != nil {
+			return nil, &mountError{setUpFailed, v.Name, err}
+		}
+		return made, nil
 	case v.PersistentVolumeClaim != nil:
 		if run.apart {
 			return emptyDir(run.pod, &corev1.EmptyDirVolumeSource{}, now), nil
 		}
-		return r.claim(types.NamespacedName{Namespace: run.pod.Namespace, Name: v.PersistentVolumeClaim.ClaimName}, now), nil
+		return r.claim(run, v.Name, v.PersistentVolumeClaim, now)
 	case v.ConfigMap != nil, v.Secret != nil, v.DownwardAPI != nil, v.Projected != nil:
 		p := &payload{r: r, run: run}
 		if err := p.add(v); err != nil && !run.replaying {
-			return nil, err
+			return nil, &mountError{setUpFailed, v.Name, err}
 		}
 		return p.volume(now), nil
 	}
@@ -118,19 +127,6 @@ func fsGroup(pod *corev1.Pod) *int64 {
 		return nil
 	}
 	return pod.Spec.SecurityContext.FSGroup
-}
-
-// claim returns the storage behind a claim.
-//
-// Deviation: it goes by the claim's name, lives as long as the server and is
-// never taken back.
-func (r *Reconciler) claim(name types.NamespacedName, now time.Time) *volumeFS {
-	v, ok := r.claims[name]
-	if !ok {
-		v = &volumeFS{fs: newVolume("ext4", &corev1.Pod{}, now)}
-		r.claims[name] = v
-	}
-	return v
 }
 
 // hostPath returns a place in the node's own file system, which holds little
