@@ -39,6 +39,8 @@ type Server struct {
 	client  kubernetes.Interface
 	groups  *groups
 	openapi *openapicommon.OpenAPIV3Config
+	// streams are the requests under way that join a client to a container.
+	streams inFlight
 }
 
 // New builds a server. It opens every resource's store but serves nothing yet.
@@ -84,7 +86,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	options := &restOptions{open: cfg.NewStorage, stamper: registry.Stamper{Clock: cfg.Clock, Random: cfg.Random}}
 	generic.RESTOptionsGetter = options
 	generic.AddHealthChecks(cfg.HealthChecks...)
-	configureServing(ctx, generic, &cfg)
+	configureServing(ctx, generic, &cfg, &s.streams)
 	s.openapi = generic.OpenAPIV3Config
 
 	// No informer factory is handed over: ours never runs, see newCaches.
@@ -118,7 +120,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 
 // configureServing sets what a kubesim server answers differently from a bare
 // generic server.
-func configureServing(ctx context.Context, c *genericapiserver.Config, cfg *Config) {
+func configureServing(ctx context.Context, c *genericapiserver.Config, cfg *Config, streams *inFlight) {
 	namer := openapinamer.NewDefinitionNamer(legacyscheme.Scheme)
 	c.OpenAPIConfig = genericapiserver.DefaultOpenAPIConfig(openAPIDefinitions, namer)
 	c.OpenAPIConfig.Info.Title = "Kubernetes"
@@ -135,7 +137,7 @@ func configureServing(ctx context.Context, c *genericapiserver.Config, cfg *Conf
 	}
 	c.BuildHandlerChainFunc = func(api http.Handler, c *genericapiserver.Config) http.Handler {
 		gated := withFaults(withGate(api, cfg.Gate, c.Serializer), cfg.Faults, cfg.Gate, c.Serializer)
-		return genericapiserver.DefaultBuildHandlerChain(withEnd(ctx, gated, c.LongRunningFunc), c)
+		return genericapiserver.DefaultBuildHandlerChain(withEnd(ctx, withCount(gated, streams), c.LongRunningFunc), c)
 	}
 }
 
@@ -158,6 +160,11 @@ func (s *Server) Run(ctx context.Context) error {
 	s.openapi.Definitions = nil
 	return prepared.RunWithContext(ctx)
 }
+
+// AwaitStreams returns when every request is answered that joins a client to a
+// container, or when ctx ends. It is for a server that stops, whose containers have
+// ended already: their clients are to hear of it.
+func (s *Server) AwaitStreams(ctx context.Context) { s.streams.wait(ctx) }
 
 // Local returns the way to write without HTTP.
 func (s *Server) Local() *Local { return s.local }

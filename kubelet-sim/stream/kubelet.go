@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -75,43 +76,50 @@ func targetOf(req *http.Request) Target {
 	}
 }
 
-// find answers a request for a container that does not run.
-func (k *kubelet) find(w http.ResponseWriter, req *http.Request, t Target) bool {
-	err := k.n.host.Find(req.Context(), t)
+// serve answers a request for a stream with a container of a Pod: options reads what
+// is wanted, talk does it. The request's context ends with the Network, early enough
+// for its client to be told.
+func serve[O any](k *kubelet, w http.ResponseWriter, req *http.Request, options func(*http.Request) (O, error), talk func(*http.Request, Target, O)) {
+	t := targetOf(req)
+	wanted, err := options(req)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	ctx, done, err := k.n.begin(req.Context())
+	if err == nil {
+		defer done()
+		err = k.n.host.Find(ctx, t)
+	}
 	if err != nil {
 		_ = streaming.WriteError(err, w) // a client that has gone away is not our concern
+		return
 	}
-	return err == nil
+	talk(req.WithContext(ctx), t, wanted)
 }
 
 func (k *kubelet) exec(w http.ResponseWriter, req *http.Request) {
-	t := targetOf(req)
-	options, err := remotecommand.NewOptions(req)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	if !k.find(w, req, t) {
-		return
-	}
-	c := streaming.DefaultConfig
-	remotecommand.ServeExec(w, req, executor{k.n.host, t}, t.Pod, string(t.UID), t.Container, req.Form[corev1.ExecCommandParam], options,
-		c.StreamIdleTimeout, c.StreamCreationTimeout, c.SupportedRemoteCommandProtocols)
+	serve(k, w, req, remotecommand.NewOptions, func(req *http.Request, t Target, o *remotecommand.Options) {
+		c := streaming.DefaultConfig
+		remotecommand.ServeExec(w, req, executor{k.n.host, t}, t.Pod, string(t.UID), t.Container, req.Form[corev1.ExecCommandParam], o,
+			c.StreamIdleTimeout, c.StreamCreationTimeout, c.SupportedRemoteCommandProtocols)
+	})
 }
 
 func (k *kubelet) attach(w http.ResponseWriter, req *http.Request) {
-	t := targetOf(req)
-	options, err := remotecommand.NewOptions(req)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	if !k.find(w, req, t) {
-		return
-	}
-	c := streaming.DefaultConfig
-	remotecommand.ServeAttach(w, req, executor{k.n.host, t}, t.Pod, string(t.UID), t.Container, options,
-		c.StreamIdleTimeout, c.StreamCreationTimeout, c.SupportedRemoteCommandProtocols)
+	serve(k, w, req, remotecommand.NewOptions, func(req *http.Request, t Target, o *remotecommand.Options) {
+		c := streaming.DefaultConfig
+		remotecommand.ServeAttach(w, req, executor{k.n.host, t}, t.Pod, string(t.UID), t.Container, o,
+			c.StreamIdleTimeout, c.StreamCreationTimeout, c.SupportedRemoteCommandProtocols)
+	})
+}
+
+func (k *kubelet) portForward(w http.ResponseWriter, req *http.Request) {
+	serve(k, w, req, portforward.NewV4Options, func(req *http.Request, t Target, o *portforward.V4Options) {
+		c := streaming.DefaultConfig
+		portforward.ServePortForward(w, req, forwarder{k.n, t}, t.Pod, string(t.UID), o,
+			c.StreamIdleTimeout, c.StreamCreationTimeout, c.SupportedPortForwardProtocols)
+	})
 }
 
 // executor runs what one request asks for.
@@ -141,7 +149,7 @@ func client(in io.Reader, out, errs io.WriteCloser, tty bool, resize <-chan remo
 func (e executor) ExecInContainer(ctx context.Context, _, _, _ string, cmd []string, in io.Reader, out, errs io.WriteCloser, tty bool, resize <-chan remotecommand.TerminalSize, _ time.Duration) error {
 	code, err := e.host.Exec(ctx, e.t, cmd, client(in, out, errs, tty, resize))
 	if err != nil {
-		return err
+		return cmp.Or(context.Cause(ctx), err)
 	}
 	if code != 0 {
 		return utilexec.CodeExitError{Err: fmt.Errorf("error executing command %v, exit code %d", cmd, code), Code: int(code)}
@@ -151,22 +159,10 @@ func (e executor) ExecInContainer(ctx context.Context, _, _, _ string, cmd []str
 
 // AttachContainer implements remotecommand.Attacher.
 func (e executor) AttachContainer(ctx context.Context, _, _, _ string, in io.Reader, out, errs io.WriteCloser, tty bool, resize <-chan remotecommand.TerminalSize) error {
-	return e.host.Attach(ctx, e.t, client(in, out, errs, tty, resize))
-}
-
-func (k *kubelet) portForward(w http.ResponseWriter, req *http.Request) {
-	t := targetOf(req)
-	options, err := portforward.NewV4Options(req)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
+	if err := e.host.Attach(ctx, e.t, client(in, out, errs, tty, resize)); err != nil {
+		return cmp.Or(context.Cause(ctx), err)
 	}
-	if !k.find(w, req, t) {
-		return
-	}
-	c := streaming.DefaultConfig
-	portforward.ServePortForward(w, req, forwarder{k.n, t}, t.Pod, string(t.UID), options,
-		c.StreamIdleTimeout, c.StreamCreationTimeout, c.SupportedPortForwardProtocols)
+	return nil
 }
 
 // forwarder connects clients with the ports of one Pod.

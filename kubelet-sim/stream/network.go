@@ -8,7 +8,9 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"sync"
 	"syscall"
+	"time"
 )
 
 // KubeletPort is where the kubelet of each node listens. Source:
@@ -26,13 +28,26 @@ type Network struct {
 	// ctx ends with the network, and every connection with it.
 	ctx   context.Context
 	close context.CancelFunc
+	// ending ends some time before, and every session with it.
+	ending context.Context
+	end    context.CancelFunc
+
+	// mu guards ended, and that no session begins after it.
+	mu       sync.Mutex
+	ended    bool
+	sessions sync.WaitGroup
 }
+
+// endMax bounds how long a Network that is closed waits for its sessions to tell
+// their clients. Unit: wall time.
+const endMax = time.Second
 
 // NewNetwork returns the network of the nodes of these addresses, with host
 // behind their kubelets. It must be closed.
 func NewNetwork(host Host, nodes []netip.Addr) *Network {
 	ctx, cancel := context.WithCancel(context.Background())
 	n := &Network{host: host, nodes: map[netip.Addr]bool{}, arrived: make(chan net.Conn), ctx: ctx, close: cancel}
+	n.ending, n.end = context.WithCancel(ctx)
 	for _, addr := range nodes {
 		n.nodes[addr] = true
 	}
@@ -58,8 +73,35 @@ func NewNetwork(host Host, nodes []netip.Addr) *Network {
 	return n
 }
 
-// Close ends every connection.
+// begin returns the context of a session, and what must be called at its end.
+func (n *Network) begin(ctx context.Context) (_ context.Context, done func(), err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.ended {
+		return nil, nil, errEnded
+	}
+	n.sessions.Add(1)
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(n.ending, func() { cancel(errEnded) })
+	return ctx, func() {
+		stop()
+		cancel(nil)
+		n.sessions.Done()
+	}, nil
+}
+
+// Close ends every session, whose client is told why, and then every connection.
 func (n *Network) Close() {
+	n.mu.Lock()
+	n.ended = true
+	n.mu.Unlock()
+	n.end()
+	told, cancel := context.WithTimeout(context.Background(), endMax)
+	go func() {
+		n.sessions.Wait()
+		cancel()
+	}()
+	<-told.Done()
 	n.close()
 	_ = n.kubelets.Close() // the listener is ours, and never fails
 }
@@ -84,7 +126,11 @@ var (
 	ErrUnreachable = os.NewSyscallError("connect", syscall.EHOSTUNREACH)
 )
 
-var errClosed = errors.New("kubesim: the simulated cluster is being stopped")
+var (
+	errClosed = errors.New("kubesim: the simulated cluster is being stopped")
+	// errEnded is what the client of a session hears.
+	errEnded = errors.New("the kubesim server stops or is rewound, which ends the session")
+)
 
 // dial connects to whoever listens there.
 func (n *Network) dial(ctx context.Context, to Address) (*pipe, error) {

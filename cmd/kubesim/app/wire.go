@@ -145,11 +145,25 @@ func (c *Cluster) takeApart() {
 	}
 	c.stopDriving()
 	c.driving.Wait()
+	c.awaitStreams()
 	c.stopServing()
 	c.serving.Wait()
 	if c.backend != nil {
 		c.backend.close()
 	}
+}
+
+// streamsMax bounds how long a server that stops waits for its clients to hear that
+// their sessions have ended. Unit: wall time.
+const streamsMax = time.Second
+
+func (c *Cluster) awaitStreams() {
+	if c.server == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), streamsMax)
+	defer cancel()
+	c.server.AwaitStreams(ctx)
 }
 
 // listen opens the API's port.

@@ -51,6 +51,9 @@ func Run(p *kernel.Proc, f Func, style Style) int {
 	c := &Call{Proc: p, Name: name, Args: p.Args[1:], style: style}
 	code := f(c)
 	c.flush()
+	if c.err != nil && code == 0 {
+		return c.fail("write error: %v", c.err)
+	}
 	return code
 }
 

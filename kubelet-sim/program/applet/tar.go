@@ -28,6 +28,7 @@ type tarring struct {
 	list     io.Writer
 	code     int
 	stripped bool // the message about leading slashes was printed
+	packed   bool // there is a member
 }
 
 // tarApplet packs, unpacks and lists archives, plain or compressed with gzip:
@@ -181,6 +182,12 @@ func (t *tarring) create() int {
 	for _, name := range t.o.rest {
 		t.add(w, name)
 	}
+	if t.code != 0 && !t.packed {
+		// Deviation: the real one ends its archive all the same. kubectl cp takes that end
+		// for a success, and stops before it hears of the failure.
+		// https://github.com/kubernetes/kubectl/issues/980
+		return t.done()
+	}
 	if err := w.Close(); err != nil {
 		return t.fail("write error: %v", err)
 	}
@@ -227,6 +234,7 @@ func (t *tarring) add(w *tar.Writer, name string) {
 		t.trouble(name, "write", err)
 		return
 	}
+	t.packed = true
 	switch h.Typeflag {
 	case tar.TypeReg:
 		t.pack(w, name, h.Size)
