@@ -38,7 +38,11 @@ func newScriptTest(s streams) *cobra.Command {
 			}
 			d.scripts = args[0]
 			out := bufio.NewWriter(s.out)
-			return errors.Join(d.run(cmd.Context(), out), out.Flush())
+			err := d.run(cmd.Context(), out)
+			if cmd.Context().Err() != nil {
+				err = errInterrupted
+			}
+			return errors.Join(err, out.Flush())
 		},
 	}
 	flags := cmd.Flags()
