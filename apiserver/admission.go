@@ -24,6 +24,7 @@ import (
 	"k8s.io/kubernetes/plugin/pkg/admission/limitranger"
 	"k8s.io/kubernetes/plugin/pkg/admission/podresize"
 	"k8s.io/kubernetes/plugin/pkg/admission/priority"
+	"k8s.io/kubernetes/plugin/pkg/admission/runtimeclass"
 	"k8s.io/kubernetes/plugin/pkg/admission/serviceaccount"
 	"k8s.io/kubernetes/plugin/pkg/admission/storage/persistentvolume/resize"
 
@@ -36,7 +37,7 @@ import (
 func admissionOrder() []string {
 	return []string{
 		lifecycle.PluginName, limitranger.PluginName, serviceaccount.PluginName, priority.PluginName,
-		defaulttolerationseconds.PluginName, defaultClassPlugin, inUsePlugin, resize.PluginName,
+		defaulttolerationseconds.PluginName, defaultClassPlugin, inUsePlugin, resize.PluginName, runtimeclass.PluginName,
 		approval.PluginName, signing.PluginName, ctbattest.PluginName, subjectrestriction.PluginName, podresize.PluginName,
 		resourcequota.PluginName,
 	}
@@ -48,7 +49,7 @@ func newAdmission(disabled []string, client kubernetes.Interface, factory inform
 	plugins := admission.NewPlugins()
 	for _, register := range []func(*admission.Plugins){
 		lifecycle.Register, limitranger.Register, serviceaccount.Register, priority.Register,
-		defaulttolerationseconds.Register, registerDefaultClass, registerInUse, resize.Register,
+		defaulttolerationseconds.Register, registerDefaultClass, registerInUse, resize.Register, runtimeclass.Register,
 		approval.Register, signing.Register, ctbattest.Register, subjectrestriction.Register, podresize.Register,
 		resourcequota.Register,
 	} {

@@ -14,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	eventsv1 "k8s.io/api/events/v1"
+	nodev1 "k8s.io/api/node/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	schedulingv1 "k8s.io/api/scheduling/v1"
@@ -55,6 +56,7 @@ import (
 	serviceaccountstore "k8s.io/kubernetes/pkg/registry/core/serviceaccount/storage"
 	discoveryrest "k8s.io/kubernetes/pkg/registry/discovery/rest"
 	eventsrest "k8s.io/kubernetes/pkg/registry/events/rest"
+	noderest "k8s.io/kubernetes/pkg/registry/node/rest"
 	policyrest "k8s.io/kubernetes/pkg/registry/policy/rest"
 	rbacrest "k8s.io/kubernetes/pkg/registry/rbac/rest"
 	schedulingrest "k8s.io/kubernetes/pkg/registry/scheduling/rest"
@@ -109,7 +111,7 @@ func (g *groups) build() ([]genericapiserver.APIGroupInfo, error) {
 	served.EnableVersions(
 		corev1.SchemeGroupVersion, batchv1.SchemeGroupVersion, eventsv1.SchemeGroupVersion,
 		discoveryv1.SchemeGroupVersion, coordinationv1.SchemeGroupVersion, schedulingv1.SchemeGroupVersion,
-		policyv1.SchemeGroupVersion, rbacv1.SchemeGroupVersion, certificatesv1.SchemeGroupVersion,
+		policyv1.SchemeGroupVersion, rbacv1.SchemeGroupVersion, certificatesv1.SchemeGroupVersion, nodev1.SchemeGroupVersion,
 		authenticationv1.SchemeGroupVersion, authorizationv1.SchemeGroupVersion,
 		storagev1.SchemeGroupVersion, v1alpha1.GroupVersion(),
 	)
@@ -117,7 +119,7 @@ func (g *groups) build() ([]genericapiserver.APIGroupInfo, error) {
 	for _, resource := range []string{"volumeattachments", "volumeattributesclasses", "csinodes", "csidrivers", "csistoragecapacities"} {
 		served.DisableResources(storagev1.SchemeGroupVersion.WithResource(resource))
 	}
-	infos := make([]genericapiserver.APIGroupInfo, 0, 13)
+	infos := make([]genericapiserver.APIGroupInfo, 0, 14)
 	core, err := g.core()
 	if err != nil {
 		return nil, err
@@ -131,6 +133,7 @@ func (g *groups) build() ([]genericapiserver.APIGroupInfo, error) {
 		coordinationrest.RESTStorageProvider{},
 		discoveryrest.StorageProvider{},
 		eventsrest.RESTStorageProvider{TTL: EventTTL},
+		noderest.RESTStorageProvider{},
 		policyrest.RESTStorageProvider{},
 		rbacrest.RESTStorageProvider{Authorizer: g.authorizer},
 		schedulingrest.RESTStorageProvider{},

@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	nodev1 "k8s.io/api/node/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	schedulingv1 "k8s.io/api/scheduling/v1"
 	storagev1 "k8s.io/api/storage/v1"
@@ -42,6 +43,7 @@ func newCaches(client kubernetes.Interface) (caches, informers.SharedInformerFac
 		{Resource: "persistentvolumeclaims"}:                                  &corev1.PersistentVolumeClaim{},
 		{Group: "storage.k8s.io", Resource: "storageclasses"}:                 &storagev1.StorageClass{},
 		{Group: "discovery.k8s.io", Resource: "endpointslices"}:               &discoveryv1.EndpointSlice{},
+		{Group: "node.k8s.io", Resource: "runtimeclasses"}:                    &nodev1.RuntimeClass{},
 		{Group: "scheduling.k8s.io", Resource: "priorityclasses"}:             &schedulingv1.PriorityClass{},
 		{Group: "rbac.authorization.k8s.io", Resource: "roles"}:               &rbacv1.Role{},
 		{Group: "rbac.authorization.k8s.io", Resource: "rolebindings"}:        &rbacv1.RoleBinding{},
