@@ -186,3 +186,42 @@ func TestServerAnswers(t *testing.T) {
 		t.Errorf("status %d, want 404", res.Status)
 	}
 }
+
+func TestNetexecTellsOfItsRequests(t *testing.T) {
+	const script = `/agnhost netexec & sleep 1
+for path in 'echo?msg=hi&code=202' clientip serverport 'header?key=User-Agent' hostname 'envvar?var=HOME' readyz nothing; do
+	curl -s -w ' %{http_code}\n' "http://localhost:8080/$path"
+done`
+	got := runFor(t, Spec{Image: "agnhost:2.66.1", Command: []string{"sh", "-c", script}, User: -1, Group: -1}, time.Minute)
+	want := `hi 202
+127.0.0.1:40000 200
+8080 200
+curl/8.14.1 200
+web-0 200
+/root 200
+ 200
+404 page not found
+ 404
+`
+	if diff := cmp.Diff(want, got.stdout); diff != "" {
+		t.Errorf("answers (-want +got):\n%s", diff)
+	}
+	log := `Started HTTP server on port 8080
+GET /echo?msg=hi&code=202
+GET /clientip
+GET /serverport
+GET /header?key=User-Agent
+GET /hostname
+GET /envvar?var=HOME
+GET /readyz
+`
+	var lines strings.Builder
+	for line := range strings.Lines(got.stderr) {
+		_, text, _ := strings.Cut(line, " ")
+		_, text, _ = strings.Cut(text, " ")
+		lines.WriteString(text)
+	}
+	if diff := cmp.Diff(log, lines.String()); diff != "" {
+		t.Errorf("log (-want +got):\n%s", diff)
+	}
+}

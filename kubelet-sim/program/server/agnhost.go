@@ -3,8 +3,6 @@ package server
 import (
 	"fmt"
 	"io/fs"
-	"net/http"
-	neturl "net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -137,15 +135,18 @@ func agnhostServer(p *kernel.Proc, command string) int {
 		port = 8080
 	}
 	port = flagInt(p.Args, "port", flagInt(p.Args, "http-port", port))
-	started := p.Now()
-	p.Listen(int32(port), func(req kernel.Request) kernel.Response { return agnhostAnswer(p, command, started, req) })
+	started, server := p.Now(), &netexec{p: p, port: port}
 	if command == "netexec" {
-		errf(p, "%s Started HTTP server on port %d\n", p.Now().UTC().Format("2006/01/02 15:04:05"), port)
+		p.Listen(int32(port), server.answer)
+		server.log("Started HTTP server on port %d", port)
+	} else {
+		p.Listen(int32(port), func(req kernel.Request) kernel.Response { return agnhostAnswer(p, command, started, req) })
 	}
 	p.Handle(kernel.SIGTERM, kernel.SIGINT)
 	p.Pause()
+	server.stopping = true
 	if delay := flagInt(p.Args, "delay-shutdown", 0); delay > 0 {
-		errf(p, "%s Sleeping %d seconds before terminating...\n", p.Now().UTC().Format("2006/01/02 15:04:05"), delay)
+		server.log("Sleeping %d seconds before terminating...", delay)
 		p.Sleep(secondsOf(int64(delay)))
 		return 0
 	}
@@ -154,8 +155,7 @@ func agnhostServer(p *kernel.Proc, command string) int {
 
 func agnhostAnswer(p *kernel.Proc, command string, started time.Time, req kernel.Request) kernel.Response {
 	ok := func(s string) kernel.Response { return kernel.Response{Status: 200, Body: []byte(s)} }
-	url, rawQuery, _ := strings.Cut(req.Path, "?")
-	query, _ := neturl.ParseQuery(rawQuery)
+	url, _, _ := strings.Cut(req.Path, "?")
 	switch {
 	case command == "test-webserver":
 		return files(p, "/", req.Path, "")
@@ -164,12 +164,6 @@ func agnhostAnswer(p *kernel.Proc, command string, started time.Time, req kernel
 			return kernel.Response{Status: 500, Body: fmt.Appendf(nil, "error: %v", d)}
 		}
 		return ok("ok")
-	case url == "/clientip" && req.From.IsValid():
-		return ok(req.From.String() + ":40000") // nobody models the client's port
-	case url == "/echo":
-		return ok(query.Get("msg"))
-	case url == "/header":
-		return ok(req.Header[http.CanonicalHeaderKey(query.Get("key"))])
 	case url == "/hostname" || url == "/hostName" || command == "serve-hostname":
 		return ok(p.Hostname())
 	case url == "/healthz" || url == "/readyz":
