@@ -7,20 +7,28 @@ import (
 	"time"
 )
 
-// SizeMax bounds one container instance's log; the oldest lines go first.
-// Unit: bytes. Source: containerLogMaxSize in k8s.io/kubernetes
-// pkg/kubelet/apis/config/v1beta1 v1.37.2.
+// A container's log is a row of files, of which kubectl logs reads the newest. The
+// kubelet looks at it every rotateInterval of virtual time, and begins a new file
+// when the newest has SizeMax bytes. Source: containerLogMaxSize and
+// containerLogMonitorInterval in k8s.io/kubernetes pkg/kubelet/apis/config/v1beta1,
+// containerLogManager in pkg/kubelet/logs v1.37.2.
 //
-// Deviation: kubelet keeps up to five rotated files of that size and reads the
-// newest alone; we drop half a log's lines when it is full.
-const SizeMax = 10 << 20
+// Deviation: of the four files before the newest, which nobody can read through the
+// API, one is kept for those who follow the log; and a file that has grown beyond
+// fileMax meanwhile is followed by a new one at once, so that memory is bounded.
+const (
+	SizeMax        = 10 << 20
+	fileMax        = SizeMax * 3 / 2
+	rotateInterval = 10 * time.Second
+)
 
 // lineMax is where a line without an end is cut. Unit: bytes. Source:
 // max_container_log_line_size of containerd's CRI plugin.
 const lineMax = 16 << 10
 
-// lineCost is what a line takes beside its text. Unit: bytes.
-const lineCost = 48
+// lineCost is what a line takes in a file beside its text: instant, stream, tag.
+// Unit: bytes. Source: the CRI log format, pkg/kubelet/kuberuntime/logs.
+const lineCost = 41
 
 // line is one entry of a log: a line with its newline, or a part of one.
 type line struct {
@@ -33,9 +41,11 @@ type line struct {
 // ends, with that instant, as containerd does.
 type Log struct {
 	mu      sync.Mutex
-	lines   []line
-	dropped int64 // lines that are gone from the front
-	size    int
+	lines   []line    // of the newest file, and of the one before
+	dropped int64     // lines that are gone from the front
+	start   int64     // position of the newest file's first line
+	size    int       // of the newest file
+	full    time.Time // when it had SizeMax bytes; zero: it has less
 	partial [2][]byte // standard output, standard error
 	ended   bool
 	changed chan struct{} // closed at the next change, nil if nobody waits
@@ -88,22 +98,31 @@ func (l *Log) End(at time.Time) {
 }
 
 func (l *Log) add(entry line) {
+	l.rotate(entry.at)
 	l.lines = append(l.lines, entry)
 	l.size += len(entry.text) + lineCost
-	if l.size > SizeMax {
-		l.drop()
+	if l.size >= SizeMax && l.full.IsZero() {
+		l.full = entry.at
+	}
+	if l.size >= fileMax {
+		l.beginFile()
 	}
 	l.notify()
 }
 
-// drop forgets the older half.
-func (l *Log) drop() {
-	n := 0
-	for ; l.size > SizeMax/2 && n < len(l.lines)-1; n++ {
-		l.size -= len(l.lines[n].text) + lineCost
+// rotate does what the kubelet has done until now: the logs of containers that have
+// ended stay as they are.
+func (l *Log) rotate(now time.Time) {
+	if !l.ended && !l.full.IsZero() && now.Truncate(rotateInterval).After(l.full) {
+		l.beginFile()
 	}
-	l.lines = append([]line(nil), l.lines[n:]...)
-	l.dropped += int64(n)
+}
+
+// beginFile begins a new file, and forgets the one before the last.
+func (l *Log) beginFile() {
+	l.lines = append([]line(nil), l.lines[l.start-l.dropped:]...)
+	l.dropped, l.start = l.start, l.start+int64(len(l.lines))
+	l.size, l.full = 0, time.Time{}
 }
 
 // Attach lets o have what the container writes from now on, until it ends.
@@ -132,13 +151,13 @@ func (l *Log) notify() {
 	}
 }
 
-// Tail returns the text of the last lines: at most linesMax of them, and of
-// those the last bytesMax bytes.
+// Tail returns the text of the newest file's last lines: at most linesMax of them,
+// and of those the last bytesMax bytes.
 func (l *Log) Tail(linesMax, bytesMax int) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var b []byte
-	for _, entry := range l.lines[max(len(l.lines)-linesMax, 0):] {
+	for _, entry := range l.lines[max(len(l.lines)-linesMax, int(l.start-l.dropped)):] {
 		b = append(b, entry.text...)
 	}
 	return string(b[max(len(b)-bytesMax, 0):])
@@ -161,9 +180,14 @@ func (l *Log) after(next int64) (lines []line, behind int64, changed <-chan stru
 	return lines, behind, l.changed
 }
 
-// count returns how many lines were entered so far.
-func (l *Log) count() int64 {
+// tailed returns the position of the newest file's last lines, of all of them if
+// tail is negative, as of now.
+func (l *Log) tailed(tail int64, now time.Time) int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.dropped + int64(len(l.lines))
+	l.rotate(now)
+	if tail < 0 {
+		return l.start
+	}
+	return max(l.dropped+int64(len(l.lines))-tail, l.start)
 }

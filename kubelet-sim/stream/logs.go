@@ -54,7 +54,8 @@ func (l *Logs) Logs(ctx context.Context, namespace, name string, opts *corev1.Po
 		return nil, apierrors.NewBadRequest(fmt.Sprintf("unable to retrieve container logs for %s", id))
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	return newReader(ctx, cancel, log, newSelection(opts, l.now())), nil
+	now := l.now()
+	return newReader(ctx, cancel, log, newSelection(opts, now), now), nil
 }
 
 // recall waits for the logs of a Pod that finished before this run.

@@ -155,17 +155,77 @@ func TestFollowEndsWithItsContext(t *testing.T) {
 func TestALogIsBounded(t *testing.T) {
 	l := &Log{}
 	text := []byte(strings.Repeat("x", 1000) + "\n")
-	for range 20_000 {
+	const total = 100_000
+	for range total {
 		l.Append(noon, false, text)
 	}
-	if l.size > SizeMax || l.size < SizeMax/4 {
-		t.Errorf("%d bytes are kept, the bound is %d", l.size, SizeMax)
+	kept := 0
+	for _, entry := range l.lines {
+		kept += len(entry.text)
 	}
-	if lines := len(l.lines); int64(lines)+l.dropped != 20_000 {
+	if kept > 2*fileMax || kept < SizeMax {
+		t.Errorf("%d bytes are kept, in two files of at most %d", kept, fileMax)
+	}
+	if lines := len(l.lines); int64(lines)+l.dropped != total {
 		t.Errorf("%d lines kept, %d dropped", lines, l.dropped)
 	}
 	l.Append(noon, false, []byte(strings.Repeat("y", 3*lineMax)))
 	if got := len(l.lines[len(l.lines)-1].text); got > lineMax {
 		t.Errorf("a line of %d bytes", got)
+	}
+}
+
+func TestRotation(t *testing.T) {
+	full := strings.Repeat(strings.Repeat("x", 1000)+"\n", SizeMax/1000)
+	for name, tc := range map[string]struct {
+		write func(l *Log)
+		now   time.Time
+		tail  int64
+		want  string
+	}{
+		"a log that is not full stays": {func(l *Log) {
+			l.Append(noon, false, []byte("one\n"))
+			l.Append(noon.Add(time.Hour), false, []byte("two\n"))
+		}, noon.Add(2 * time.Hour), -1, "one\ntwo\n"},
+		"a full one is read until the kubelet looks": {func(l *Log) {
+			l.Append(noon, false, []byte(full))
+			l.Append(noon.Add(9*time.Second), false, []byte("two\n"))
+		}, noon.Add(9 * time.Second), 1, "two\n"},
+		"then nothing is left": {func(l *Log) {
+			l.Append(noon, false, []byte(full))
+		}, noon.Add(10 * time.Second), -1, ""},
+		"but what is written later": {func(l *Log) {
+			l.Append(noon, false, []byte(full))
+			l.Append(noon.Add(12*time.Second), false, []byte("two\n"))
+		}, noon.Add(15 * time.Second), 5, "two\n"},
+		"the log of a container that has ended stays": {func(l *Log) {
+			l.Append(noon, false, []byte(full))
+			l.Append(noon.Add(time.Second), false, []byte("end\n"))
+			l.End(noon.Add(time.Second))
+		}, noon.Add(time.Hour), 1, "end\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := &Log{}
+			tc.write(l)
+			ctx, cancel := context.WithCancel(t.Context())
+			got, err := io.ReadAll(newReader(ctx, cancel, l, selection{tail: tc.tail, limit: -1}, tc.now))
+			if err != nil || string(got) != tc.want {
+				t.Errorf("read %d bytes, %.20q, %v, want %q", len(got), got, err, tc.want)
+			}
+		})
+	}
+}
+
+func TestWhoFollowsALogMissesNothing(t *testing.T) {
+	l := &Log{}
+	l.Append(noon, false, []byte("one\n"))
+	ctx, cancel := context.WithCancel(t.Context())
+	r := newReader(ctx, cancel, l, selection{tail: -1, limit: -1, follow: true}, noon)
+	l.Append(noon, false, []byte(strings.Repeat(strings.Repeat("x", 1000)+"\n", SizeMax/1000)))
+	l.Append(noon.Add(time.Minute), false, []byte("two\n"))
+	l.End(noon.Add(time.Minute))
+	got, err := io.ReadAll(r)
+	if err != nil || !strings.HasPrefix(string(got), "one\nx") || !strings.HasSuffix(string(got), "x\ntwo\n") {
+		t.Errorf("read %d bytes, from %.10q, %v", len(got), got, err)
 	}
 }

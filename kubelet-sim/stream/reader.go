@@ -58,13 +58,11 @@ type reader struct {
 	buf     []byte
 }
 
-// newReader starts at the lines that the selection wants. The context bounds
-// every Read; Close cancels it.
-func newReader(ctx context.Context, cancel context.CancelFunc, log *Log, sel selection) *reader {
+// newReader starts at the lines that the selection wants, as of now. The context
+// bounds every Read; Close cancels it.
+func newReader(ctx context.Context, cancel context.CancelFunc, log *Log, sel selection, now time.Time) *reader {
 	r := &reader{ctx: ctx, cancel: cancel, log: log, sel: sel, newLine: true}
-	if sel.tail >= 0 {
-		r.next = max(log.count()-sel.tail, 0)
-	}
+	r.next = log.tailed(sel.tail, now)
 	r.done = sel.limit == 0 || sel.tail == 0 && !sel.follow
 	return r
 }
