@@ -1,6 +1,7 @@
 package apiserver
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/cache"
 	"k8s.io/component-base/compatibility"
 	quotainstall "k8s.io/kubernetes/pkg/quota/v1/install"
 	"k8s.io/kubernetes/plugin/pkg/admission/certificates/approval"
@@ -74,7 +76,36 @@ func newAdmission(disabled []string, client kubernetes.Interface, factory inform
 		initializer.New(client, nil, factory, authz, utilfeature.DefaultFeatureGate, version, stop, nil),
 		quotaInitializer{quota},
 	}
-	return plugins.NewFromPlugins(names, noConfig{}, initializers, admission.Decorators{seedTokenVolume(random)})
+	return plugins.NewFromPlugins(names, noConfig{}, initializers, admission.Decorators{
+		seedTokenVolume(random), quotaWhereThereIsOne(factory.Core().V1().ResourceQuotas().Informer().GetIndexer()),
+	})
+}
+
+// quotaWhereThereIsOne keeps from the ResourceQuota plugin what comes to a namespace
+// without a quota, which it would hand to goroutines of its own and wait for them.
+func quotaWhereThereIsOne(quotas cache.Indexer) admission.Decorator {
+	return admission.DecoratorFunc(func(handler admission.Interface, _ string) admission.Interface {
+		inner, ok := handler.(*resourcequota.QuotaAdmission)
+		if !ok {
+			return handler
+		}
+		return quotaPlugin{QuotaAdmission: inner, quotas: quotas}
+	})
+}
+
+type quotaPlugin struct {
+	*resourcequota.QuotaAdmission
+	quotas cache.Indexer
+}
+
+var _ admission.ValidationInterface = quotaPlugin{}
+
+// Validate implements admission.ValidationInterface.
+func (p quotaPlugin) Validate(ctx context.Context, a admission.Attributes, o admission.ObjectInterfaces) error {
+	if there, err := p.quotas.IndexKeys(cache.NamespaceIndex, a.GetNamespace()); err == nil && len(there) == 0 {
+		return nil
+	}
+	return p.QuotaAdmission.Validate(ctx, a, o)
 }
 
 // noConfig gives every plugin its defaults.

@@ -27,6 +27,7 @@ import (
 // speaks to it over HTTPS, as fast as it can, in protobuf.
 func startCluster(b *testing.B, o app.Options) (*app.Cluster, *kubernetes.Clientset) {
 	b.Helper()
+	app.TuneGC()
 	o.DataDir, o.Listen, o.Speed, o.Seed = b.TempDir(), "127.0.0.1:0", 1, 1
 	o.Kubeconfig = filepath.Join(o.DataDir, "kubeconfig")
 	o.Controllers, o.Authorization = []string{"*"}, "RBAC"

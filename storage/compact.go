@@ -36,8 +36,12 @@ func (db *DB) Compact(ctx context.Context, rev int64) error {
 		db.compacted.Store(rev)
 	}
 	for done := false; !done; {
-		if err := ctx.Err(); err != nil {
-			return err
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-db.stop:
+			return ErrClosed
+		default:
 		}
 		if err := db.Err(); err != nil {
 			return err
@@ -51,6 +55,12 @@ func (db *DB) Compact(ctx context.Context, rev int64) error {
 		}
 	}
 	return nil
+}
+
+// CompactLater is Compact beside the caller: it returns at once. What it cannot do,
+// because the DB is closed or the disk is full, the next compaction resumes.
+func (db *DB) CompactLater(rev int64) {
+	db.compactions.Go(func() { _ = db.Compact(context.Background(), rev) })
 }
 
 // prune tidies up the next chunk of revisions up to the compacted one. It walks

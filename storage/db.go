@@ -95,11 +95,12 @@ type DB struct {
 	compacted atomic.Int64
 	epoch     atomic.Int64 // counts Rewinds and Restores
 
-	fatal      sync.Once     // guards the call of OnFatal
-	compacting sync.Mutex    // one compaction at a time
-	wake       chan struct{} // the committer has work
-	stop       chan struct{} // closed by Close
-	stopped    chan struct{} // closed when the committer is done
+	fatal       sync.Once      // guards the call of OnFatal
+	compacting  sync.Mutex     // one compaction at a time
+	compactions sync.WaitGroup // those of CompactLater
+	wake        chan struct{}  // the committer has work
+	stop        chan struct{}  // closed by Close
+	stopped     chan struct{}  // closed when the committer is done
 }
 
 // change is a write on its way to observers, the file and watchers.
@@ -184,6 +185,7 @@ func (db *DB) Close() error {
 	db.mu.Unlock()
 	close(db.stop)
 	<-db.stopped
+	db.compactions.Wait()
 	if failed == nil {
 		failed = db.Err()
 	}

@@ -9,11 +9,13 @@ const (
 )
 
 // hub is where the watchers of one resource find its recent changes, decoded
-// once for all of them. It knows no watchers: each keeps its own place.
+// once for all of them. Each watcher keeps its own place; the hub knows only how many
+// there are, and keeps no changes, nor the objects in them, for nobody.
 type hub struct {
-	mu      sync.Mutex
-	changes []change // oldest first, by revision
-	bytes   int64
+	mu       sync.Mutex
+	watchers int
+	changes  []change // oldest first, by revision
+	bytes    int64
 	// floor: every committed change of the resource after it is in changes.
 	floor int64
 	// wakeup is closed when there is more to see; nil while nobody waits.
@@ -27,10 +29,27 @@ type hub struct {
 
 func newHub(rev int64) *hub { return &hub{floor: rev} }
 
+// join says that there is one watcher more, leave that there is one less.
+func (h *hub) join() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.watchers++
+}
+
+func (h *hub) leave() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.watchers--
+}
+
 // add appends a committed change. It returns true for the first since flush.
 func (h *hub) add(c change) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.watchers == 0 {
+		h.changes, h.bytes, h.floor = nil, 0, c.rec.rev
+		return false
+	}
 	h.changes = append(h.changes, c)
 	h.bytes += c.rec.size()
 	drop := 0

@@ -132,6 +132,7 @@ func (db *DB) Restore(ctx context.Context, path string) error {
 // turnBack changes history in one transaction and then forgets all that memory
 // holds of it.
 func (db *DB) turnBack(ctx context.Context, change func(*bbolt.Tx) error) error {
+	db.compactions.Wait() // what they are to forget may come back
 	db.compacting.Lock()
 	defer db.compacting.Unlock()
 	if err := errors.Join(db.Sync(ctx), db.flushMarks()); err != nil {

@@ -71,6 +71,7 @@ func (s *Store) Watch(ctx context.Context, key string, opts storage.ListOptions)
 	if w.pred.Empty() {
 		w.pred = storage.Everything
 	}
+	s.hub.join()
 	initial := initialEvents(w.rev, opts)
 	if w.rev == 0 && !initial {
 		w.rev = s.db.visible() // from now on
@@ -106,6 +107,7 @@ func (w *watcher) ResultChan() <-chan watch.Event { return w.results }
 func (w *watcher) run(ctx context.Context, initial, endBookmark bool) {
 	defer close(w.results)
 	defer w.cancel()
+	defer w.s.hub.leave()
 	err := w.begin(ctx, initial, endBookmark)
 	for err == nil {
 		err = w.step(ctx)

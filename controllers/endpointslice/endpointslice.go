@@ -111,6 +111,12 @@ func (r *Reconciler) Keys(c engine.Commit) []engine.Key {
 
 // keysOfPod are the Services whose endpoints may change with a Pod.
 func (r *Reconciler) keysOfPod(pod *corev1.Pod, c engine.Commit) []engine.Key {
+	services := slices.DeleteFunc(engine.List[*corev1.Service](r.view, engine.Services, pod.Namespace), func(s *corev1.Service) bool {
+		return s.Spec.Selector == nil
+	})
+	if len(services) == 0 { // before the Pod is looked at closely
+		return nil
+	}
 	sets := []map[string]string{pod.Labels}
 	if old, ok := c.Old.(*corev1.Pod); ok && c.Type == watch.Modified {
 		changed := endpointsliceutil.GetPodUpdateProjectionKey(old, pod)
@@ -120,7 +126,7 @@ func (r *Reconciler) keysOfPod(pod *corev1.Pod, c engine.Commit) []engine.Key {
 		sets = append(sets, changed.OldLabels)
 	}
 	var keys []engine.Key
-	for _, s := range engine.List[*corev1.Service](r.view, engine.Services, pod.Namespace) {
+	for _, s := range services {
 		if slices.ContainsFunc(sets, func(set map[string]string) bool { return selects(s, set) }) {
 			keys = append(keys, engine.Key{Controller: Name, Namespace: s.Namespace, Name: s.Name})
 		}

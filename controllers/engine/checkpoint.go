@@ -34,7 +34,8 @@ type checkpoint struct {
 	Full bool
 	// Now is the instant, Unix ns.
 	Now int64
-	// Build and Seed are Config's; Reconcilers are the names of those that run.
+	// Build and Seed are Config's; Reconcilers are the names of those that run. If
+	// it is not Full, Build and Reconcilers are left out: they are those before.
 	Build       string
 	Seed        uint64
 	Reconcilers []string
@@ -132,11 +133,13 @@ func (e *Engine) mark() error {
 // header is a checkpoint without entries.
 func (e *Engine) header(full bool) *checkpoint {
 	c := &checkpoint{
-		Full: full, Now: e.now.UnixNano(), Build: e.cfg.Build, Seed: e.cfg.Seed,
-		Random: e.random.state(), Seq: e.queue.seq,
+		Full: full, Now: e.now.UnixNano(), Seed: e.cfg.Seed, Random: e.random.state(), Seq: e.queue.seq,
 	}
-	for _, r := range e.reconcilers {
-		c.Reconcilers = append(c.Reconcilers, r.Name())
+	if full {
+		c.Build = e.cfg.Build
+		for _, r := range e.reconcilers {
+			c.Reconcilers = append(c.Reconcilers, r.Name())
+		}
 	}
 	if e.eventNames != nil && !e.eventNames.at.IsZero() {
 		c.EventsAt, c.EventsSeq = e.eventNames.at.UnixNano(), e.eventNames.seq
@@ -199,9 +202,13 @@ func ReadCheckpoint(marks [][]byte) (*Checkpoint, error) {
 	}
 	c := &Checkpoint{entries: map[Key]checkpointEntry{}}
 	for i, data := range marks {
+		before := c.last
 		c.last = checkpoint{}
 		if err := cbor.Unmarshal(data, &c.last); err != nil {
 			return nil, fmt.Errorf("engine: checkpoint %d of %d: %w", i+1, len(marks), err)
+		}
+		if !c.last.Full {
+			c.last.Build, c.last.Reconcilers = before.Build, before.Reconcilers
 		}
 		if c.last.Full {
 			clear(c.entries)

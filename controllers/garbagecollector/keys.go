@@ -3,10 +3,10 @@ package garbagecollector
 import (
 	"slices"
 
-	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/utils/ptr"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
@@ -60,7 +60,10 @@ func (r *Reconciler) unblocked(c engine.Commit) bool {
 }
 
 func referencesChanged(c engine.Commit) bool {
-	return c.Old != nil && !equality.Semantic.DeepEqual(c.Old.GetOwnerReferences(), c.Object.GetOwnerReferences())
+	return c.Old != nil && !slices.EqualFunc(c.Old.GetOwnerReferences(), c.Object.GetOwnerReferences(), func(a, b metav1.OwnerReference) bool {
+		return a.APIVersion == b.APIVersion && a.Kind == b.Kind && a.Name == b.Name && a.UID == b.UID &&
+			ptr.Equal(a.Controller, b.Controller) && ptr.Equal(a.BlockOwnerDeletion, b.BlockOwnerDeletion)
+	})
 }
 
 // newReferences returns the references to owners that c's object did not have

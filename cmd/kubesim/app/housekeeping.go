@@ -32,6 +32,8 @@ type housekeeping struct {
 	// keep and slack are zero, or historyMin and historySlack.
 	keep, slack int64
 	compact     time.Time
+	// compacted is to where history was last asked to be forgotten.
+	compacted int64
 }
 
 var _ engine.Rememberer = (*housekeeping)(nil)
@@ -82,7 +84,12 @@ func (h *housekeeping) Reconcile(ctx context.Context, _ engine.Key, now time.Tim
 
 func (h *housekeeping) compactTo(ctx context.Context, now time.Time) error {
 	rev := min(h.db.RevisionAt(now.Add(-h.interval)), h.db.Revision()-h.keep)
-	if rev <= 0 || rev < h.db.Compacted()+h.slack {
+	if rev <= 0 || rev < max(h.compacted, h.db.Compacted())+h.slack {
+		return nil
+	}
+	h.compacted = rev
+	if h.keep > 0 { // nobody counts on when exactly history goes
+		h.db.CompactLater(rev)
 		return nil
 	}
 	if err := h.db.Sync(ctx); err != nil {
