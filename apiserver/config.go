@@ -78,6 +78,8 @@ type StorageConfig struct {
 	Prefix        string
 	// Codec encodes objects for the store and decodes them to internal types.
 	Codec runtime.Codec
+	// Protobuf: Codec encodes in protobuf.
+	Protobuf bool
 	// NewFunc and NewListFunc return empty objects.
 	NewFunc, NewListFunc func() runtime.Object
 	// KeyFunc, AttrFunc, Triggers and Indexers are what upstream's watch cache

@@ -2,9 +2,11 @@ package apiserver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -18,6 +20,7 @@ import (
 	genericrequest "k8s.io/apiserver/pkg/endpoints/request"
 	"k8s.io/apiserver/pkg/registry/rest"
 	genericapiserver "k8s.io/apiserver/pkg/server"
+	"k8s.io/client-go/tools/cache"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
 )
 
@@ -28,11 +31,15 @@ import (
 // Deviation: objects that only Local writes carry no managedFields; on a real
 // cluster the controllers' writes do.
 //
-// Updates that trusts names are not validated again.
+// What trusts names takes a shortcut and is not validated again.
 type Local struct {
 	admit     admission.Interface
 	resources map[schema.GroupResource]localResource
 	mapper    runtime.EquivalentResourceRegistry
+	// last is what was observed last.
+	last atomic.Pointer[observed]
+	// limits has the LimitRanges, which change Pods.
+	limits cache.Indexer
 	// check: validate what is trusted, see Config.CheckTrusted.
 	check bool
 }
@@ -42,8 +49,9 @@ type localResource struct {
 	resource schema.GroupVersionResource
 	kind     schema.GroupVersionKind
 	storage  map[string]rest.Storage // by subresource, "" for the resource
-	// trusted has what updates those that are trusted.
-	trusted map[string]rest.Updater
+	// shortcuts, by subresource, are those that trusts names.
+	creates *shortcut
+	updates map[string]*shortcut
 }
 
 // Object is an object in its external version.
@@ -60,7 +68,7 @@ func (l *Local) add(info *genericapiserver.APIGroupInfo) {
 			gr := schema.GroupResource{Group: gv.Group, Resource: name}
 			r, ok := l.resources[gr]
 			if !ok {
-				r = localResource{resource: gv.WithResource(name), storage: map[string]rest.Storage{}, trusted: map[string]rest.Updater{}}
+				r = localResource{resource: gv.WithResource(name), storage: map[string]rest.Storage{}, updates: map[string]*shortcut{}}
 			}
 			if r.resource.Version != gv.Version {
 				continue // a more preferred version is served as well
@@ -69,8 +77,11 @@ func (l *Local) add(info *genericapiserver.APIGroupInfo) {
 				r.kind = kindOf(gv, storage)
 			}
 			r.storage[subresource] = storage
-			if trusts(gr, subresource) {
-				r.trusted[subresource] = trusting(storage, l.check)
+			if trusts(gr, subresource, true) {
+				r.creates = newShortcut(storage, l.check)
+			}
+			if trusts(gr, subresource, false) {
+				r.updates[subresource] = newShortcut(storage, l.check)
 			}
 			l.resources[gr] = r
 		}
@@ -151,18 +162,47 @@ func (l *Local) Create(ctx context.Context, who user.Info, gr schema.GroupResour
 	if !ok {
 		return nil, fmt.Errorf("apiserver: %s cannot be created", gr)
 	}
-	internal, err := internalize(obj)
+	ctx = r.requestContext(ctx, who, obj.GetNamespace(), obj.GetName(), "", "create")
+	if r.creates != nil {
+		internal, admit, err := l.admitted(ctx, r, who, obj)
+		if err != nil {
+			return nil, err
+		}
+		out, err := r.creates.create(ctx, internal, l.unlimited(r, obj.GetNamespace()), admit)
+		if !errors.Is(err, errLongWay) {
+			return l.external(out, err)
+		}
+	}
+	internal, admit, err := l.admitted(ctx, r, who, obj)
 	if err != nil {
 		return nil, err
 	}
-	ctx = r.requestContext(ctx, who, obj.GetNamespace(), obj.GetName(), "", "create")
-	options := &metav1.CreateOptions{}
-	attributes := l.attributes(r, who, internal, nil, obj.GetNamespace(), obj.GetName(), "", admission.Create, options)
-	if err := l.mutate(ctx, attributes); err != nil {
-		return nil, err
-	}
-	out, err := creater.Create(ctx, internal, rest.AdmissionToValidateObjectFunc(l.admit, attributes, l), options)
+	out, err := creater.Create(ctx, internal, admit, &metav1.CreateOptions{})
 	return externalObject(out, err)
+}
+
+// admitted returns obj, of which it makes a copy, after mutating admission, and what
+// calls validating admission.
+func (l *Local) admitted(ctx context.Context, r localResource, who user.Info, obj Object) (runtime.Object, rest.ValidateObjectFunc, error) {
+	internal, err := internalize(obj)
+	if err != nil {
+		return nil, nil, err
+	}
+	attributes := l.attributes(r, who, internal, nil, obj.GetNamespace(), obj.GetName(), "", admission.Create, &metav1.CreateOptions{})
+	if err := l.mutate(ctx, attributes); err != nil {
+		return nil, nil, err
+	}
+	return internal, rest.AdmissionToValidateObjectFunc(l.admit, attributes, l), nil
+}
+
+// unlimited reports whether a new object of r is not a Pod that a LimitRange of its
+// namespace may have changed: such a Pod is not what its template was.
+func (l *Local) unlimited(r localResource, namespace string) bool {
+	if r.resource.GroupResource() != (schema.GroupResource{Resource: "pods"}) {
+		return true
+	}
+	limits, err := l.limits.IndexKeys(cache.NamespaceIndex, namespace)
+	return err == nil && len(limits) == 0
 }
 
 // exists reports whether there is an object of that name.
@@ -226,11 +266,9 @@ func (l *Local) Update(ctx context.Context, who user.Info, gr schema.GroupResour
 	if err != nil {
 		return nil, err
 	}
-	updater, ok := r.trusted[subresource]
+	updater, ok := storage.(rest.Updater)
 	if !ok {
-		if updater, ok = storage.(rest.Updater); !ok {
-			return nil, fmt.Errorf("apiserver: %s/%s cannot be updated", gr, subresource)
-		}
+		return nil, fmt.Errorf("apiserver: %s/%s cannot be updated", gr, subresource)
 	}
 	namespace, name := obj.GetNamespace(), obj.GetName()
 	ctx = r.requestContext(ctx, who, namespace, name, subresource, "update")
@@ -247,6 +285,12 @@ func (l *Local) Update(ctx context.Context, who user.Info, gr schema.GroupResour
 		}
 		validateCreate = rest.AdmissionToValidateObjectFunc(l.admit, attributes(nil, nil, admission.Create), l)
 		validateUpdate = rest.AdmissionToValidateObjectUpdateFunc(l.admit, attributes(nil, nil, admission.Update), l)
+	}
+	if s := r.updates[subresource]; s != nil {
+		out, err := s.update(ctx, name, update, validateUpdate)
+		if !errors.Is(err, errLongWay) {
+			return l.external(out, err)
+		}
 	}
 	out, _, err := updater.Update(ctx, name, update, validateCreate, validateUpdate, false, options)
 	return externalObject(out, err)
@@ -290,6 +334,26 @@ func (l *Local) mutate(ctx context.Context, attributes admission.Attributes) err
 		return nil
 	}
 	return mutator.Admit(ctx, attributes, l)
+}
+
+// observed is an object of the store in both versions.
+type observed struct {
+	internal runtime.Object
+	external Object
+}
+
+// observed notes the newest commit.
+func (l *Local) observed(internal runtime.Object, external Object) {
+	l.last.Store(&observed{internal, external})
+}
+
+// external is externalObject for what a shortcut has written, which was observed
+// just then.
+func (l *Local) external(out runtime.Object, err error) (Object, error) {
+	if last := l.last.Load(); err == nil && last != nil && last.internal == out {
+		return last.external, nil
+	}
+	return externalObject(out, err)
 }
 
 func externalObject(out runtime.Object, err error) (Object, error) {

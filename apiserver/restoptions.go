@@ -58,7 +58,8 @@ func (o *restOptions) decorate(config *storagebackend.ConfigForResource, prefix 
 	attrFunc storage.AttrFunc, triggers storage.IndexerFuncs, indexers *cache.Indexers) (storage.Interface, factory.DestroyFunc, error) {
 	inner, destroy, err := o.open(StorageConfig{
 		GroupResource: config.GroupResource, Prefix: prefix, Codec: config.Codec,
-		NewFunc: newFunc, NewListFunc: newListFunc,
+		Protobuf: storedMediaType(config.GroupResource.Group) == runtime.ContentTypeProtobuf,
+		NewFunc:  newFunc, NewListFunc: newListFunc,
 		KeyFunc: keyFunc, AttrFunc: attrFunc, Triggers: triggers, Indexers: indexers,
 	})
 	if err != nil {

@@ -96,6 +96,28 @@ func externalize(obj runtime.Object) (runtime.Object, error) {
 func internalize(obj runtime.Object) (runtime.Object, error) {
 	private := obj.DeepCopyObject()
 	legacyscheme.Scheme.Default(private)
+	return toInternal(private)
+}
+
+// internalCopy is internalize for an object that has its defaults.
+func internalCopy(obj runtime.Object) (runtime.Object, error) {
+	return toInternal(obj.DeepCopyObject())
+}
+
+// withDefaults returns obj, an internal type, with the defaults of its parts that are
+// newer than those that it had when it was decoded; it is what decoding it from the
+// store would give. The result shares memory with obj.
+func withDefaults(obj runtime.Object) (runtime.Object, error) {
+	external, err := externalize(obj)
+	if err != nil {
+		return nil, err
+	}
+	legacyscheme.Scheme.Default(external)
+	return toInternal(external)
+}
+
+// toInternal converts private, which the result shares memory with.
+func toInternal(private runtime.Object) (runtime.Object, error) {
 	kinds, _, err := legacyscheme.Scheme.ObjectKinds(private)
 	if err != nil {
 		return nil, err

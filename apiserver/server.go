@@ -107,7 +107,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.local = newLocal(generic.AdmissionControl, generic.EquivalentResourceRegistry, infos, cfg.CheckTrusted)
+	s.local = newLocal(generic.AdmissionControl, generic.EquivalentResourceRegistry, infos, caches, cfg.CheckTrusted)
 	if err := s.install(infos); err != nil {
 		return nil, err
 	}
@@ -181,6 +181,7 @@ func (s *Server) Observe(gr schema.GroupResource, event watch.EventType, obj run
 	if err != nil {
 		return nil, fmt.Errorf("apiserver: a commit of %s: %w", gr, err)
 	}
+	s.local.observed(obj, external)
 	s.caches.observe(gr, event, external)
 	if service, ok := external.(*corev1.Service); ok {
 		s.groups.numbers.observe(event, service)
@@ -192,8 +193,11 @@ func (s *Server) Observe(gr schema.GroupResource, event watch.EventType, obj run
 // may share memory with obj; neither may be changed.
 func External(obj runtime.Object) (Object, error) { return externalObject(obj, nil) }
 
-func newLocal(admit admission.Interface, mapper runtime.EquivalentResourceRegistry, infos []genericapiserver.APIGroupInfo, check bool) *Local {
-	l := &Local{admit: admit, mapper: mapper, check: check, resources: map[schema.GroupResource]localResource{}}
+func newLocal(admit admission.Interface, mapper runtime.EquivalentResourceRegistry, infos []genericapiserver.APIGroupInfo, caches caches, check bool) *Local {
+	l := &Local{
+		admit: admit, mapper: mapper, check: check, limits: caches[schema.GroupResource{Resource: "limitranges"}],
+		resources: map[schema.GroupResource]localResource{},
+	}
 	for i := range infos {
 		l.add(&infos[i])
 	}

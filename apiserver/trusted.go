@@ -2,43 +2,226 @@ package apiserver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	genericregistry "k8s.io/apiserver/pkg/registry/generic/registry"
 	"k8s.io/apiserver/pkg/registry/rest"
+	"k8s.io/apiserver/pkg/storage"
+	storeerr "k8s.io/apiserver/pkg/storage/errors"
 	"k8s.io/kubernetes/pkg/apis/batch"
+	"k8s.io/kubernetes/pkg/apis/core"
 )
 
-// trusts reports whether an update of a resource is trusted when Local makes it:
-// what the embedded controllers and kubelets write there follows from an object
-// that was validated, and changes little of it, mostly its status. Validating all
-// of that object again would cost more than the rest of the write does, but for
-// its metadata, which is looked at as ever. With Config.CheckTrusted, as in
-// every test, it is validated nevertheless, and must be found valid.
-func trusts(gr schema.GroupResource, subresource string) bool {
-	switch resource := gr.String(); resource {
-	case "pods", "nodes", "jobs.batch", "cronjobs.batch", "podscripts.sim.kubesim.dev":
-		return subresource == "status" || resource == "pods" && subresource == ""
-	case "leases.coordination.k8s.io":
+// trusts reports whether Local creates, or updates, objects of a resource by a
+// shortcut and is trusted with them. What the embedded controllers and kubelets write
+// follows from an object that was validated: a Job from its CronJob's template, a Pod
+// from its Job's, an Event from the object that it is about; most updates change a
+// status only. Validating all of that again would cost more than the rest of the write
+// does. With Config.CheckTrusted, as in every test, it is validated nevertheless, and
+// must be found valid.
+func trusts(gr schema.GroupResource, subresource string, create bool) bool {
+	switch gr.String() {
+	case "events", "events.events.k8s.io":
 		return subresource == ""
+	case "pods":
+		return subresource == "" || subresource == "status" && !create
+	case "jobs.batch":
+		return subresource == "" && create || subresource == "status" && !create
+	case "nodes", "cronjobs.batch", "podscripts.sim.kubesim.dev":
+		return subresource == "status" && !create
+	case "leases.coordination.k8s.io":
+		return subresource == "" && !create
 	}
 	return false
 }
 
-// trusting returns a registry like storage, whose Update trusts its caller.
-func trusting(storage rest.Storage, check bool) *genericregistry.Store {
-	store := *storeOf(reflect.ValueOf(storage))
-	inner := store.UpdateStrategy
-	store.UpdateStrategy = trustedStrategy{inner}
-	if check {
-		store.UpdateStrategy = checkedStrategy{inner}
+// keeper is a storage.Interface that can keep the very objects that it is given:
+// see CreateKept and UpdateKept in package storage.
+type keeper interface {
+	CreateKept(ctx context.Context, key string, obj runtime.Object, ttl uint64) (runtime.Object, error)
+	UpdateKept(ctx context.Context, key string, preconditions *storage.Preconditions, update storage.UpdateFunc) (runtime.Object, error)
+}
+
+// shortcut writes to a registry as its Store does, with the same strategy and the
+// same admission, but without what is there for the sake of clients that are not
+// trusted: copies for admission to spoil, validation, warnings, wall time and random
+// UIDs, which the stamper replaces. It is upstream's Store.Create and Update,
+// k8s.io/apiserver pkg/registry/generic/registry v0.37.2, for stores without hooks
+// and writers that keep no managed fields.
+type shortcut struct {
+	store  *genericregistry.Store
+	keeper keeper
+	// check: see Config.CheckTrusted.
+	check bool
+}
+
+// errLongWay is the error of a write that the Store itself has to make.
+var errLongWay = errors.New("the registry's own way is to be taken")
+
+// newShortcut returns nil if the store of a registry keeps no objects: if it is etcd.
+func newShortcut(registry rest.Storage, check bool) *shortcut {
+	s := storeOf(reflect.ValueOf(registry))
+	if s.BeginCreate != nil || s.AfterCreate != nil || s.BeginUpdate != nil || s.AfterUpdate != nil ||
+		s.Decorator != nil || s.ShouldDeleteDuringUpdate != nil {
+		panic(fmt.Sprintf("apiserver: the registry of %s has hooks, of which a shortcut knows nothing: see trusts", s.DefaultQualifiedResource))
 	}
-	return &store
+	k, ok := s.Storage.Storage.(interface{ Unwrap() storage.Interface }).Unwrap().(keeper)
+	if !ok {
+		return nil
+	}
+	return &shortcut{store: s, keeper: k, check: check}
+}
+
+// create creates obj, which belongs to the store from then on. The error is
+// errLongWay if the name is taken: nothing was written then.
+func (s *shortcut) create(ctx context.Context, obj runtime.Object, trusted bool, admit rest.ValidateObjectFunc) (runtime.Object, error) {
+	strategy := s.store.CreateStrategy
+	m, err := meta.Accessor(obj)
+	if err != nil {
+		return nil, err
+	}
+	if m.GetName() == "" && m.GetGenerateName() != "" {
+		m.SetName(strategy.GenerateName(m.GetGenerateName()))
+	}
+	strategy.PrepareForCreate(ctx, obj)
+	if errs := s.validateNew(ctx, obj, m, trusted); len(errs) > 0 {
+		return nil, apierrors.NewInvalid(s.kind(obj), m.GetName(), errs)
+	}
+	strategy.Canonicalize(obj)
+	if err := s.unspoilt(obj, func() error { return admit(ctx, obj) }); err != nil {
+		return nil, err
+	}
+	key, err := s.store.KeyFunc(ctx, m.GetName())
+	if err != nil {
+		return nil, err
+	}
+	ttl, err := s.ttl(obj, 0, false)
+	if err != nil {
+		return nil, err
+	}
+	if obj, err = withDefaults(obj); err != nil {
+		return nil, err
+	}
+	out, err := s.keeper.CreateKept(ctx, key, obj, ttl)
+	if storage.IsExist(err) {
+		return nil, errLongWay
+	}
+	if err != nil {
+		return nil, storeerr.InterpretCreateError(err, s.store.DefaultQualifiedResource, m.GetName())
+	}
+	return out, nil
+}
+
+// validateNew validates obj, unless it is trusted and plausible.
+func (s *shortcut) validateNew(ctx context.Context, obj runtime.Object, m metav1.Object, trusted bool) field.ErrorList {
+	strategy := s.store.CreateStrategy
+	trusted = trusted && plausible(obj, m)
+	if trusted && !s.check {
+		return nil
+	}
+	errs := rest.ValidateCreate(ctx, obj, strategy)
+	if trusted && len(errs) > 0 {
+		panic(fmt.Sprintf("apiserver: a trusted %T is not valid, see trusts: %v\n%+v", obj, errs.ToAggregate(), obj))
+	}
+	return errs
+}
+
+// plausible looks at what nobody has looked at in a template: at the finalizers in a
+// Job's, at all metadata in a CronJob's, and at whether an Indexed Job's name leaves
+// room for the hostnames of its Pods.
+func plausible(obj runtime.Object, m metav1.Object) bool {
+	switch obj := obj.(type) {
+	case *core.Pod:
+		return len(validation.ValidateFinalizers(m.GetFinalizers(), nil)) == 0
+	case *batch.Job:
+		return (obj.Spec.CompletionMode == nil || *obj.Spec.CompletionMode == batch.NonIndexedCompletion) &&
+			len(validation.ValidateObjectMetaAccessor(m, true, validation.NameIsDNSSubdomain, nil)) == 0
+	}
+	return true
+}
+
+// update replaces an object with what next makes of it. admit may be nil. The error
+// is errLongWay if the object is not there, or is to be deleted by the update, or if
+// the update is refused.
+func (s *shortcut) update(ctx context.Context, name string, next given, admit rest.ValidateObjectUpdateFunc) (runtime.Object, error) {
+	key, err := s.store.KeyFunc(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	preconditions := &storage.Preconditions{}
+	if p := next.Preconditions(); p != nil {
+		preconditions.UID = p.UID
+	}
+	out, err := s.keeper.UpdateKept(ctx, key, preconditions, func(old runtime.Object, version storage.ResponseMeta) (obj runtime.Object, ttl *uint64, err error) {
+		err = s.unspoilt(old, func() error {
+			obj, err = s.propose(ctx, key, name, old, next, admit)
+			return err
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+		expiry, err := s.ttl(obj, version.TTL, true)
+		if err != nil || int64(expiry) == version.TTL {
+			return obj, nil, err
+		}
+		return obj, &expiry, nil
+	})
+	if storage.IsNotFound(err) {
+		return nil, errLongWay
+	}
+	if err != nil {
+		return nil, storeerr.InterpretUpdateError(err, s.store.DefaultQualifiedResource, name)
+	}
+	return out, nil
+}
+
+// propose returns the new object, and does not change the old one.
+func (s *shortcut) propose(ctx context.Context, key, name string, old runtime.Object, next given, admit rest.ValidateObjectUpdateFunc) (runtime.Object, error) {
+	// It has the defaults of the object that it was made from.
+	obj, err := next.internal(ctx, old, internalCopy)
+	if err != nil {
+		return nil, err
+	}
+	m, err := meta.Accessor(obj)
+	if err != nil {
+		return nil, err
+	}
+	before, err := meta.Accessor(old)
+	if err != nil {
+		return nil, err
+	}
+	switch m.GetResourceVersion() {
+	case before.GetResourceVersion():
+	case "":
+		if !s.store.UpdateStrategy.AllowUnconditionalUpdate(ctx) {
+			return nil, errLongWay
+		}
+		m.SetResourceVersion(before.GetResourceVersion())
+	default:
+		return nil, apierrors.NewConflict(s.store.DefaultQualifiedResource, name, errors.New(genericregistry.OptimisticLockErrorMsg))
+	}
+	if err := s.prepare(ctx, obj, old, m, before); err != nil {
+		return nil, err
+	}
+	if admit != nil {
+		if err := admit(ctx, obj, old); err != nil {
+			return nil, err
+		}
+	}
+	if genericregistry.ShouldDeleteDuringUpdate(ctx, key, obj, old) {
+		return nil, errLongWay
+	}
+	return obj, nil
 }
 
 // doubtful reports whether an object is of those that upstream's controllers, and
@@ -49,28 +232,64 @@ func doubtful(obj runtime.Object) bool {
 	return ok && job.Status.StartTime == nil
 }
 
-// trustedStrategy is a strategy that validates only what is doubtful; the
-// declarative validation is not visible, as it is not in RESTUpdateStrategy.
-type trustedStrategy struct{ rest.RESTUpdateStrategy }
-
-// ValidateUpdate implements rest.RESTUpdateStrategy.
-func (s trustedStrategy) ValidateUpdate(ctx context.Context, obj, old runtime.Object) field.ErrorList {
-	if doubtful(obj) {
-		return rest.ValidateUpdate(ctx, obj, old, s.RESTUpdateStrategy)
+// prepare is rest.BeforeUpdate, k8s.io/apiserver pkg/registry/rest v0.37.2, without
+// its warnings, and with its validation only of what is doubtful.
+func (s *shortcut) prepare(ctx context.Context, obj, old runtime.Object, m, before metav1.Object) error {
+	strategy := s.store.UpdateStrategy
+	m.SetGeneration(before.GetGeneration())
+	strategy.PrepareForUpdate(ctx, obj, old)
+	if m.GetUID() == "" {
+		m.SetUID(before.GetUID())
 	}
+	if created := before.GetCreationTimestamp(); !created.IsZero() {
+		m.SetCreationTimestamp(created)
+	}
+	if deletion := before.GetDeletionTimestamp(); deletion != nil {
+		m.SetDeletionTimestamp(deletion)
+	}
+	if grace := before.GetDeletionGracePeriodSeconds(); grace != nil && m.GetDeletionGracePeriodSeconds() == nil {
+		m.SetDeletionGracePeriodSeconds(grace)
+	}
+	if s.check || doubtful(obj) {
+		errs := rest.ValidateUpdate(ctx, obj, old, strategy)
+		if len(errs) > 0 && !doubtful(obj) {
+			panic(fmt.Sprintf("apiserver: a trusted update of a %T is not valid, see trusts: %v\nnew: %+v\nold: %+v", obj, errs.ToAggregate(), obj, old))
+		}
+		if len(errs) > 0 {
+			return apierrors.NewInvalid(s.kind(obj), m.GetName(), errs)
+		}
+	}
+	strategy.Canonicalize(obj)
 	return nil
 }
 
-// checkedStrategy is a strategy that ends the run where it finds something invalid.
-type checkedStrategy struct{ rest.RESTUpdateStrategy }
-
-// ValidateUpdate implements rest.RESTUpdateStrategy.
-func (s checkedStrategy) ValidateUpdate(ctx context.Context, obj, old runtime.Object) field.ErrorList {
-	errs := rest.ValidateUpdate(ctx, obj, old, s.RESTUpdateStrategy)
-	if len(errs) > 0 && !doubtful(obj) {
-		panic(fmt.Sprintf("apiserver: a trusted update of a %T is not valid, see trusts: %v\nnew: %+v\nold: %+v", obj, errs.ToAggregate(), obj, old))
+// unspoilt does what should not change obj, and in a check makes sure of it.
+func (s *shortcut) unspoilt(obj runtime.Object, do func() error) error {
+	if !s.check {
+		return do()
 	}
-	return errs
+	before := obj.DeepCopyObject()
+	err := do()
+	if !apiequality.Semantic.DeepEqual(before, obj) {
+		panic(fmt.Sprintf("apiserver: a %T was changed that must not be\nbefore: %+v\nafter: %+v", obj, before, obj))
+	}
+	return err
+}
+
+// ttl is Store.calculateTTL.
+func (s *shortcut) ttl(obj runtime.Object, present int64, update bool) (uint64, error) {
+	if s.store.TTLFunc == nil {
+		return uint64(present), nil
+	}
+	return s.store.TTLFunc(obj, uint64(present), update)
+}
+
+func (s *shortcut) kind(obj runtime.Object) schema.GroupKind {
+	kinds, _, err := s.store.CreateStrategy.ObjectKinds(obj)
+	if err != nil || len(kinds) == 0 {
+		return schema.GroupKind{}
+	}
+	return kinds[0].GroupKind()
 }
 
 // given is the rest.UpdatedObjectInfo of an object in its external version. Unlike
@@ -92,7 +311,11 @@ func (g given) Preconditions() *metav1.Preconditions {
 
 // UpdatedObject implements rest.UpdatedObjectInfo.
 func (g given) UpdatedObject(ctx context.Context, old runtime.Object) (runtime.Object, error) {
-	obj, err := internalize(g.obj)
+	return g.internal(ctx, old, internalize)
+}
+
+func (g given) internal(ctx context.Context, old runtime.Object, convert func(runtime.Object) (runtime.Object, error)) (runtime.Object, error) {
+	obj, err := convert(g.obj)
 	if err == nil && g.admit != nil {
 		err = g.admit(ctx, obj, old)
 	}

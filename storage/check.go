@@ -65,7 +65,12 @@ func (db *DB) checkShared() error {
 		if s == nil || len(problems) == problemsMax {
 			continue
 		}
-		fresh, err := s.decode(r.value, r.rev)
+		value, err := r.encoded()
+		if err != nil {
+			problems = append(problems, err)
+			continue
+		}
+		fresh, err := s.decode(value, r.rev)
 		if err == nil && !apiequality.Semantic.DeepEqual(fresh, r.obj) {
 			problems = append(problems, fmt.Errorf("storage: the shared object of %s at revision %d was changed: %s",
 				r.key, r.rev, diff.Diff(fresh, r.obj)))

@@ -45,7 +45,8 @@ type write struct {
 	prev *record
 	// prevObj is prev decoded, or nil if it could not be.
 	prevObj kruntime.Object
-	value   []byte
+	// value is obj encoded, or nil if the committer is to encode it.
+	value []byte
 	// obj is the new state (for a delete, the last one), owned by the write:
 	// it gets its resourceVersion here. Nil if it could not be decoded.
 	obj    kruntime.Object
@@ -107,6 +108,12 @@ func (w write) record(rev, stamp int64) *record {
 	rec := &record{rev: rev, kind: w.kind, createRev: rev, time: stamp, key: w.key, value: w.value, expiry: w.expiry}
 	if w.prev != nil {
 		rec.createRev, rec.prevRev = w.prev.createRev, w.prev.rev
+	}
+	if w.value == nil && w.kind != deleted {
+		rec.late, rec.guess = &late{store: w.store}, guessBytes
+		if w.prev != nil {
+			rec.guess = int(w.prev.size()) - recordHeader - len(w.key)
+		}
 	}
 	return rec
 }
@@ -299,9 +306,13 @@ func (db *DB) persist(batch []change, marks []mark) error {
 		log.FillPercent = logFill
 		for _, c := range batch {
 			r := c.rec
-			err := errors.Join(
-				log.Put(beUint64(r.rev), r.encode()),
-				index.Put(indexKey(r.key, r.rev), []byte{byte(r.kind)}))
+			v, err := r.encode()
+			if err == nil {
+				err = log.Put(beUint64(r.rev), v)
+			}
+			if err == nil {
+				err = index.Put(indexKey(r.key, r.rev), []byte{byte(r.kind)})
+			}
 			if err == nil && c.prev != nil && c.prev.expiry != 0 {
 				err = ttl.Delete(ttlKey(c.prev.expiry, r.key))
 			}

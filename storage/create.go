@@ -47,5 +47,5 @@ func (s *Store) Create(ctx context.Context, key string, obj, out runtime.Object,
 	if err := s.db.finish(ctx, r); err != nil || out == nil {
 		return err
 	}
-	return s.setOut(out, kept, data, rec.rev)
+	return s.setOut(out, kept, given(data), rec.rev)
 }

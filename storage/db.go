@@ -34,6 +34,9 @@ type Config struct {
 	// CacheBytes bounds the decoded-object cache. Unit: encoded bytes. Zero
 	// means DefaultCacheBytes, a negative number no cache.
 	CacheBytes int64
+	// CheckKept verifies of each object that is kept as it was given that it is what
+	// it would be after encoding and decoding, and panics if not. For tests.
+	CheckKept bool
 	// OnFatal, if set, is called once, on its own goroutine, when a commit
 	// fails: the DB then takes no more writes, and the process should exit. If
 	// the error wraps ErrCorrupt, the file was damaged while it was open, and the

@@ -27,7 +27,8 @@ func (e *transformError) Unwrap() error { return e.err }
 func (s *Store) plaintext(ctx context.Context, r *record) (data []byte, stale bool, err error) {
 	t := s.transformer.Load()
 	if t == nil {
-		return r.value, false, nil
+		data, err = r.encoded()
+		return data, false, err
 	}
 	data, stale, err = (*t).TransformFromStorage(ctx, r.value, authenticatedKey(r.key))
 	if err != nil {
@@ -91,15 +92,18 @@ func (s *Store) withRevision(obj runtime.Object, rev int64) runtime.Object {
 	return c
 }
 
-// setOut stores obj, decoded from data, into out, as share does.
-func (s *Store) setOut(out, obj runtime.Object, data []byte, rev int64) error {
+// setOut stores obj, which is what data returns decoded, into out, as share does.
+func (s *Store) setOut(out, obj runtime.Object, data func() ([]byte, error), rev int64) error {
 	dst, err := conversion.EnforcePtr(out)
 	if err != nil {
 		return fmt.Errorf("unable to convert output object to pointer: %w", err)
 	}
 	src := reflect.ValueOf(obj)
 	if src.Kind() != reflect.Pointer || src.Type().Elem() != dst.Type() {
-		_, err := s.decodeInto(data, rev, out)
+		encoded, err := data()
+		if err == nil {
+			_, err = s.decodeInto(encoded, rev, out)
+		}
 		return err
 	}
 	if _, ok := obj.(runtime.Unstructured); ok {
@@ -108,6 +112,9 @@ func (s *Store) setOut(out, obj runtime.Object, data []byte, rev int64) error {
 	dst.Set(src.Elem())
 	return nil
 }
+
+// given is a source of data for setOut.
+func given(data []byte) func() ([]byte, error) { return func() ([]byte, error) { return data, nil } }
 
 // internalError wraps what a transformer refused, as upstream does; other
 // errors stay as they are.

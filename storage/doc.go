@@ -10,7 +10,7 @@
 //   - Ephemeral: a write returns, and everybody sees it, when it has its
 //     revision. The file follows; whatever reads more than one key waits for it.
 //   - An object that a Commit, a watcher's event or the cache holds is never
-//     changed again.
+//     changed again. So the committer can encode it later, see CreateKept.
 //   - The package never reads the wall clock; Config.Now is time.
 //
 // # What each mode promises

@@ -74,7 +74,7 @@ func (s *Store) deliver(ctx context.Context, r *record, out runtime.Object) erro
 	if err != nil {
 		return err
 	}
-	return s.setOut(out, obj, r.value, r.rev)
+	return s.setOut(out, obj, r.encoded, r.rev)
 }
 
 // notOlderThan is an error if the read at revision current is older than the

@@ -68,15 +68,27 @@ type record struct {
 	expiry    int64 // Unix ns, 0 never
 	time      int64 // Unix ns
 	key       string
-	value     []byte // as stored; never aliases the memory map
+	value     []byte // as stored; never aliases the memory map. See encoded
 
 	// obj is value decoded, with its resourceVersion, when the resource has no
 	// transformer; else nil. It is shared: nobody may change it.
 	obj runtime.Object
+
+	// late is set if value is encoded from obj when somebody needs it, and guess is
+	// how long it may be then.
+	late  *late
+	guess int
 }
 
-// size is what a record counts against a bound. Unit: encoded bytes.
-func (r *record) size() int64 { return int64(recordHeader + len(r.key) + len(r.value)) }
+// size is what a record counts against a bound, and never changes. Unit: encoded
+// bytes; of a record that came as an object only, about so many.
+func (r *record) size() int64 {
+	n := r.guess
+	if r.late == nil {
+		n = len(r.value)
+	}
+	return int64(recordHeader + len(r.key) + n)
+}
 
 func beUint64(v int64) []byte { return binary.BigEndian.AppendUint64(nil, uint64(v)) }
 
@@ -110,8 +122,12 @@ func ttlKey(expiry int64, key string) []byte {
 }
 
 // encode writes r in the form that doc.go gives.
-func (r *record) encode() []byte {
-	b := make([]byte, 4, int(r.size()))
+func (r *record) encode() ([]byte, error) {
+	value, err := r.encoded()
+	if err != nil {
+		return nil, err
+	}
+	b := make([]byte, 4, recordHeader+len(r.key)+len(value))
 	b = append(b, byte(r.kind))
 	b = binary.BigEndian.AppendUint64(b, uint64(r.createRev))
 	b = binary.BigEndian.AppendUint64(b, uint64(r.prevRev))
@@ -119,9 +135,9 @@ func (r *record) encode() []byte {
 	b = binary.BigEndian.AppendUint64(b, uint64(r.time))
 	b = binary.BigEndian.AppendUint32(b, uint32(len(r.key)))
 	b = append(b, r.key...)
-	b = append(b, r.value...)
+	b = append(b, value...)
 	binary.BigEndian.PutUint32(b, checksum(r.rev, b[4:]))
-	return b
+	return b, nil
 }
 
 func checksum(rev int64, body []byte) uint32 {

@@ -16,8 +16,16 @@ import (
 type state struct {
 	rec   *record        // nil if the key does not exist
 	obj   runtime.Object // shared; nil if there is none or it is unreadable
-	data  []byte         // encoded, without the transformer's work
+	clear []byte         // encoded, without the transformer's work, if there is one
 	stale bool           // the transformer wants it written anew
+}
+
+// data returns the state as it was encoded.
+func (st state) data() ([]byte, error) {
+	if st.clear != nil || st.rec == nil {
+		return st.clear, nil
+	}
+	return st.rec.encoded()
 }
 
 // rev is the revision of the state, 0 if the key does not exist.
@@ -43,14 +51,14 @@ func (s *Store) state(ctx context.Context, key string) (st state, err error) {
 		return st, err
 	}
 	st.rec = r
-	if st.data, st.stale, err = s.plaintext(ctx, r); err != nil {
-		return st, internalError(err)
-	}
 	if s.plain() {
 		st.obj, err = s.object(ctx, r)
-	} else {
-		st.obj, err = s.decode(st.data, r.rev)
+		return st, err
 	}
+	if st.clear, st.stale, err = s.plaintext(ctx, r); err != nil {
+		return st, internalError(err)
+	}
+	st.obj, err = s.decode(st.clear, r.rev)
 	return st, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -26,6 +27,9 @@ type ResourceConfig struct {
 	NewFunc, NewListFunc func() runtime.Object
 	// ResourcePrefix begins every key of the resource: "/pods".
 	ResourcePrefix string
+	// Protobuf: Codec encodes in protobuf, of which it is known what becomes of an
+	// object that is encoded and decoded; see CreateKept.
+	Protobuf bool
 	// Transformer, if set, is applied to stored bytes. Objects of a resource
 	// that has one are not cached. Nil stores them as they are.
 	Transformer value.Transformer
@@ -57,6 +61,10 @@ type Store struct {
 	// unsafeDelete: corrupt objects are reported so that they can be deleted
 	// (feature AllowUnsafeMalformedObjectDeletion).
 	unsafeDelete bool
+	// shape is that of type typ; nil if the store cannot keep objects as they are
+	// given.
+	shape *shape
+	typ   reflect.Type
 	// transformer holds nil for a resource that stores objects as encoded.
 	transformer atomic.Pointer[value.Transformer]
 }
@@ -90,6 +98,10 @@ func (db *DB) Resource(rc ResourceConfig) (*Store, error) {
 		prefix:       rc.ResourcePrefix,
 		hub:          newHub(db.rev),
 		unsafeDelete: utilfeature.DefaultFeatureGate.Enabled(features.AllowUnsafeMalformedObjectDeletion),
+	}
+	if rc.Protobuf {
+		s.typ = reflect.TypeOf(rc.NewFunc())
+		s.shape = shapeOf(s.typ)
 	}
 	if rc.Transformer != nil {
 		s.setTransformer(s.reportCorrupt(rc.Transformer))
@@ -151,6 +163,9 @@ type withoutWaitKey struct{}
 // WithoutWait marks the writes of the engine. A write with this context returns
 // when its revision is assigned, before it is durable; a read sees such writes.
 // The engine's own writes are repeatable, so that it loses nothing with them.
+//
+// What a GuaranteedUpdate with it results in belongs to the store from then on:
+// nobody may change it.
 func WithoutWait(ctx context.Context) context.Context {
 	return context.WithValue(ctx, withoutWaitKey{}, true)
 }

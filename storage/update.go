@@ -49,15 +49,26 @@ func (s *Store) tryOnce(
 	if err != nil {
 		return s.refuse(ctx, st, err)
 	}
+	if ctx.Value(withoutWaitKey{}) != nil && s.keeps(ret) && s.keeps(destination) {
+		kept, err := s.replaceKept(ctx, key, st, ret, ttl)
+		if err != nil {
+			return err
+		}
+		return s.setOut(destination, kept, nil, 0)
+	}
 	data, err := runtime.Encode(s.codec, ret)
 	if err != nil {
 		return err
 	}
-	if st.rec != nil && !st.stale && bytes.Equal(data, st.data) {
+	before, err := st.data()
+	if err != nil {
+		return err
+	}
+	if st.rec != nil && !st.stale && bytes.Equal(data, before) {
 		if err := s.refuse(ctx, st, nil); err != nil {
 			return err
 		}
-		return s.setOut(destination, st.obj, st.data, st.rev())
+		return s.setOut(destination, st.obj, given(before), st.rev())
 	}
 	stored, err := s.toStorage(ctx, key, data)
 	if err != nil {
@@ -81,7 +92,7 @@ func (s *Store) tryOnce(
 	if err := s.db.finish(ctx, r); err != nil {
 		return err
 	}
-	return s.setOut(destination, kept, data, rec.rev)
+	return s.setOut(destination, kept, given(data), rec.rev)
 }
 
 // propose checks the preconditions and asks tryUpdate for the new object, on a

@@ -147,6 +147,10 @@ type stampedStorage struct {
 	stamper Stamper
 }
 
+// Unwrap returns the storage below, for a writer who needs no stamps: one who does
+// not delete and keeps no managed fields.
+func (s stampedStorage) Unwrap() storage.Interface { return s.Interface }
+
 // Create implements storage.Interface.
 func (s stampedStorage) Create(ctx context.Context, key string, obj, out runtime.Object, ttl uint64) error {
 	if m, err := meta.Accessor(obj); err == nil {

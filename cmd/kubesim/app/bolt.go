@@ -44,7 +44,7 @@ func openBolt(c *Cluster) (_ backend, err error) {
 	b.db, err = storage.Open(storage.Config{
 		Path: c.dir.file(storeFile), Ephemeral: o.Ephemeral,
 		Now:     func() time.Time { return b.engine.Now() },
-		OnFatal: c.fail,
+		OnFatal: c.fail, CheckKept: o.CheckTrusted,
 	})
 	if err != nil {
 		return nil, err
@@ -112,7 +112,7 @@ func (b *bolt) configure(cfg *apiserver.Config) error {
 func (b *bolt) newStorage(sc apiserver.StorageConfig) (k8sstorage.Interface, factory.DestroyFunc, error) {
 	store, err := b.db.Resource(storage.ResourceConfig{
 		GroupResource: sc.GroupResource, ResourcePrefix: sc.Prefix, Codec: sc.Codec,
-		NewFunc: sc.NewFunc, NewListFunc: sc.NewListFunc,
+		NewFunc: sc.NewFunc, NewListFunc: sc.NewListFunc, Protobuf: sc.Protobuf,
 	})
 	return store, func() {}, err
 }

@@ -1,0 +1,167 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"sync"
+
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/diff"
+	"k8s.io/apiserver/pkg/storage"
+)
+
+// guessBytes is about how long an object is whose encoding nobody has seen yet.
+const guessBytes = 1 << 10
+
+// late encodes a record's object when its value is asked for first.
+type late struct {
+	store *Store
+	once  sync.Once
+	err   error
+}
+
+// encoded returns r's value, nil for a deletion.
+func (r *record) encoded() ([]byte, error) {
+	if r.late == nil {
+		return r.value, nil
+	}
+	r.late.once.Do(func() {
+		// What is stored has no resourceVersion.
+		obj := share(r.obj)
+		if r.late.err = r.late.store.versioner.PrepareObjectForStorage(obj); r.late.err == nil {
+			r.value, r.late.err = runtime.Encode(r.late.store.codec, obj)
+		}
+	})
+	return r.value, r.late.err
+}
+
+// CreateKept is Create for a caller that gives obj away, with all its defaults: the
+// store keeps it, instead of a decoded copy, and encodes it when it is written to the
+// file. What CreateKept returns is shared: nobody may change it.
+func (s *Store) CreateKept(ctx context.Context, key string, obj runtime.Object, ttl uint64) (runtime.Object, error) {
+	if !s.keeps(obj) {
+		out := s.newFunc()
+		return out, s.Create(ctx, key, obj, out, ttl)
+	}
+	key, err := s.prepareKey(key, false)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.settleInto(obj); err != nil {
+		return nil, err
+	}
+	_, r, err := s.db.assign(ctx, write{store: s, key: key, kind: created, obj: obj, expiry: s.expiresAt(ttl)})
+	if errors.Is(err, errConflict) {
+		if err := s.db.Settle(ctx); err != nil {
+			return nil, err
+		}
+		return nil, storage.NewKeyExistsError(key, 0)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return obj, s.db.finish(ctx, r)
+}
+
+// UpdateKept is GuaranteedUpdate for a caller that keeps to the rules of shared
+// objects: tryUpdate does not change what it is given, and gives away what it
+// returns, which may share memory with it. So nothing is copied or decoded. What
+// UpdateKept returns is shared, too.
+func (s *Store) UpdateKept(
+	ctx context.Context, key string, preconditions *storage.Preconditions, tryUpdate storage.UpdateFunc,
+) (runtime.Object, error) {
+	if out := s.newFunc(); !s.keeps(out) {
+		return out, s.GuaranteedUpdate(ctx, key, out, false, preconditions, tryUpdate, nil)
+	}
+	key, err := s.prepareKey(key, false)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		st, err := s.state(ctx, key)
+		if err != nil {
+			return nil, s.refuse(ctx, st, err)
+		}
+		if st.rec == nil {
+			return nil, storage.NewKeyNotFoundError(key, 0)
+		}
+		obj, err := s.tryKept(ctx, key, st, preconditions, tryUpdate)
+		if !errors.Is(err, errConflict) {
+			return obj, err
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// tryKept is tryOnce for UpdateKept.
+func (s *Store) tryKept(
+	ctx context.Context, key string, st state, preconditions *storage.Preconditions, tryUpdate storage.UpdateFunc,
+) (runtime.Object, error) {
+	if err := preconditions.Check(key, st.obj); err != nil {
+		return nil, s.refuse(ctx, st, err)
+	}
+	obj, ttl, err := tryUpdate(st.obj, storage.ResponseMeta{ResourceVersion: uint64(st.rev())})
+	if err != nil {
+		return nil, s.refuse(ctx, st, err)
+	}
+	if ttl == nil {
+		ttl = new(uint64)
+	}
+	return s.replaceKept(ctx, key, st, obj, *ttl)
+}
+
+// replaceKept keeps obj instead of st, unless they are the same, and returns what is
+// stored then. The error is errConflict if st is no longer the newest state.
+func (s *Store) replaceKept(ctx context.Context, key string, st state, obj runtime.Object, ttl uint64) (runtime.Object, error) {
+	if err := s.settleInto(obj); err != nil {
+		return nil, err
+	}
+	w := write{store: s, key: key, kind: created, prev: st.rec, prevObj: st.obj, obj: obj, expiry: s.expiresAt(ttl)}
+	if st.rec != nil {
+		w.kind = modified
+		// With the same resourceVersion they differ only if something was changed.
+		_ = s.versioner.UpdateObject(obj, uint64(st.rev())) // see decodeInto
+		if s.shape.same(obj, st.obj) {
+			return st.obj, s.refuse(ctx, st, nil)
+		}
+	}
+	_, r, err := s.db.assign(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	return obj, s.db.finish(ctx, r)
+}
+
+// keeps reports whether s can keep obj as it is given.
+func (s *Store) keeps(obj runtime.Object) bool {
+	return s.shape != nil && reflect.TypeOf(obj) == s.typ && s.plain()
+}
+
+// settleInto makes obj, in place, what it would be if it were encoded and decoded.
+func (s *Store) settleInto(obj runtime.Object) error {
+	if err := s.versioner.PrepareObjectForStorage(obj); err != nil {
+		return fmt.Errorf("PrepareObjectForStorage failed: %w", err)
+	}
+	s.shape.asDecoded(obj)
+	if !s.db.cfg.CheckKept {
+		return nil
+	}
+	data, err := runtime.Encode(s.codec, obj)
+	if err != nil {
+		return err
+	}
+	decoded, err := s.decode(data, 0)
+	if err != nil {
+		return err
+	}
+	_ = s.versioner.PrepareObjectForStorage(decoded)
+	if !apiequality.Semantic.DeepEqual(obj, decoded) {
+		panic(fmt.Sprintf("storage: a %T is not what it is after encoding and decoding: %s", obj, diff.Diff(obj, decoded)))
+	}
+	return nil
+}
