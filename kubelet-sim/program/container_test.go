@@ -225,3 +225,22 @@ GET /readyz
 		t.Errorf("log (-want +got):\n%s", diff)
 	}
 }
+
+func TestTheTestWebserverListsDirectories(t *testing.T) {
+	const script = `mkdir -p /srv/sub; echo hi > /srv/a.txt; /agnhost test-webserver & sleep 1
+curl -s http://localhost/srv/; curl -s http://localhost/srv/a.txt; curl -s -o /dev/null -w '%{http_code}\n' http://localhost/srv; curl -s -o /dev/null -w '%{http_code}\n' http://localhost/`
+	got := runFor(t, Spec{Image: "agnhost:2.66.1", Command: []string{"sh", "-c", script}, User: -1, Group: -1}, time.Minute)
+	want := `<!doctype html>
+<meta name="viewport" content="width=device-width">
+<pre>
+<a href="a.txt">a.txt</a>
+<a href="sub/">sub/</a>
+</pre>
+hi
+301
+200
+`
+	if diff := cmp.Diff(want, got.stdout); diff != "" {
+		t.Errorf("answers (-want +got):\n%s", diff)
+	}
+}

@@ -158,7 +158,7 @@ func agnhostAnswer(p *kernel.Proc, command string, started time.Time, req kernel
 	url, _, _ := strings.Cut(req.Path, "?")
 	switch {
 	case command == "test-webserver":
-		return files(p, "/", req.Path, "")
+		return fileServer(p, req)
 	case command == "liveness" && url == "/healthz":
 		if d := p.Now().Sub(started).Seconds(); d > 10 {
 			return kernel.Response{Status: 500, Body: fmt.Appendf(nil, "error: %v", d)}
