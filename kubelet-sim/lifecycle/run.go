@@ -156,6 +156,9 @@ func (r *podRun) ended(i int, at time.Time, code int32, reason string) {
 	c, part := &r.Containers[i], &r.parts[i]
 	in := c.Current
 	in.Exited, in.FinishedAt, in.ExitCode, in.Reason = true, at, code, reason
+	if r.Cursor.Before(at) {
+		r.Cursor = at // what follows does not begin before
+	}
 	part.log.End(at)
 	in.Message = r.terminationMessage(i)
 	r.tellEnd(i)

@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -66,6 +67,26 @@ func TestStories(t *testing.T) {
 				t.Errorf("took %s, want %s", took, tc.took)
 			}
 		})
+	}
+}
+
+// TestAContainerStartsAfterItsLastEnd lets a container run for a second, which is the
+// time that the kubelet is taken to be late for.
+func TestAContainerStartsAfterItsLastEnd(t *testing.T) {
+	c := newCluster(t, engine.Auto)
+	c.create(engine.Pods, newPod("p", policy(corev1.RestartPolicyOnFailure), volume("data"), runs("echo began", "sleep 1", "echo ended", "once /data/1", "hang")))
+	at := func(previous bool, line int) time.Time {
+		t.Helper()
+		lines := strings.Split(c.read("p", &corev1.PodLogOptions{Timestamps: true, Previous: previous}), "\n")
+		stamp, _, _ := strings.Cut(lines[line], " ")
+		instant, err := time.Parse(time.RFC3339Nano, stamp)
+		if err != nil {
+			t.Fatalf("line %d of %q: %v", line, lines, err)
+		}
+		return instant
+	}
+	if ended, began := at(true, 1), at(false, 0); began.Before(ended) {
+		t.Errorf("it began at %v, before it had ended at %v", began, ended)
 	}
 }
 
