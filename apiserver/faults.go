@@ -20,12 +20,21 @@ import (
 type Faults interface {
 	// Any reports whether there is anything that could.
 	Any() bool
-	// Meet says what a request meets: an error in place of its answer, or a delay, in
-	// wall time, before it is done. name is the object's, or its generateName. Writes
+	// Meet says what a request meets. name is the object's, or its generateName. Writes
 	// are judged one after the other, while the cluster is at rest.
-	Meet(req *http.Request, info *genericrequest.RequestInfo, who user.Info, name string) (time.Duration, error)
+	Meet(req *http.Request, info *genericrequest.RequestInfo, who user.Info, name string) Verdict
 	// Watch lets a watch be ended from outside, by end; over says that it has ended.
 	Watch(req *http.Request, info *genericrequest.RequestInfo, who user.Info, end func()) (over func())
+}
+
+// Verdict is what a request meets.
+type Verdict struct {
+	// Err is what it is answered with, in place of being done.
+	Err error
+	// Wait is how long it waits before it is done. Unit: wall time.
+	Wait time.Duration
+	// Counted: it was a match, hit or not, which is an input of the engine.
+	Counted bool
 }
 
 // withFaults judges the requests of clients before they enter the gate, so that one
@@ -42,13 +51,13 @@ func withFaults(next http.Handler, faults Faults, gate Gate, serializer runtime.
 			return
 		}
 		if faults.Any() {
-			wait, err := meet(req, info, who, faults, gate)
-			if wait > 0 {
-				err = sleep(req.Context(), wait)
+			v := meet(req, info, who, faults, gate)
+			if v.Wait > 0 {
+				v.Err = sleep(req.Context(), v.Wait)
 			}
-			if err != nil {
+			if v.Err != nil {
 				gv := schema.GroupVersion{Group: info.APIGroup, Version: info.APIVersion}
-				responsewriters.ErrorNegotiated(err, serializer, gv, w, req)
+				responsewriters.ErrorNegotiated(v.Err, serializer, gv, w, req)
 				return
 			}
 		}
@@ -63,26 +72,34 @@ func withFaults(next http.Handler, faults Faults, gate Gate, serializer runtime.
 }
 
 // meet judges a request; a write at rest, and so in the order in which writes are made.
-func meet(req *http.Request, info *genericrequest.RequestInfo, who user.Info, faults Faults, gate Gate) (time.Duration, error) {
+// Who has been counted goes on when that has had its effect: what a client does next
+// then finds the same Faults in each run.
+func meet(req *http.Request, info *genericrequest.RequestInfo, who user.Info, faults Faults, gate Gate) Verdict {
+	ctx, cancel := beforeDeadline(req.Context())
+	defer cancel()
 	if !isOutsideWrite(req) {
-		return faults.Meet(req, info, who, info.Name)
+		v := faults.Meet(req, info, who, info.Name)
+		if v.Counted {
+			if leave, err := gate.Enter(ctx); err == nil {
+				_ = leave(ctx) // it is judged, whether the cluster comes to rest or not
+			}
+		}
+		return v
 	}
 	if err := readBody(req); err != nil {
-		return 0, nil // the gate says what is wrong with it
+		return Verdict{} // the gate says what is wrong with it
 	}
 	name := info.Name
 	if name == "" {
 		name = nameInBody(req)
 	}
-	ctx, cancel := beforeDeadline(req.Context())
-	defer cancel()
 	leave, err := gate.Enter(ctx)
 	if err != nil {
-		return 0, nil // nor does the request itself get in
+		return Verdict{} // nor does the request itself get in
 	}
-	wait, err := faults.Meet(req, info, who, name)
-	_ = leave(ctx) // it is judged, whether the cluster comes to rest or not
-	return wait, err
+	v := faults.Meet(req, info, who, name)
+	_ = leave(ctx) // as above
+	return v
 }
 
 // nameInBody is the name of an object that is to be created, or its generateName.

@@ -17,9 +17,20 @@ import (
 // stopped: in the middle of pulls, back-offs, sleeps and deadlines.
 var stages = []string{"0s", "300ms", "1s", "2500ms", "7s", "11s", "21s", "45s", "2m", "15m"}
 
-// createWorkload creates the Jobs of workload, and CronJobs.
-func createWorkload(t *testing.T, client *kubernetes.Clientset) {
+// createWorkload creates the Jobs of workload, and CronJobs, and Faults that hit them
+// when the server is stopped and in between.
+func createWorkload(t *testing.T, s *server, client *kubernetes.Clientset) {
 	t.Helper()
+	all := map[string]any{}
+	s.applyFaults(t, []map[string]any{
+		{"latency": "1500ms", "percent": 20, "requests": map[string]any{"users": []string{"system:node:*", "*:job-controller"}}},
+		{"error": map[string]any{"code": 503}, "percent": 30, "limit": 40, "requests": map[string]any{"resources": []string{"pods*"}, "verbs": []string{"create", "update"}}, "after": "5s"},
+		{"conflict": all, "percent": 10, "duration": "10s", "repeat": map[string]any{"every": "1m"}},
+		{"reboot": all, "nodes": "node-2", "after": "9s", "duration": "7s"},
+		{"notReady": all, "nodes": "node-1", "after": "26s", "duration": "1m"},
+		{"pressure": map[string]any{"resource": "Disk", "evictions": 3}, "nodes": "*", "percent": 50, "after": "2m", "duration": "1m"},
+		{"drain": all, "nodes": "node-1", "after": "5m", "duration": "1m"},
+	})
 	for _, j := range workload() {
 		if _, err := client.BatchV1().Jobs(j.Namespace).Create(t.Context(), j, createOptions); err != nil {
 			t.Fatal(err)
@@ -68,7 +79,7 @@ func inStages(t *testing.T, restart bool) outcome {
 	}
 	s := start(0)
 	client := clientOf(t, s)
-	createWorkload(t, client)
+	createWorkload(t, s, client)
 	for i, stage := range stages {
 		switch i {
 		case 5:
@@ -112,7 +123,7 @@ func inStages(t *testing.T, restart bool) outcome {
 func TestRewindRepeats(t *testing.T) {
 	s := newServer(t, "--clock", "manual", "--start-time", "2026-01-01T00:00:00Z", "--seed", "7")
 	client := clientOf(t, s)
-	createWorkload(t, client)
+	createWorkload(t, s, client)
 	s.clock(t, "advance", "25s")
 	middle := outcome{objects: dumpObjects(t, s), logs: dumpLogs(t, client)}
 	// Some history more than a whole checkpoint's, and a moment without a write.

@@ -11,10 +11,11 @@ import (
 )
 
 // Outcome is what a request meets: nothing, an error in place of an answer, or a
-// delay before it.
+// delay before it. Counted: a Fault matches it.
 type Outcome struct {
-	Err   error
-	Delay time.Duration
+	Err     error
+	Delay   time.Duration
+	Counted bool
 }
 
 // Any reports whether there are Faults. It may be called from any goroutine.
@@ -41,6 +42,7 @@ func (r *Reconciler) Meet(req Request) Outcome {
 	if rec != nil {
 		r.engine.Ask(key(rec.name), tale(rec.name, &req, out))
 	}
+	out.Counted = len(seen) > 0
 	return out
 }
 

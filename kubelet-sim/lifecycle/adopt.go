@@ -42,10 +42,15 @@ func (r *Reconciler) adopt(ctx context.Context, name types.NamespacedName, pod *
 func (r *Reconciler) admit(ctx context.Context, run *podRun) {
 	run.demand = demandOf(run.pod)
 	var allocatable corev1.ResourceList
+	var why *rejection
 	if n, ok := engine.Get[*corev1.Node](r.view, engine.Nodes, "", run.node.Name); ok {
 		allocatable = n.Status.Allocatable
+		why = admitPressed(n, run.pod)
 	}
-	if why := admit(run.demand, &run.node.used, allocatable); why != nil {
+	if why == nil {
+		why = admit(run.demand, &run.node.used, allocatable)
+	}
+	if why != nil {
 		run.Rejected, run.Finished = why, true
 		run.event(ctx, -1, corev1.EventTypeWarning, why.Reason, "%s", why.Message)
 		return
@@ -56,6 +61,7 @@ func (r *Reconciler) admit(ctx context.Context, run *podRun) {
 func (r *Reconciler) newRun(name types.NamespacedName, pod *corev1.Pod, n *nodeState, now time.Time) *podRun {
 	run := &podRun{podState: newPodState(pod, now), name: name, pod: pod, desired: pod, node: n, follower: r.cfg.Follower}
 	run.HostIP, run.netns = n.IP, &kernel.Netns{}
+	run.Boot = r.boot(n.Name)
 	if pod.Spec.HostNetwork {
 		run.netns = n.netns
 	}

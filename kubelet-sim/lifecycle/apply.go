@@ -113,6 +113,9 @@ func (r *Reconciler) beginSandbox(ctx context.Context, run *podRun, now time.Tim
 		run.event(ctx, -1, corev1.EventTypeWarning, "FailedMount", "%v", err)
 		return
 	}
+	if run.Boot != "" && anyStarted(&run.podState) {
+		run.event(ctx, -1, corev1.EventTypeNormal, "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
+	}
 	d := r.draw(run, 0)
 	ready := now.Add(between(d.number("sandbox"), sandboxLow, sandboxHigh))
 	if first := run.spec(run.pod, 0); first.ImagePullPolicy != corev1.PullAlways && run.node.images[r.images.get(first.Image).full] {
@@ -200,7 +203,7 @@ func (run *podRun) begin(r *Reconciler, i int, d draw, at time.Time) {
 	c.Script, c.Tries = nil, c.Tries+1
 	c.Last, c.Current = c.Current, in
 	spec := run.spec(run.pod, i)
-	c.Stage, c.Kill, c.Killed, c.Unhealthy = running, nil, false, ""
+	c.Stage, c.Kill, c.Killed, c.Unhealthy, c.Again = running, nil, false, "", false
 	c.Actual = nil
 	c.Started, c.Ready, c.Probes = spec.StartupProbe == nil, spec.ReadinessProbe == nil, nil
 	if spec.Lifecycle == nil || spec.Lifecycle.PostStart == nil { // else the status stays as it is

@@ -36,7 +36,7 @@ func (r *Reconciler) stopPod(ctx context.Context, run *podRun, why stop) {
 // pkg/kubelet/kuberuntime v1.37.2.
 func (r *Reconciler) beginKill(ctx context.Context, run *podRun, i int, why killReason, message string, now time.Time) {
 	c, spec := &run.Containers[i], run.spec(run.pod, i)
-	c.Kill = &killing{Reason: why, Since: now, Grace: grace(run.pod, spec, why)}
+	c.Kill = &killing{Reason: why, Since: now, Begun: now, Grace: grace(run.pod, spec, why)}
 	if run.Stop != nil {
 		c.Kill.Since = run.Stop.Since
 		if run.Stop.Reason == evicted {

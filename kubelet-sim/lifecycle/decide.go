@@ -104,7 +104,7 @@ func decideInit(pod *corev1.Pod, s *podState, now time.Time) (p plan, initialize
 			}
 		case c.Stage == running:
 			return p, false
-		case c.Stage == idle && c.exited() && !s.restarts(pod, i):
+		case c.Stage == idle && c.exited() && !c.Again && !s.restarts(pod, i):
 			if c.Current.ExitCode != 0 {
 				return plan{Do: []action{{Verb: stopPod, Container: -1, Stop: stop{Since: now}}}}, false
 			}

@@ -28,6 +28,9 @@ type killing struct {
 	// the others use it up.
 	Since time.Time
 	Grace time.Duration
+	// Begun is when the kubelet has begun with it, which is later where it was off the
+	// network.
+	Begun time.Time
 	// PreStop is the hook under way, or one that has not ended in time.
 	PreStop *hook `json:",omitempty"`
 	// Term is when SIGTERM was sent, zero before; Deadline is when SIGKILL

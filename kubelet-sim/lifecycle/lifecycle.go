@@ -165,8 +165,8 @@ func (r *Reconciler) Keys(c engine.Commit) []engine.Key {
 		}
 		return []engine.Key{r.key(name)}
 	case engine.Nodes:
-		if r.nodes[name.Name] != nil && node.CutOff(c) {
-			return r.keysOn(name.Name)
+		if n := r.nodes[name.Name]; n != nil && node.Struck(c) {
+			return append(r.keysOn(name.Name), r.nodeKey(n))
 		}
 	case engine.PersistentVolumes:
 		r.reclaim(c)
@@ -218,6 +218,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 	if pod, container, probe, ok := isProbe(key.Name); ok {
 		return r.reconcileProbe(ctx, key.Namespace, pod, container, probe, now), nil
 	}
+	if name, ok := strings.CutPrefix(key.Name, nodePrefix); ok {
+		return r.reconcileNode(ctx, name, now), nil
+	}
 	name := types.NamespacedName{Namespace: key.Namespace, Name: key.Name}
 	pod, ok := engine.Get[*corev1.Pod](r.view, engine.Pods, name.Namespace, name.Name)
 	run := r.runs[name]
@@ -228,9 +231,15 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 	if !ok || r.nodes[pod.Spec.NodeName] == nil {
 		return engine.Wake{}, nil
 	}
+	if run != nil && run.Boot != r.boot(pod.Spec.NodeName) {
+		r.reboot(run, now)
+	}
 	if r.unreachable(pod.Spec.NodeName) {
 		if run != nil {
-			run.Away = true
+			r.recall(run, now) // a log is read where it is, as before
+			if !run.Away {
+				run.Away, run.AwaySince = true, now
+			}
 		}
 		return engine.Wake{}, nil
 	}
@@ -239,7 +248,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 	}
 	run.update(pod)
 	if run.Away {
-		run.Away, run.dirty = false, true // others may have spoken for it
+		run.Away, run.AwaySince, run.dirty = false, time.Time{}, true // others may have spoken for it
 	}
 	return r.sync(ctx, run, now)
 }

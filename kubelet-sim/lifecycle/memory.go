@@ -39,8 +39,9 @@ type waitNote struct {
 
 // nodeNote is what is remembered of a node.
 type nodeNote struct {
-	LastIP netip.Addr
-	Images map[string]bool
+	LastIP   netip.Addr
+	Images   map[string]bool
+	Pressure pressure `json:",omitzero"`
 }
 
 // nodePrefix begins the names of nodes' keys. No Pod's name has a slash.
@@ -57,7 +58,7 @@ func (r *Reconciler) Remember(key engine.Key) []byte {
 		if n == nil { // the cluster was started again with fewer nodes
 			return nil
 		}
-		return encodeNote(nodeNote{n.ips.last, n.images})
+		return encodeNote(nodeNote{n.ips.last, n.images, n.pressure})
 	}
 	run := r.runs[types.NamespacedName{Namespace: key.Namespace, Name: key.Name}]
 	if run == nil { // also the key of a probe, whose state is the Pod's
@@ -115,6 +116,9 @@ func (r *Reconciler) Recall(_ context.Context, key engine.Key, data []byte, now 
 		return nil
 	}
 	r.cfg.Logs.SetPod(pod)
+	if run.Away && !run.AwaySince.IsZero() {
+		now = run.AwaySince // it was left alone from then on
+	}
 	r.replay(run, now)
 	return run.remembered(data)
 }
@@ -128,6 +132,7 @@ func (r *podRun) remembered(data []byte) error {
 		return err
 	}
 	r.podState = n.State
+	r.dirty, r.stirred = n.Dirty, false // what the replay stirred up was told then
 	r.addEphemeral(r.pod)
 	for i := range r.Containers {
 		c := &r.Containers[i]
@@ -135,7 +140,7 @@ func (r *podRun) remembered(data []byte) error {
 		case r.parts[i].process != nil:
 			c.WakeAt = replayed[i].WakeAt
 		case c.Stage == running: // it could not be started again
-			*c = replayed[i]
+			*c, r.dirty = replayed[i], true
 		}
 		for j := range c.Probes { // a check that could not be begun again begins later
 			if r.parts[i].process == nil || r.parts[i].checks[j] == nil {
@@ -161,5 +166,6 @@ func (r *Reconciler) recallNode(name string, data []byte) error {
 	for image := range note.Images {
 		n.images[image] = true
 	}
+	n.pressure = note.Pressure
 	return nil
 }

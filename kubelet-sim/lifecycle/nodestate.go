@@ -27,6 +27,8 @@ type nodeState struct {
 	used  usage
 	// deferred are the Pods whose resize there is no room for.
 	deferred map[types.NamespacedName]bool
+	// pressure is what the node has done about the present one.
+	pressure pressure
 }
 
 func newNodeState(n node.Node, recorder *engine.Recorder) (*nodeState, error) {

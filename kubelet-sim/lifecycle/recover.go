@@ -168,7 +168,7 @@ func (r *Reconciler) told(run *podRun, i int) []replayed {
 	}
 	if k := c.Kill; k != nil {
 		if spec.Lifecycle != nil && spec.Lifecycle.PreStop != nil && k.Grace > 0 {
-			add(k.Since, func() { r.runHook(run, i, spec.Lifecycle.PreStop, k.Since) })
+			add(k.Begun, func() { r.runHook(run, i, spec.Lifecycle.PreStop, k.Begun) })
 		}
 		if !k.Term.IsZero() {
 			add(k.Term, func() { run.parts[i].process.Signal(run.parts[i].process.StopSignal(), k.Term) })

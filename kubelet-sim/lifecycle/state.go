@@ -47,8 +47,12 @@ type podState struct {
 	Certificates []certificateState `json:",omitempty"`
 	// JobOwned: a Job waits for the Pod's end.
 	JobOwned bool
-	// Away: the node has been unreachable since the Pod was last reported.
-	Away bool `json:",omitempty"`
+	// Boot is that of the node on which the Pod runs, see node.Boot.
+	Boot string `json:",omitempty"`
+	// Away: the node has been unreachable since the Pod was last reported, at the
+	// instant AwaySince; its programs have not been looked at since.
+	Away      bool      `json:",omitempty"`
+	AwaySince time.Time `json:",omitzero"`
 }
 
 // sandbox is the state of a Pod's sandbox.
@@ -129,6 +133,8 @@ type containerState struct {
 	// Allocated are the resources that the container was given, Actual those that its
 	// instance has; nil if they are what the spec asks for, or was allocated.
 	Allocated, Actual *corev1.ResourceRequirements `json:",omitempty"`
+	// Again: an init container has to run once more, in a new sandbox.
+	Again bool `json:",omitempty"`
 	// PullStart is when the present pull began.
 	PullStart            time.Time
 	BackOff, PullBackOff backOff

@@ -57,6 +57,10 @@ func (r *Reconciler) makeVolumes(run *podRun, now time.Time) error {
 	volumes := make(map[string]*volumeFS, len(run.pod.Spec.Volumes))
 	for i := range run.pod.Spec.Volumes {
 		v := &run.pod.Spec.Volumes[i]
+		if old := run.volumes[v.Name]; old != nil && v.EmptyDir != nil && v.EmptyDir.Medium != corev1.StorageMediumMemory {
+			volumes[v.Name] = old // the machine has started anew, its disk is as it was
+			continue
+		}
 		made, err := r.makeVolume(run, v, now)
 		if err != nil && run.replaying {
 			made, err = emptyDir(run.pod, &corev1.EmptyDirVolumeSource{}, now), nil

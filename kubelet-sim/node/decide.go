@@ -31,9 +31,9 @@ type observed struct {
 // plan is what has to be done for a node, and when to look again.
 type plan struct {
 	Register, Report, RenewLease bool
-	// Announce: the kubelet has just started.
-	Announce bool
-	WakeAt   time.Time
+	// Announce: the kubelet has just started. Reboot: with its machine.
+	Announce, Reboot bool
+	WakeAt           time.Time
 }
 
 // decide reads nothing but its arguments.
@@ -48,7 +48,8 @@ func decide(o observed, now time.Time) plan {
 		return plan{} // until it is reachable again
 	}
 	p := plan{Announce: !o.Registered}
-	p.Report = !o.Registered || !healthy(o.Node) || !now.Before(heartbeat(o.Node).Add(reportInterval))
+	p.Reboot = o.Registered && o.Node.Status.NodeInfo.BootID != bootID(o.Node.Name, Boot(o.Node))
+	p.Report = !o.Registered || p.Reboot || !healthy(o.Node) || !now.Before(heartbeat(o.Node).Add(reportInterval))
 	p.RenewLease = o.LeaseNamespace && (o.Lease == nil || o.Lease.Spec.RenewTime == nil ||
 		!now.Before(o.Lease.Spec.RenewTime.Add(renewInterval)))
 	p.WakeAt = now.Add(renewInterval)
@@ -61,7 +62,7 @@ func decide(o observed, now time.Time) plan {
 // healthy reports whether the Node says what its kubelet says. Who sets a
 // condition of the kubelet's is corrected.
 func healthy(obj *corev1.Node) bool {
-	for _, c := range conditions(nil, time.Time{}) {
+	for _, c := range conditions(obj, time.Time{}) {
 		if !has(obj, c) {
 			return false
 		}

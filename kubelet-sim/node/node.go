@@ -97,10 +97,10 @@ func (r *Reconciler) key(name string) engine.Key {
 	return engine.Key{Controller: r.Name(), Name: name}
 }
 
-// Keys implements engine.Reconciler: the Leases wait for their namespace, and an
-// unreachable node for its network; everything else goes by the clock.
+// Keys implements engine.Reconciler: the Leases wait for their namespace, and a
+// node for what happens to it; everything else goes by the clock.
 func (r *Reconciler) Keys(c engine.Commit) []engine.Key {
-	if _, ours := r.nodes[c.Object.GetName()]; c.Resource == engine.Nodes && ours && CutOff(c) {
+	if _, ours := r.nodes[c.Object.GetName()]; c.Resource == engine.Nodes && ours && Struck(c) {
 		return []engine.Key{r.key(c.Object.GetName())}
 	}
 	if c.Resource != engine.Namespaces || c.Type != watch.Added || c.Object.GetName() != corev1.NamespaceNodeLease {
@@ -193,6 +193,10 @@ func (r *Reconciler) applyNode(ctx context.Context, n Node, p plan, now time.Tim
 		r.tellChanges(ctx, obj, updated.(*corev1.Node))
 		obj = updated.(*corev1.Node)
 	}
+	if p.Reboot && obj != nil {
+		p.Announce = true
+		r.recorders[n.Name].Event(ctx, reference(obj), corev1.EventTypeWarning, "Rebooted", "Node %s has been rebooted, boot id: %s", n.Name, obj.Status.NodeInfo.BootID)
+	}
 	if p.Announce && obj != nil {
 		r.registered[n.Name] = true
 		r.announce(ctx, obj)
@@ -202,30 +206,37 @@ func (r *Reconciler) applyNode(ctx context.Context, n Node, p plan, now time.Tim
 
 // announce writes the Events of a kubelet's start.
 func (r *Reconciler) announce(ctx context.Context, obj *corev1.Node) {
-	ref := &corev1.ObjectReference{APIVersion: "v1", Kind: "Node", Name: obj.Name, UID: obj.UID}
 	rec := r.recorders[obj.Name]
-	rec.Event(ctx, ref, corev1.EventTypeNormal, "Starting", "Starting kubelet.")
-	rec.Event(ctx, ref, corev1.EventTypeNormal, "NodeAllocatableEnforced", "Updated Node Allocatable limit across pods")
-	for _, c := range conditions(nil, time.Time{}) {
-		r.tell(ctx, obj, c.Type)
+	rec.Event(ctx, reference(obj), corev1.EventTypeNormal, "Starting", "Starting kubelet.")
+	rec.Event(ctx, reference(obj), corev1.EventTypeNormal, "NodeAllocatableEnforced", "Updated Node Allocatable limit across pods")
+	for _, c := range conditions(obj, time.Time{}) {
+		r.tell(ctx, obj, c)
 	}
 }
 
 // tellChanges writes the Events of the conditions that have changed.
 func (r *Reconciler) tellChanges(ctx context.Context, old, obj *corev1.Node) {
-	for _, c := range conditions(nil, time.Time{}) {
+	for _, c := range conditions(obj, time.Time{}) {
 		if !has(old, c) && has(obj, c) {
-			r.tell(ctx, obj, c.Type)
+			r.tell(ctx, obj, c)
 		}
 	}
 }
 
-// tell writes the Event of a condition that is well.
-func (r *Reconciler) tell(ctx context.Context, obj *corev1.Node, t corev1.NodeConditionType) {
+// tell writes the Event of a condition.
+func (r *Reconciler) tell(ctx context.Context, obj *corev1.Node, c corev1.NodeCondition) {
 	reason := map[corev1.NodeConditionType]string{
 		corev1.NodeMemoryPressure: "NodeHasSufficientMemory", corev1.NodeDiskPressure: "NodeHasNoDiskPressure",
 		corev1.NodePIDPressure: "NodeHasSufficientPID", corev1.NodeReady: "NodeReady",
-	}[t]
-	ref := &corev1.ObjectReference{APIVersion: "v1", Kind: "Node", Name: obj.Name, UID: obj.UID}
-	r.recorders[obj.Name].Event(ctx, ref, corev1.EventTypeNormal, reason, "Node %s status is now: %s", obj.Name, reason)
+	}[c.Type]
+	if c.Type != corev1.NodeReady && c.Status == corev1.ConditionTrue {
+		reason = map[corev1.NodeConditionType]string{
+			corev1.NodeMemoryPressure: "NodeHasInsufficientMemory", corev1.NodeDiskPressure: "NodeHasDiskPressure",
+		}[c.Type]
+	}
+	r.recorders[obj.Name].Event(ctx, reference(obj), corev1.EventTypeNormal, reason, "Node %s status is now: %s", obj.Name, reason)
+}
+
+func reference(obj *corev1.Node) *corev1.ObjectReference {
+	return &corev1.ObjectReference{APIVersion: "v1", Kind: "Node", Name: obj.Name, UID: obj.UID}
 }

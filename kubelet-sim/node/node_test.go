@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 
+	"github.com/kubesim-dev/kubesim/apiserver/apis/sim/v1alpha1"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
 
@@ -26,7 +27,7 @@ var noon = time.Date(2025, 1, 1, 12, 0, 0, 0, time.UTC)
 func TestDecide(t *testing.T) {
 	at := func(d time.Duration) time.Time { return noon.Add(d) }
 	reported := func(when time.Time) *corev1.Node {
-		return &corev1.Node{Status: corev1.NodeStatus{Conditions: conditions(nil, when)}}
+		return &corev1.Node{Status: corev1.NodeStatus{Conditions: conditions(nil, when), NodeInfo: corev1.NodeSystemInfo{BootID: bootID("", "")}}}
 	}
 	lease := func(when time.Time) *coordinationv1.Lease {
 		m := metav1.NewMicroTime(when)
@@ -54,6 +55,14 @@ func TestDecide(t *testing.T) {
 			observed{Node: reported(at(-5 * time.Minute)), Lease: lease(noon), LeaseNamespace: true, Registered: true},
 			plan{Report: true, WakeAt: at(10 * time.Second)},
 		},
+		"a machine that has started anew is reported": {
+			observed{Node: rebooted(reported(noon)), Lease: lease(noon), LeaseNamespace: true, Registered: true},
+			plan{Report: true, Reboot: true, WakeAt: at(10 * time.Second)},
+		},
+		"a Node that lacks memory says so": {
+			observed{Node: annotated(reported(noon), v1alpha1.MemoryPressureAnnotation), Lease: lease(noon), LeaseNamespace: true, Registered: true},
+			plan{Report: true, WakeAt: at(10 * time.Second)},
+		},
 		"a Node that was deleted stays away": {
 			observed{Registered: true, LeaseNamespace: true}, plan{WakeAt: at(10 * time.Second)},
 		},
@@ -64,6 +73,13 @@ func TestDecide(t *testing.T) {
 			}
 		})
 	}
+}
+
+func rebooted(obj *corev1.Node) *corev1.Node { return annotated(obj, v1alpha1.BootAnnotation) }
+
+func annotated(obj *corev1.Node, name string) *corev1.Node {
+	obj.Annotations = map[string]string{name: "a-fault"}
+	return obj
 }
 
 func TestListIsOutsideLoopback(t *testing.T) {

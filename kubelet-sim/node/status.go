@@ -55,7 +55,7 @@ func (r *Reconciler) status(n Node, old *corev1.Node, now time.Time) corev1.Node
 			{Type: corev1.NodeInternalIP, Address: n.IP}, {Type: corev1.NodeHostName, Address: n.Name},
 		},
 		DaemonEndpoints: corev1.NodeDaemonEndpoints{KubeletEndpoint: corev1.DaemonEndpoint{Port: 10250}},
-		NodeInfo:        r.info(n),
+		NodeInfo:        r.info(n, old),
 		Conditions:      conditions(old, now),
 		RuntimeHandlers: []corev1.NodeRuntimeHandler{
 			{Name: "", Features: &corev1.NodeRuntimeHandlerFeatures{RecursiveReadOnlyMounts: new(bool), UserNamespaces: new(bool)}},
@@ -76,13 +76,17 @@ func (r *Reconciler) status(n Node, old *corev1.Node, now time.Time) corev1.Node
 }
 
 // info is made up, but the same for a node of the same name in every run.
-func (r *Reconciler) info(n Node) corev1.NodeSystemInfo {
+func (r *Reconciler) info(n Node, old *corev1.Node) corev1.NodeSystemInfo {
+	boot := ""
+	if old != nil {
+		boot = Boot(old)
+	}
 	sum := sha256.Sum256([]byte("kubesim node " + n.Name))
 	id := hex.EncodeToString(sum[:])
 	return corev1.NodeSystemInfo{
 		MachineID:               id[:32],
 		SystemUUID:              fmt.Sprintf("%s-%s-4%s-a%s-%s", id[:8], id[8:12], id[13:16], id[17:20], id[20:32]),
-		BootID:                  fmt.Sprintf("%s-%s-4%s-b%s-%s", id[32:40], id[40:44], id[45:48], id[49:52], id[52:64]),
+		BootID:                  bootID(n.Name, boot),
 		KernelVersion:           "6.8.0-kubesim",
 		OSImage:                 "kubesim simulated node",
 		ContainerRuntimeVersion: "containerd://2.2.0",
@@ -90,6 +94,13 @@ func (r *Reconciler) info(n Node) corev1.NodeSystemInfo {
 		OperatingSystem:         "linux",
 		Architecture:            "amd64",
 	}
+}
+
+// bootID is new with each boot.
+func bootID(name, boot string) string {
+	sum := sha256.Sum256([]byte("kubesim node " + name + boot))
+	id := hex.EncodeToString(sum[:])
+	return fmt.Sprintf("%s-%s-4%s-b%s-%s", id[32:40], id[40:44], id[45:48], id[49:52], id[52:64])
 }
 
 func owned(t corev1.NodeConditionType) bool {
@@ -100,14 +111,22 @@ func owned(t corev1.NodeConditionType) bool {
 	return false
 }
 
-// conditions are those of a healthy node. Source: setters in
-// k8s.io/kubernetes pkg/kubelet/nodestatus v1.37.2.
+// conditions are those of a node; old is its Node before, nil for none. Source: setters
+// in k8s.io/kubernetes pkg/kubelet/nodestatus v1.37.2.
 func conditions(old *corev1.Node, now time.Time) []corev1.NodeCondition {
 	all := []corev1.NodeCondition{
 		{Type: corev1.NodeMemoryPressure, Status: corev1.ConditionFalse, Reason: "KubeletHasSufficientMemory", Message: "kubelet has sufficient memory available"},
 		{Type: corev1.NodeDiskPressure, Status: corev1.ConditionFalse, Reason: "KubeletHasNoDiskPressure", Message: "kubelet has no disk pressure"},
 		{Type: corev1.NodePIDPressure, Status: corev1.ConditionFalse, Reason: "KubeletHasSufficientPID", Message: "kubelet has sufficient PID available"},
 		{Type: corev1.NodeReady, Status: corev1.ConditionTrue, Reason: "KubeletReady", Message: "kubelet is posting ready status"},
+	}
+	if old != nil {
+		switch Pressed(old) {
+		case corev1.ResourceMemory:
+			all[0] = corev1.NodeCondition{Type: corev1.NodeMemoryPressure, Status: corev1.ConditionTrue, Reason: "KubeletHasInsufficientMemory", Message: "kubelet has insufficient memory available"}
+		case corev1.ResourceEphemeralStorage:
+			all[1] = corev1.NodeCondition{Type: corev1.NodeDiskPressure, Status: corev1.ConditionTrue, Reason: "KubeletHasDiskPressure", Message: "kubelet has disk pressure"}
+		}
 	}
 	at := metav1.NewTime(now)
 	for i := range all {

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strconv"
 	"sync/atomic"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -45,13 +44,13 @@ func (f *faults) Any() bool {
 }
 
 // Meet implements apiserver.Faults.
-func (f *faults) Meet(req *http.Request, info *genericrequest.RequestInfo, who user.Info, name string) (time.Duration, error) {
+func (f *faults) Meet(req *http.Request, info *genericrequest.RequestInfo, who user.Info, name string) apiserver.Verdict {
 	r := f.Load()
 	if r == nil {
-		return 0, nil
+		return apiserver.Verdict{}
 	}
 	out := r.Meet(faultRequest(req, info, who, name))
-	return out.Delay, out.Err
+	return apiserver.Verdict{Err: out.Err, Wait: out.Delay, Counted: out.Counted}
 }
 
 // Watch implements apiserver.Faults.
