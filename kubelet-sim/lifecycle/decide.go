@@ -46,7 +46,7 @@ func decide(pod *corev1.Pod, s *podState, now time.Time) plan {
 	if len(aside.Do) > 0 {
 		return aside
 	}
-	return decideRun(pod, s, now).and(at(deadline, engine.Work)).and(aside)
+	return decideRun(pod, s, now).and(at(deadline, engine.Work)).and(at(s.MeasureVolumesAt, engine.Work)).and(aside)
 }
 
 func deadlineOf(pod *corev1.Pod, s *podState) time.Time {

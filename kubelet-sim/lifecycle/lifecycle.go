@@ -260,6 +260,7 @@ func (r *Reconciler) sync(ctx context.Context, run *podRun, now time.Time) (engi
 	r.unblock(run)
 	r.scheduleRemount(run, now)
 	run.advance(now)
+	run.measureVolumes(now)
 	run.stirred = false
 	p := decide(run.pod, &run.podState, now)
 	for len(p.Do) > 0 {

@@ -142,23 +142,3 @@ func (run *podRun) readyByScript(i int) bool {
 	e := run.parts[i].effects
 	return e != nil && e.Ready != nil
 }
-
-// evicted, and how long the containers of an evicted Pod get. Source: Reason and
-// immediateEvictionGracePeriodSeconds in k8s.io/kubernetes pkg/kubelet/eviction
-// v1.37.2.
-const (
-	evicted      = "Evicted"
-	evictedGrace = time.Second
-)
-
-// evictedCondition is that of a Pod that its node has evicted. Source: synchronize
-// in eviction_manager.go, ibid.
-func evictedCondition(s *podState) (corev1.PodCondition, bool) {
-	if !s.Finished || s.Stop == nil || s.Stop.Reason != evicted {
-		return corev1.PodCondition{}, false
-	}
-	return corev1.PodCondition{
-		Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue,
-		Reason: corev1.PodReasonTerminationByKubelet, Message: s.Stop.Message,
-	}, true
-}

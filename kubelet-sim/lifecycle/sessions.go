@@ -214,7 +214,7 @@ func (p place) during(now time.Time, f func()) {
 	if p.run.parts[p.container].process != nil {
 		p.run.collect(p.container, now)
 	}
-	if p.run.dirty || p.run.stirred || !p.run.Containers[p.container].WakeAt.Equal(before) {
+	if p.run.measureVolumes(now) || p.run.dirty || p.run.stirred || !p.run.Containers[p.container].WakeAt.Equal(before) {
 		p.r.cfg.Engine.Poke(p.r.key(p.run.name))
 	}
 }

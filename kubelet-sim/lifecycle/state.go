@@ -45,6 +45,9 @@ type podState struct {
 	Resize *resizing `json:",omitempty"`
 	// Certificates are those that its volumes show.
 	Certificates []certificateState `json:",omitempty"`
+	// MeasureVolumesAt is when the kubelet next measures the Pod's volumes; zero while none
+	// of them holds too much.
+	MeasureVolumesAt time.Time `json:",omitzero"`
 	// JobOwned: a Job waits for the Pod's end.
 	JobOwned bool
 	// Boot is that of the node on which the Pod runs, see node.Boot.

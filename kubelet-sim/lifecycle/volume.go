@@ -106,7 +106,7 @@ func emptyDir(pod *corev1.Pod, source *corev1.EmptyDirVolumeSource, now time.Tim
 		fsType = "tmpfs"
 	}
 	volume := newVolume(fsType, pod, now)
-	if source.SizeLimit != nil {
+	if source.SizeLimit != nil && fsType == "tmpfs" { // measureVolumes sees to the others
 		volume.Limit = min(source.SizeLimit.Value(), vfs.SizeMax)
 	}
 	return &volumeFS{fs: volume}
