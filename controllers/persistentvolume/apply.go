@@ -31,7 +31,7 @@ func (r *Reconciler) applyClaim(ctx context.Context, claim *corev1.PersistentVol
 		metav1.SetMetaDataAnnotation(&updated.ObjectMeta, volume.AnnStorageProvisioner, p.Provisioner)
 		_, err = r.updateClaim(ctx, "", updated)
 	case p.Phase != "":
-		_, err = r.setClaimPhase(ctx, claim, p.Phase, nil)
+		err = r.setClaimPhase(ctx, claim, p.Phase, nil)
 	}
 	if err != nil {
 		return err
@@ -60,8 +60,7 @@ func (r *Reconciler) bind(ctx context.Context, v *corev1.PersistentVolume, claim
 			return err
 		}
 	}
-	_, err = r.setClaimPhase(ctx, claim, corev1.ClaimBound, v)
-	return err
+	return r.setClaimPhase(ctx, claim, corev1.ClaimBound, v)
 }
 
 // boundTo returns the claim that names the volume, nil if it does already.
@@ -79,7 +78,7 @@ func boundTo(claim *corev1.PersistentVolumeClaim, v *corev1.PersistentVolume) *c
 }
 
 // setClaimPhase writes the claim's status: what the volume has, if there is one.
-func (r *Reconciler) setClaimPhase(ctx context.Context, claim *corev1.PersistentVolumeClaim, phase corev1.PersistentVolumeClaimPhase, v *corev1.PersistentVolume) (*corev1.PersistentVolumeClaim, error) {
+func (r *Reconciler) setClaimPhase(ctx context.Context, claim *corev1.PersistentVolumeClaim, phase corev1.PersistentVolumeClaimPhase, v *corev1.PersistentVolume) error {
 	out := claim.DeepCopy()
 	out.Status.Phase = phase
 	if v == nil {
@@ -91,9 +90,10 @@ func (r *Reconciler) setClaimPhase(ctx context.Context, claim *corev1.Persistent
 		}
 	}
 	if equality.Semantic.DeepEqual(claim.Status, out.Status) {
-		return claim, nil
+		return nil
 	}
-	return r.updateClaim(ctx, "status", out)
+	_, err := r.updateClaim(ctx, "status", out)
+	return err
 }
 
 // applyVolume carries p out.
