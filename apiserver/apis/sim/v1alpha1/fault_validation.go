@@ -30,10 +30,15 @@ func ValidateFaultUpdate(f, old *Fault) field.ErrorList {
 
 // The names of what a Fault does.
 const (
-	EffectError, EffectConflict, EffectLatency = "error", "conflict", "latency"
-	EffectDropWatch, EffectExpire              = "dropWatch", "expire"
-	EffectNotReady, EffectReboot, EffectDrain  = "notReady", "reboot", "drain"
-	EffectPressure                             = "pressure"
+	EffectError     = "error"
+	EffectConflict  = "conflict"
+	EffectLatency   = "latency"
+	EffectDropWatch = "dropWatch"
+	EffectExpire    = "expire"
+	EffectNotReady  = "notReady"
+	EffectReboot    = "reboot"
+	EffectDrain     = "drain"
+	EffectPressure  = "pressure"
 )
 
 // effects returns the names of what is set, in the order of the type.
