@@ -93,7 +93,7 @@ bench: build ## Measure start, memory, Pods/s, requests/s, latencies
 	$(GO) test -vet=off -tags grpcnotrace -run '^$$' -bench . -timeout 30m $(BENCHFLAGS) ./e2e ./storage ./kubelet-sim/...
 
 .PHONY: conformance
-conformance: build ## Run upstream's e2e specs: CLASS=jobs (the default), cronjobs or C, or FOCUS='a regexp'; minutes, in real time
+conformance: build ## Run upstream's e2e specs: CLASS=jobs (the default), cronjobs, A to D3, all, or FOCUS='a regexp'; in real time
 	@RELEASE_LDFLAGS='$(release_ldflags)' e2e/conformance/run
 
 .PHONY: deviations
