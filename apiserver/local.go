@@ -78,10 +78,10 @@ func (l *Local) add(info *genericapiserver.APIGroupInfo) {
 			}
 			r.storage[subresource] = storage
 			if trusts(gr, subresource, true) {
-				r.creates = newShortcut(storage, l.check)
+				r.creates = newShortcut(storage, subresource, l.check)
 			}
 			if trusts(gr, subresource, false) {
-				r.updates[subresource] = newShortcut(storage, l.check)
+				r.updates[subresource] = newShortcut(storage, subresource, l.check)
 			}
 			l.resources[gr] = r
 		}

@@ -61,6 +61,8 @@ type keeper interface {
 type shortcut struct {
 	store  *genericregistry.Store
 	keeper keeper
+	// subresource is what is updated, "" for the object.
+	subresource string
 	// check: see Config.CheckTrusted.
 	check bool
 }
@@ -69,7 +71,7 @@ type shortcut struct {
 var errLongWay = errors.New("the registry's own way is to be taken")
 
 // newShortcut returns nil if the store of a registry keeps no objects: if it is etcd.
-func newShortcut(registry rest.Storage, check bool) *shortcut {
+func newShortcut(registry rest.Storage, subresource string, check bool) *shortcut {
 	s := storeOf(reflect.ValueOf(registry))
 	if s.BeginCreate != nil || s.AfterCreate != nil || s.BeginUpdate != nil || s.AfterUpdate != nil ||
 		s.Decorator != nil || s.ShouldDeleteDuringUpdate != nil {
@@ -79,7 +81,7 @@ func newShortcut(registry rest.Storage, check bool) *shortcut {
 	if !ok {
 		return nil
 	}
-	return &shortcut{store: s, keeper: k, check: check}
+	return &shortcut{store: s, keeper: k, subresource: subresource, check: check}
 }
 
 // create creates obj, which belongs to the store from then on. The error is
@@ -237,7 +239,7 @@ func doubtful(obj runtime.Object) bool {
 func (s *shortcut) prepare(ctx context.Context, obj, old runtime.Object, m, before metav1.Object) error {
 	strategy := s.store.UpdateStrategy
 	m.SetGeneration(before.GetGeneration())
-	strategy.PrepareForUpdate(ctx, obj, old)
+	s.prepareParts(ctx, obj, old)
 	if m.GetUID() == "" {
 		m.SetUID(before.GetUID())
 	}
@@ -261,6 +263,29 @@ func (s *shortcut) prepare(ctx context.Context, obj, old runtime.Object, m, befo
 	}
 	strategy.Canonicalize(obj)
 	return nil
+}
+
+// prepareParts is the strategy's PrepareForUpdate. Those of Pods take over from old
+// what the request may not change, its spec or its status, and then write to it: nil to
+// fields of disabled features that are nil. Old is shared, and may be read by others
+// meanwhile, so they get an old one that has obj's own copy of that part.
+func (s *shortcut) prepareParts(ctx context.Context, obj, old runtime.Object) {
+	pod, ok := obj.(*core.Pod)
+	if !ok {
+		s.store.UpdateStrategy.PrepareForUpdate(ctx, obj, old)
+		return
+	}
+	shared := old.(*core.Pod)
+	before := *shared
+	if s.subresource == "status" {
+		before.Spec = pod.Spec
+		s.store.UpdateStrategy.PrepareForUpdate(ctx, pod, &before)
+		pod.Spec = shared.Spec
+		return
+	}
+	before.Status = pod.Status
+	s.store.UpdateStrategy.PrepareForUpdate(ctx, pod, &before)
+	pod.Status = shared.Status
 }
 
 // unspoilt does what should not change obj, and in a check makes sure of it.

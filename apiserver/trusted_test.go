@@ -1,0 +1,76 @@
+package apiserver
+
+import (
+	"testing"
+
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	genericregistry "k8s.io/apiserver/pkg/registry/generic/registry"
+	"k8s.io/apiserver/pkg/registry/rest"
+	"k8s.io/kubernetes/pkg/apis/core"
+	podregistry "k8s.io/kubernetes/pkg/registry/core/pod"
+)
+
+// TestPreparingAPodWritesToNothingThatIsShared reads a Pod of the store, as its
+// committer does, while an update of it is prepared: the race detector sees a write.
+func TestPreparingAPodWritesToNothingThatIsShared(t *testing.T) {
+	for name, tc := range map[string]struct {
+		subresource string
+		strategy    rest.RESTUpdateStrategy
+	}{
+		"an update of the Pod":    {"", podregistry.Strategy},
+		"an update of its status": {"status", podregistry.StatusStrategy},
+	} {
+		t.Run(name, func(t *testing.T) {
+			old := podWithAllThatStrategiesClear()
+			obj, want := old.DeepCopy(), old.DeepCopy()
+			s := &shortcut{store: &genericregistry.Store{UpdateStrategy: tc.strategy}, subresource: tc.subresource}
+			read := make(chan *core.Pod)
+			go func() { read <- old.DeepCopy() }()
+			err := s.prepare(t.Context(), obj, old, obj, old)
+			if got := <-read; err != nil || !apiequality.Semantic.DeepEqual(got, want) {
+				t.Errorf("prepare: %v\nthe shared Pod became %+v", err, got)
+			}
+			if !apiequality.Semantic.DeepEqual(obj, want) {
+				t.Errorf("an update that changes nothing makes %+v", obj)
+			}
+		})
+	}
+}
+
+// podWithAllThatStrategiesClear has a part for each field below which a strategy
+// clears the fields of features that are off.
+func podWithAllThatStrategiesClear() *core.Pod {
+	items := []core.KeyToPath{{Key: "k", Path: "p"}}
+	files := []core.DownwardAPIVolumeFile{{Path: "p", FieldRef: &core.ObjectFieldSelector{APIVersion: "v1", FieldPath: "metadata.name"}}}
+	probe := &core.Probe{ProbeHandler: core.ProbeHandler{HTTPGet: &core.HTTPGetAction{Path: "/"}}}
+	container := core.Container{
+		Name: "c", VolumeMounts: []core.VolumeMount{{Name: "v", MountPath: "/v"}},
+		LivenessProbe: probe, ReadinessProbe: &core.Probe{ProbeHandler: core.ProbeHandler{GRPC: &core.GRPCAction{Port: 1}}},
+		Lifecycle: &core.Lifecycle{PostStart: &core.LifecycleHandler{HTTPGet: &core.HTTPGetAction{Path: "/"}}},
+	}
+	status := core.ContainerStatus{Name: "c", VolumeMounts: []core.VolumeMountStatus{{Name: "v", MountPath: "/v"}}}
+	pod := &core.Pod{
+		Spec: core.PodSpec{
+			Containers: []core.Container{container}, InitContainers: []core.Container{container},
+			SecurityContext: &core.PodSecurityContext{},
+			Volumes: []core.Volume{
+				{Name: "secret", VolumeSource: core.VolumeSource{Secret: &core.SecretVolumeSource{Items: items}}},
+				{Name: "map", VolumeSource: core.VolumeSource{ConfigMap: &core.ConfigMapVolumeSource{Items: items}}},
+				{Name: "downward", VolumeSource: core.VolumeSource{DownwardAPI: &core.DownwardAPIVolumeSource{Items: files}}},
+				{Name: "empty", VolumeSource: core.VolumeSource{EmptyDir: &core.EmptyDirVolumeSource{}}},
+				{Name: "projected", VolumeSource: core.VolumeSource{Projected: &core.ProjectedVolumeSource{Sources: []core.VolumeProjection{
+					{ServiceAccountToken: &core.ServiceAccountTokenProjection{Path: "token"}},
+					{ConfigMap: &core.ConfigMapProjection{Items: items}},
+					{Secret: &core.SecretProjection{Items: items}},
+					{DownwardAPI: &core.DownwardAPIProjection{Items: files}},
+				}}}},
+			},
+		},
+		Status: core.PodStatus{
+			Phase: core.PodRunning, QOSClass: core.PodQOSBestEffort, Conditions: []core.PodCondition{{Type: core.PodReady}},
+			ContainerStatuses: []core.ContainerStatus{status}, InitContainerStatuses: []core.ContainerStatus{status},
+		},
+	}
+	pod.Name, pod.Namespace, pod.Generation = "p", "default", 1
+	return pod
+}
