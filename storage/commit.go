@@ -64,7 +64,7 @@ func (db *DB) assign(ctx context.Context, w write) (*record, *round, error) {
 	if ctx.Value(withoutWaitKey{}) == nil && ctx.Err() != nil {
 		return nil, nil, ctx.Err()
 	}
-	rec, r, err := db.take(w)
+	rec, r, err := db.take(ctx, w)
 	if err == nil && db.cfg.Ephemeral {
 		w.store.hub.flush()
 	}
@@ -72,7 +72,7 @@ func (db *DB) assign(ctx context.Context, w write) (*record, *round, error) {
 }
 
 // take does assign's work under the write lock.
-func (db *DB) take(w write) (*record, *round, error) {
+func (db *DB) take(ctx context.Context, w write) (*record, *round, error) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	if db.failed != nil {
@@ -87,6 +87,7 @@ func (db *DB) take(w write) (*record, *round, error) {
 	db.rev++
 	db.stamp = max(db.stamp, db.cfg.Now().UnixNano())
 	rec := w.record(db.rev, db.stamp)
+	rec.actor = db.actor(ctx)
 	if w.obj != nil {
 		// An object without metadata keeps no version; upstream's decoder
 		// ignores that too.
@@ -102,6 +103,15 @@ func (db *DB) take(w write) (*record, *round, error) {
 		w.store.hub.add(c)
 	}
 	return rec, db.next, nil
+}
+
+// actor is who makes a write with ctx.
+func (db *DB) actor(ctx context.Context) string {
+	if db.cfg.Actor == nil {
+		return ""
+	}
+	actor := db.cfg.Actor(ctx)
+	return actor[:min(len(actor), actorMax)]
 }
 
 func (w write) record(rev, stamp int64) *record {

@@ -31,6 +31,10 @@ type Config struct {
 	// Now is the clock, by which TTLs expire and revisions are stamped. It is
 	// called under the write lock and must not call back into the DB. Required.
 	Now func() time.Time
+	// Actor, if set, says who makes a write, by the write's context: its first
+	// actorMax bytes are kept with the revision, see History. It is called under
+	// the write lock and must not call back into the DB.
+	Actor func(context.Context) string
 	// CacheBytes bounds the decoded-object cache. Unit: encoded bytes. Zero
 	// means DefaultCacheBytes, a negative number no cache.
 	CacheBytes int64

@@ -47,13 +47,15 @@
 //
 //	bytes   field
 //	4       CRC-32C of the revision and of everything that follows
-//	1       kind: 1 created, 2 modified, 3 deleted
+//	1       kind: 1 created, 2 modified, 3 deleted; and 0x80 if an actor follows the key
 //	8       create revision
 //	8       revision of the version before; 0 for a created record
 //	8       expiry, Unix ns; 0 never
 //	8       time of the write, Unix ns
 //	4       length of the key
 //	n       key
+//	1       length of the actor, if there is one, since format 3
+//	n       actor: who made the write
 //	rest    value as the resource's transformer left it; empty when deleted
 //
 // A mark is what who drives the DB wants back with a revision, see DB.Mark.

@@ -214,7 +214,7 @@ func (t *tally) index(tx *bbolt.Tx) error {
 	err := tx.Bucket([]byte(bucketIndex)).ForEach(func(k, v []byte) error {
 		key, rev := splitIndexKey(k)
 		found, r := log.Seek(beUint64(rev))
-		if parseInt64(found) != rev || len(v) != 1 || len(r) < recordHeader || v[0] != r[4] || !bytes.Equal(key, peekKey(r)) || k[len(key)] != 0 {
+		if parseInt64(found) != rev || len(v) != 1 || len(r) < recordHeader || kind(v[0]) != peekKind(r) || !bytes.Equal(key, peekKey(r)) || k[len(key)] != 0 {
 			return fmt.Errorf("index of %q at revision %d is not what the log says: %w", key, rev, ErrCorrupt)
 		}
 		if !bytes.Equal(key, last) {

@@ -11,13 +11,20 @@ import (
 
 // formatVersion is the layout that doc.go describes. A file that says more is
 // of a newer kubesim.
-const formatVersion = 2
+const formatVersion = 3
 
 // firstRevision is the revision of an empty file. Source: etcd starts at 1.
 const firstRevision = 1
 
 // recordHeader is the length of a record before its key. Unit: bytes.
 const recordHeader = 4 + 1 + 8 + 8 + 8 + 8 + 4
+
+// actorFlag is set in a record's kind if its actor follows the key, since format 3.
+// actorMax bounds what is kept of it. Unit: bytes.
+const (
+	actorFlag = 0x80
+	actorMax  = 255
+)
 
 const (
 	bucketMeta  = "meta"
@@ -68,6 +75,7 @@ type record struct {
 	expiry    int64 // Unix ns, 0 never
 	time      int64 // Unix ns
 	key       string
+	actor     string // who wrote it, as Config.Actor said; at most actorMax bytes
 	value     []byte // as stored; never aliases the memory map. See encoded
 
 	// obj is value decoded, with its resourceVersion, when the resource has no
@@ -127,14 +135,22 @@ func (r *record) encode() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := make([]byte, 4, recordHeader+len(r.key)+len(value))
-	b = append(b, byte(r.kind))
+	b := make([]byte, 4, recordHeader+len(r.key)+1+len(r.actor)+len(value))
+	if r.actor == "" {
+		b = append(b, byte(r.kind))
+	} else {
+		b = append(b, byte(r.kind)|actorFlag)
+	}
 	b = binary.BigEndian.AppendUint64(b, uint64(r.createRev))
 	b = binary.BigEndian.AppendUint64(b, uint64(r.prevRev))
 	b = binary.BigEndian.AppendUint64(b, uint64(r.expiry))
 	b = binary.BigEndian.AppendUint64(b, uint64(r.time))
 	b = binary.BigEndian.AppendUint32(b, uint32(len(r.key)))
 	b = append(b, r.key...)
+	if r.actor != "" {
+		b = append(b, byte(len(r.actor)))
+		b = append(b, r.actor...)
+	}
 	b = append(b, value...)
 	binary.BigEndian.PutUint32(b, checksum(r.rev, b[4:]))
 	return b, nil
@@ -160,6 +176,23 @@ func peekKey(b []byte) []byte {
 	return b[recordHeader : recordHeader+n]
 }
 
+// peekKind returns the kind of an encoded record.
+func peekKind(b []byte) kind { return kind(b[4] &^ actorFlag) }
+
+// peekRest returns the actor and the value of an encoded record, whose key is as
+// peekKey says. They alias b. It is not ok if the record is cut short.
+func peekRest(b, key []byte) (actor, value []byte, ok bool) {
+	rest := b[recordHeader+len(key):]
+	if b[4]&actorFlag == 0 {
+		return nil, rest, true
+	}
+	if len(rest) == 0 || len(rest) < 1+int(rest[0]) {
+		return nil, nil, false
+	}
+	n := 1 + int(rest[0])
+	return rest[1:n], rest[n:], true
+}
+
 // peekExpiry returns the expiry of an encoded record. Unit: Unix ns.
 func peekExpiry(b []byte) int64 { return parseInt64(b[21:]) }
 
@@ -181,16 +214,21 @@ func decodeRecord(rev int64, b []byte) (*record, error) {
 	if checksum(rev, b[4:]) != binary.BigEndian.Uint32(b) {
 		return nil, fmt.Errorf("revision %d: checksum does not match: %w", rev, ErrCorrupt)
 	}
+	actor, v, ok := peekRest(b, key)
+	if !ok {
+		return nil, fmt.Errorf("revision %d: the actor of a record of %d bytes is cut short: %w", rev, len(b), ErrCorrupt)
+	}
 	r := &record{
 		rev:       rev,
-		kind:      kind(b[4]),
+		kind:      peekKind(b),
 		createRev: int64(binary.BigEndian.Uint64(b[5:])),
 		prevRev:   int64(binary.BigEndian.Uint64(b[13:])),
 		expiry:    int64(binary.BigEndian.Uint64(b[21:])),
 		time:      peekTime(b),
 		key:       string(key),
+		actor:     string(actor),
 	}
-	if v := b[recordHeader+len(key):]; len(v) > 0 {
+	if len(v) > 0 {
 		r.value = append(make([]byte, 0, len(v)), v...)
 	}
 	if r.kind < created || r.kind > deleted {

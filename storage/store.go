@@ -170,6 +170,9 @@ func WithoutWait(ctx context.Context) context.Context {
 	return context.WithValue(ctx, withoutWaitKey{}, true)
 }
 
+// IsWithoutWait reports whether ctx is one of WithoutWait.
+func IsWithoutWait(ctx context.Context) bool { return ctx.Value(withoutWaitKey{}) != nil }
+
 // ahead reports whether a call with ctx sees what is not committed yet, and does
 // not wait for its own write. Ephemeral, nothing is lost by that.
 func (db *DB) ahead(ctx context.Context) bool {

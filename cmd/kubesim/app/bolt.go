@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -8,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	genericrequest "k8s.io/apiserver/pkg/endpoints/request"
 	k8sstorage "k8s.io/apiserver/pkg/storage"
 	"k8s.io/apiserver/pkg/storage/storagebackend/factory"
 
@@ -44,6 +46,7 @@ func openBolt(c *Cluster) (_ backend, err error) {
 	b.db, err = storage.Open(storage.Config{
 		Path: c.dir.file(storeFile), Ephemeral: o.Ephemeral,
 		Now:     func() time.Time { return b.engine.Now() },
+		Actor:   b.actor,
 		OnFatal: c.fail, CheckKept: o.CheckTrusted,
 	})
 	if err != nil {
@@ -62,6 +65,24 @@ func openBolt(c *Cluster) (_ backend, err error) {
 		return nil, err
 	}
 	return b, nil
+}
+
+// Who makes a write, when it is no step of the engine: the server itself, or a user.
+const (
+	serverActor  = "kubesim"
+	clientPrefix = "client/"
+)
+
+// actor says who makes a write: the engine's step, as the event log has it, or the
+// user of a request.
+func (b *bolt) actor(ctx context.Context) string {
+	if storage.IsWithoutWait(ctx) { // so it is the engine's goroutine, or it does not run yet
+		return cmp.Or(b.engine.Step(), serverActor)
+	}
+	if who, ok := genericrequest.UserFrom(ctx); ok {
+		return clientPrefix + who.GetName()
+	}
+	return serverActor
 }
 
 // startTime lets virtual time go on from the last write of an earlier run, so
