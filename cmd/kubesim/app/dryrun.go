@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"slices"
-	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -43,7 +41,7 @@ func (d *dryRun) run(ctx context.Context, out io.Writer) error {
 	t := newTimeline(out)
 	t.start = dryRunStart()
 	c, err := Start(ctx, Options{
-		Ephemeral: true, Listener: newDeaf(), Mode: engine.Manual, Speed: 1, Seed: d.seed, Start: dryRunStart(),
+		Ephemeral: true, Mode: engine.Manual, Speed: 1, Seed: d.seed, Start: dryRunStart(),
 		Nodes: 1, Controllers: []string{"*"}, Authorization: apiserver.AuthorizationAlwaysAllow, timeline: t,
 	})
 	if err != nil {
@@ -201,26 +199,3 @@ func (c *dryCluster) deletePods(ctx context.Context, at time.Time) error {
 	}
 	return nil
 }
-
-// deaf is a listener that nobody ever reaches.
-type deaf struct {
-	once   sync.Once
-	closed chan struct{}
-}
-
-func newDeaf() *deaf { return &deaf{closed: make(chan struct{})} }
-
-// Accept implements net.Listener.
-func (d *deaf) Accept() (net.Conn, error) {
-	<-d.closed
-	return nil, net.ErrClosed
-}
-
-// Close implements net.Listener.
-func (d *deaf) Close() error {
-	d.once.Do(func() { close(d.closed) })
-	return nil
-}
-
-// Addr implements net.Listener.
-func (d *deaf) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 6443} }

@@ -17,6 +17,9 @@ type borrowed struct {
 }
 
 func borrow(l net.Listener) net.Listener {
+	if m, ok := l.(*memory); ok {
+		return m.borrow()
+	}
 	tcp, ok := l.(*net.TCPListener)
 	if !ok {
 		return l

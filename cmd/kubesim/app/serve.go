@@ -13,7 +13,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/tools/clientcmd"
 	cliflag "k8s.io/component-base/cli/flag"
 
 	"github.com/kubesim-dev/kubesim/apiserver"
@@ -78,6 +77,9 @@ func (f *serveFlags) complete() error {
 		return usageError{fmt.Errorf("--clock: %w", err)}
 	}
 	f.Mode = mode
+	if f.Listen == "" {
+		return usageError{errors.New("--listen: want an address, for example 127.0.0.1:6443, or 127.0.0.1:0 for any free port")}
+	}
 	if f.start != "" {
 		if f.Start, err = time.Parse(time.RFC3339, f.start); err != nil {
 			return usageError{fmt.Errorf("--start-time %q: want RFC 3339, for example 2026-01-01T00:00:00Z", f.start)}
@@ -150,7 +152,7 @@ const readyInterval = 5 * time.Millisecond
 // AwaitReady returns when the API answers and every node is Ready, or when ctx
 // ends.
 func (c *Cluster) AwaitReady(ctx context.Context) error {
-	config, err := clientcmd.BuildConfigFromFlags("", c.kubeconfig)
+	config, err := c.RESTConfig()
 	if err != nil {
 		return err
 	}

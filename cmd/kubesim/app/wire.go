@@ -26,7 +26,8 @@ type Options struct {
 	// Ephemeral leaves out every fsync: the cluster is as fast as it can be and
 	// may be lost when the machine crashes.
 	Ephemeral bool
-	// Listen is the address of the API, for example "127.0.0.1:6443".
+	// Listen is the address of the API, for example "127.0.0.1:6443"; empty for
+	// none: only this process reaches it then, see Cluster.RESTConfig.
 	Listen string
 	// Listener, if set, accepts the API's connections in place of a port at
 	// Listen. The cluster closes it.
@@ -98,7 +99,11 @@ type Cluster struct {
 // Start builds the cluster and starts it. The caller must Close it.
 func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 	listener := o.Listener
-	if listener == nil {
+	switch {
+	case listener != nil:
+	case o.Listen == "":
+		listener = newMemory()
+	default:
 		if listener, err = listen(o.Listen); err != nil {
 			return nil, err
 		}
