@@ -38,6 +38,8 @@ func (c *Cluster) RESTConfig() (*rest.Config, error) {
 	config.QPS = -1
 	if m, ok := c.listener.(*memory); ok {
 		config.Dial = m.dial
+		// A server that stops gives HTTP/2's connections a second to learn of it.
+		config.NextProtos = []string{"http/1.1"}
 	}
 	return config, nil
 }
