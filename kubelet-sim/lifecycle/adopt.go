@@ -18,6 +18,8 @@ func (r *Reconciler) adopt(ctx context.Context, name types.NamespacedName, pod *
 	r.takeStock()
 	run := r.newRun(name, pod, r.nodes[pod.Spec.NodeName], now)
 	r.runs[name] = run
+	pod = run.pod
+	r.noteMirror(run)
 	switch {
 	case podutil.IsPodPhaseTerminal(pod.Status.Phase):
 		run.Finished, run.Sandbox = true, sandboxGone
@@ -59,7 +61,8 @@ func (r *Reconciler) admit(ctx context.Context, run *podRun) {
 }
 
 func (r *Reconciler) newRun(name types.NamespacedName, pod *corev1.Pod, n *nodeState, now time.Time) *podRun {
-	run := &podRun{podState: newPodState(pod, now), name: name, pod: pod, desired: pod, node: n, follower: r.cfg.Follower}
+	run := &podRun{podState: newPodState(pod, now), name: name, node: n, follower: r.cfg.Follower}
+	run.take(pod)
 	run.HostIP, run.netns = n.IP, &kernel.Netns{}
 	run.Boot = r.boot(n.Name)
 	if pod.Spec.HostNetwork {
@@ -114,7 +117,7 @@ func (r *Reconciler) recall(run *podRun, now time.Time) {
 		return
 	}
 	apart := *run.node
-	apart.host, apart.netns = &volumeFS{}, &kernel.Netns{}
+	apart.host, apart.netns, apart.static, apart.watch = &volumeFS{}, &kernel.Netns{}, staticPods{}, nil
 	again := r.newRun(run.name, run.pod, &apart, now)
 	again.apart, again.follower = true, nil
 	restore(run.pod, &again.podState, r.drawOf(run.pod))

@@ -83,14 +83,14 @@ func (r *Reconciler) boundVolume(name types.NamespacedName) (*corev1.PersistentV
 func (r *Reconciler) persistent(run *podRun, v *corev1.PersistentVolume, now time.Time) (*volumeFS, error) {
 	switch {
 	case v.Spec.HostPath != nil:
-		made, err := hostPath(run.node.host, v.Spec.HostPath, now)
+		made, err := hostPath(run.node.hostFS(now), v.Spec.HostPath, now)
 		if err != nil {
 			return nil, &mountError{setUpFailed, v.Name, err}
 		}
 		return made, nil
 	case v.Spec.Local != nil:
 		source := &corev1.HostPathVolumeSource{Path: v.Spec.Local.Path, Type: new(corev1.HostPathDirectory)}
-		made, err := hostPath(run.node.host, source, now)
+		made, err := hostPath(run.node.hostFS(now), source, now)
 		if err != nil {
 			return nil, &mountError{"MountVolume.NewMounter initialization failed", v.Name, fmt.Errorf("path %q does not exist", v.Spec.Local.Path)}
 		}

@@ -34,7 +34,7 @@ func decide(pod *corev1.Pod, s *podState, now time.Time) plan {
 	}
 	deadline := deadlineOf(pod, s)
 	switch {
-	case pod.DeletionTimestamp != nil || podutil.IsPodPhaseTerminal(pod.Status.Phase):
+	case leaves(pod, s) || podutil.IsPodPhaseTerminal(pod.Status.Phase):
 		return plan{Do: []action{{Verb: stopPod, Container: -1, Stop: stop{Since: stoppedSince(pod, now)}}}}
 	case s.Evicted != "":
 		return plan{Do: []action{{Verb: stopPod, Container: -1, Stop: stop{Since: now, Reason: evicted, Message: s.Evicted}}}}

@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
@@ -23,7 +24,7 @@ type draw struct {
 }
 
 func (d draw) number(what string) uint64 {
-	return d.random.Derive(fmt.Sprintf("%s/%s/%d/%s", d.pod.UID, d.name, d.attempt, what))
+	return d.random.Derive(fmt.Sprintf("%s/%s/%d/%s", d.pod.UID+types.UID(seenAt(d.pod)), d.name, d.attempt, what))
 }
 
 // step is for a step of a script that is left to chance. It differs between tries

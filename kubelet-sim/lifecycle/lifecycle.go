@@ -105,6 +105,10 @@ type Reconciler struct {
 	waiters, users waiters
 	// stocked: takeStock was done.
 	stocked bool
+	// written are the nodes whose files a program may have changed in this step.
+	written []*nodeState
+	// looked: lookAtManifests was called.
+	looked bool
 
 	// mu guards recalls, which other goroutines ask for.
 	mu      sync.Mutex
@@ -140,6 +144,7 @@ func New(cfg Config) (*Reconciler, error) {
 		if err != nil {
 			return nil, err
 		}
+		state.watch = func() { r.noteWritten(state) }
 		r.nodes[n.Name] = state
 	}
 	return r, nil
@@ -162,6 +167,9 @@ func (r *Reconciler) Keys(c engine.Commit) []engine.Key {
 		pod := c.Object.(*corev1.Pod)
 		if pod.Spec.NodeName == "" || r.nodes[pod.Spec.NodeName] == nil || r.nothingNew(name, pod, c.Type) {
 			return nil
+		}
+		if isMirror(pod) && (c.Type == watch.Deleted || pod.DeletionTimestamp != nil) {
+			return []engine.Key{r.key(name), r.nodeKey(r.nodes[pod.Spec.NodeName])}
 		}
 		return []engine.Key{r.key(name)}
 	case engine.Nodes:
@@ -204,7 +212,7 @@ func (r *Reconciler) keysThatFollow(d dependency) []engine.Key {
 // finished Pod and of no interest to the kubelet.
 func (r *Reconciler) nothingNew(name types.NamespacedName, pod *corev1.Pod, t watch.EventType) bool {
 	run := r.runs[name]
-	if run == nil || t == watch.Deleted || run.pod.UID != pod.UID {
+	if run == nil || t == watch.Deleted || run.apiUID != pod.UID {
 		return false
 	}
 	if run.wrote == pod.ResourceVersion {
@@ -215,6 +223,7 @@ func (r *Reconciler) nothingNew(name types.NamespacedName, pod *corev1.Pod, t wa
 
 // Reconcile implements engine.Reconciler.
 func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Time) (engine.Wake, error) {
+	defer r.lookAtManifests(now)
 	if pod, container, probe, ok := isProbe(key.Name); ok {
 		return r.reconcileProbe(ctx, key.Namespace, pod, container, probe, now), nil
 	}
@@ -224,7 +233,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 	name := types.NamespacedName{Namespace: key.Namespace, Name: key.Name}
 	pod, ok := engine.Get[*corev1.Pod](r.view, engine.Pods, name.Namespace, name.Name)
 	run := r.runs[name]
-	if run != nil && (!ok || run.pod.UID != pod.UID) {
+	switch {
+	case run == nil:
+	case !ok && run.outlives():
+		return engine.Wake{}, nil // its node's step makes the mirror Pod again
+	case !ok || run.pod.UID != uidOf(pod):
 		r.forget(ctx, name, run)
 		run = nil
 	}
@@ -306,6 +319,10 @@ func (r *Reconciler) forget(ctx context.Context, name types.NamespacedName, run 
 	run.node.release(run.IP)
 	run.count(false)
 	delete(run.node.deferred, name)
+	if isMirror(run.pod) {
+		delete(run.node.static.mirrors, name)
+		r.cfg.Engine.Poke(r.nodeKey(run.node)) // its name is free
+	}
 	r.retryDeferred(run.node)
 	r.waiters.drop(name)
 	r.users.drop(name)

@@ -42,6 +42,8 @@ type nodeNote struct {
 	LastIP   netip.Addr
 	Images   map[string]bool
 	Pressure pressure `json:",omitzero"`
+	// Manifests are the files of its static Pods.
+	Manifests map[string]manifest `json:",omitempty"`
 }
 
 // nodePrefix begins the names of nodes' keys. No Pod's name has a slash.
@@ -58,7 +60,7 @@ func (r *Reconciler) Remember(key engine.Key) []byte {
 		if n == nil { // the cluster was started again with fewer nodes
 			return nil
 		}
-		return encodeNote(nodeNote{n.ips.last, n.images, n.pressure})
+		return encodeNote(nodeNote{n.ips.last, n.images, n.pressure, n.static.manifests})
 	}
 	run := r.runs[types.NamespacedName{Namespace: key.Namespace, Name: key.Name}]
 	if run == nil { // also the key of a probe, whose state is the Pod's
@@ -93,7 +95,7 @@ func (r *Reconciler) Recall(_ context.Context, key engine.Key, data []byte, now 
 	if err := json.Unmarshal(data, &n); err != nil {
 		return err
 	}
-	if more := len(newPodState(pod, now).Containers) - len(n.State.Containers); n.UID != pod.UID || more < 0 || more > len(pod.Spec.EphemeralContainers) {
+	if more := len(newPodState(pod, now).Containers) - len(n.State.Containers); n.UID != uidOf(pod) || more < 0 || more > len(pod.Spec.EphemeralContainers) {
 		return nil // another Pod of the name, which adopt takes over
 	}
 	n.State.addEphemeral(pod)
@@ -103,6 +105,8 @@ func (r *Reconciler) Recall(_ context.Context, key engine.Key, data []byte, now 
 	run.podState, run.removed, run.dirty = n.State, n.Removed, n.Dirty
 	run.node.ips.reserve(run.IP)
 	run.take(pod)
+	pod = run.pod
+	r.noteMirror(run)
 	run.demand = demandOf(run.pod)
 	if run.Resize != nil && run.Resize.Pending != nil {
 		run.node.deferred[name] = true
@@ -167,5 +171,6 @@ func (r *Reconciler) recallNode(name string, data []byte) error {
 		n.images[image] = true
 	}
 	n.pressure = note.Pressure
+	n.static.recall(note.Manifests, n.Name)
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -12,6 +13,7 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/node"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
 )
 
 // nodeState is what the Pods of one node share.
@@ -29,6 +31,12 @@ type nodeState struct {
 	deferred map[types.NamespacedName]bool
 	// pressure is what the node has done about the present one.
 	pressure pressure
+	// static are its static Pods.
+	static staticPods
+	// watch is told when a file of host may have changed; written is set until
+	// somebody has looked.
+	watch   func()
+	written bool
 }
 
 func newNodeState(n node.Node, recorder *engine.Recorder) (*nodeState, error) {
@@ -40,7 +48,19 @@ func newNodeState(n node.Node, recorder *engine.Recorder) (*nodeState, error) {
 	return &nodeState{
 		Node: n, recorder: recorder, images: map[string]bool{}, host: &volumeFS{}, netns: &kernel.Netns{},
 		ips: ipPool{cidr: cidr.Masked(), last: gateway, used: map[netip.Addr]bool{gateway: true}}, deferred: map[types.NamespacedName]bool{},
+		static: staticPods{mirrors: map[types.NamespacedName]bool{}},
 	}, nil
+}
+
+// hostFS is the node's own file system, which is made when somebody first looks at
+// it.
+func (n *nodeState) hostFS(now time.Time) *vfs.FS {
+	if n.host.fs == nil {
+		n.host.fs = nodeFS(now)
+		n.host.fs.Watch = n.watch
+		n.static.restore(n.host.fs, now)
+	}
+	return n.host.fs
 }
 
 // release gives a Pod's IP back; an address that is not the pool's is ignored.

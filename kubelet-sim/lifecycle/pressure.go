@@ -34,14 +34,21 @@ type pressure struct {
 	At      time.Time
 }
 
-// reconcileNode evicts a Pod of a node that is under pressure.
+// reconcileNode brings a node's static Pods forward, and evicts a Pod if it is under
+// pressure.
 func (r *Reconciler) reconcileNode(ctx context.Context, name string, now time.Time) engine.Wake {
 	obj, ok := engine.Get[*corev1.Node](r.view, engine.Nodes, "", name)
 	n := r.nodes[name]
-	if !ok || n == nil || node.Unreachable(obj) || node.Pressed(obj) == "" {
-		if n != nil && ok && node.Pressed(obj) == "" {
-			n.pressure = pressure{}
-		}
+	if !ok || n == nil || node.Unreachable(obj) {
+		return engine.Wake{}
+	}
+	return r.syncStatic(ctx, n, obj, now).Sooner(r.relieve(ctx, n, obj, now))
+}
+
+// relieve evicts a Pod of a node that is under pressure.
+func (r *Reconciler) relieve(ctx context.Context, n *nodeState, obj *corev1.Node, now time.Time) engine.Wake {
+	if node.Pressed(obj) == "" {
+		n.pressure = pressure{}
 		return engine.Wake{}
 	}
 	lacks := node.Pressed(obj)
@@ -59,8 +66,7 @@ func (r *Reconciler) reconcileNode(ctx context.Context, name string, now time.Ti
 	if victim := r.victim(n, lacks); victim != nil {
 		victim.Evicted = lowMessage(obj, lacks)
 		n.pressure.Evicted, n.pressure.At = n.pressure.Evicted+1, now
-		n.recorder.Event(ctx, &corev1.ObjectReference{APIVersion: "v1", Kind: "Node", Name: name, UID: obj.UID},
-			corev1.EventTypeWarning, "EvictionThresholdMet", "Attempting to reclaim %s", lacks)
+		n.event(ctx, obj, corev1.EventTypeWarning, "EvictionThresholdMet", "Attempting to reclaim %s", lacks)
 		r.cfg.Engine.Poke(r.key(victim.name))
 	}
 	return engine.Wake{At: now.Add(evictionPeriod), Kind: engine.Recurring}

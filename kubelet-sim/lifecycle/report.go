@@ -30,7 +30,9 @@ func (r *Reconciler) report(ctx context.Context, run *podRun, now time.Time) err
 	if !run.dirty && apiequality.Semantic.DeepEqual(next.Status, pod.Status) {
 		return nil
 	}
-	r.cfg.Logs.SetPod(&next)
+	shown := next
+	r.cfg.Logs.SetPod(&shown)
+	next.UID = run.apiUID
 	written, err := r.cfg.API.Update(ctx, node.Identity(run.node.Name), engine.Pods, "status", &next)
 	if apierrors.IsNotFound(err) {
 		return nil // its deletion is on the way to us
@@ -46,13 +48,13 @@ func (r *Reconciler) report(ctx context.Context, run *podRun, now time.Time) err
 // remove tells the API that a Pod that was to be deleted may go. Source:
 // manager.syncPod in k8s.io/kubernetes pkg/kubelet/status v1.37.2.
 func (r *Reconciler) remove(ctx context.Context, run *podRun) error {
-	if !run.Finished || run.removed || run.pod.DeletionTimestamp == nil {
+	if !run.Finished || run.removed || !leaves(run.pod, &run.podState) {
 		return nil
 	}
 	name := types.NamespacedName{Namespace: run.pod.Namespace, Name: run.pod.Name}
 	opts := metav1.DeleteOptions{
 		GracePeriodSeconds: new(int64),
-		Preconditions:      metav1.NewUIDPreconditions(string(run.pod.UID)),
+		Preconditions:      metav1.NewUIDPreconditions(string(run.apiUID)),
 	}
 	err := r.cfg.API.Delete(ctx, node.Identity(run.node.Name), engine.Pods, name, opts)
 	if err != nil && !apierrors.IsNotFound(err) {

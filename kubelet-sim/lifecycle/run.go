@@ -31,6 +31,9 @@ type podRun struct {
 	// it: they differ while a resize is pending.
 	pod, desired *corev1.Pod
 	node         *nodeState
+	// apiUID is the UID that the API gave the Pod; pod's own is another for a
+	// static Pod, see staticOf.
+	apiUID types.UID
 	// netns has the ports of the Pod's containers.
 	netns *kernel.Netns
 	// parts go with podState.Containers.
@@ -80,6 +83,11 @@ type part struct {
 
 // update takes the newest state of the Pod's object over.
 func (r *podRun) update(pod *corev1.Pod) {
+	if pod.UID != r.apiUID { // its mirror Pod was made again
+		again := *pod
+		again.Status = r.pod.Status
+		pod, r.dirty, r.removed = &again, true, false
+	}
 	r.podChanged = r.podChanged || relabelled(r.pod, pod)
 	if pod.Generation != r.desired.Generation {
 		r.noteResize(r.pod, pod)
@@ -94,6 +102,7 @@ func (r *podRun) update(pod *corev1.Pod) {
 
 // take takes the newest object of the Pod over.
 func (r *podRun) take(pod *corev1.Pod) {
+	r.apiUID, pod = pod.UID, staticOf(pod)
 	r.desired, r.pod = pod, r.allocatedView(pod)
 }
 

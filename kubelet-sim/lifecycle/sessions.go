@@ -65,6 +65,7 @@ func (s *Sessions) Keys(engine.Commit) []engine.Key { return nil }
 // Reconcile implements engine.Reconciler. A key that nobody knows is of before a
 // restart, which has ended its session.
 func (s *Sessions) Reconcile(_ context.Context, key engine.Key, now time.Time) (engine.Wake, error) {
+	defer s.r.lookAtManifests(now)
 	s.mu.Lock()
 	asks := s.asks[key]
 	delete(s.asks, key)

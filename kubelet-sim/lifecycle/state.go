@@ -39,6 +39,8 @@ type podState struct {
 	// Earlier is how many Pods before it have failed, nil before a script asks.
 	Scripts []string `json:",omitempty"`
 	Earlier *int     `json:",omitempty"`
+	// Retired: the manifest of a static Pod is gone, or is another.
+	Retired bool `json:",omitempty"`
 	// Evicted is the message with which the node evicts the Pod, empty if it does not.
 	Evicted string `json:",omitempty"`
 	// Resize is the change of resources under way; nil if there is none.

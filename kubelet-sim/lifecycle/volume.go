@@ -79,7 +79,7 @@ func (r *Reconciler) makeVolume(run *podRun, v *corev1.Volume, now time.Time) (*
 	case v.EmptyDir != nil:
 		return emptyDir(run.pod, v.EmptyDir, now), nil
 	case v.HostPath != nil:
-		made, err := hostPath(run.node.host, v.HostPath, now)
+		made, err := hostPath(run.node.hostFS(now), v.HostPath, now)
 		if err != nil {
 			return nil, &mountError{setUpFailed, v.Name, err}
 		}
@@ -136,23 +136,20 @@ func fsGroup(pod *corev1.Pod) *int64 {
 // hostPath returns a place in the node's own file system, which holds little
 // but what Pods put there. Source: checkTypeInternal in k8s.io/kubernetes
 // pkg/volume/hostpath v1.37.2.
-func hostPath(host *volumeFS, source *corev1.HostPathVolumeSource, now time.Time) (*volumeFS, error) {
-	if host.fs == nil {
-		host.fs = nodeFS(now)
-	}
+func hostPath(host *vfs.FS, source *corev1.HostPathVolumeSource, now time.Time) (*volumeFS, error) {
 	root, at := vfs.User{Now: now}, vfs.Clean(source.Path)
 	want := corev1.HostPathUnset
 	if source.Type != nil {
 		want = *source.Type
 	}
-	info, err := host.fs.Stat(at, root)
+	info, err := host.Stat(at, root)
 	missing := errors.Is(err, fs.ErrNotExist)
 	switch {
 	case missing && (want == corev1.HostPathUnset || want == corev1.HostPathDirectoryOrCreate):
-		err = host.fs.MkdirAll(at, 0o755, root)
+		err = host.MkdirAll(at, 0o755, root)
 	case missing && want == corev1.HostPathFileOrCreate:
-		if _, err = host.fs.Stat(path.Dir(at), root); err == nil {
-			err = host.fs.WriteFile(at, nil, 0o644, now)
+		if _, err = host.Stat(path.Dir(at), root); err == nil {
+			err = host.WriteFile(at, nil, 0o644, now)
 		}
 	case missing:
 		err = fmt.Errorf("hostPath type check failed, %s is not a %s, unable to determine its type: path %q does not exist", source.Path, typeName(want), source.Path)
@@ -162,7 +159,7 @@ func hostPath(host *volumeFS, source *corev1.HostPathVolumeSource, now time.Time
 	if err != nil {
 		return nil, err
 	}
-	return &volumeFS{fs: host.fs, sub: at}, nil
+	return &volumeFS{fs: host, sub: at}, nil
 }
 
 func checkHostType(name string, want corev1.HostPathType, info fs.FileInfo) error {

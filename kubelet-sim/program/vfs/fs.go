@@ -33,6 +33,9 @@ type FS struct {
 	Type string
 	// Limit bounds the contents. Unit: bytes. Zero: SizeMax.
 	Limit int64
+	// Watch, if set, is called whenever a file may have changed. It must not use
+	// the FS.
+	Watch func()
 
 	root  *node
 	moved map[*node]*node // frozen → private copy, for handles opened before
@@ -92,6 +95,13 @@ func (f *FS) newNode(mode fs.FileMode, u User) (*node, error) {
 	f.nodes++
 	f.ino++
 	return &node{mode: mode, uid: u.UID, gid: u.GID, mtime: u.Now, ino: f.ino, nlink: 1}, nil
+}
+
+// changing tells who watches.
+func (f *FS) changing() {
+	if f.Watch != nil {
+		f.Watch()
+	}
 }
 
 func (f *FS) freed(n *node) {

@@ -166,6 +166,7 @@ func (f *File) Write(b []byte, now time.Time) (int, error) {
 	}
 	copy(n.data[f.offset:], b)
 	n.mtime = now
+	f.fs.changing()
 	f.offset = end
 	return len(b), nil
 }

@@ -172,6 +172,7 @@ func (u User) inGroup(gid uint32) bool {
 // own makes every frozen node on the way to the place private, so that the
 // place can be written.
 func (p *place) own() {
+	p.fs.changing()
 	for i := range p.steps {
 		s := &p.steps[i]
 		if !s.node.frozen {
