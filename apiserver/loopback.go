@@ -2,6 +2,7 @@ package apiserver
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"sync"
@@ -15,6 +16,50 @@ import (
 // the server's own handler chain.
 type loopback struct {
 	handler http.Handler
+
+	mu sync.Mutex
+	// ended: the server has stopped. Until then open has the bodies of the answers
+	// under way, and running counts the handlers.
+	ended   bool
+	open    map[*io.PipeWriter]struct{}
+	running sync.WaitGroup
+}
+
+// errStopped is what a client gets from a server that has stopped.
+var errStopped = errors.New("the API server has stopped")
+
+// begin notes that a request is under way; there is nobody to answer it after end.
+func (l *loopback) begin(body *io.PipeWriter) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended {
+		return errStopped
+	}
+	if l.open == nil {
+		l.open = map[*io.PipeWriter]struct{}{}
+	}
+	l.open[body] = struct{}{}
+	l.running.Add(1)
+	return nil
+}
+
+func (l *loopback) done(body *io.PipeWriter) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.open, body)
+	l.running.Done()
+}
+
+// end cuts off the answers that nobody reads any more, as closing the connections
+// would, and returns when no handler is left.
+func (l *loopback) end() {
+	l.mu.Lock()
+	l.ended = true
+	for body := range l.open {
+		_ = body.CloseWithError(errStopped) // never fails
+	}
+	l.mu.Unlock()
+	l.running.Wait()
 }
 
 // loopbackConfig returns the client configuration; handler may be set later.
@@ -41,7 +86,12 @@ func (l *loopback) RoundTrip(req *http.Request) (*http.Response, error) {
 	inner.RemoteAddr = "127.0.0.1:0"
 	ctx, cancel := context.WithCancel(req.Context())
 	context.AfterFunc(ctx, func() { w.gone <- true })
+	if err := l.begin(writer); err != nil {
+		cancel()
+		return nil, err
+	}
 	go func() {
+		defer l.done(writer)
 		defer cancel()
 		defer func() {
 			// The server's own panic handler has logged it and panics on; here

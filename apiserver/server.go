@@ -41,6 +41,7 @@ type Server struct {
 	openapi *openapicommon.OpenAPIV3Config
 	// streams are the requests under way that join a client to a container.
 	streams inFlight
+	back    *loopback
 }
 
 // New builds a server. It opens every resource's store but serves nothing yet.
@@ -62,7 +63,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, client: client}
+	s := &Server{cfg: cfg, client: client, back: back}
 	caches, factory := newCaches(client)
 	s.caches = caches
 
@@ -154,6 +155,7 @@ func (s *Server) install(infos []genericapiserver.APIGroupInfo) error {
 
 // Run serves until ctx ends and all requests have been answered.
 func (s *Server) Run(ctx context.Context) error {
+	defer s.back.end()
 	prepared := s.generic.PrepareRun()
 	// The specs are built: the 12 MB of definitions that they were built from
 	// are not needed any more. Whoever asks again gets them made anew.

@@ -42,7 +42,7 @@ func startCluster(b *testing.B, o app.Options) (*app.Cluster, *kubernetes.Client
 	return cluster, newClient(b, cluster.Kubeconfig())
 }
 
-func newClient(b *testing.B, kubeconfig string) *kubernetes.Clientset {
+func newClient(b testing.TB, kubeconfig string) *kubernetes.Clientset {
 	b.Helper()
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {

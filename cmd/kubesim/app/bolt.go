@@ -248,6 +248,9 @@ func (b *bolt) close() {
 	if b.programs != nil {
 		b.programs.Close()
 	}
+	if network := b.network.Load(); network != nil {
+		network.Close() // run did it, unless it was never called
+	}
 	_ = b.db.Close() // nobody is left to tell
 }
 
