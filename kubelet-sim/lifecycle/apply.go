@@ -41,6 +41,8 @@ func (r *Reconciler) apply(ctx context.Context, run *podRun, a action, now time.
 		r.backOffPull(ctx, run, a.Container)
 	case backOffRestart:
 		r.backOffRestart(ctx, run, a.Container)
+	case removeAll:
+		r.removeAll(ctx, run)
 	case start:
 		r.start(ctx, run, a.Container)
 	case endPostStart:

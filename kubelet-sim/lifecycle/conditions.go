@@ -39,12 +39,15 @@ func conditions(pod *corev1.Pod, s *podState, p corev1.PodPhase, now time.Time) 
 	}
 	all = append(all, resizeConditions(s)...)
 	ready := containersReady(s, p)
-	own := [...]corev1.PodCondition{
+	own := []corev1.PodCondition{
 		sandboxCondition(s),
-		initializedCondition(s, p),
+		initializedCondition(pod, s, p),
 		podReady(pod, ready),
 		ready,
 		{Type: corev1.PodScheduled, Status: corev1.ConditionTrue},
+	}
+	if c, ok := restartingCondition(pod, s, p); ok {
+		own = append(own, c)
 	}
 	for _, c := range own {
 		c.ObservedGeneration = pod.Generation
@@ -62,7 +65,7 @@ func conditions(pod *corev1.Pod, s *podState, p corev1.PodPhase, now time.Time) 
 func kubeletOwns(t corev1.PodConditionType) bool {
 	switch t {
 	case corev1.PodScheduled, corev1.PodReady, corev1.PodInitialized, corev1.ContainersReady, corev1.PodReadyToStartContainers,
-		corev1.PodResizePending, corev1.PodResizeInProgress:
+		corev1.PodResizePending, corev1.PodResizeInProgress, corev1.AllContainersRestarting:
 		return true
 	}
 	return false
@@ -82,7 +85,7 @@ func sandboxCondition(s *podState) corev1.PodCondition {
 	return c
 }
 
-func initializedCondition(s *podState, p corev1.PodPhase) corev1.PodCondition {
+func initializedCondition(pod *corev1.Pod, s *podState, p corev1.PodPhase) corev1.PodCondition {
 	c := corev1.PodCondition{Type: corev1.PodInitialized, Status: corev1.ConditionTrue}
 	if p == corev1.PodSucceeded {
 		c.Reason = podCompleted
@@ -100,6 +103,9 @@ func initializedCondition(s *podState, p corev1.PodPhase) corev1.PodCondition {
 				incomplete = append(incomplete, k.Name)
 			}
 		}
+	}
+	if _, old := podutil.GetPodCondition(&pod.Status, corev1.PodInitialized); old != nil && old.Status == corev1.ConditionTrue {
+		return c // once initialized a Pod stays so, even if it begins again
 	}
 	if len(incomplete) == 0 || anyRegularStarted(s) {
 		return c

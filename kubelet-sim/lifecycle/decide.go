@@ -73,6 +73,9 @@ func decideRun(pod *corev1.Pod, s *podState, now time.Time) plan {
 	if !s.RemountAt.IsZero() && !now.Before(s.RemountAt) {
 		return do(remount, -1)
 	}
+	if p, busy := decideRestartAll(pod, s, now); busy {
+		return p.and(at(s.RemountAt, engine.Work))
+	}
 	if p, busy := decideUnhealthy(pod, s, now); busy {
 		if len(p.Do) > 0 {
 			return p
@@ -117,7 +120,7 @@ func decideInit(pod *corev1.Pod, s *podState, now time.Time) (p plan, initialize
 
 func anyRegularStarted(s *podState) bool {
 	for i := range s.Containers {
-		if c := &s.Containers[i]; c.Role == regular && c.Current != nil {
+		if c := &s.Containers[i]; c.Role == regular && c.Current != nil && !c.Current.Removed {
 			return true
 		}
 	}
@@ -179,6 +182,8 @@ func decideContainer(s *podState, i int, now time.Time) plan {
 		return decideBackOff(c.Reason == imagePullBackOff, c.PullBackOff.Updated, c.PullBackOff, backOffPull, pull, i, now, engine.Recurring)
 	case c.Killed:
 		return decideAgain(c, i, now)
+	case c.exited() && c.Current.Removed:
+		return do(pull, i)
 	case c.exited():
 		kind := engine.Recurring
 		if s.JobOwned {

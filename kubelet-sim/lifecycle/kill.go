@@ -48,6 +48,8 @@ const graceLeast = 2 * time.Second
 func grace(pod *corev1.Pod, c *corev1.Container, why killReason) time.Duration {
 	seconds := pod.Spec.TerminationGracePeriodSeconds
 	switch {
+	case why == restartAll:
+		return 0
 	case pod.DeletionGracePeriodSeconds != nil:
 		seconds = pod.DeletionGracePeriodSeconds
 	case seconds == nil:
@@ -150,6 +152,9 @@ func (s *podState) restartsKilled(pod *corev1.Pod, i int) bool {
 // killMessage is the Killing Event of an unhealthy container. Source: ibid. and
 // computeInitContainerActions.
 func killMessage(pod *corev1.Pod, s *podState, i int, why killReason) string {
+	if why == restartAll {
+		return restartAllKilling
+	}
 	if why == resizeRestart {
 		return "Container " + s.Containers[i].Name + " resize requires restart"
 	}

@@ -60,7 +60,7 @@ func (t *tally) addInit(c *containerState) {
 	if c.up() {
 		t.running++
 	}
-	if !c.exited() || c.Current.ExitCode != 0 {
+	if !c.exited() || c.Current.ExitCode != 0 && !c.Current.Removed {
 		t.pendingInit++
 	}
 }

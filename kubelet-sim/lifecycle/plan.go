@@ -28,6 +28,8 @@ const (
 	// backOffPull and backOffRestart say that the kubelet waits.
 	backOffPull    verb = "back off pull"
 	backOffRestart verb = "back off restart"
+	// removeAll forgets all containers, which then start again.
+	removeAll verb = "remove all"
 	// start creates the container and starts it.
 	start verb = "start"
 	// endPostStart has the container's postStart hook ended.

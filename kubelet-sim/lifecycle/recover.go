@@ -68,7 +68,10 @@ func restoreContainer(c *containerState, st *corev1.ContainerStatus, drawOf func
 
 // restoreInstance returns nil if there was none.
 func restoreInstance(name string, t *corev1.ContainerStateTerminated, st *corev1.ContainerStatus, attempt int32, drawOf func(string, int32) draw) *instance {
-	if t == nil || t.ContainerID == "" {
+	switch {
+	case t != nil && t.Reason == restartingAllContainers:
+		return removedInstance(attempt)
+	case t == nil || t.ContainerID == "":
 		return nil
 	}
 	in := &instance{
@@ -132,7 +135,7 @@ func (r *Reconciler) replays(run *podRun, now time.Time) []replayed {
 	for i := range run.Containers {
 		c := &run.Containers[i]
 		for _, in := range []*instance{c.Last, c.Current} {
-			if in != nil && in.Reason != startErrorReason {
+			if in != nil && in.Reason != startErrorReason && !in.Removed {
 				all = append(all, replayed{in.StartedAt, i, func() { r.rerun(run, i, in, now) }})
 			}
 		}

@@ -158,6 +158,8 @@ type instance struct {
 	User *corev1.ContainerUser
 	// Script is what a script has it do; nil if it runs its own command.
 	Script *script.Play `json:",omitempty"`
+	// Removed: it stands for instances that the kubelet has removed, see removeAll.
+	Removed bool `json:",omitempty"`
 }
 
 // up reports whether the container counts as running.
@@ -201,7 +203,7 @@ func (s *podState) spec(pod *corev1.Pod, i int) *corev1.Container {
 // restarts reports whether the exited container i may run again.
 func (s *podState) restarts(pod *corev1.Pod, i int) bool {
 	c := &s.Containers[i]
-	if c.Killed {
+	if c.Killed || c.Current.Removed {
 		return true
 	}
 	if c.Role == ephemeral || c.Role == initializer && c.Current.ExitCode == 0 {

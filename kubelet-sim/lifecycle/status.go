@@ -124,6 +124,12 @@ func containerStatus(pod *corev1.Pod, s *podState, i int) corev1.ContainerStatus
 		out.State = neverStarted(pod, s, i)
 		return out
 	}
+	if now.Removed {
+		out.RestartCount = now.Attempt + 1
+		out.State.Waiting = &corev1.ContainerStateWaiting{Reason: c.Reason, Message: c.Message}
+		out.LastTerminationState.Terminated = terminated(now)
+		return out
+	}
 	out.RestartCount, out.ImageID, out.ContainerID = now.Attempt, now.ImageID, now.ID
 	out.Image = now.Image
 	out.Resources, out.AllocatedResources = &spec.Resources, spec.Resources.Requests

@@ -56,7 +56,10 @@ func (r *Reconciler) status(n Node, old *corev1.Node, now time.Time) corev1.Node
 		},
 		DaemonEndpoints: corev1.NodeDaemonEndpoints{KubeletEndpoint: corev1.DaemonEndpoint{Port: 10250}},
 		NodeInfo:        r.info(n, old),
-		Conditions:      conditions(old, now),
+		// Those of upstream's that Pods may need. Source: AllFeatures in
+		// k8s.io/component-helpers nodedeclaredfeatures/features v0.37.2.
+		DeclaredFeatures: []string{"RestartAllContainersOnContainerExits"},
+		Conditions:       conditions(old, now),
 		RuntimeHandlers: []corev1.NodeRuntimeHandler{
 			{Name: "", Features: &corev1.NodeRuntimeHandlerFeatures{RecursiveReadOnlyMounts: new(bool), UserNamespaces: new(bool)}},
 		},
