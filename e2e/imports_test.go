@@ -32,7 +32,7 @@ var allowed = map[string][]string{
 	"cmd/...":         {"cmd", "apiserver", "controllers", "kubelet-sim", "storage"},
 	// app.Options names a clock mode of the engine.
 	"e2e/...":             {"cmd", "controllers/engine"},
-	"e2e/testcluster/...": {"cmd/kubesim/app", "controllers/engine"},
+	"e2e/testcluster/...": {"cmd/kubesim/app", "controllers/engine", "apiserver/apis"},
 	// Upstream's integration tests, over our server and our controllers.
 	"e2e/upstream/...": {"e2e/upstream", "cmd/kubesim/app", "controllers"},
 	"internal/...":     {},

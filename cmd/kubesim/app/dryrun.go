@@ -191,7 +191,7 @@ func (c *dryCluster) deletePods(ctx context.Context, at time.Time) error {
 	if err := c.engine.Until(ctx, at); err != nil {
 		return err
 	}
-	for _, pod := range c.timeline.all() {
+	for _, pod := range c.timeline.created() {
 		err := c.Client().CoreV1().Pods(pod.Namespace).Delete(ctx, pod.Name, metav1.DeleteOptions{})
 		if err != nil && !apierrors.IsNotFound(err) {
 			return err

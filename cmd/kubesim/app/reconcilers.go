@@ -239,8 +239,8 @@ func selected(patterns []string, c controller) bool {
 	return slices.Contains(patterns, "*")
 }
 
-// checkControllers refuses names that nobody has.
-func checkControllers(patterns []string) error {
+// CheckControllers refuses names that nobody has.
+func CheckControllers(patterns []string) error {
 	known := controllers()
 	for _, pattern := range patterns {
 		name := strings.TrimPrefix(pattern, "-")
@@ -251,7 +251,7 @@ func checkControllers(patterns []string) error {
 		for i, c := range known {
 			aliases[i] = cmp.Or(c.alias, c.name)
 		}
-		return usageError{fmt.Errorf("--controllers %q: no such controller; there are %s, and '*' for all", pattern, strings.Join(aliases, ", "))}
+		return fmt.Errorf("%q: no such controller; there are %s, and '*' for all", pattern, strings.Join(aliases, ", "))
 	}
 	return nil
 }

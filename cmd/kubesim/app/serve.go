@@ -94,7 +94,10 @@ func (f *serveFlags) complete() error {
 	if f.Authorization != apiserver.AuthorizationRBAC && f.Authorization != apiserver.AuthorizationAlwaysAllow {
 		return usageError{fmt.Errorf("--authorization %q: want RBAC or AlwaysAllow", f.Authorization)}
 	}
-	return checkControllers(f.Controllers)
+	if err := CheckControllers(f.Controllers); err != nil {
+		return usageError{fmt.Errorf("--controllers %w", err)}
+	}
+	return nil
 }
 
 func (f *serveFlags) serve(ctx context.Context, s streams) (err error) {

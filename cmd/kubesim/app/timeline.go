@@ -14,6 +14,7 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
 	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
 
@@ -31,8 +32,10 @@ type timeline struct {
 	out    io.Writer
 	engine *engine.Engine
 	start  time.Time
-	// namespaces whose objects are of interest.
+	// namespaces whose objects are of interest; all: every one, and names outside of
+	// default say theirs.
 	namespaces map[string]bool
+	all        bool
 	// width is that of the second column so far.
 	width int
 
@@ -68,6 +71,9 @@ func newTimeline(out io.Writer) *timeline {
 // attach makes e tell the timeline of what it prints.
 func (t *timeline) attach(e *engine.Engine) {
 	t.engine = e
+	if t.start.IsZero() {
+		t.start = e.Now()
+	}
 	for _, r := range []engine.Resource{engine.Pods, engine.Jobs, engine.Events} {
 		e.View().Track(r)
 	}
@@ -107,7 +113,7 @@ func (t *timeline) Reconcile(context.Context, engine.Key, time.Time) (engine.Wak
 func (t *timeline) Keys(c engine.Commit) []engine.Key {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.namespaces[c.Object.GetNamespace()] {
+	if c.Replayed || !t.all && !t.namespaces[c.Object.GetNamespace()] {
 		return nil
 	}
 	now := t.engine.Now()
@@ -125,7 +131,7 @@ func (t *timeline) Keys(c engine.Commit) []engine.Key {
 	case *batchv1.Job:
 		t.keep("job/"+obj.Name, c.Type != watch.Deleted && !ended(obj))
 		if c.Type == watch.Added {
-			t.say(now, obj.Name, "created")
+			t.say(now, t.named(obj.Namespace, obj.Name), "created")
 		}
 	}
 	return nil
@@ -150,24 +156,24 @@ func (t *timeline) ended() bool {
 // event prints an Event of a controller. Those of the kubelets come to Event.
 func (t *timeline) event(now time.Time, e, old *corev1.Event, how watch.EventType) {
 	if how != watch.Deleted && e.Source.Component != "kubelet" && (old == nil || old.Count != e.Count) {
-		t.say(now, e.InvolvedObject.Name, "%s: %s", e.Reason, e.Message)
+		t.say(now, t.named(e.InvolvedObject.Namespace, e.InvolvedObject.Name), "%s: %s", e.Reason, e.Message)
 	}
 }
 
 func (t *timeline) pod(now time.Time, pod, old *corev1.Pod, how watch.EventType) {
 	if how == watch.Deleted {
-		t.say(now, pod.Name, "gone")
+		t.say(now, t.whoIs(pod, ""), "gone")
 		return
 	}
 	if old == nil {
 		old = &corev1.Pod{}
 		for _, c := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
-			t.width = max(t.width, len(whoIs(pod, c.Name)))
+			t.width = max(t.width, len(t.whoIs(pod, c.Name)))
 		}
-		t.say(now, pod.Name, "created")
+		t.say(now, t.whoIs(pod, ""), "created")
 	}
 	if pod.DeletionTimestamp != nil && old.DeletionTimestamp == nil && *pod.DeletionGracePeriodSeconds > 0 {
-		t.say(now, pod.Name, "deleted, with a grace period of %ds", *pod.DeletionGracePeriodSeconds)
+		t.say(now, t.whoIs(pod, ""), "deleted, with a grace period of %ds", *pod.DeletionGracePeriodSeconds)
 	}
 	before := slices.Concat(old.Status.InitContainerStatuses, old.Status.ContainerStatuses)
 	for _, st := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
@@ -175,10 +181,10 @@ func (t *timeline) pod(now time.Time, pod, old *corev1.Pod, how watch.EventType)
 		if i := slices.IndexFunc(before, func(o corev1.ContainerStatus) bool { return o.Name == st.Name }); i >= 0 {
 			was = before[i]
 		}
-		t.container(now, whoIs(pod, st.Name), &st, &was)
+		t.container(now, t.whoIs(pod, st.Name), &st, &was)
 	}
 	if pod.Status.Phase != old.Status.Phase && pod.Status.Phase != corev1.PodPending {
-		t.say(now, pod.Name, "%s", joined(string(pod.Status.Phase), pod.Status.Reason, pod.Status.Message))
+		t.say(now, t.whoIs(pod, ""), "%s", joined(string(pod.Status.Phase), pod.Status.Reason, pod.Status.Message))
 	}
 }
 
@@ -211,7 +217,7 @@ func ended(job *batchv1.Job) bool {
 func (t *timeline) Event(pod *corev1.Pod, container, reason, message string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	who, now := whoIs(pod, container), t.engine.Now()
+	who, now := t.whoIs(pod, container), t.engine.Now()
 	switch reason {
 	case v1alpha1.ReasonScripted, "BackOff":
 	case "Created":
@@ -244,11 +250,19 @@ func (t *timeline) soon(print func()) {
 	print()
 }
 
-func whoIs(pod *corev1.Pod, container string) string {
+func (t *timeline) whoIs(pod *corev1.Pod, container string) string {
+	who := t.named(pod.Namespace, pod.Name)
 	if container == "" {
-		return pod.Name
+		return who
 	}
-	return pod.Name + "/" + container
+	return who + "/" + container
+}
+
+func (t *timeline) named(namespace, name string) string {
+	if t.all && namespace != "" && namespace != metav1.NamespaceDefault {
+		return namespace + "/" + name
+	}
+	return name
 }
 
 // Attempt implements lifecycle.Follower.
@@ -256,9 +270,9 @@ func (t *timeline) Attempt(pod *corev1.Pod, container string, play *script.Play)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.ran[script.Verdict{Script: play.Script, Container: container}]++
-	t.say(t.engine.Now(), whoIs(pod, container), "PodScript %q, attempt %d", play.Script, play.Attempt)
+	t.say(t.engine.Now(), t.whoIs(pod, container), "PodScript %q, attempt %d", play.Script, play.Attempt)
 	for i := range play.Left {
-		t.say(t.engine.Now(), whoIs(pod, container), "  without the step %s (%d percent)", stepText(&play.Left[i]), *play.Left[i].Percent)
+		t.say(t.engine.Now(), t.whoIs(pod, container), "  without the step %s (%d percent)", stepText(&play.Left[i]), *play.Left[i].Percent)
 	}
 }
 
@@ -267,7 +281,7 @@ func (t *timeline) Step(pod *corev1.Pod, container string, at time.Time, step *v
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if step.Log == nil && step.Stderr == nil && step.Pull == nil {
-		t.soon(func() { t.say(at, whoIs(pod, container), "- %s", stepText(step)) })
+		t.soon(func() { t.say(at, t.whoIs(pod, container), "- %s", stepText(step)) })
 	}
 }
 
@@ -310,7 +324,7 @@ func stepText(step *v1alpha1.Step) string {
 func (t *timeline) Output(pod *corev1.Pod, container string, chunk kernel.Chunk) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	who := whoIs(pod, container)
+	who := t.whoIs(pod, container)
 	text := append(t.partial[who], chunk.Data...)
 	for {
 		line, rest, ok := bytes.Cut(text, []byte("\n"))
@@ -327,7 +341,7 @@ func (t *timeline) Output(pod *corev1.Pod, container string, chunk kernel.Chunk)
 func (t *timeline) Ended(pod *corev1.Pod, container string, end *corev1.ContainerStateTerminated) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	who := whoIs(pod, container)
+	who := t.whoIs(pod, container)
 	rest := t.partial[who]
 	delete(t.partial, who)
 	now := t.engine.Now()

@@ -22,8 +22,8 @@ func (t *timeline) show(namespace string) {
 	t.namespaces[namespace] = true
 }
 
-// all returns the Pods that there were.
-func (t *timeline) all() []*corev1.Pod {
+// created returns the Pods that there were.
+func (t *timeline) created() []*corev1.Pod {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return slices.Clone(t.pods)

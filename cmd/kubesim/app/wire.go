@@ -58,6 +58,9 @@ type Options struct {
 	Etcd EtcdOptions
 	// Log receives the event log; nil for none.
 	Log io.Writer
+	// Timeline receives what happens to Pods and Jobs, a line each, with the virtual
+	// time since Start, as `kubesim script test` prints it; nil for none.
+	Timeline io.Writer
 	// CheckTrusted: the writes of controllers and kubelets are validated also where
 	// they are trusted, and one that is not valid ends the cluster. For tests.
 	CheckTrusted bool
@@ -107,6 +110,10 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 		if listener, err = listen(o.Listen); err != nil {
 			return nil, err
 		}
+	}
+	if o.Timeline != nil {
+		o.timeline = newTimeline(o.Timeline)
+		o.timeline.all, o.timeline.start = true, o.Start
 	}
 	c := &Cluster{options: o, listener: listener, ctx: context.WithoutCancel(ctx), failed: make(chan error, 4)}
 	defer func() {
