@@ -137,3 +137,21 @@ func containersFinishedAt(pod *corev1.Pod) (time.Time, bool) {
 	})
 	return last.State.Terminated.FinishedAt.Time, true
 }
+
+// NextPod returns, of a Job whose Pods have failed failures times in a row, the last
+// of them pod, how long it backs off and when it may create the next Pod.
+func NextPod(pod *corev1.Pod, failures int32) (wait time.Duration, at time.Time) {
+	wait = DefaultLimits().podBackoff(failures)
+	return wait, finishedAt(pod).Add(wait)
+}
+
+// NextPodOfIndex is NextPod for the index of a failed Pod of a Job with
+// backoffLimitPerIndex. It is not ok if that was the end of the index.
+func NextPodOfIndex(job *batchv1.Job, failed *corev1.Pod) (failures int32, wait time.Duration, at time.Time, ok bool) {
+	if !validIndex(job, failed) || indexFailed(job, failed) {
+		return 0, 0, time.Time{}, false
+	}
+	failures = absoluteFailureCount(failed) + 1
+	wait, at = NextPod(failed, failures)
+	return failures, wait, at, true
+}

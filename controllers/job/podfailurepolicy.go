@@ -22,25 +22,36 @@ type verdict struct {
 // release does not know is passed over.
 // Source: matchPodFailurePolicy, k8s.io/kubernetes pkg/controller/job v1.37.2.
 func matchPodFailurePolicy(policy *batchv1.PodFailurePolicy, pod *corev1.Pod) verdict {
-	if policy == nil {
+	i, what := MatchingRule(policy, pod)
+	if i < 0 {
 		return verdict{Counts: true}
 	}
+	action := policy.Rules[i].Action
+	switch action {
+	case batchv1.PodFailurePolicyActionIgnore:
+		return verdict{Action: action}
+	case batchv1.PodFailurePolicyActionFailJob:
+		return verdict{Action: action, Counts: true, Message: fmt.Sprintf("%s matching %v rule at index %d", what, action, i)}
+	}
+	return verdict{Action: action, Counts: true}
+}
+
+// MatchingRule returns the index of the first rule of a policy, which may be nil, that
+// decides on a failed Pod, and what of the Pod matches, in words; -1 if none does.
+func MatchingRule(policy *batchv1.PodFailurePolicy, pod *corev1.Pod) (index int, what string) {
+	if policy == nil {
+		return -1, ""
+	}
 	for i := range policy.Rules {
-		rule := &policy.Rules[i]
-		what := matchRule(rule, pod)
-		if what == "" {
-			continue
-		}
-		switch rule.Action {
-		case batchv1.PodFailurePolicyActionIgnore:
-			return verdict{Action: rule.Action}
-		case batchv1.PodFailurePolicyActionFailIndex, batchv1.PodFailurePolicyActionCount:
-			return verdict{Action: rule.Action, Counts: true}
-		case batchv1.PodFailurePolicyActionFailJob:
-			return verdict{Action: rule.Action, Counts: true, Message: fmt.Sprintf("%s matching %v rule at index %d", what, rule.Action, i)}
+		switch rule := &policy.Rules[i]; rule.Action {
+		case batchv1.PodFailurePolicyActionIgnore, batchv1.PodFailurePolicyActionFailIndex,
+			batchv1.PodFailurePolicyActionCount, batchv1.PodFailurePolicyActionFailJob:
+			if what := matchRule(rule, pod); what != "" {
+				return i, what
+			}
 		}
 	}
-	return verdict{Counts: true}
+	return -1, ""
 }
 
 // matchRule returns what of the Pod matches, in words, or nothing.

@@ -125,7 +125,7 @@ func (b *bolt) configure(cfg *apiserver.Config) error {
 	cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 		return b.network.Load().DialContext(ctx, network, address)
 	}
-	cfg.Handlers = map[string]http.Handler{clockPath: clockHandler{b}, historyPath: historyHandler{b}}
+	cfg.Handlers = map[string]http.Handler{clockPath: clockHandler{b}, historyPath: historyHandler{b}, explainPath: explainHandler{b}}
 	return nil
 }
 

@@ -143,7 +143,7 @@ func (s *shared) configure(cfg *apiserver.Config) error {
 	cfg.Gate, cfg.Faults = openGate{}, &s.faults
 	cfg.Logs, cfg.Metrics = leaderLogs{s}, leaderMetrics{s}
 	cfg.Dial = s.dial
-	cfg.Handlers = map[string]http.Handler{clockPath: wallClock{}, historyPath: http.HandlerFunc(noHistory), dialPath: s}
+	cfg.Handlers = map[string]http.Handler{clockPath: wallClock{}, historyPath: http.HandlerFunc(noHistory), explainPath: http.HandlerFunc(noExplain), dialPath: s}
 	cfg.HealthChecks = []healthz.HealthChecker{healthz.NamedCheck("etcd", func(req *http.Request) error { return s.db.Ping(req.Context()) })}
 	certificate, key, err := s.c.keys.client(forwarder, time.Now())
 	// Whatever its address, another server has a certificate of the cluster's
@@ -221,4 +221,9 @@ func (wallClock) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 func noHistory(w http.ResponseWriter, _ *http.Request) {
 	http.Error(w, "this cluster lies in etcd, which others may share: snapshots and rewinding need --storage bbolt; "+
 		"'etcdctl snapshot save' and 'etcdutl snapshot restore' keep and restore all of an etcd", http.StatusBadRequest)
+}
+
+// noExplain answers explainPath: etcd does not keep who made a commit.
+func noExplain(w http.ResponseWriter, _ *http.Request) {
+	http.Error(w, "this cluster lies in etcd, which does not keep who did what: 'kubesim explain' needs --storage bbolt; 'kubectl describe' has the Events", http.StatusBadRequest)
 }

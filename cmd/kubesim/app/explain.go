@@ -1,0 +1,115 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/kubesim-dev/kubesim/cmd/kubesim/explain"
+)
+
+// explainCommand is `kubesim explain`.
+type explainCommand struct {
+	kubeconfig, namespace, output string
+	dot, svg, json                bool
+	s                             streams
+}
+
+func newExplain(s streams) *cobra.Command {
+	e := &explainCommand{s: s}
+	cmd := &cobra.Command{
+		Use:   "explain (job|pod|cronjob) NAME",
+		Short: "Tell what happened to an object of a running server, and why",
+		Long: "Tell what happened to a Job, a Pod or a CronJob of a running server, in virtual time, with the cause of each step:\n" +
+			"which Pod's exit counted, which rule, limit or deadline decided, what a Pod waits for, who deleted it.\n\n" +
+			"It is taken from the commits that the server keeps, so that objects that are gone can be explained too, as far as history goes.",
+		Example: "  kubesim explain job pi\n" +
+			"  kubesim explain pod/pi-x7k2p -n work\n" +
+			"  kubesim explain cronjob hourly --svg -o hourly.svg",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			target, err := e.target(args)
+			if err != nil {
+				return usageError{fmt.Errorf("explain: %w", err)}
+			}
+			return e.run(cmd.Context(), target)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&e.kubeconfig, "kubeconfig", "", "kubeconfig `file` of the server (default $KUBECONFIG, then ~/.kubesim/kubeconfig)")
+	flags.StringVarP(&e.namespace, "namespace", "n", "", "the object's `namespace` (default: the kubeconfig's)")
+	flags.StringVarP(&e.output, "output-file", "o", "", "write to `file` instead of stdout")
+	flags.BoolVar(&e.svg, "svg", false, "draw a picture: a lane for each Pod, what it did and when")
+	flags.BoolVar(&e.dot, "dot", false, "draw the steps and what caused them, for Graphviz")
+	flags.BoolVar(&e.json, "json", false, "print the steps as JSON")
+	cmd.MarkFlagsMutuallyExclusive("svg", "dot", "json")
+	return cmd
+}
+
+// target reads KIND NAME or KIND/NAME.
+func (e *explainCommand) target(args []string) (t explain.Target, err error) {
+	want := "want a kind and a name, for example: kubesim explain job pi"
+	if len(args) == 1 {
+		args = strings.SplitN(args[0], "/", 2)
+	}
+	if len(args) != 2 || args[0] == "" || args[1] == "" || strings.Contains(args[1], "/") {
+		return t, errors.New(want)
+	}
+	kind, ok := parseKind(args[0])
+	if !ok {
+		return t, fmt.Errorf("%q: can explain jobs, pods and cronjobs: %s", args[0], want)
+	}
+	return explain.Target{Kind: kind, Name: args[1], Namespace: e.namespace}, nil
+}
+
+func (e *explainCommand) run(ctx context.Context, target explain.Target) error {
+	if target.Namespace == "" {
+		var err error
+		if target.Namespace, err = defaultNamespace(e.kubeconfig); err != nil {
+			return err
+		}
+	}
+	q := url.Values{"kind": {target.Kind}, "namespace": {target.Namespace}, "name": {target.Name}}
+	var story explain.Story
+	if err := askServer(ctx, e.kubeconfig, http.MethodGet, explainPath+"?"+q.Encode(), nil, &story); err != nil {
+		return err
+	}
+	var out bytes.Buffer
+	if err := e.render(&out, &story); err != nil {
+		return err
+	}
+	if e.output == "" {
+		_, err := e.s.out.Write(out.Bytes())
+		return err
+	}
+	if err := os.WriteFile(e.output, out.Bytes(), 0o644); err != nil {
+		return fmt.Errorf("-o %s: %w", e.output, rootCause(err))
+	}
+	return nil
+}
+
+func (e *explainCommand) render(w io.Writer, s *explain.Story) error {
+	return explain.Print(w, s)
+}
+
+// defaultNamespace is that of the kubeconfig's context.
+func defaultNamespace(kubeconfig string) (string, error) {
+	file, err := findKubeconfig(kubeconfig)
+	if err != nil {
+		return "", err
+	}
+	rules := &clientcmd.ClientConfigLoadingRules{ExplicitPath: file}
+	namespace, _, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).Namespace()
+	if err != nil {
+		return "", fmt.Errorf("kubeconfig %s: %w", file, err)
+	}
+	return namespace, nil
+}

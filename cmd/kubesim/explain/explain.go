@@ -1,0 +1,199 @@
+// Package explain tells the life of a Job, a Pod or a CronJob, with the cause of each
+// step, from the commits of the store.
+//
+// [Tell] is pure: it gets the commits of the object, of what it controls, of their
+// Events, of the nodes and Faults, in revision order, and returns a [Story]. Printing it
+// (print.go), drawing it (svg.go, dot.go) and fetching commits (cmd/kubesim/app) are
+// apart from it.
+//
+// Invariants: the same commits give the same Story, and the same Story the same bytes.
+// A step's causes come before it.
+package explain
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+)
+
+// Object is an API object in its external version.
+type Object interface {
+	metav1.Object
+	runtime.Object
+}
+
+// Commit is one revision of one object.
+type Commit struct {
+	Revision int64
+	// Time is the virtual instant, Actor who made it: the key of the engine's step, such
+	// as "job/default/pi", or "client/USER"; empty if the store did not keep that yet.
+	Time  time.Time
+	Actor string
+	Type  watch.EventType
+	// Object is the new state, for Deleted the last one.
+	Object Object
+	// Cut: older revisions of the object were forgotten.
+	Cut bool
+}
+
+// Target is the object that a Story is about.
+type Target struct {
+	// Kind is Job, Pod or CronJob.
+	Kind      string `json:"kind"`
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+}
+
+// ref is how steps name the target: job/pi.
+func (t Target) ref() string { return strings.ToLower(t.Kind) + "/" + t.Name }
+
+// Story is what has happened to an object.
+type Story struct {
+	Target
+	// Start is the instant from which times are counted, Now that of the telling.
+	Start time.Time `json:"start"`
+	Now   time.Time `json:"now"`
+	// Forgotten are objects whose beginning was compacted away.
+	Forgotten []string `json:"forgotten,omitempty"`
+	Steps     []Step   `json:"steps"`
+	Rows      []Row    `json:"rows"`
+}
+
+// Tone says what a step means to a reader.
+type Tone string
+
+// The tones.
+const (
+	Plain Tone = ""
+	Good  Tone = "good"
+	Bad   Tone = "bad"
+	Wait  Tone = "wait"
+	// Outside is what a client has done.
+	Outside Tone = "client"
+)
+
+// Step is one thing that happened.
+type Step struct {
+	// At is the virtual instant and Revision the commit that says so.
+	At       time.Time `json:"at"`
+	Revision int64     `json:"revision"`
+	// By is who did it: "client ann", "job", "kubelet".
+	By string `json:"by"`
+	// Object is what it happened to: "job/pi", "pod/pi-x7k2p", "node/node-1".
+	Object string `json:"object"`
+	What   string `json:"what"`
+	// Why is the cause in words, if it is not plain; Causes are earlier steps.
+	Why    string `json:"why,omitempty"`
+	Causes []int  `json:"causes,omitempty"`
+	Tone   Tone   `json:"tone,omitempty"`
+}
+
+// none is no step.
+const none = -1
+
+// teller makes a Story out of commits.
+type teller struct {
+	story Story
+	// c is the commit that is being told.
+	c *Commit
+	// last is the state of each object before it.
+	last  map[types.UID]Object
+	pods  map[types.UID]*podStory
+	jobs  map[types.UID]*jobStory
+	nodes map[string]*nodeStory
+	// counts are those of Events; faults how often each Fault has hit, hits when.
+	counts map[types.UID]int32
+	faults map[string]int64
+	hits   []hit
+	// created is the step of each object's creation, by UID.
+	created map[types.UID]int
+}
+
+// Tell explains the commits of target and of what belongs to it, in revision order. now
+// is the present instant.
+func Tell(target Target, commits []Commit, now time.Time) Story {
+	t := &teller{
+		story: Story{Target: target, Now: now}, last: map[types.UID]Object{},
+		pods: map[types.UID]*podStory{}, jobs: map[types.UID]*jobStory{}, nodes: map[string]*nodeStory{},
+		counts: map[types.UID]int32{}, faults: map[string]int64{}, created: map[types.UID]int{},
+	}
+	t.story.Start = start(commits)
+	for i := range commits {
+		t.tell(&commits[i])
+	}
+	t.nameFaults()
+	t.draw()
+	if target.Kind == "Pod" {
+		t.story.keep(target.ref())
+	}
+	return t.story
+}
+
+// start is when the first of the objects was created: a Pod's story begins with its Job.
+func start(commits []Commit) time.Time {
+	for i := range commits {
+		switch kindOf(commits[i].Object) {
+		case "job", "pod", "cronjob":
+			if commits[i].Type == watch.Added {
+				return commits[i].Time
+			}
+			return commits[i].Object.GetCreationTimestamp().UTC()
+		}
+	}
+	return time.Time{}
+}
+
+// say adds a step about the commit's object.
+func (t *teller) say(tone Tone, what, why string, causes ...int) int {
+	return t.sayOf(kindOf(t.c.Object)+"/"+t.c.Object.GetName(), tone, what, why, causes...)
+}
+
+func (t *teller) sayOf(object string, tone Tone, what, why string, causes ...int) int {
+	by := who(t.c.Actor)
+	if tone == Plain && strings.HasPrefix(by, "client ") {
+		tone = Outside
+	}
+	causes = slices.DeleteFunc(slices.Clone(causes), func(i int) bool { return i == none })
+	slices.Sort(causes)
+	t.story.Steps = append(t.story.Steps, Step{
+		At: t.c.Time.UTC(), Revision: t.c.Revision, By: by, Object: object,
+		What: what, Why: why, Causes: slices.Compact(causes), Tone: tone,
+	})
+	return len(t.story.Steps) - 1
+}
+
+// keep drops the steps that are neither about an object nor cause one that is.
+func (s *Story) keep(object string) {
+	wanted := make([]bool, len(s.Steps))
+	for i, step := range s.Steps {
+		if step.Object == object {
+			wanted[i] = true
+			for _, c := range step.Causes {
+				wanted[c] = true
+			}
+		}
+	}
+	to := make([]int, len(s.Steps))
+	var kept []Step
+	for i, step := range s.Steps {
+		to[i] = none
+		if !wanted[i] {
+			continue
+		}
+		to[i] = len(kept)
+		var causes []int
+		for _, c := range step.Causes {
+			if to[c] != none {
+				causes = append(causes, to[c])
+			}
+		}
+		step.Causes = causes
+		kept = append(kept, step)
+	}
+	s.Steps = kept
+}

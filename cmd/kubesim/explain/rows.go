@@ -1,0 +1,341 @@
+package explain
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
+	"k8s.io/utils/ptr"
+)
+
+// Phase is what a bar shows.
+type Phase string
+
+// The phases of Pods' containers, and of Jobs.
+const (
+	Pending     Phase = "pending"
+	Pulling     Phase = "pulling"
+	Running     Phase = "running"
+	BackOff     Phase = "back-off"
+	Terminating Phase = "terminating"
+	Active      Phase = "active"
+	Suspended   Phase = "suspended"
+)
+
+// Row is a lane of the picture: a Job, or a container of a Pod.
+type Row struct {
+	// Object is what it is about, Container empty for a Job or where the Pod has one only.
+	Object    string `json:"object"`
+	Container string `json:"container,omitempty"`
+	Bars      []Bar  `json:"bars"`
+	Marks     []Mark `json:"marks,omitempty"`
+}
+
+// Bar is one phase.
+type Bar struct {
+	Phase Phase     `json:"phase"`
+	From  time.Time `json:"from"`
+	To    time.Time `json:"to"`
+	// Open: it goes on at the end of the story.
+	Open bool `json:"open,omitempty"`
+	// Exit is the exit code with which the container ended at To.
+	Exit *int32 `json:"exit,omitempty"`
+}
+
+// Mark is an instant worth showing: a condition of a Job.
+type Mark struct {
+	At   time.Time `json:"at"`
+	Text string    `json:"text"`
+	Tone Tone      `json:"tone,omitempty"`
+}
+
+// track are the bars of one lane while it is followed.
+type track struct {
+	container string
+	bars      []Bar
+	phase     Phase // empty: nothing is shown
+	since     time.Time
+}
+
+// set lets another phase begin.
+func (tr *track) set(phase Phase, at time.Time) {
+	if phase == tr.phase {
+		return
+	}
+	if tr.phase != "" && at.After(tr.since) {
+		tr.bars = append(tr.bars, Bar{Phase: tr.phase, From: tr.since, To: at})
+	}
+	tr.phase, tr.since = phase, at
+}
+
+// exit ends a phase with an exit code.
+func (tr *track) exit(at time.Time, code int32) {
+	if at.Before(tr.since) {
+		at = tr.since
+	}
+	phase := cmp.Or(tr.phase, Running)
+	tr.bars = append(tr.bars, Bar{Phase: phase, From: tr.since, To: at, Exit: &code})
+	tr.phase = ""
+	tr.since = at
+}
+
+// podBars follow a Pod.
+type podBars struct {
+	pod    *corev1.Pod
+	tracks []*track
+	isGone bool
+}
+
+func (b *podBars) begin(c *Commit, pod *corev1.Pod) {
+	from := c.Time
+	if c.Type != watch.Added {
+		from = pod.CreationTimestamp.Time
+	}
+	for _, spec := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
+		b.tracks = append(b.tracks, &track{container: spec.Name, phase: Pending, since: from})
+	}
+	b.pod = pod
+}
+
+// ended reports whether nothing more happens to the Pod.
+func (b *podBars) ended() bool { return b.isGone || b.pod != nil && podutil.IsPodTerminal(b.pod) }
+
+func (b *podBars) gone(at time.Time) {
+	b.isGone = true
+	for _, tr := range b.tracks {
+		tr.set("", at)
+	}
+}
+
+// event notes when an image is pulled.
+func (b *podBars) event(at time.Time, reason, container string) {
+	for _, tr := range b.tracks {
+		if tr.container != container || tr.phase == Terminating || tr.phase == "" {
+			continue
+		}
+		switch {
+		case reason == "Pulling":
+			tr.set(Pulling, at)
+		case tr.phase == Pulling:
+			tr.set(Pending, at)
+		}
+	}
+}
+
+func (b *podBars) follow(c *Commit, old, pod *corev1.Pod) {
+	b.pod = pod
+	before := allStatuses(old)
+	for _, is := range allStatuses(pod) {
+		was := corev1.ContainerStatus{}
+		if i := slices.IndexFunc(before, func(s corev1.ContainerStatus) bool { return s.Name == is.Name }); i >= 0 {
+			was = before[i]
+		}
+		for _, tr := range b.tracks {
+			if tr.container == is.Name {
+				tr.follow(c, &was, &is)
+			}
+		}
+	}
+	for _, tr := range b.tracks {
+		switch {
+		case podutil.IsPodTerminal(pod):
+			tr.set("", c.Time)
+		case pod.DeletionTimestamp != nil && tr.phase != "":
+			tr.set(Terminating, c.Time)
+		}
+	}
+}
+
+func (tr *track) follow(c *Commit, was, is *corev1.ContainerStatus) {
+	if end := newEnd(was, is); end != nil {
+		if tr.phase != Running && tr.phase != Terminating && !end.StartedAt.IsZero() && end.StartedAt.Unix() > 0 {
+			tr.set(Running, instant(c, end.StartedAt.Time))
+		}
+		tr.exit(instant(c, end.FinishedAt.Time), end.ExitCode)
+	}
+	switch {
+	case is.State.Running != nil && tr.phase != Terminating:
+		tr.set(Running, instant(c, is.State.Running.StartedAt.Time))
+	case is.State.Waiting == nil:
+	case slices.Contains([]string{"CrashLoopBackOff", "ImagePullBackOff", "ErrImagePull"}, is.State.Waiting.Reason):
+		at := c.Time
+		if tr.phase == "" { // it waits since its end
+			at = tr.since
+		}
+		tr.set(BackOff, at)
+	case tr.phase == "":
+		tr.set(Pending, tr.since)
+	}
+}
+
+// jobBars follow a Job.
+type jobBars struct {
+	job   *batchv1.Job
+	track track
+	waits []Bar
+	end   time.Time
+}
+
+func (b *jobBars) begin(c *Commit, job *batchv1.Job) {
+	b.track.since = c.Time
+	if c.Type != watch.Added {
+		b.track.since = job.CreationTimestamp.Time
+	}
+	b.track.phase = phaseOf(job)
+	b.job = job
+}
+
+func phaseOf(job *batchv1.Job) Phase {
+	switch {
+	case isTrue(job, batchv1.JobComplete, batchv1.JobFailed):
+		return ""
+	case ptr.Deref(job.Spec.Suspend, false):
+		return Suspended
+	}
+	return Active
+}
+
+func (b *jobBars) follow(c *Commit, job *batchv1.Job) {
+	b.job = job
+	b.track.set(phaseOf(job), c.Time)
+	if b.end.IsZero() && ending(job) {
+		b.end = c.Time
+	}
+}
+
+func (b *jobBars) gone(at time.Time) {
+	b.track.set("", at)
+	if b.end.IsZero() {
+		b.end = at
+	}
+}
+
+func (b *jobBars) backOff(from, until time.Time) {
+	b.waits = append(b.waits, Bar{Phase: BackOff, From: from, To: until})
+}
+
+// draw makes the rows: each Job with its Pods below it, in the order in which they were
+// created.
+func (t *teller) draw() {
+	end := t.story.Now
+	done := map[types.UID]bool{}
+	pods := t.sorted(func(o Object) bool { _, ok := o.(*corev1.Pod); return ok })
+	for _, job := range t.sorted(func(o Object) bool { _, ok := o.(*batchv1.Job); return ok }) {
+		if t.story.Kind != "Pod" {
+			t.story.Rows = append(t.story.Rows, t.jobRow(job, end))
+		}
+		for _, pod := range pods {
+			if ref := owner(pod, "Job"); ref != nil && ref.UID == job.GetUID() {
+				done[pod.GetUID()] = true
+				t.podRows(pod, end)
+			}
+		}
+	}
+	for _, pod := range pods {
+		if !done[pod.GetUID()] {
+			t.podRows(pod, end)
+		}
+	}
+}
+
+// sorted are the objects that there were, by creation.
+func (t *teller) sorted(want func(Object) bool) []Object {
+	var out []Object
+	for _, o := range t.last {
+		if want(o) {
+			out = append(out, o)
+		}
+	}
+	slices.SortFunc(out, t.byCreation)
+	return out
+}
+
+func (t *teller) byCreation(a, b Object) int {
+	return cmp.Or(cmp.Compare(t.createdStep(a.GetUID()), t.createdStep(b.GetUID())),
+		a.GetCreationTimestamp().Compare(b.GetCreationTimestamp().Time), cmp.Compare(a.GetName(), b.GetName()))
+}
+
+func (t *teller) podRows(pod Object, end time.Time) {
+	if t.story.Kind == "Pod" && pod.GetName() != t.story.Name {
+		return
+	}
+	tracks := t.pods[pod.GetUID()].bars.tracks
+	for _, tr := range tracks {
+		row := Row{Object: "pod/" + pod.GetName(), Bars: tr.closed(end)}
+		if len(tracks) > 1 {
+			row.Container = tr.container
+		}
+		t.story.Rows = append(t.story.Rows, row)
+	}
+}
+
+// closed are the bars, the last up to the end if it has none.
+func (tr *track) closed(end time.Time) []Bar {
+	if tr.phase == "" {
+		return tr.bars
+	}
+	return append(slices.Clone(tr.bars), Bar{Phase: tr.phase, From: tr.since, To: end, Open: true})
+}
+
+func (t *teller) jobRow(job Object, end time.Time) Row {
+	b := &t.jobs[job.GetUID()].bars
+	row := Row{Object: "job/" + job.GetName(), Bars: b.track.closed(end)}
+	slices.SortFunc(b.waits, func(x, y Bar) int { return x.From.Compare(y.From) })
+	for _, w := range b.waits {
+		if !b.end.IsZero() && w.To.After(b.end) {
+			w.To = b.end
+		}
+		if w.To.After(end) {
+			w.To, w.Open = end, true
+		}
+		if n := len(row.Bars) - 1; n >= 0 && row.Bars[n].Phase == BackOff && !w.From.After(row.Bars[n].To) {
+			if w.To.After(row.Bars[n].To) {
+				row.Bars[n].To = w.To
+			}
+			continue
+		}
+		if w.To.After(w.From) {
+			row.Bars = append(row.Bars, w)
+		}
+	}
+	row.Marks = t.marks("job/"+job.GetName(), row.Bars)
+	return row
+}
+
+// markPrefixes begin the steps of a Job that its picture marks.
+func markPrefixes() []string {
+	return []string{"suspended", "resumed", "FailureTarget", "SuccessCriteriaMet", "Failed", "Complete", "deleted", "parallelism changed", "completions changed"}
+}
+
+// marks are those of the steps of a Job while its row is.
+func (t *teller) marks(object string, bars []Bar) []Mark {
+	var out []Mark
+	for _, s := range t.story.Steps {
+		if s.Object != object || !slices.ContainsFunc(markPrefixes(), func(p string) bool { return len(s.What) >= len(p) && s.What[:len(p)] == p }) {
+			continue
+		}
+		m := Mark{At: s.At, Text: s.What, Tone: s.Tone}
+		// FailureTarget and Failed at one instant are one mark.
+		if n := len(out) - 1; n >= 0 && out[n].At.Equal(m.At) && (m.Tone == Good || m.Tone == Bad) && out[n].Tone == m.Tone {
+			out[n] = m
+			continue
+		}
+		out = append(out, m)
+	}
+	return out
+}
+
+// String is the bar for a reader.
+func (b Bar) String() string {
+	text := fmt.Sprintf("%s %s", b.Phase, offset(b.To.Sub(b.From)))
+	if b.Exit != nil {
+		text += fmt.Sprintf(", exit code %d", *b.Exit)
+	}
+	return text
+}
