@@ -70,6 +70,7 @@ func (sh *Shell) scalar(a *syntax.Assign, v expand.Variable) expand.Variable {
 
 // element changes one element of an array. A nil index is that of element 0.
 func (sh *Shell) element(v expand.Variable, index syntax.ArithmExpr, change func(old string) string) expand.Variable {
+	sh.p.Step(1 + (len(v.List)+len(v.Map))/8)
 	if v.Kind == expand.Associative {
 		key := "0"
 		if w, ok := index.(*syntax.Word); ok {
@@ -87,6 +88,10 @@ func (sh *Shell) element(v expand.Variable, index syntax.ArithmExpr, change func
 	if index != nil {
 		n = sh.arithmetic(index)
 	}
+	if v.Kind == expand.Indexed && v.Indexes == nil && n >= 0 && n <= len(v.List) {
+		return denseElement(v, n, change)
+	}
+	sh.p.Step(1 + len(v.List))
 	elements := indexed(v)
 	if n < 0 {
 		n += maxIndex(elements) + 1
@@ -98,6 +103,18 @@ func (sh *Shell) element(v expand.Variable, index syntax.ArithmExpr, change func
 	}
 	elements[n] = change(elements[n])
 	return setIndexed(v, elements)
+}
+
+// denseElement changes an element of an array without gaps, or adds one to it.
+// What others have of the list stays as it is.
+func denseElement(v expand.Variable, n int, change func(old string) string) expand.Variable {
+	if n == len(v.List) {
+		v.List = append(v.List, change(""))
+		return v
+	}
+	v.List = slices.Clone(v.List)
+	v.List[n] = change(v.List[n])
+	return v
 }
 
 // indexed returns the elements of an indexed array by index.
@@ -142,6 +159,7 @@ func setIndexed(v expand.Variable, m map[int]string) expand.Variable {
 }
 
 func (sh *Shell) arrayValue(a *syntax.Assign, v expand.Variable, kind string) expand.Variable {
+	sh.p.Step(1 + (len(v.List)+len(v.Map))/8)
 	if kind == "-A" || v.Kind == expand.Associative && kind == "" {
 		m := make(map[string]string)
 		if a.Append {
@@ -155,8 +173,12 @@ func (sh *Shell) arrayValue(a *syntax.Assign, v expand.Variable, kind string) ex
 		v.Kind, v.Map = expand.Associative, m
 		return v
 	}
+	if a.Append && v.Kind == expand.Indexed && v.Indexes == nil && !slices.ContainsFunc(a.Array.Elems, func(e *syntax.ArrayElem) bool { return e.Index != nil }) {
+		return sh.appended(a, v)
+	}
 	m := make(map[int]string)
 	if a.Append {
+		sh.p.Step(1 + len(v.List))
 		m = indexed(v)
 	}
 	next := maxIndex(m) + 1
@@ -180,6 +202,18 @@ func (sh *Shell) arrayValue(a *syntax.Assign, v expand.Variable, kind string) ex
 		}
 	}
 	return setIndexed(v, m)
+}
+
+// appended adds elements to an array without gaps.
+func (sh *Shell) appended(a *syntax.Assign, v expand.Variable) expand.Variable {
+	for _, e := range a.Array.Elems {
+		words, ok := sh.fields(e.Value)
+		if !ok {
+			break
+		}
+		v.List = append(v.List, words...)
+	}
+	return v
 }
 
 func (sh *Shell) setList(name string, list []string) {
@@ -336,6 +370,9 @@ func (sh *Shell) declareOne(d declaration, a *syntax.Assign) {
 	if at.values == nil {
 		at.values = make(map[string]expand.Variable)
 	}
+	if _, had := at.values[name]; !had {
+		sh.hold(size(v))
+	}
 	at.values[name] = v
 }
 
@@ -345,6 +382,7 @@ func (sh *Shell) makeLocal(name string) {
 		sh.vars.values = make(map[string]expand.Variable)
 	}
 	if _, ok := sh.vars.values[name]; !ok {
+		sh.hold(variableCost)
 		sh.vars.values[name] = expand.Variable{Local: true}
 	}
 }

@@ -149,6 +149,10 @@ func aliasBuiltin(sh *Shell, args []string) int {
 		name, text, ok := strings.Cut(a, "=")
 		switch {
 		case ok:
+			if _, had := sh.alias[name]; !had {
+				sh.p.Charge(variableCost)
+			}
+			sh.p.Charge(int64(len(text) - len(sh.alias[name])))
 			sh.alias[name] = text
 			sh.opts.expandAliases = sh.opts.expandAliases || sh.dialect != Bash
 		case sh.alias[name] != "":
@@ -230,6 +234,8 @@ func dirsBuiltin(sh *Shell, args []string) int {
 		if status := sh.changeDir(args[1], false, false); status != 0 {
 			return status
 		}
+		sh.p.Step(1 + len(sh.dirs)/16)
+		sh.p.Charge(int64(variableCost + len(before))) // what popd takes away again stays charged
 		sh.dirs = append([]string{before}, sh.dirs...)
 	case "popd":
 		if len(sh.dirs) == 0 {

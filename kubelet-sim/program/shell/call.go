@@ -151,8 +151,7 @@ func (sh *Shell) function(fn *syntax.FuncDecl, args []string) {
 	sh.inFunction--
 	sh.calls--
 	for _, v := range sh.vars.values {
-		sh.held -= size(v)
-		sh.p.Charge(-size(v))
+		sh.hold(-size(v))
 	}
 	sh.params, sh.vars, sh.loops = params, vars, loops
 	if sh.leaving == leaveFunction {

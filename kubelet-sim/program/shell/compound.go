@@ -205,8 +205,18 @@ func (sh *Shell) define(cmd *syntax.FuncDecl) {
 	if sh.funcs == nil {
 		sh.funcs = make(map[string]*syntax.FuncDecl)
 	}
+	sh.p.Charge(parsedSize(cmd) - parsedSize(sh.funcs[cmd.Name.Value]))
 	sh.funcs[cmd.Name.Value] = cmd
 	sh.status = 0
+}
+
+// parsedSize is about what a function takes in memory, many times its text. Unit:
+// bytes.
+func parsedSize(cmd *syntax.FuncDecl) int64 {
+	if cmd == nil {
+		return 0
+	}
+	return 512 + 16*int64(cmd.End().Offset()-cmd.Pos().Offset())
 }
 
 func (sh *Shell) timeClause(cmd *syntax.TimeClause) {

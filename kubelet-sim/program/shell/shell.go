@@ -129,6 +129,7 @@ func (sh *Shell) importEnv() {
 
 // subshell returns a copy of sh for a child process of it.
 func (sh *Shell) subshell(c *kernel.Proc) *Shell {
+	sh.p.Step(1 + (sh.vars.count()+len(sh.funcs)+len(sh.alias))/4)
 	sub := *sh
 	sub.p = c
 	sub.vars = sh.vars.copied()

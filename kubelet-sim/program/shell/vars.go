@@ -40,7 +40,23 @@ func (s *scope) copied() *scope {
 	if s == nil {
 		return nil
 	}
-	return &scope{outer: s.outer.copied(), values: maps.Clone(s.values)}
+	values := maps.Clone(s.values)
+	for name, v := range values {
+		if len(v.List) > 0 { // what one of the two appends the other must not see
+			v.List = slices.Clip(v.List)
+			values[name] = v
+		}
+	}
+	return &scope{outer: s.outer.copied(), values: values}
+}
+
+// count is how many variables there are, hidden ones included.
+func (s *scope) count() int {
+	n := 0
+	for ; s != nil; s = s.outer {
+		n += len(s.values)
+	}
+	return n
 }
 
 // all returns the visible variables.
@@ -67,6 +83,7 @@ func (e environ) Get(name string) expand.Variable {
 		return v
 	}
 	v, _ := e.sh.vars.find(name)
+	e.sh.look(v)
 	if e.sh.drawn += size(v); e.sh.drawn > drawnMax {
 		return expand.Variable{Set: true, Kind: expand.String}
 	}
@@ -113,8 +130,18 @@ func (sh *Shell) report(name string, err error) bool {
 	return false
 }
 
+// look accounts for going through the elements of an array.
+func (sh *Shell) look(v expand.Variable) {
+	if n := len(v.List) + len(v.Map); n > 64 {
+		sh.p.Step(n / 64)
+	}
+}
+
+// variableCost is what a variable takes beside its value. Unit: bytes.
+const variableCost = 128
+
 func size(v expand.Variable) int64 {
-	n := int64(len(v.Str))
+	n := int64(variableCost + len(v.Str))
 	for _, s := range v.List {
 		n += int64(len(s)) + 16
 	}
@@ -136,12 +163,21 @@ func (sh *Shell) assign(name string, v expand.Variable) error {
 	} else if old.ReadOnly {
 		return errReadOnly
 	}
-	n := size(v)
-	if n > valueMax || sh.held+n-size(old) > variableMax {
+	was, n := int64(0), size(v)
+	if had {
+		was = size(old)
+	}
+	switch {
+	case v.Declared():
+	case had && old.Local:
+		n = variableCost
+	default:
+		n = 0
+	}
+	if n > valueMax || sh.held+n-was > variableMax {
 		return errTooLarge
 	}
-	sh.held += n - size(old)
-	sh.p.Charge(n - size(old))
+	sh.hold(n - was)
 	if !v.Declared() {
 		if had && old.Local {
 			at.values[name] = expand.Variable{Local: true}
@@ -162,6 +198,12 @@ func (sh *Shell) assign(name string, v expand.Variable) error {
 	at.values[name] = v
 	sh.assigned(name, v)
 	return nil
+}
+
+// hold accounts for n more bytes in variables.
+func (sh *Shell) hold(n int64) {
+	sh.held += n
+	sh.p.Charge(n)
 }
 
 // assigned acts on variables that mean something to the shell.
@@ -262,6 +304,7 @@ func (sh *Shell) homeOf(user string) string {
 // environment is what a child process inherits, in order of the names as far
 // as the container's own order does not say otherwise.
 func (sh *Shell) environment() []string {
+	sh.p.Step(1 + sh.vars.count()/16)
 	all := sh.vars.all()
 	env := make([]string, 0, len(sh.p.Env)+4)
 	seen := make(map[string]bool, len(sh.p.Env))
