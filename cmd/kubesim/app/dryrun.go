@@ -15,6 +15,7 @@ import (
 
 	"github.com/kubesim-dev/kubesim/apiserver"
 	"github.com/kubesim-dev/kubesim/apiserver/apis/sim/v1alpha1"
+	"github.com/kubesim-dev/kubesim/cmd/kubesim/manifest"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
 
@@ -59,18 +60,18 @@ func (d *dryRun) run(ctx context.Context, out io.Writer) error {
 }
 
 // read returns the PodScripts of the files, and the other objects.
-func (d *dryRun) read() (scripts, objects []manifest, err error) {
+func (d *dryRun) read() (scripts, objects []manifest.Document, err error) {
 	files := []string{d.scripts}
 	if d.pods != "" {
 		files = append(files, d.pods)
 	}
 	for _, file := range files {
-		all, err := readManifests(file)
+		all, err := manifest.Read(file)
 		if err != nil {
 			return nil, nil, err
 		}
 		for _, m := range all {
-			if m.isPodScript() {
+			if isPodScript(m) {
 				scripts = append(scripts, m)
 			} else {
 				objects = append(objects, m)
@@ -86,6 +87,10 @@ func (d *dryRun) read() (scripts, objects []manifest, err error) {
 	return scripts, objects, nil
 }
 
+func isPodScript(m manifest.Document) bool {
+	return m.Object.GroupVersionKind() == v1alpha1.GroupVersion().WithKind("PodScript")
+}
+
 // dryCluster is a cluster that nobody else reaches.
 type dryCluster struct {
 	*Cluster
@@ -94,7 +99,7 @@ type dryCluster struct {
 }
 
 // create creates the objects, and the namespaces that they name.
-func (c *dryCluster) create(ctx context.Context, scripts, objects []manifest) error {
+func (c *dryCluster) create(ctx context.Context, scripts, objects []manifest.Document) error {
 	for _, m := range slices.Concat(scripts, objects) {
 		// One after the other, so that their order does not depend on goroutines.
 		if err := c.engine.Settle(ctx); err != nil {
@@ -107,11 +112,11 @@ func (c *dryCluster) create(ctx context.Context, scripts, objects []manifest) er
 	return nil
 }
 
-func (c *dryCluster) createOne(ctx context.Context, m manifest) error {
+func (c *dryCluster) createOne(ctx context.Context, m manifest.Document) error {
 	served := c.server.Local().Persisted()
-	i := slices.IndexFunc(served, func(r apiserver.PersistedResource) bool { return r.Kind == m.object.GroupVersionKind() })
+	i := slices.IndexFunc(served, func(r apiserver.PersistedResource) bool { return r.Kind == m.Object.GroupVersionKind() })
 	if i < 0 {
-		return fmt.Errorf("%s: there is no %s in %s", m.at("kind"), m.object.GetKind(), m.object.GetAPIVersion())
+		return fmt.Errorf("%s: there is no %s in %s", m.At("kind"), m.Object.GetKind(), m.Object.GetAPIVersion())
 	}
 	r := served[i]
 	path := []string{"/apis", r.Kind.Group, r.Kind.Version}
@@ -119,7 +124,7 @@ func (c *dryCluster) createOne(ctx context.Context, m manifest) error {
 		path = []string{"/api", r.Kind.Version}
 	}
 	if r.Namespaced {
-		namespace := m.object.GetNamespace()
+		namespace := m.Object.GetNamespace()
 		if namespace == "" {
 			namespace = metav1.NamespaceDefault
 		}
@@ -128,7 +133,7 @@ func (c *dryCluster) createOne(ctx context.Context, m manifest) error {
 		}
 		path = append(path, "namespaces", namespace)
 	}
-	data, err := m.object.MarshalJSON()
+	data, err := m.Object.MarshalJSON()
 	if err != nil {
 		return err
 	}
@@ -137,7 +142,7 @@ func (c *dryCluster) createOne(ctx context.Context, m manifest) error {
 		SetHeader("Content-Type", runtime.ContentTypeJSON).SetHeader("Accept", runtime.ContentTypeJSON).
 		Body(data).Do(ctx).Error()
 	if err != nil {
-		return m.refused(err)
+		return m.Refused(err)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/kubesim-dev/kubesim/apiserver/apis/sim/v1alpha1"
+	"github.com/kubesim-dev/kubesim/cmd/kubesim/manifest"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/script"
 )
 
@@ -50,14 +51,14 @@ func (t *timeline) note(format string, args ...any) error {
 }
 
 // sum says which of scripts have run something, and why the others have not.
-func (t *timeline) sum(scripts []manifest) error {
+func (t *timeline) sum(scripts []manifest.Document) error {
 	if t.err != nil {
 		return t.err
 	}
 	parsed := make([]*v1alpha1.PodScript, len(scripts))
 	for i, m := range scripts {
 		parsed[i] = &v1alpha1.PodScript{}
-		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(m.object.Object, parsed[i]); err != nil {
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(m.Object.Object, parsed[i]); err != nil {
 			return err // the API server has read it
 		}
 	}

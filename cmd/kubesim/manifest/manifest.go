@@ -1,9 +1,14 @@
-package app
+// Package manifest reads files of Kubernetes objects.
+//
+// Invariant: an object knows its file and the line of each of its fields, so that
+// whatever is wrong with it, here or later, is told with the place to look at.
+package manifest
 
 import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"regexp"
 	"slices"
@@ -14,33 +19,32 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	k8syaml "sigs.k8s.io/yaml"
-
-	"github.com/kubesim-dev/kubesim/apiserver/apis/sim/v1alpha1"
 )
 
-// manifest is one object of a file, as a user wrote it.
-type manifest struct {
-	file string
+// Document is one object of a file, as a user wrote it.
+type Document struct {
+	// File is the name of the file.
+	File string
+	// Object is what the document says.
+	Object *unstructured.Unstructured
 	// node is the document, which knows its lines.
 	node *yaml.Node
-	// object is what it says.
-	object *unstructured.Unstructured
 }
 
-// readManifests reads the objects of a YAML or JSON file. Errors name file and line.
-func readManifests(file string) ([]manifest, error) {
+// Read reads the objects of a YAML or JSON file. Errors name file and line.
+func Read(file string) ([]Document, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, rootCause(err))
+		return nil, fmt.Errorf("%s: %w", file, bare(err))
 	}
-	return parseManifests(file, data)
+	return Parse(file, data)
 }
 
-// parseManifests reads what is in a file.
-func parseManifests(file string, data []byte) ([]manifest, error) {
-	var all []manifest
+// Parse reads what is in a file.
+func Parse(file string, data []byte) ([]Document, error) {
+	var all []Document
 	for _, document := range documents(data) {
-		m := manifest{file: file, node: &yaml.Node{}}
+		m := Document{File: file, node: &yaml.Node{}}
 		if err := yaml.Unmarshal(document, m.node); err != nil {
 			return nil, m.syntaxError(err)
 		}
@@ -48,15 +52,15 @@ func parseManifests(file string, data []byte) ([]manifest, error) {
 			continue // nothing but comments
 		}
 		if m.root().Kind != yaml.MappingNode {
-			return nil, fmt.Errorf("%s: want an object, with apiVersion and kind", m.at(""))
+			return nil, fmt.Errorf("%s: want an object, with apiVersion and kind", m.At(""))
 		}
 		object := map[string]any{}
 		if err := k8syaml.UnmarshalStrict(document, &object); err != nil {
 			return nil, m.syntaxError(err)
 		}
-		m.object = &unstructured.Unstructured{Object: object}
-		if m.object.GetKind() == "" || m.object.GetAPIVersion() == "" {
-			return nil, fmt.Errorf("%s: apiVersion or kind is missing: is it a manifest?", m.at(""))
+		m.Object = &unstructured.Unstructured{Object: object}
+		if m.Object.GetKind() == "" || m.Object.GetAPIVersion() == "" {
+			return nil, fmt.Errorf("%s: apiVersion or kind is missing: is it a manifest?", m.At(""))
 		}
 		all = append(all, m)
 	}
@@ -90,26 +94,26 @@ var separator = regexp.MustCompile(`^---\s*(#.*)?$`)
 var yamlLine = regexp.MustCompile(`(?s)^.*?line (\d+): (.*)$`)
 
 // syntaxError says where the file is no YAML.
-func (m manifest) syntaxError(err error) error {
+func (m Document) syntaxError(err error) error {
 	if at := yamlLine.FindStringSubmatch(err.Error()); at != nil {
-		return fmt.Errorf("%s:%s: %s", m.file, at[1], strings.TrimSpace(at[2]))
+		return fmt.Errorf("%s:%s: %s", m.File, at[1], strings.TrimSpace(at[2]))
 	}
-	return fmt.Errorf("%s: %w", m.file, err)
+	return fmt.Errorf("%s: %w", m.File, err)
 }
 
-// refused says what the API server has to object, a line for each field, with file
+// Refused says what the API server has to object, a line for each field, with file
 // and line.
-func (m manifest) refused(err error) error {
+func (m Document) Refused(err error) error {
 	lines := slices.Concat(m.invalid(err), m.wrongType(err))
 	if strict := strictError.FindStringSubmatch(err.Error()); strict != nil {
 		for one := range strings.SplitSeq(strict[1], ", ") {
-			lines = append(lines, fmt.Sprintf("%s: %s", m.at(quoted(one)), one))
+			lines = append(lines, fmt.Sprintf("%s: %s", m.At(quoted(one)), one))
 		}
 	}
 	if len(lines) == 0 {
-		return fmt.Errorf("%s: %w", m.at(""), err)
+		return fmt.Errorf("%s: %w", m.At(""), err)
 	}
-	return fmt.Errorf("%s %q is not valid:\n%s", m.object.GetKind(), m.object.GetName(), strings.Join(lines, "\n"))
+	return fmt.Errorf("%s %q is not valid:\n%s", m.Object.GetKind(), m.Object.GetName(), strings.Join(lines, "\n"))
 }
 
 // strictError matches what the API server says of fields that it does not know, or
@@ -117,14 +121,14 @@ func (m manifest) refused(err error) error {
 var strictError = regexp.MustCompile(`strict decoding error: (.*)$`)
 
 // invalid returns a line for each field that is not valid.
-func (m manifest) invalid(err error) []string {
+func (m Document) invalid(err error) []string {
 	var status apierrors.APIStatus
 	if !apierrors.IsInvalid(err) || !errors.As(err, &status) || status.Status().Details == nil {
 		return nil
 	}
 	var lines []string
 	for _, cause := range status.Status().Details.Causes {
-		lines = append(lines, fmt.Sprintf("%s: %s: %s", m.at(cause.Field), cause.Field, cause.Message))
+		lines = append(lines, fmt.Sprintf("%s: %s: %s", m.At(cause.Field), cause.Field, cause.Message))
 	}
 	return lines
 }
@@ -134,15 +138,15 @@ func (m manifest) invalid(err error) []string {
 var wrongField = regexp.MustCompile(`cannot unmarshal (\w+) into Go struct field \w+\.([\w.]+) of type (\S+)$`)
 
 // wrongType returns a line for the value that has a wrong type, if one has.
-func (m manifest) wrongType(err error) []string {
+func (m Document) wrongType(err error) []string {
 	said := wrongField.FindStringSubmatch(err.Error())
 	if said == nil {
 		return nil
 	}
-	line := m.at("")
+	line := m.At("")
 	for _, node := range descend(m.root(), strings.Split(said[2], ".")) {
 		if kinds()[said[1]][node.Tag] {
-			line = fmt.Sprintf("%s:%d", m.file, node.Line)
+			line = fmt.Sprintf("%s:%d", m.File, node.Line)
 			break
 		}
 	}
@@ -183,16 +187,16 @@ func quoted(s string) string {
 }
 
 // root is the object itself.
-func (m manifest) root() *yaml.Node {
+func (m Document) root() *yaml.Node {
 	if m.node.Kind == yaml.DocumentNode {
 		return m.node.Content[0]
 	}
 	return m.node
 }
 
-// at returns file and line of a field, such as spec.attempts[0].steps; of what it
+// At returns file and line of a field, such as spec.attempts[0].steps; of what it
 // would be in if it is not there, of the object if it is empty.
-func (m manifest) at(field string) string {
+func (m Document) At(field string) string {
 	node := m.root()
 	line := node.Line
 	for _, part := range fieldParts.FindAllString(field, -1) {
@@ -202,7 +206,7 @@ func (m manifest) at(field string) string {
 		}
 		line = key.Line
 	}
-	return m.file + ":" + strconv.Itoa(line)
+	return m.File + ":" + strconv.Itoa(line)
 }
 
 var fieldParts = regexp.MustCompile(`\[[^\]]*\]|[^.\[]+`)
@@ -228,6 +232,12 @@ func child(node *yaml.Node, part string) (key, value *yaml.Node) {
 	return nil, nil
 }
 
-func (m manifest) isPodScript() bool {
-	return m.object.GroupVersionKind() == v1alpha1.GroupVersion().WithKind("PodScript")
+// bare drops the operation and path of a path error, which the message has named
+// already.
+func bare(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
 }

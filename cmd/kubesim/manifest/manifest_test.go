@@ -1,4 +1,4 @@
-package app
+package manifest
 
 import (
 	"testing"
@@ -20,7 +20,7 @@ apiVersion: v1
 `
 
 func TestManifestsKnowTheirLines(t *testing.T) {
-	all, err := parseManifests("f", []byte(twoManifests))
+	all, err := Parse("f", []byte(twoManifests))
 	if err != nil || len(all) != 2 {
 		t.Fatalf("%d manifests, %v", len(all), err)
 	}
@@ -28,11 +28,11 @@ func TestManifestsKnowTheirLines(t *testing.T) {
 		"": "f:2", "kind": "f:2", "spec": "f:4", "spec.list": "f:5", "spec.list[0].b.c": "f:6", "spec.list[1].a": "f:8",
 		"spec.list[1].missing": "f:8", "spec.list[7]": "f:5", "other": "f:2", "metadata.labels[a.b]": "f:2",
 	} {
-		if got := all[0].at(field); got != want {
+		if got := all[0].At(field); got != want {
 			t.Errorf("field %q is at %s, want %s", field, got, want)
 		}
 	}
-	if got := all[1].at("apiVersion"); got != "f:11" {
+	if got := all[1].At("apiVersion"); got != "f:11" {
 		t.Errorf("the second's apiVersion is at %s, want f:11", got)
 	}
 }
@@ -50,7 +50,7 @@ func TestFilesThatAreNoManifests(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := ""
-			if _, err := parseManifests("f", []byte(tc.text)); err != nil {
+			if _, err := Parse("f", []byte(tc.text)); err != nil {
 				got = err.Error()
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
