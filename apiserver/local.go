@@ -107,12 +107,19 @@ func (l *Local) Persisted() []PersistedResource {
 			continue
 		}
 		scoper, _ := r.storage[""].(rest.Scoper)
-		out = append(out, PersistedResource{GroupResource: gr, Kind: r.kind, Namespaced: scoper != nil && scoper.NamespaceScoped()})
+		out = append(out, PersistedResource{GroupResource: gr, Kind: r.kind, Namespaced: scoper != nil && scoper.NamespaceScoped(), ShortNames: shortNames(r.storage[""])})
 	}
 	slices.SortFunc(out, func(a, b PersistedResource) int {
 		return strings.Compare(a.GroupResource.String(), b.GroupResource.String())
 	})
 	return out
+}
+
+func shortNames(s rest.Storage) []string {
+	if short, ok := s.(rest.ShortNamesProvider); ok {
+		return short.ShortNames()
+	}
+	return nil
 }
 
 // PersistedResource is a resource that lies in the store.
@@ -122,6 +129,8 @@ type PersistedResource struct {
 	Kind schema.GroupVersionKind
 	// Namespaced tells objects of a namespace from those of the cluster.
 	Namespaced bool
+	// ShortNames are what kubectl takes for the resource's name as well.
+	ShortNames []string
 }
 
 func (l *Local) find(gr schema.GroupResource, subresource string) (localResource, rest.Storage, error) {

@@ -101,3 +101,17 @@ func (o *Output) take(ctx context.Context) (parts []written, drained bool, err e
 	o.parts, o.size = nil, 0
 	return parts, drained, nil
 }
+
+// Now returns what there is to take, without waiting, whether that has made room in a
+// full output, and whether nothing follows.
+func (o *Output) Now() (text string, drained, ended bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var all []byte
+	for _, part := range o.parts {
+		all = append(all, part.data...)
+	}
+	drained = o.size >= outputMax
+	o.parts, o.size = nil, 0
+	return string(all), drained, o.ended
+}

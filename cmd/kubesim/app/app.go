@@ -73,7 +73,11 @@ func newRoot(s streams) *cobra.Command {
 	root.SetOut(s.out)
 	root.SetErr(s.err)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newServe(s), newClock(s), newCheck(s), newSnapshot(s), newRewind(s), newScript(s), newExplain(s), newKubectl(s), newVersion(s))
+	root.AddCommand(
+		newServe(s), newClock(s), newCheck(s), newSnapshot(s), newRewind(s), newScript(s), newExplain(s),
+		newRun(s),
+		newKubectl(s), newVersion(s),
+	)
 	return root
 }
 

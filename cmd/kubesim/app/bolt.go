@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"k8s.io/apimachinery/pkg/watch"
 	genericrequest "k8s.io/apiserver/pkg/endpoints/request"
 	k8sstorage "k8s.io/apiserver/pkg/storage"
 	"k8s.io/apiserver/pkg/storage/storagebackend/factory"
@@ -35,6 +36,7 @@ type bolt struct {
 	programs *lifecycle.Reconciler
 	network  atomic.Pointer[stream.Network]
 	faults   faults
+	sessions *lifecycle.Sessions
 }
 
 // openBolt opens the file and the engine, whose time and randomness go on from
@@ -148,9 +150,9 @@ func (b *bolt) join(ctx context.Context) (err error) {
 	if b.programs, err = b.c.register(b.engine, api, b.logs, b.used); err != nil {
 		return err
 	}
-	sessions := lifecycle.NewSessions(b.programs, b.settle)
-	b.engine.Register(sessions)
-	b.network.Store(b.c.newNetwork(sessions))
+	b.sessions = lifecycle.NewSessions(b.programs, b.settle)
+	b.engine.Register(b.sessions)
+	b.network.Store(b.c.newNetwork(b.sessions))
 	b.engine.Register(newHousekeeping(b.db, b.engine, b.c.options.CompactionInterval))
 	b.db.Observe(func(commit storage.Commit) {
 		if commit.Object == nil {
@@ -160,6 +162,9 @@ func (b *bolt) join(ctx context.Context) (err error) {
 		if err != nil {
 			b.c.fail(err)
 			return
+		}
+		if t := b.c.options.timeline; t != nil && t.world != nil {
+			t.world.Put(commit.Resource.String(), obj, commit.Type == watch.Deleted)
 		}
 		b.engine.Deliver(commitOf(commit, obj))
 	})

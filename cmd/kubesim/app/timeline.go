@@ -19,6 +19,7 @@ import (
 	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
 
 	"github.com/kubesim-dev/kubesim/apiserver/apis/sim/v1alpha1"
+	"github.com/kubesim-dev/kubesim/cmd/kubesim/scenario"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/lifecycle"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
@@ -29,9 +30,15 @@ import (
 // takes that from the commits, as a reconciler that never has anything to do, and
 // from the kubelets.
 type timeline struct {
-	out    io.Writer
+	out io.Writer
+	// sink, if set, takes the lines instead of out.
+	sink   func(at time.Time, who, what string)
 	engine *engine.Engine
 	start  time.Time
+	// brief: what goes without saying is left out.
+	brief bool
+	// world, if set, is told of every object and of what is printed.
+	world *scenario.World
 	// namespaces whose objects are of interest; all: every one, and names outside of
 	// default say theirs.
 	namespaces map[string]bool
@@ -82,6 +89,10 @@ func (t *timeline) attach(e *engine.Engine) {
 
 // say prints one line: when, who and what.
 func (t *timeline) say(at time.Time, who, format string, args ...any) {
+	if t.sink != nil {
+		t.sink(at, who, fmt.Sprintf(format, args...))
+		return
+	}
 	t.width = max(t.width, len(who))
 	// A column of 9 holds 99m59.99s.
 	_, err := fmt.Fprintf(t.out, "%9s  %-*s  %s\n", offset(at.Sub(t.start)), t.width, who, fmt.Sprintf(format, args...))
@@ -155,7 +166,10 @@ func (t *timeline) ended() bool {
 
 // event prints an Event of a controller. Those of the kubelets come to Event.
 func (t *timeline) event(now time.Time, e, old *corev1.Event, how watch.EventType) {
-	if how != watch.Deleted && e.Source.Component != "kubelet" && (old == nil || old.Count != e.Count) {
+	if t.brief && t.ordinary(now, e) {
+		return
+	}
+	if how != watch.Deleted && (e.Source.Component != "kubelet" || t.brief && e.InvolvedObject.Kind == "Node") && (old == nil || old.Count != e.Count) {
 		t.say(now, t.named(e.InvolvedObject.Namespace, e.InvolvedObject.Name), "%s: %s", e.Reason, e.Message)
 	}
 }
@@ -181,7 +195,13 @@ func (t *timeline) pod(now time.Time, pod, old *corev1.Pod, how watch.EventType)
 		if i := slices.IndexFunc(before, func(o corev1.ContainerStatus) bool { return o.Name == st.Name }); i >= 0 {
 			was = before[i]
 		}
+		if t.brief && st.Ready && !probed(pod, st.Name) {
+			was.Ready = true // it goes without saying
+		}
 		t.container(now, t.whoIs(pod, st.Name), &st, &was)
+	}
+	if t.brief && pod.Status.Phase == corev1.PodRunning {
+		return // its containers say so
 	}
 	if pod.Status.Phase != old.Status.Phase && pod.Status.Phase != corev1.PodPending {
 		t.say(now, t.whoIs(pod, ""), "%s", joined(string(pod.Status.Phase), pod.Status.Reason, pod.Status.Message))
@@ -220,12 +240,20 @@ func (t *timeline) Event(pod *corev1.Pod, container, reason, message string) {
 	who, now := t.whoIs(pod, container), t.engine.Now()
 	switch reason {
 	case v1alpha1.ReasonScripted, "BackOff":
+	case "Pulling", "Pulled":
+		if !t.brief {
+			t.say(now, who, "%s: %s", reason, message)
+		}
 	case "Created":
 		t.starting = true
 	case "Failed":
 		t.started()
 	case "Started":
-		t.say(now, who, "Running")
+		if t.brief {
+			t.say(now, who, "Running on %s", pod.Spec.NodeName)
+		} else {
+			t.say(now, who, "Running")
+		}
 		t.started()
 	default:
 		t.say(now, who, "%s: %s", reason, message)
@@ -280,7 +308,7 @@ func (t *timeline) Attempt(pod *corev1.Pod, container string, play *script.Play)
 func (t *timeline) Step(pod *corev1.Pod, container string, at time.Time, step *v1alpha1.Step) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if step.Log == nil && step.Stderr == nil && step.Pull == nil {
+	if !t.brief && step.Log == nil && step.Stderr == nil && step.Pull == nil {
 		t.soon(func() { t.say(at, t.whoIs(pod, container), "- %s", stepText(step)) })
 	}
 }
@@ -324,6 +352,9 @@ func stepText(step *v1alpha1.Step) string {
 func (t *timeline) Output(pod *corev1.Pod, container string, chunk kernel.Chunk) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.world != nil {
+		t.world.Print(chunk.At, pod, container, chunk.Data)
+	}
 	who := t.whoIs(pod, container)
 	text := append(t.partial[who], chunk.Data...)
 	for {
@@ -345,6 +376,9 @@ func (t *timeline) Ended(pod *corev1.Pod, container string, end *corev1.Containe
 	rest := t.partial[who]
 	delete(t.partial, who)
 	now := t.engine.Now()
+	if t.world != nil {
+		t.world.Ended(now, pod, container)
+	}
 	t.soon(func() {
 		if len(rest) > 0 {
 			t.say(now, who, "| %s", rest)

@@ -104,7 +104,7 @@ func (m Document) syntaxError(err error) error {
 // Refused says what the API server has to object, a line for each field, with file
 // and line.
 func (m Document) Refused(err error) error {
-	lines := slices.Concat(m.invalid(err), m.wrongType(err))
+	lines := slices.Concat(m.invalid(err), m.wrongType(err), m.notInSchema(err))
 	if strict := strictError.FindStringSubmatch(err.Error()); strict != nil {
 		for one := range strings.SplitSeq(strict[1], ", ") {
 			lines = append(lines, fmt.Sprintf("%s: %s", m.At(quoted(one)), one))
@@ -129,6 +129,22 @@ func (m Document) invalid(err error) []string {
 	var lines []string
 	for _, cause := range status.Status().Details.Causes {
 		lines = append(lines, fmt.Sprintf("%s: %s: %s", m.At(cause.Field), cause.Field, cause.Message))
+	}
+	return lines
+}
+
+// schemaError matches what the API server says of a field of what is applied.
+var schemaError = regexp.MustCompile(`(?m)(?:^ *|: )\.(\S+): (field not declared in schema|expected .*)$`)
+
+// notInSchema returns a line for each field that an applied object must not have so.
+func (m Document) notInSchema(err error) []string {
+	var lines []string
+	if !strings.Contains(err.Error(), "failed to create typed patch object") {
+		return nil
+	}
+	for _, said := range schemaError.FindAllStringSubmatch(err.Error(), -1) {
+		text := strings.Replace(said[2], "field not declared in schema", "there is no such field", 1)
+		lines = append(lines, fmt.Sprintf("%s: %s: %s", m.At(said[1]), said[1], text))
 	}
 	return lines
 }

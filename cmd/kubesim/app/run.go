@@ -1,0 +1,145 @@
+package app
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+	utilfeature "k8s.io/apiserver/pkg/util/feature"
+
+	"github.com/kubesim-dev/kubesim/cmd/kubesim/scenario"
+)
+
+// runFlags are what run's flags set.
+type runFlags struct {
+	file, log, junit string
+	seed             uint64
+	seeded, json     bool
+	quiet            bool
+}
+
+func newRun(s streams) *cobra.Command {
+	f := &runFlags{}
+	cmd := &cobra.Command{
+		Use:   "run SCENARIO.yaml",
+		Short: "Play a scenario in virtual time and judge what it expects",
+		Long: "Play a scenario in virtual time and judge what it expects.\n\n" +
+			"A scenario is a file with manifests, timed actions, faults and expectations. It is played from start to end in a cluster\n" +
+			"of its own, without a server: its timeline is printed, and at the end what held and what did not.\n\n" +
+			"Exit status 0 if everything held, 1 if not or if the file is not valid, 2 if the command line is wrong.",
+		Example: "  kubesim run retry.yaml\n" +
+			"  kubesim run retry.yaml --seed 7 --log retry.log",
+		Args: oneArg("SCENARIO.yaml"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f.file, f.seeded = args[0], cmd.Flags().Changed("seed")
+			return f.run(cmd.Context(), s)
+		},
+	}
+	flags := cmd.Flags()
+	flags.Uint64Var(&f.seed, "seed", 1, "decides every name and random number (default: the file's)")
+	flags.StringVar(&f.log, "log", "", "`file` to write the event log to: a line for each commit")
+	flags.StringVar(&f.junit, "junit", "", "`file` to write the result to, as JUnit XML")
+	flags.BoolVar(&f.json, "json", false, "print the result and the timeline as JSON, and nothing else")
+	flags.BoolVar(&f.quiet, "quiet", false, "print no timeline")
+	return cmd
+}
+
+// errScenario: an expectation did not hold, or a step could not be done.
+var errScenario = errors.New("the scenario failed")
+
+func (f *runFlags) run(ctx context.Context, s streams) error {
+	sc, err := scenario.Read(f.file)
+	if err != nil {
+		return err
+	}
+	if f.seeded {
+		sc.Spec.Seed = &f.seed
+	}
+	log, closeLog, err := f.openLog()
+	if err != nil {
+		return err
+	}
+	out := bufio.NewWriter(s.out)
+	printer := scenario.NewPrinter(out, sc.Start)
+	var show func(scenario.Entry)
+	if !f.json && !f.quiet {
+		show = printer.Entry
+	}
+	result, err := playScenario(ctx, sc, show, log)
+	err = errors.Join(err, closeLog())
+	if ctx.Err() != nil {
+		return errors.Join(errInterrupted, out.Flush())
+	}
+	if result == nil || err != nil && len(result.Timeline) == 0 && !f.json {
+		return err // nothing has happened
+	}
+	var wrote error
+	if f.json {
+		wrote = writeJSON(out, result)
+	} else {
+		wrote = printer.Result(result)
+	}
+	if err := errors.Join(wrote, out.Flush(), f.writeJUnit([]*scenario.Result{result})); err != nil {
+		return err
+	}
+	return verdict(result, err)
+}
+
+// verdict is the one line with which a run that failed ends.
+func verdict(r *scenario.Result, err error) error {
+	if err != nil || r.Passed {
+		return err
+	}
+	return fmt.Errorf("%s: %d of %d expectations did not hold: %w", r.File, r.Failed(), len(r.Outcomes), errScenario)
+}
+
+// playScenario plays one on a cluster of its own. The result is nil if that could not
+// be started.
+func playScenario(ctx context.Context, sc *scenario.Scenario, show func(scenario.Entry), log io.Writer) (*scenario.Result, error) {
+	quiet(0, io.Discard)
+	if err := utilfeature.DefaultMutableFeatureGate.SetFromMap(sc.Spec.Server.FeatureGates); err != nil {
+		return nil, fmt.Errorf("%s: spec.server.featureGates: %w", sc.At("spec.server.featureGates"), err)
+	}
+	world, timeline := scenario.NewWorld(), scenario.NewTimeline(show)
+	st, err := newStage(ctx, sc, world, timeline, log)
+	if err != nil {
+		return nil, err
+	}
+	defer st.close()
+	return scenario.NewPlayer(sc, st, world, timeline).Play(ctx)
+}
+
+// openLog opens the event log; it is nil if none is wanted.
+func (f *runFlags) openLog() (io.Writer, func() error, error) {
+	if f.log == "" {
+		return nil, func() error { return nil }, nil
+	}
+	file, err := os.Create(f.log)
+	if err != nil {
+		return nil, nil, fmt.Errorf("--log %s: %w", f.log, rootCause(err))
+	}
+	log := bufio.NewWriter(file)
+	return log, func() error { return errors.Join(log.Flush(), file.Close()) }, nil
+}
+
+func writeJSON(w io.Writer, v any) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(v)
+}
+
+func (f *runFlags) writeJUnit(results []*scenario.Result) error {
+	if f.junit == "" {
+		return nil
+	}
+	file, err := os.Create(f.junit)
+	if err != nil {
+		return fmt.Errorf("--junit %s: %w", f.junit, rootCause(err))
+	}
+	return errors.Join(scenario.JUnit(file, results), file.Close())
+}

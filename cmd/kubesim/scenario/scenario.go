@@ -1,0 +1,229 @@
+package scenario
+
+import (
+	"time"
+
+	"github.com/kubesim-dev/kubesim/cmd/kubesim/manifest"
+)
+
+// APIVersion and Kind are those of a file's first document.
+const (
+	APIVersion = "sim.kubesim.dev/v1alpha1"
+	Kind       = "Scenario"
+)
+
+// Scenario is a file that was read and found valid.
+type Scenario struct {
+	// Name is what the file calls it, or the file's name.
+	Name string
+	// File is where it was read from.
+	File string
+	Spec Spec
+	// Start is the first instant.
+	Start time.Time
+	// Length bounds virtual time; zero: until nothing more is to be expected.
+	Length time.Duration
+	// Manifests are applied at the start, in this order.
+	Manifests []manifest.Document
+
+	document   manifest.Document
+	compaction time.Duration
+	steps      []step
+	expect     []expectation
+}
+
+// file is the first document.
+type file struct {
+	APIVersion string   `json:"apiVersion"`
+	Kind       string   `json:"kind"`
+	Metadata   metadata `json:"metadata"`
+	Spec       Spec     `json:"spec"`
+}
+
+type metadata struct {
+	Name   string            `json:"name,omitempty"`
+	Labels map[string]string `json:"labels,omitempty"`
+}
+
+// Spec is what the first document says.
+type Spec struct {
+	// Description is for readers.
+	Description string `json:"description,omitempty"`
+	// Seed decides every name and random number; 1 if it is not set.
+	Seed *uint64 `json:"seed,omitempty"`
+	// StartTime is the first instant, RFC 3339; 2026-01-01T00:00:00Z if it is not set.
+	StartTime string `json:"startTime,omitempty"`
+	// Nodes is how many there are; 2 if it is not set.
+	Nodes *int `json:"nodes,omitempty"`
+	// Clock is how time moves while a step is done: manual, the default, or auto.
+	Clock string `json:"clock,omitempty"`
+	// For is how long the scenario is played; if it is not set, until nothing more is
+	// under way, no step is left, and every expectation with an instant is decided.
+	For string `json:"for,omitempty"`
+	// Server says how the server differs from one without flags.
+	Server Server `json:"server,omitzero"`
+	// Steps are done in this order.
+	Steps []Step `json:"steps,omitempty"`
+	// Expect is what must come true.
+	Expect []Expectation `json:"expect,omitempty"`
+}
+
+// Server has the flags of kubesim serve that change what happens.
+type Server struct {
+	Authorization           string          `json:"authorization,omitempty"`
+	Controllers             []string        `json:"controllers,omitempty"`
+	DisableAdmissionPlugins []string        `json:"disableAdmissionPlugins,omitempty"`
+	CompactionInterval      string          `json:"compactionInterval,omitempty"`
+	FeatureGates            map[string]bool `json:"featureGates,omitempty"`
+}
+
+// Step is one action at its time. Exactly one action must be set.
+type Step struct {
+	Name string `json:"name,omitempty"`
+	// At is when, since the start; After since the step before. Without them the step
+	// follows the one before at once.
+	At    string `json:"at,omitempty"`
+	After string `json:"after,omitempty"`
+	// Instant is when the step was recorded, RFC 3339: the run fails if it is not then.
+	Instant string `json:"instant,omitempty"`
+	// Namespace is that of objects which name none; default if it is not set.
+	Namespace string `json:"namespace,omitempty"`
+	// Fails: the action is refused, and this is part of what the API server says.
+	Fails string `json:"fails,omitempty"`
+
+	// The actions.
+	Apply    map[string]any `json:"apply,omitempty"`
+	Create   map[string]any `json:"create,omitempty"`
+	Delete   string         `json:"delete,omitempty"`
+	Patch    string         `json:"patch,omitempty"`
+	Scale    string         `json:"scale,omitempty"`
+	Suspend  string         `json:"suspend,omitempty"`
+	Resume   string         `json:"resume,omitempty"`
+	Cordon   string         `json:"cordon,omitempty"`
+	Uncordon string         `json:"uncordon,omitempty"`
+	Drain    string         `json:"drain,omitempty"`
+	Evict    string         `json:"evict,omitempty"`
+	Exec     string         `json:"exec,omitempty"`
+	Advance  string         `json:"advance,omitempty"`
+	Clock    string         `json:"clock,omitempty"`
+	Request  *Request       `json:"request,omitempty"`
+	Note     string         `json:"note,omitempty"`
+
+	// What actions need beside an object.
+	With               any      `json:"with,omitempty"`        // patch
+	Type               string   `json:"type,omitempty"`        // patch
+	Subresource        string   `json:"subresource,omitempty"` // patch
+	Replicas           *int64   `json:"replicas,omitempty"`    // scale
+	GracePeriodSeconds *int64   `json:"gracePeriodSeconds,omitempty"`
+	PropagationPolicy  string   `json:"propagationPolicy,omitempty"` // delete
+	Container          string   `json:"container,omitempty"`         // exec
+	Command            []string `json:"command,omitempty"`           // exec
+	Stdin              string   `json:"stdin,omitempty"`             // exec
+	ExitCode           int32    `json:"exitCode,omitempty"`          // exec
+	Output             string   `json:"output,omitempty"`            // exec
+}
+
+// Request is one request to the API, as a client sent it.
+type Request struct {
+	Method string `json:"method"`
+	// Path may have a query.
+	Path        string `json:"path"`
+	ContentType string `json:"contentType,omitempty"`
+	// Body is text; Base64 is for what is none.
+	Body   string `json:"body,omitempty"`
+	Base64 []byte `json:"base64,omitempty"`
+	// User and Groups are who asks; the administrator if they are not set.
+	User      string   `json:"user,omitempty"`
+	Groups    []string `json:"groups,omitempty"`
+	UserAgent string   `json:"userAgent,omitempty"`
+}
+
+// Expectation is what must come true. Exactly one of object, objects, event and log
+// says what is looked at.
+type Expectation struct {
+	Name string `json:"name,omitempty"`
+	// Namespace is that of objects which name none; default if it is not set.
+	Namespace string `json:"namespace,omitempty"`
+
+	// Object is one, such as job/pi; Objects are those of a kind, such as
+	// "pods -l job-name=pi".
+	Object  string `json:"object,omitempty"`
+	Objects string `json:"objects,omitempty"`
+	// CEL is an expression about object or objects.
+	CEL string `json:"cel,omitempty"`
+	// JSONPath finds something in them; Value is what that is.
+	JSONPath string `json:"jsonPath,omitempty"`
+	Value    any    `json:"value,omitempty"`
+	// Match is a part of the object, of each of the objects.
+	Match map[string]any `json:"match,omitempty"`
+	// Exists: whether there is such an object.
+	Exists *bool `json:"exists,omitempty"`
+
+	// Event is the reason of an Event; Regarding is the object that it is about, and
+	// Type is Normal or Warning.
+	Event     string `json:"event,omitempty"`
+	Regarding string `json:"regarding,omitempty"`
+	Type      string `json:"type,omitempty"`
+	// Log are the Pods whose logs are read, such as pod/web or "pods -l app=web".
+	Log       string `json:"log,omitempty"`
+	Container string `json:"container,omitempty"`
+	// Contains and Matches, a regular expression, are part of a log's line or of an
+	// Event's message.
+	Contains string `json:"contains,omitempty"`
+	Matches  string `json:"matches,omitempty"`
+	// Count is how many such Events, lines or objects there are at least; exactly, with
+	// Exactly.
+	Count   *int64 `json:"count,omitempty"`
+	Exactly *int64 `json:"exactly,omitempty"`
+
+	// After is the name of the step since which time is counted, and before which
+	// nothing counts; else it is the start.
+	After string `json:"after,omitempty"`
+	// Within is how soon it must come true; At is when it must be true; Never: it must
+	// not come true at all, or not within that time. Without them it must be true at
+	// the end.
+	Within string `json:"within,omitempty"`
+	At     string `json:"at,omitempty"`
+	Never  bool   `json:"never,omitempty"`
+}
+
+// Defaults of Spec.
+const (
+	defaultSeed  = 1
+	defaultNodes = 2
+	// lengthMax ends a scenario whose work never does. Unit: virtual time.
+	lengthMax = 24 * time.Hour
+)
+
+// defaultStart is the first instant of a scenario that names none.
+func defaultStart() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) }
+
+// Seed is what the file says, or the default.
+func (s *Scenario) Seed() uint64 {
+	if s.Spec.Seed == nil {
+		return defaultSeed
+	}
+	return *s.Spec.Seed
+}
+
+// Nodes is how many there are.
+func (s *Scenario) Nodes() int {
+	if s.Spec.Nodes == nil {
+		return defaultNodes
+	}
+	return *s.Spec.Nodes
+}
+
+// Clock is how time moves while a step is done.
+func (s *Scenario) Clock() string {
+	if s.Spec.Clock == "" {
+		return "manual"
+	}
+	return s.Spec.Clock
+}
+
+// CompactionInterval is what the file says; zero for the default.
+func (s *Scenario) CompactionInterval() time.Duration { return s.compaction }
+
+// At is file and line of a field.
+func (s *Scenario) At(field string) string { return s.document.At(field) }
