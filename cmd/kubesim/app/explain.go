@@ -3,6 +3,7 @@ package app
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -37,6 +38,9 @@ func newExplain(s streams) *cobra.Command {
 			"  kubesim explain cronjob hourly --svg -o hourly.svg",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			target, err := e.target(args)
+			if e.svg && e.dot || e.svg && e.json || e.dot && e.json {
+				err = errors.New("--svg, --dot and --json: want one of them")
+			}
 			if err != nil {
 				return usageError{fmt.Errorf("explain: %w", err)}
 			}
@@ -50,7 +54,6 @@ func newExplain(s streams) *cobra.Command {
 	flags.BoolVar(&e.svg, "svg", false, "draw a picture: a lane for each Pod, what it did and when")
 	flags.BoolVar(&e.dot, "dot", false, "draw the steps and what caused them, for Graphviz")
 	flags.BoolVar(&e.json, "json", false, "print the steps as JSON")
-	cmd.MarkFlagsMutuallyExclusive("svg", "dot", "json")
 	return cmd
 }
 
@@ -97,6 +100,17 @@ func (e *explainCommand) run(ctx context.Context, target explain.Target) error {
 }
 
 func (e *explainCommand) render(w io.Writer, s *explain.Story) error {
+	switch {
+	case e.svg:
+		return explain.SVG(w, s)
+	case e.dot:
+		return explain.Dot(w, s)
+	case e.json:
+		encoder := json.NewEncoder(w)
+		encoder.SetEscapeHTML(false)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(s)
+	}
 	return explain.Print(w, s)
 }
 

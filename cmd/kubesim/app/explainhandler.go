@@ -62,9 +62,7 @@ func (h explainHandler) story(ctx context.Context, target explain.Target) (expla
 	f := fetcher{b: h.b, ctx: ctx, namespace: target.Namespace, uids: map[types.UID]bool{}, names: map[string]bool{}}
 	found := f.named(resource, target.Name)
 	if f.err == nil && len(found) == 0 {
-		return explain.Story{}, fmt.Errorf("Error from server (NotFound): %w: nor does history, which goes back to revision %d, know of one: look at 'kubectl get %s -n %s'; "+
-			"'kubesim serve --compaction-interval' says how much history is kept",
-			apierrors.NewNotFound(resource, target.Name), h.b.db.Compacted(), resource.Resource, target.Namespace)
+		return explain.Story{}, h.notFound(resource, target)
 	}
 	if target.Kind == "Pod" { // its Job knows why
 		f.owners(found)
@@ -75,6 +73,17 @@ func (h explainHandler) story(ctx context.Context, target explain.Target) (expla
 	}
 	slices.SortFunc(f.commits, func(a, b explain.Commit) int { return cmp.Compare(a.Revision, b.Revision) })
 	return explain.Tell(target, f.commits, h.b.engine.Now().UTC()), nil
+}
+
+// notFound is what kubectl would say, and what to do.
+func (h explainHandler) notFound(resource schema.GroupResource, target explain.Target) error {
+	history := "there never was one"
+	if rev := h.b.db.Compacted(); rev > 0 {
+		history = fmt.Sprintf("there was none since revision %d, before which history was compacted away, see 'kubesim serve --compaction-interval'", rev)
+	}
+	//nolint:staticcheck // it begins as kubectl's message does
+	return fmt.Errorf("Error from server (NotFound): %w, and %s: 'kubectl get %s -n %s' lists what there is",
+		apierrors.NewNotFound(resource, target.Name), history, resource.Resource, target.Namespace)
 }
 
 // fetcher gathers the commits of a target and of what belongs to it.

@@ -24,7 +24,7 @@ func (t *teller) containers(p *podStory, old, pod *corev1.Pod) (ended []string) 
 			if text := endText(is.Name, end); together && is.State.Terminated == end {
 				ended = append(ended, text)
 			} else {
-				t.containerEnded(p, end, text)
+				t.containerEnded(p, is.Name, end, text)
 			}
 		}
 		t.containerUp(p, pod, &was, &is)
@@ -66,13 +66,16 @@ func endText(name string, end *corev1.ContainerStateTerminated) string {
 	return text
 }
 
-func (t *teller) containerEnded(p *podStory, end *corev1.ContainerStateTerminated, text string) {
+func (t *teller) containerEnded(p *podStory, container string, end *corev1.ContainerStateTerminated, text string) {
 	tone := Good
 	if end.ExitCode != 0 {
 		tone = Bad
 	}
-	p.end = t.say(tone, text, "", p.killed, p.deleted)
-	p.killed = none
+	step := t.say(tone, text, "", p.killed, p.deleted, p.before(container))
+	p.chain[container], p.killed = step, none
+	if end.ExitCode == 0 { // so that others may start
+		p.assigned = step
+	}
 }
 
 // containerUp tells that a container has started.
@@ -83,10 +86,12 @@ func (t *teller) containerUp(p *podStory, pod *corev1.Pod, was, is *corev1.Conta
 	what := "container " + is.Name + " started"
 	if is.RestartCount > 0 {
 		what += fmt.Sprintf(" again, restart %d", is.RestartCount)
-		t.say(Plain, what, "", p.end)
-		return
 	}
-	t.say(Plain, what, "", t.createdStep(pod.UID))
+	step := t.say(Plain, what, "", p.before(is.Name))
+	p.chain[is.Name] = step
+	if ref := owner(pod, "Job"); ref != nil && t.jobs[ref.UID] != nil && is.RestartCount > 0 {
+		t.jobs[ref.UID].lastStep = step // a restart may be one too many
+	}
 }
 
 // backOffText is how the kubelet says how long it waits.
@@ -107,15 +112,12 @@ func (t *teller) waiting(p *podStory, was, is *corev1.ContainerStatus) {
 		}
 	}
 	if why != "" {
-		if p.waits == nil {
-			p.waits = map[string]int{}
-		}
 		p.waits[what]++
 		if n := p.waits[what]; n > 1 {
 			what, why = fmt.Sprintf("%s (%d times by now)", what, n), ""
 		}
 	}
-	t.say(Wait, what, why, p.end, p.killed)
+	p.chain[is.Name] = t.say(Wait, what, why, p.before(is.Name), p.killed)
 }
 
 // endOf is when the container that is waited for has ended.

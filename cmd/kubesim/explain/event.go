@@ -63,13 +63,21 @@ func (t *teller) event(e *corev1.Event) {
 	if e.Type == corev1.EventTypeWarning {
 		tone = Bad
 	}
+	if p != nil && container != "" {
+		cause = p.before(container)
+	}
 	if p != nil && (e.Reason == "Killing" || e.Reason == "Preempted") {
-		cause = p.killed
+		if p.killed != none {
+			cause = p.killed
+		}
 		if p.deleted != none {
 			cause = p.deleted
 		}
 	}
 	step := t.sayOf(object, tone, what, why, cause)
+	if p != nil && (e.Reason == "Pulling" || e.Reason == v1alpha1.ReasonScripted) {
+		p.chain[container] = step
+	}
 	if p != nil && slices.Contains([]string{"Unhealthy", "Killing", "Preempted", "Preempting", "FailedPostStartHook"}, e.Reason) {
 		p.killed = step
 	}

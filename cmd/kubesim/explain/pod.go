@@ -22,15 +22,29 @@ type podStory struct {
 	end, killed int
 	// deleted is the step of its deletion, target that of condition DisruptionTarget.
 	deleted, target int
+	// chain are the last steps of its containers, assigned what they begin with.
+	chain    map[string]int
+	assigned int
+	// pending is the last step that said why no node takes it, 0 if there is none.
+	pending int
 	// waits counts what its containers wait for.
 	waits map[string]int
 	bars  podBars
 }
 
+// before is the last step of a container, or what it waits for: the end of an init
+// container, its node.
+func (p *podStory) before(container string) int {
+	if step, ok := p.chain[container]; ok {
+		return step
+	}
+	return p.assigned
+}
+
 func (t *teller) podOf(uid types.UID) *podStory {
 	p := t.pods[uid]
 	if p == nil {
-		p = &podStory{end: none, killed: none, deleted: none, target: none}
+		p = &podStory{end: none, killed: none, deleted: none, target: none, assigned: none, chain: map[string]int{}, waits: map[string]int{}}
 		t.pods[uid] = p
 	}
 	return p
@@ -58,7 +72,7 @@ func (t *teller) pod(old, pod *corev1.Pod) {
 		return
 	}
 	t.adoption(old, pod, fresh)
-	t.scheduling(old, pod)
+	t.scheduling(p, old, pod)
 	t.disruption(p, old, pod)
 	if step := t.deletion(orNil(old, fresh), pod, t.whyDeleted(pod), t.causesOfDeletion(pod)...); step != none {
 		p.deleted = step
@@ -104,17 +118,17 @@ func (t *teller) adoption(old, pod *corev1.Pod, fresh bool) {
 }
 
 // scheduling tells where a Pod goes, or why nowhere.
-func (t *teller) scheduling(old, pod *corev1.Pod) {
+func (t *teller) scheduling(p *podStory, old, pod *corev1.Pod) {
 	if pod.Spec.NodeName != old.Spec.NodeName && pod.Spec.NodeName != "" {
 		t.nodeOf(pod.Spec.NodeName).users[pod.UID] = true
-		t.say(Plain, "assigned to "+pod.Spec.NodeName, "", t.createdStep(pod.UID))
+		p.assigned = t.say(Plain, "assigned to "+pod.Spec.NodeName, "", cmp.Or(p.pending, t.createdStep(pod.UID)))
 	}
 	_, is := podutil.GetPodCondition(&pod.Status, corev1.PodScheduled)
 	_, was := podutil.GetPodCondition(&old.Status, corev1.PodScheduled)
 	if is == nil || is.Status != corev1.ConditionFalse || was != nil && was.Reason == is.Reason && was.Message == is.Message {
 		return
 	}
-	t.say(Wait, "Pending: "+is.Reason, is.Message, t.createdStep(pod.UID))
+	p.pending = t.say(Wait, "Pending: "+is.Reason, is.Message, cmp.Or(p.pending, t.createdStep(pod.UID)))
 }
 
 func (t *teller) createdStep(uid types.UID) int {
@@ -150,7 +164,11 @@ func (t *teller) phase(p *podStory, old, pod *corev1.Pod, ended []string) {
 		}
 		what += sep + text
 	}
-	p.end = t.say(tone, what, pod.Status.Message, p.killed, p.deleted)
+	causes := []int{p.killed, p.deleted}
+	for _, c := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
+		causes = append(causes, p.before(c.Name))
+	}
+	p.end = t.say(tone, what, pod.Status.Message, causes...)
 	if ref := owner(pod, "Job"); ref != nil && t.jobs[ref.UID] != nil {
 		s := t.jobs[ref.UID]
 		s.ends[pod.UID] = p.end

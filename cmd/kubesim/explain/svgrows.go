@@ -1,0 +1,167 @@
+package explain
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// rows draws all rows and returns them; it moves y below them.
+func (p *picture) rows() string {
+	head := p.out
+	p.out = &strings.Builder{}
+	p.y = rowsY
+	for i := range p.story.Rows {
+		r := &p.story.Rows[i]
+		if strings.HasPrefix(r.Object, "job/") {
+			p.jobRow(r)
+		} else {
+			p.podRow(r, i)
+		}
+	}
+	body := p.out.String()
+	p.out = head
+	return body
+}
+
+// podRow draws a container's phases, with its exit codes.
+func (p *picture) podRow(r *Row, i int) {
+	h := p.height
+	if i%2 == 0 {
+		fmt.Fprintf(p.out, `<rect class="band" x="%d" y="%s" width="%d" height="%s" opacity="0.55"/>`, svgMargin, px(p.y), svgWidth-2*svgMargin, px(h))
+	}
+	p.text("label", svgMargin+14, p.y+h/2+p.font*0.36, p.font, rowLabel(r))
+	for k := range r.Bars {
+		p.bar(r, k, p.y, h)
+	}
+	for k, b := range r.Bars {
+		if b.Exit == nil {
+			continue
+		}
+		x, room := p.axis.x(b.To), float64(svgWidth-svgMargin)
+		if k+1 < len(r.Bars) {
+			room = p.axis.x(r.Bars[k+1].To)
+		}
+		p.exitCode(&b, x, room, p.y+h/2, k+1 == len(r.Bars))
+	}
+	p.out.WriteByte('\n')
+	p.y += h
+}
+
+// bar draws one phase.
+func (p *picture) bar(r *Row, k int, y, row float64) {
+	b := &r.Bars[k]
+	h := barHeight(b.Phase, row)
+	x := p.axis.x(b.From)
+	width := max(p.axis.x(b.To)-x, 1.5)
+	fmt.Fprintf(p.out, `<rect class="%s" x="%s" y="%s" width="%s" height="%s" rx="2"><title>%s</title></rect>`,
+		b.Phase, px(x), px(y+(row-h)/2), px(width), px(h), escape(fmt.Sprintf("%s: %s, from %s to %s", r.Object, b, offset(b.From.Sub(p.story.Start)), offset(b.To.Sub(p.story.Start)))))
+}
+
+// exitCode draws an exit code at x, with its number if that fits before room.
+func (p *picture) exitCode(b *Bar, x, room, y float64, last bool) {
+	text := ""
+	if n := fmt.Sprint(*b.Exit); *b.Exit != 0 && x+14+textWidth(n, p.font) < room {
+		text = n
+	}
+	if !last { // what follows is below it
+		width := 12 + textWidth(text, p.font)
+		if text != "" {
+			width += 3
+		}
+		fmt.Fprintf(p.out, `<rect class="chip" x="%s" y="%s" width="%s" height="%s" rx="2"/>`, px(x), px(y-p.height/2+3), px(width), px(p.height-6))
+	}
+	p.exit(x+6, y, *b.Exit)
+	if text != "" {
+		p.text("bad job", x+12, y+p.font*0.36, p.font, text)
+	}
+}
+
+// The measures of a Job's row. Unit: pixels.
+const (
+	jobHeight  = 22
+	markHeight = 14
+	markFont   = 10
+)
+
+// place is where the text of a mark stands, on its Job's line if that is 0, else below.
+type place struct {
+	from float64
+	line int
+}
+
+// jobRow draws a Job: when it was active, suspended and in back-off, and the marks of its
+// conditions, on as many lines as they need.
+func (p *picture) jobRow(r *Row) {
+	p.y += 6
+	p.text("job", svgMargin, p.y+jobHeight/2+4, headFont, rowLabel(r))
+	for k := range r.Bars {
+		p.bar(r, k, p.y, jobHeight)
+	}
+	places := p.places(r)
+	lines := 0
+	for i, m := range r.Marks {
+		at := places[i]
+		lines = max(lines, at.line)
+		class := string(m.Tone)
+		if class == "" {
+			class = "plain"
+		}
+		x, y := p.axis.x(m.At), p.y+jobHeight/2
+		if at.line > 0 {
+			fmt.Fprintf(p.out, `<line class="line %s" x1="%s" y1="%s" x2="%s" y2="%s"/>`, class, px(x), px(y), px(x), px(y+markHeight*float64(at.line)+3))
+		}
+		fmt.Fprintf(p.out, `<path class="%s" d="M%s %sl4.5 4.5l-4.5 4.5l-4.5 -4.5z"><title>%s</title></path>`, class, px(x), px(y-4.5),
+			escape(offset(m.At.Sub(p.story.Start))+": "+m.Text))
+		if at.line >= 0 {
+			p.text(class, at.from, y+3.5+markHeight*float64(at.line), markFont, m.Text)
+		}
+	}
+	p.out.WriteByte('\n')
+	p.y += jobHeight + markHeight*float64(lines) + 4
+}
+
+// places finds room for the texts of marks: right of the mark on the Job's line, if
+// nothing is there, else below it, right or left. Line -1 is none: a Job that is about to
+// end says so at its end.
+func (p *picture) places(r *Row) []place {
+	var taken [][][2]float64 // by line
+	overlaps := func(line int, from, to float64) bool {
+		return line < len(taken) && slices.ContainsFunc(taken[line], func(s [2]float64) bool { return from < s[1] && s[0] < to })
+	}
+	taken = append(taken, nil)
+	for _, b := range r.Bars {
+		taken[0] = append(taken[0], [2]float64{p.axis.x(b.From), p.axis.x(b.To)})
+	}
+	for _, m := range r.Marks {
+		x := p.axis.x(m.At)
+		taken[0] = append(taken[0], [2]float64{x - 5, x + 5})
+	}
+	out := make([]place, len(r.Marks))
+	for i, m := range r.Marks {
+		x, width := p.axis.x(m.At), textWidth(m.Text, markFont)
+		if i+1 < len(r.Marks) && endsSoon(m) && p.axis.x(r.Marks[i+1].At)-x < 2*width {
+			out[i].line = -1
+			continue
+		}
+		from := x + 8
+		if from+width > svgWidth-svgMargin {
+			from = max(x-8-width, p.axis.left)
+		}
+		line := 0
+		for overlaps(line, from-2, from+width+8) {
+			line++
+		}
+		for len(taken) <= line {
+			taken = append(taken, nil)
+		}
+		taken[line] = append(taken[line], [2]float64{from, from + width})
+		out[i] = place{from, line}
+	}
+	return out
+}
+
+// endsSoon reports whether a mark says that its Job is about to end.
+func endsSoon(m Mark) bool {
+	return strings.HasPrefix(m.Text, "FailureTarget") || strings.HasPrefix(m.Text, "SuccessCriteriaMet")
+}
