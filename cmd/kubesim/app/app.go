@@ -74,7 +74,7 @@ func newRoot(s streams) *cobra.Command {
 	root.SetErr(s.err)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
-		newServe(s), newClock(s), newCheck(s), newSnapshot(s), newRewind(s), newScript(s), newExplain(s),
+		newServe(s), newClock(s), newCheck(s), newSnapshot(s), newRewind(s), newScript(s), newExplain(s), newDiff(s),
 		newRun(s),
 		newKubectl(s), newVersion(s),
 	)
