@@ -65,6 +65,9 @@ type Config struct {
 	// CheckTrusted: what Local writes is validated also where it is trusted, and
 	// anything that is found there ends the run with a panic. For tests. Optional.
 	CheckTrusted bool
+	// NoOpenAPI: nobody asks for the API's description, the making of which is half of
+	// a server's start. Applying needs none. Optional.
+	NoOpenAPI bool
 	// Version is what /version reports as gitVersion, for example
 	// "v1.37.2+kubesim".
 	Version string

@@ -128,6 +128,7 @@ func configureServing(ctx context.Context, c *genericapiserver.Config, cfg *Conf
 	c.OpenAPIV3Config = genericapiserver.DefaultOpenAPIV3Config(openAPIDefinitions, namer)
 	c.OpenAPIV3Config.Info.Title = "Kubernetes"
 	c.EnableProfiling = false
+	c.SkipOpenAPIInstallation = cfg.NoOpenAPI
 	// A simulator's clients are tests: no request is turned away for being one
 	// of many.
 	c.MaxRequestsInFlight, c.MaxMutatingRequestsInFlight = 0, 0

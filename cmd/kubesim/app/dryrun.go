@@ -43,7 +43,7 @@ func (d *dryRun) run(ctx context.Context, out io.Writer) error {
 	t.start = dryRunStart()
 	c, err := Start(ctx, Options{
 		Ephemeral: true, Mode: engine.Manual, Speed: 1, Seed: d.seed, Start: dryRunStart(),
-		Nodes: 1, Controllers: []string{"*"}, Authorization: apiserver.AuthorizationAlwaysAllow, timeline: t,
+		Nodes: 1, Controllers: []string{"*"}, Authorization: apiserver.AuthorizationAlwaysAllow, timeline: t, noOpenAPI: true,
 	})
 	if err != nil {
 		return err

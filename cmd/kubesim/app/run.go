@@ -18,9 +18,11 @@ import (
 // runFlags are what run's flags set.
 type runFlags struct {
 	file, log, junit string
-	seed             uint64
+	seed, seeds      uint64
 	seeded, json     bool
 	quiet            bool
+	// untilFailure: seeds without end; worker: this is a child, see work.
+	untilFailure, worker bool
 }
 
 func newRun(s streams) *cobra.Command {
@@ -37,26 +39,62 @@ func newRun(s streams) *cobra.Command {
 		Args: oneArg("SCENARIO.yaml"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.file, f.seeded = args[0], cmd.Flags().Changed("seed")
+			if err := f.check(cmd.Flags().Changed("seeds")); err != nil {
+				return usageError{err}
+			}
 			return f.run(cmd.Context(), s)
 		},
 	}
 	flags := cmd.Flags()
 	flags.Uint64Var(&f.seed, "seed", 1, "decides every name and random number (default: the file's)")
+	flags.Uint64Var(&f.seeds, "seeds", 0, "play `N` seeds, from 1 or --seed, in parallel processes, and stop at the first that fails")
+	flags.BoolVar(&f.untilFailure, "until-failure", false, "play seed after seed, from 1 or --seed, in parallel processes, until one fails")
 	flags.StringVar(&f.log, "log", "", "`file` to write the event log to: a line for each commit")
 	flags.StringVar(&f.junit, "junit", "", "`file` to write the result to, as JUnit XML")
 	flags.BoolVar(&f.json, "json", false, "print the result and the timeline as JSON, and nothing else")
 	flags.BoolVar(&f.quiet, "quiet", false, "print no timeline")
+	flags.BoolVar(&f.worker, "worker", false, "play the seeds that stdin names")
+	_ = flags.MarkHidden("worker") // it is there
 	return cmd
 }
 
 // errScenario: an expectation did not hold, or a step could not be done.
 var errScenario = errors.New("the scenario failed")
 
+// many: there is more than one seed to play.
+func (f *runFlags) many() bool { return f.seeds > 0 || f.untilFailure }
+
+func (f *runFlags) check(seeds bool) error {
+	switch {
+	case seeds && f.seeds == 0:
+		return errors.New("--seeds 0: want how many seeds to play, for example 100")
+	case seeds && f.untilFailure:
+		return errors.New("--seeds and --until-failure: want one of them")
+	case f.many() && f.log != "":
+		return errors.New("--log: it is for one seed, not for many")
+	case f.many() && f.quiet:
+		return errors.New("--quiet: many seeds have no timeline")
+	}
+	return nil
+}
+
 func (f *runFlags) run(ctx context.Context, s streams) error {
 	sc, err := scenario.Read(f.file)
 	if err != nil {
 		return err
 	}
+	TuneGC()
+	switch {
+	case f.worker:
+		return work(ctx, sc, s)
+	case f.many():
+		return f.exploreSeeds(ctx, sc, s)
+	}
+	return f.play(ctx, sc, s)
+}
+
+// play plays one seed.
+func (f *runFlags) play(ctx context.Context, sc *scenario.Scenario, s streams) error {
 	if f.seeded {
 		sc.Spec.Seed = &f.seed
 	}

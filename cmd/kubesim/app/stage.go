@@ -53,7 +53,7 @@ func newStage(ctx context.Context, s *scenario.Scenario, w *scenario.World, t *s
 	c, err := Start(ctx, Options{
 		Ephemeral: true, Mode: mode, Speed: 1, Seed: s.Seed(), Start: s.Start, Nodes: s.Nodes(), Controllers: server.Controllers,
 		Authorization: server.Authorization, DisableAdmissionPlugins: server.DisableAdmissionPlugins,
-		CompactionInterval: s.CompactionInterval(), Log: log, timeline: lines,
+		CompactionInterval: s.CompactionInterval(), Log: log, timeline: lines, noOpenAPI: true,
 	})
 	if err != nil {
 		if c != nil {

@@ -70,6 +70,8 @@ type Options struct {
 	resumed, paused bool
 	// timeline, if set, is told what happens to Pods.
 	timeline *timeline
+	// noOpenAPI: no client asks what the API is like.
+	noOpenAPI bool
 }
 
 // advertised is the address of the kubernetes Service's endpoint. The API
@@ -206,7 +208,7 @@ func (c *Cluster) newServer(ctx context.Context) error {
 		TokenAuthFile: c.options.TokenAuthFile, Authorization: c.options.Authorization,
 		DisableAdmissionPlugins: c.options.DisableAdmissionPlugins,
 		AdvertiseAddress:        net.ParseIP(advertised), Version: gitVersion,
-		CheckTrusted: c.options.CheckTrusted,
+		CheckTrusted: c.options.CheckTrusted, NoOpenAPI: c.options.noOpenAPI,
 	}
 	if err := c.backend.configure(&cfg); err != nil {
 		return err

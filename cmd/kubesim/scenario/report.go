@@ -128,9 +128,16 @@ func (p *Printer) objects(o *Outcome) {
 		}
 		p.shown[text] = true
 		p.printf("        object:\n")
-		p.indented(text, "          ")
+		lines := strings.SplitAfter(strings.TrimRight(text, "\n"), "\n")
+		p.indented(strings.Join(lines[:min(len(lines), objectLinesMax)], ""), "          ")
+		if n := len(lines) - objectLinesMax; n > 0 {
+			p.printf("          … and %d more lines: --json has them\n", n)
+		}
 	}
 }
+
+// objectLinesMax is how many lines of an object are printed.
+const objectLinesMax = 40
 
 func toYAML(v any) string {
 	data, err := yaml.Marshal(v)
