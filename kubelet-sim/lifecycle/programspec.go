@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -18,7 +19,7 @@ func (r *Reconciler) programSpec(run *podRun, i int, d draw, at time.Time) (prog
 	if err != nil {
 		return program.Spec{}, err
 	}
-	user := securityOf(run.pod, c)
+	user := r.userOf(run.pod, c)
 	if err := r.verifyNonRoot(run.pod, c, user); err != nil {
 		return program.Spec{}, err
 	}
@@ -91,17 +92,30 @@ func (r *Reconciler) verifyNonRoot(pod *corev1.Pod, c *corev1.Container, s secur
 	if s.uid == 0 {
 		return fmt.Errorf("container's runAsUser breaks non-root policy (pod: %q, container: %s)", podTitle(pod), c.Name)
 	}
-	if uid, _ := r.cfg.Runtime.User(c.Image, s.uid, s.gid); uid == 0 {
+	if uid, _, _ := r.cfg.Runtime.User(c.Image, s.uid, s.gid); uid == 0 {
 		return fmt.Errorf("container has runAsNonRoot and image will run as root (pod: %q, container: %s)", podTitle(pod), c.Name)
 	}
 	return nil
 }
 
+// userOf is securityOf with the groups that the image has the user in, unless the Pod
+// wants those alone that it names.
+func (r *Reconciler) userOf(pod *corev1.Pod, c *corev1.Container) security {
+	s := securityOf(pod, c)
+	if p := pod.Spec.SecurityContext; p != nil && p.SupplementalGroupsPolicy != nil && *p.SupplementalGroupsPolicy == corev1.SupplementalGroupsPolicyStrict {
+		return s
+	}
+	_, gid, groups := r.cfg.Runtime.User(c.Image, s.uid, s.gid)
+	groups = slices.DeleteFunc(groups, func(g int64) bool { return g == gid })
+	s.groups = append(groups, s.groups...)
+	return s
+}
+
 // userStatus is the user in a container's status.
 func (r *Reconciler) userStatus(pod *corev1.Pod, c *corev1.Container) *corev1.ContainerUser {
-	s := securityOf(pod, c)
+	s := r.userOf(pod, c)
 	linux := corev1.LinuxContainerUser{}
-	linux.UID, linux.GID = r.cfg.Runtime.User(c.Image, s.uid, s.gid)
+	linux.UID, linux.GID, _ = r.cfg.Runtime.User(c.Image, s.uid, s.gid)
 	linux.SupplementalGroups = append([]int64{linux.GID}, s.groups...)
 	return &corev1.ContainerUser{Linux: &linux}
 }

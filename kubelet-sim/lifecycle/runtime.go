@@ -13,8 +13,8 @@ type Runtime interface {
 	// Pull says why an image cannot be pulled, nil if it can.
 	Pull(image string) error
 	// User returns whom a container of an image runs as that asks for uid and
-	// gid, or -1 where it asks for nothing.
-	User(image string, uid, gid int64) (int64, int64)
+	// gid, or -1 where it asks for nothing, and the user's groups in the image.
+	User(image string, uid, gid int64) (int64, int64, []int64)
 	// Root returns a new private file system for a container of an image.
 	Root(image string, now time.Time) (*vfs.FS, error)
 	// Start starts a container, as program.Start does.
@@ -87,9 +87,13 @@ func (p programs) Pull(image string) error {
 	return err
 }
 
-func (p programs) User(image string, uid, gid int64) (int64, int64) {
+func (p programs) User(image string, uid, gid int64) (int64, int64, []int64) {
 	u := p.catalog.Image(image).UserOf(uid, gid)
-	return int64(u.UID), int64(u.GID)
+	groups := make([]int64, 0, len(u.Groups))
+	for _, g := range u.Groups {
+		groups = append(groups, int64(g))
+	}
+	return int64(u.UID), int64(u.GID), groups
 }
 
 func (p programs) Root(image string, now time.Time) (*vfs.FS, error) {

@@ -24,7 +24,9 @@ func (r *fakeRuntime) Pull(image string) error {
 	return nil
 }
 
-func (r *fakeRuntime) User(_ string, uid, gid int64) (int64, int64) { return max(uid, 0), max(gid, 0) }
+func (r *fakeRuntime) User(_ string, uid, gid int64) (int64, int64, []int64) {
+	return max(uid, 0), max(gid, 0), nil
+}
 
 func (r *fakeRuntime) Root(_ string, now time.Time) (*vfs.FS, error) {
 	return vfs.New("overlay", now), nil

@@ -29,7 +29,7 @@ func mount(root *vfs.FS, v *volumeFS, container string, m *corev1.VolumeMount, v
 		return err
 	}
 	if v.build != nil && sub == "" {
-		return root.MountGenerated(at, v.get, now)
+		return root.MountGenerated(at, v.payload.fsType, v.get, now)
 	}
 	volume := path.Join("/", v.sub)
 	inside, within := path.Join(volume, sub), v.get()

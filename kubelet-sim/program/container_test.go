@@ -38,6 +38,7 @@ func TestImageDefaults(t *testing.T) {
 		"mounttest prints a mode":                 {Spec{Image: "agnhost:2.55", Args: []string{"mounttest", "--new_file_0660=/tmp/f", "--file_perm=/tmp/f"}}, 0, "content of file \"/tmp/f\": mount-tester new file\n\nperms of file \"/tmp/f\": -rw-rw----\n"},
 		"mounttest reports a file that is not":    {Spec{Image: "agnhost:2.55", Args: []string{"mounttest", "--file_content=/x"}}, 1, "error reading file content for \"/x\": open /x: no such file or directory\n"},
 		"the environment of a container":          {Spec{Image: "busybox", Command: []string{"env"}, Env: []string{"A=1"}}, 0, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nHOSTNAME=web-0\nA=1\nHOME=/root\n"},
+		"free counts in mebibytes":                {Spec{Image: "busybox", Command: []string{"sh", "-c", "free -m | awk 'NR == 2 { print $2 }'"}, User: -1, Group: -1}, 0, "7955\n"},
 		"id shows user, group and fsGroup":        {Spec{Image: "busybox", Command: []string{"id"}, User: 1000, Group: 3000, Groups: []int64{2000}}, 0, "uid=1000 gid=3000 groups=2000,3000\n"},
 		"neverTerminate":                          {Spec{Image: "busybox", Command: []string{"sleep", "1000000"}}, -1, ""},
 		"tail follows a device for ever":          {Spec{Image: "busybox", Command: []string{"tail", "-f", "/dev/null"}}, -1, ""},

@@ -322,9 +322,26 @@ func byName(c *Call) int {
 }
 
 func free(c *Call) int {
-	c.print("              total        used        free      shared  buff/cache   available\n" +
-		"Mem:        8146348     2036587     4073174           0     2036587     6109761\n" +
-		"Swap:             0           0           0\n")
+	o, ok := c.parse("bkmgh", nil, "[-bkmgh]")
+	if !ok {
+		return 1
+	}
+	show := func(kib int64) string {
+		switch {
+		case o.has('b'):
+			return strconv.FormatInt(kib<<10, 10)
+		case o.has('m'):
+			return strconv.FormatInt(kib>>10, 10)
+		case o.has('g'):
+			return strconv.FormatInt(kib>>20, 10)
+		case o.has('h'):
+			return human(kib << 10)
+		}
+		return strconv.FormatInt(kib, 10)
+	}
+	c.printf("              total        used        free      shared  buff/cache   available\n")
+	c.printf("Mem:    %11s %11s %11s %11s %11s %11s\n", show(8146348), show(2036587), show(4073174), show(0), show(2036587), show(6109761))
+	c.printf("Swap:   %11s %11s %11s\n", show(0), show(0), show(0))
 	return 0
 }
 

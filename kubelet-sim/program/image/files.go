@@ -2,6 +2,8 @@ package image
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -49,16 +51,61 @@ func (im *Image) passwd() string {
 	return s.String()
 }
 
+// busyboxGroups and alpineGroups are the /etc/group of these images.
+const (
+	busyboxGroups = "root:x:0:\ndaemon:x:1:\nbin:x:2:\nsys:x:3:\nadm:x:4:\ntty:x:5:\ndisk:x:6:\nlp:x:7:\nmail:x:8:\nkmem:x:9:\nwheel:x:10:root\n" +
+		"cdrom:x:11:\ndialout:x:18:\nfloppy:x:19:\nvideo:x:28:\naudio:x:29:\ntape:x:32:\nwww-data:x:33:\noperator:x:37:\nutmp:x:43:\nplugdev:x:46:\n" +
+		"staff:x:50:\nlock:x:54:\nnetdev:x:82:\nusers:x:100:\n"
+	alpineGroups = "root:x:0:root\nbin:x:1:root,bin,daemon\ndaemon:x:2:root,bin,daemon\nsys:x:3:root,bin\nadm:x:4:root,daemon\ntty:x:5:\ndisk:x:6:root\n" +
+		"lp:x:7:lp\nkmem:x:9:\nwheel:x:10:root\nfloppy:x:11:root\nmail:x:12:mail\nnews:x:13:news\nuucp:x:14:uucp\ncron:x:16:cron\naudio:x:18:\n" +
+		"cdrom:x:19:\ndialout:x:20:root\nftp:x:21:\nsshd:x:22:\ninput:x:23:\ntape:x:26:root\nvideo:x:27:root\nnetdev:x:28:\nkvm:x:34:kvm\n" +
+		"games:x:35:\nshadow:x:42:\nwww-data:x:82:\nusers:x:100:games\nntp:x:123:\nabuild:x:300:\nutmp:x:406:\nping:x:999:\nnogroup:x:65533:\n"
+)
+
 func (im *Image) group() string {
 	var s strings.Builder
+	switch im.Distro {
+	case Busybox:
+		s.WriteString(busyboxGroups)
+	case Alpine:
+		s.WriteString(alpineGroups)
+	}
+	have := "\n" + s.String()
 	for _, a := range im.accounts() {
 		name := a.name
 		if name == "nobody" && (im.Distro == Debian || im.Distro == Ubuntu || im.Distro == Unknown) {
 			name = "nogroup"
 		}
-		fmt.Fprintf(&s, "%s:x:%d:\n", name, a.gid)
+		if !strings.Contains(have, "\n"+name+":") {
+			fmt.Fprintf(&s, "%s:x:%d:\n", name, a.gid)
+		}
 	}
-	return s.String() + "wheel:x:10:\nusers:x:100:\n"
+	if im.Distro != Busybox && im.Distro != Alpine {
+		s.WriteString("users:x:100:\n")
+	}
+	return s.String()
+}
+
+// groupsOf are the groups of a user beside its own, in the file's order.
+func (im *Image) groupsOf(uid uint32) []uint32 {
+	if im.Distro == Bare {
+		return nil
+	}
+	name := ""
+	for _, a := range im.accounts() {
+		if a.uid == uid {
+			name = a.name
+		}
+	}
+	var groups []uint32
+	for line := range strings.Lines(im.group()) {
+		f := strings.Split(strings.TrimSpace(line), ":")
+		gid, err := strconv.ParseUint(f[2], 10, 32)
+		if err == nil && name != "" && slices.Contains(strings.Split(f[3], ","), name) {
+			groups = append(groups, uint32(gid))
+		}
+	}
+	return groups
 }
 
 func (im *Image) osRelease() string {

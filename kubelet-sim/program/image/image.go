@@ -43,6 +43,8 @@ const (
 type User struct {
 	UID, GID uint32
 	Home     string
+	// Groups are those that the image's /etc/group has the user in.
+	Groups []uint32
 }
 
 // Tree names the base tree: images of one name share it.
@@ -66,6 +68,7 @@ func (im *Image) UserOf(uid, gid int64) User {
 	if u.UID == 0 {
 		u.Home = "/root"
 	}
+	u.Groups = im.groupsOf(u.UID)
 	return u
 }
 

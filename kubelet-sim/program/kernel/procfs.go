@@ -12,7 +12,7 @@ import (
 // MountProc mounts /proc, built anew from the processes whenever a path
 // enters it.
 func (m *Machine) MountProc() error {
-	return m.cfg.Root.MountGenerated("/proc", m.procFS, m.boot)
+	return m.cfg.Root.MountGenerated("/proc", "proc", m.procFS, m.boot)
 }
 
 // procFS builds /proc as the running process sees it. Nothing of the host is
@@ -45,8 +45,8 @@ func (m *Machine) procFS() *vfs.FS {
 	return f
 }
 
-// KernelRelease is the kernel that containers believe to run on.
-const KernelRelease = "6.12.0-kubesim"
+// KernelRelease is the kernel that containers believe to run on, their Node's.
+const KernelRelease = "6.8.0-kubesim"
 
 func (m *Machine) mountTable() string {
 	var s strings.Builder

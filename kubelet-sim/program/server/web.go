@@ -115,8 +115,12 @@ func nginxServe(p *kernel.Proc, version string) int {
 	note("start worker process 30")
 	serve := func(req kernel.Request) kernel.Response {
 		res := files(p, "/usr/share/nginx/html", req.Path, "nginx/"+version)
+		sent := len(res.Body)
+		if req.Method == "HEAD" {
+			sent = 0
+		}
 		access.WriteNow(p, fmt.Sprintf("%s - - [%s] \"%s %s HTTP/1.1\" %d %d \"-\" \"%s\" \"-\"\n", client(req), p.Now().UTC().Format("02/Jan/2006:15:04:05 -0700"),
-			req.Method, req.Path, res.Status, len(res.Body), req.Header["User-Agent"]))
+			req.Method, req.Path, res.Status, sent, req.Header["User-Agent"]))
 		return res
 	}
 	if !p.Listen(port, serve) {

@@ -35,6 +35,7 @@ type mount struct {
 	node     *node
 	readOnly bool
 	generate func() *FS // procfs: built anew whenever a path enters it
+	fsType   string     // of what is generated
 }
 
 func (n *node) isDir() bool     { return n.mode&fs.ModeDir != 0 }

@@ -126,7 +126,7 @@ func (n *node) mounts(at string, list []Mount) []Mount {
 		case m == nil:
 			list = e.node.mounts(name, list)
 		case m.generate != nil:
-			list = append(list, Mount{name, "proc", m.readOnly})
+			list = append(list, Mount{name, m.fsType, m.readOnly})
 		default:
 			list = append(list, Mount{name, m.fs.Type, m.readOnly})
 			list = m.node.mounts(name, list)

@@ -115,10 +115,10 @@ func (f *FS) Mount(at string, volume *FS, sub string, readOnly bool, now time.Ti
 	return f.cover(at, src.node.isDir(), &mount{fs: src.fs, node: src.node, readOnly: readOnly}, u)
 }
 
-// MountGenerated mounts a file system that generate builds anew each time that
+// MountGenerated mounts a file system of a type that generate builds anew each time that
 // a path enters it, as procfs.
-func (f *FS) MountGenerated(at string, generate func() *FS, now time.Time) error {
-	return f.cover(at, true, &mount{generate: generate, readOnly: true}, User{Now: now})
+func (f *FS) MountGenerated(at, fsType string, generate func() *FS, now time.Time) error {
+	return f.cover(at, true, &mount{generate: generate, fsType: fsType, readOnly: true}, User{Now: now})
 }
 
 func (f *FS) cover(at string, isDir bool, m *mount, u User) error {
