@@ -28,7 +28,6 @@ const (
 //	crash                  end it as kill -9 does
 //	until PATTERN CMD...   run CMD again and again until its stdout matches PATTERN
 //	status N CMD...        run CMD, which must exit with status N
-//	transcript LOG         print what the event log LOG says of Jobs, see transcript_test.go
 //
 // HOME is a folder of the script's own, so the default data directory is
 // $HOME/.kubesim.
@@ -50,7 +49,7 @@ func TestScripts(t *testing.T) {
 			return os.Mkdir(home, 0o755)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"serve": serve, "shutdown": shutdown, "crash": crash, "until": until, "status": status, "transcript": transcript,
+			"serve": serve, "shutdown": shutdown, "crash": crash, "until": until, "status": status,
 		},
 	})
 }

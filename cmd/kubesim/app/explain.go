@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -22,6 +23,7 @@ import (
 type explainCommand struct {
 	kubeconfig, namespace, output string
 	dot, svg, json                bool
+	commits, numbered             bool
 	s                             streams
 }
 
@@ -38,8 +40,8 @@ func newExplain(s streams) *cobra.Command {
 			"  kubesim explain cronjob hourly --svg -o hourly.svg",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			target, err := e.target(args)
-			if e.svg && e.dot || e.svg && e.json || e.dot && e.json {
-				err = errors.New("--svg, --dot and --json: want one of them")
+			if err == nil {
+				err = e.check()
 			}
 			if err != nil {
 				return usageError{fmt.Errorf("explain: %w", err)}
@@ -54,16 +56,34 @@ func newExplain(s streams) *cobra.Command {
 	flags.BoolVar(&e.svg, "svg", false, "draw a picture: a lane for each Pod, what it did and when")
 	flags.BoolVar(&e.dot, "dot", false, "draw the steps and what caused them, for Graphviz")
 	flags.BoolVar(&e.json, "json", false, "print the steps as JSON")
+	flags.BoolVar(&e.commits, "commits", false, "print the commits themselves, each with the fields that changed; without NAME those of the whole namespace")
+	flags.BoolVar(&e.numbered, "number-names", false, "with --commits: write generated names as pi-#1, pi-#2, so that they do not depend on the seed")
 	return cmd
 }
 
-// target reads KIND NAME or KIND/NAME.
+// check refuses flags that contradict each other.
+func (e *explainCommand) check() error {
+	switch {
+	case e.svg && e.dot || e.svg && e.json || e.dot && e.json:
+		return errors.New("--svg, --dot and --json: want one of them")
+	case e.commits && (e.svg || e.dot):
+		return errors.New("--commits can be printed, not drawn: leave out --svg or --dot")
+	case e.numbered && !e.commits:
+		return errors.New("--number-names is for --commits")
+	}
+	return nil
+}
+
+// target reads KIND NAME or KIND/NAME or, if it is about commits, KIND.
 func (e *explainCommand) target(args []string) (t explain.Target, err error) {
 	want := "want a kind and a name, for example: kubesim explain job pi"
 	if len(args) == 1 {
 		args = strings.SplitN(args[0], "/", 2)
 	}
-	if len(args) != 2 || args[0] == "" || args[1] == "" || strings.Contains(args[1], "/") {
+	if e.commits && len(args) == 1 {
+		args = append(args, "")
+	}
+	if len(args) != 2 || args[0] == "" || args[1] == "" && !e.commits || strings.Contains(args[1], "/") {
 		return t, errors.New(want)
 	}
 	kind, ok := parseKind(args[0])
@@ -81,6 +101,10 @@ func (e *explainCommand) run(ctx context.Context, target explain.Target) error {
 		}
 	}
 	q := url.Values{"kind": {target.Kind}, "namespace": {target.Namespace}, "name": {target.Name}}
+	if e.commits {
+		q.Set("commits", "true")
+		q.Set("numbered", strconv.FormatBool(e.numbered))
+	}
 	var story explain.Story
 	if err := askServer(ctx, e.kubeconfig, http.MethodGet, explainPath+"?"+q.Encode(), nil, &story); err != nil {
 		return err
@@ -110,6 +134,8 @@ func (e *explainCommand) render(w io.Writer, s *explain.Story) error {
 		encoder.SetEscapeHTML(false)
 		encoder.SetIndent("", "  ")
 		return encoder.Encode(s)
+	case e.commits:
+		return explain.PrintChanges(w, s)
 	}
 	return explain.Print(w, s)
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -21,7 +22,9 @@ import (
 )
 
 // explainPath is where a running server tells the life of an object: with the
-// parameters kind, namespace and name a Story, see package explain.
+// parameters kind, namespace and name a Story, see explain.Tell. With commits=true it is
+// that of explain.Changes; without a name then of the whole namespace, and with
+// numbered=true with numbers in place of generated names.
 const explainPath = "/kubesim/explain"
 
 // explained are the kinds that can be, with their resources.
@@ -44,7 +47,16 @@ func (h explainHandler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 	q := req.URL.Query()
 	target := explain.Target{Kind: q.Get("kind"), Namespace: q.Get("namespace"), Name: q.Get("name")}
-	story, err := h.story(req.Context(), target)
+	tell := explain.Tell
+	if q.Get("commits") == "true" {
+		tell = func(target explain.Target, commits []explain.Commit, now time.Time) explain.Story {
+			return explain.Changes(target, commits, now, q.Get("numbered") == "true")
+		}
+	} else if target.Name == "" {
+		http.Error(w, "the parameter name is missing", http.StatusBadRequest)
+		return
+	}
+	story, err := h.story(req.Context(), target, tell)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
@@ -54,25 +66,30 @@ func (h explainHandler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	_ = json.NewEncoder(w).Encode(story)
 }
 
-func (h explainHandler) story(ctx context.Context, target explain.Target) (explain.Story, error) {
+// story gathers the commits of a target and lets them be told.
+func (h explainHandler) story(ctx context.Context, target explain.Target, tell func(explain.Target, []explain.Commit, time.Time) explain.Story) (explain.Story, error) {
 	resource, ok := explained()[target.Kind]
 	if !ok {
 		return explain.Story{}, fmt.Errorf("kind %q: want Job, Pod or CronJob", target.Kind)
 	}
 	f := fetcher{b: h.b, ctx: ctx, namespace: target.Namespace, uids: map[types.UID]bool{}, names: map[string]bool{}}
-	found := f.named(resource, target.Name)
-	if f.err == nil && len(found) == 0 {
-		return explain.Story{}, h.notFound(resource, target)
+	if target.Name == "" {
+		f.all()
+	} else {
+		found := f.named(resource, target.Name)
+		if f.err == nil && len(found) == 0 {
+			return explain.Story{}, h.notFound(resource, target)
+		}
+		if target.Kind == "Pod" { // its Job knows why
+			f.owners(found)
+		}
+		f.family()
 	}
-	if target.Kind == "Pod" { // its Job knows why
-		f.owners(found)
-	}
-	f.family()
 	if f.err != nil {
 		return explain.Story{}, f.err
 	}
 	slices.SortFunc(f.commits, func(a, b explain.Commit) int { return cmp.Compare(a.Revision, b.Revision) })
-	return explain.Tell(target, f.commits, h.b.engine.Now().UTC()), nil
+	return tell(target, f.commits, h.b.engine.Now().UTC()), nil
 }
 
 // notFound is what kubectl would say, and what to do.
@@ -171,6 +188,13 @@ func (f *fetcher) family() {
 		seen[c.Revision] = true
 		return twice
 	})
+}
+
+// all takes the Jobs, Pods and Events of a namespace.
+func (f *fetcher) all() {
+	for _, resource := range []schema.GroupResource{explained()["Job"], explained()["Pod"], {Resource: "events"}} {
+		f.take(resource, f.namespace+"/", func(string, []byte) bool { return true })
+	}
 }
 
 // uidBytes is the length of a UID's text.
