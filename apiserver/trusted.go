@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"reflect"
 
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -50,6 +52,7 @@ func trusts(gr schema.GroupResource, subresource string, create bool) bool {
 type keeper interface {
 	CreateKept(ctx context.Context, key string, obj runtime.Object, ttl uint64) (runtime.Object, error)
 	UpdateKept(ctx context.Context, key string, preconditions *storage.Preconditions, update storage.UpdateFunc) (runtime.Object, error)
+	AsDecoded(obj runtime.Object)
 }
 
 // shortcut writes to a registry as its Store does, with the same strategy and the
@@ -190,7 +193,11 @@ func (s *shortcut) update(ctx context.Context, name string, next given, admit re
 // propose returns the new object, and does not change the old one.
 func (s *shortcut) propose(ctx context.Context, key, name string, old runtime.Object, next given, admit rest.ValidateObjectUpdateFunc) (runtime.Object, error) {
 	// It has the defaults of the object that it was made from.
-	obj, err := next.internal(ctx, old, internalCopy)
+	convert := internalCopy
+	if s.subresource == "status" {
+		convert = internalStatus
+	}
+	obj, err := next.internal(ctx, old, convert)
 	if err != nil {
 		return nil, err
 	}
@@ -253,6 +260,9 @@ func (s *shortcut) prepare(ctx context.Context, obj, old runtime.Object, m, befo
 		m.SetDeletionGracePeriodSeconds(grace)
 	}
 	if s.check || doubtful(obj) {
+		// Of a client's request nothing else would be left, and validation compares
+		// times with those of old, bit by bit.
+		s.keeper.AsDecoded(obj)
 		errs := rest.ValidateUpdate(ctx, obj, old, strategy)
 		if len(errs) > 0 && !doubtful(obj) {
 			panic(fmt.Sprintf("apiserver: a trusted update of a %T is not valid, see trusts: %v\nnew: %+v\nold: %+v", obj, errs.ToAggregate(), obj, old))
@@ -268,7 +278,8 @@ func (s *shortcut) prepare(ctx context.Context, obj, old runtime.Object, m, befo
 // prepareParts is the strategy's PrepareForUpdate. Those of Pods take over from old
 // what the request may not change, its spec or its status, and then write to it: nil to
 // fields of disabled features that are nil. Old is shared, and may be read by others
-// meanwhile, so they get an old one that has obj's own copy of that part.
+// meanwhile, so they get an old one with another such part: obj's own status, or an
+// empty spec. Only features that are always on decide about a status by the spec.
 func (s *shortcut) prepareParts(ctx context.Context, obj, old runtime.Object) {
 	pod, ok := obj.(*core.Pod)
 	if !ok {
@@ -278,7 +289,7 @@ func (s *shortcut) prepareParts(ctx context.Context, obj, old runtime.Object) {
 	shared := old.(*core.Pod)
 	before := *shared
 	if s.subresource == "status" {
-		before.Spec = pod.Spec
+		before.Spec = core.PodSpec{}
 		s.store.UpdateStrategy.PrepareForUpdate(ctx, pod, &before)
 		pod.Spec = shared.Spec
 		return
@@ -286,6 +297,23 @@ func (s *shortcut) prepareParts(ctx context.Context, obj, old runtime.Object) {
 	before.Status = pod.Status
 	s.store.UpdateStrategy.PrepareForUpdate(ctx, pod, &before)
 	pod.Status = shared.Status
+}
+
+// internalStatus is internalCopy for a write of the status, without the spec of what
+// is large: the strategy takes that from the old object.
+func internalStatus(obj runtime.Object) (runtime.Object, error) {
+	switch o := obj.(type) {
+	case *corev1.Pod:
+		bare := *o
+		bare.Spec, obj = corev1.PodSpec{}, &bare
+	case *batchv1.Job:
+		bare := *o
+		bare.Spec, obj = batchv1.JobSpec{}, &bare
+	case *batchv1.CronJob:
+		bare := *o
+		bare.Spec, obj = batchv1.CronJobSpec{}, &bare
+	}
+	return internalCopy(obj)
 }
 
 // unspoilt does what should not change obj, and in a check makes sure of it.

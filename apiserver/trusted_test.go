@@ -6,7 +6,10 @@ import (
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	genericregistry "k8s.io/apiserver/pkg/registry/generic/registry"
 	"k8s.io/apiserver/pkg/registry/rest"
+	utilfeature "k8s.io/apiserver/pkg/util/feature"
+	"k8s.io/component-base/featuregate"
 	"k8s.io/kubernetes/pkg/apis/core"
+	"k8s.io/kubernetes/pkg/features"
 	podregistry "k8s.io/kubernetes/pkg/registry/core/pod"
 )
 
@@ -26,6 +29,9 @@ func TestPreparingAPodWritesToNothingThatIsShared(t *testing.T) {
 			s := &shortcut{store: &genericregistry.Store{UpdateStrategy: tc.strategy}, subresource: tc.subresource}
 			read := make(chan *core.Pod)
 			go func() { read <- old.DeepCopy() }()
+			if tc.subresource == "status" {
+				obj.Spec = core.PodSpec{} // see internalStatus
+			}
 			err := s.prepare(t.Context(), obj, old, obj, old)
 			if got := <-read; err != nil || !apiequality.Semantic.DeepEqual(got, want) {
 				t.Errorf("prepare: %v\nthe shared Pod became %+v", err, got)
@@ -34,6 +40,19 @@ func TestPreparingAPodWritesToNothingThatIsShared(t *testing.T) {
 				t.Errorf("an update that changes nothing makes %+v", obj)
 			}
 		})
+	}
+}
+
+// TestNoSpecDecidesAboutAStatus: the features that do so in dropDisabledPodStatusFields,
+// k8s.io/kubernetes pkg/api/pod v1.37.2, cannot be turned off. See prepareParts.
+func TestNoSpecDecidesAboutAStatus(t *testing.T) {
+	all := utilfeature.DefaultMutableFeatureGate.GetAll()
+	for _, f := range []featuregate.Feature{
+		features.InPlacePodVerticalScaling, features.DynamicResourceAllocation, features.RecursiveReadOnlyMounts, features.SupplementalGroupsPolicy,
+	} {
+		if spec, ok := all[f]; ok && !(spec.Default && spec.LockToDefault) {
+			t.Errorf("feature %s can be turned off: an empty spec would not do any more", f)
+		}
 	}
 }
 

@@ -142,6 +142,15 @@ func (s *Store) keeps(obj runtime.Object) bool {
 	return s.shape != nil && reflect.TypeOf(obj) == s.typ && s.plain()
 }
 
+// AsDecoded makes obj, in place, what it would be if it were encoded and decoded, as
+// CreateKept and UpdateKept do with what they are given: its times, for example, in
+// whole seconds. It does so only to what they would keep.
+func (s *Store) AsDecoded(obj runtime.Object) {
+	if s.keeps(obj) {
+		s.shape.asDecoded(obj)
+	}
+}
+
 // settleInto makes obj, in place, what it would be if it were encoded and decoded.
 func (s *Store) settleInto(obj runtime.Object) error {
 	if err := s.versioner.PrepareObjectForStorage(obj); err != nil {
