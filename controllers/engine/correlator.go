@@ -3,7 +3,6 @@ package engine
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -127,18 +126,18 @@ func (c *correlator) Remember(key Key) []byte {
 	if !ok {
 		return nil
 	}
-	var note any = o
-	if ofSeen {
-		if note, ok = o.seen[equal]; !ok {
-			return nil
-		}
+	note := make([]byte, 0, noteBytes)
+	if !ofSeen {
+		return o.append(note)
 	}
-	data, err := cbor.Marshal(note)
-	if err != nil {
-		panic(fmt.Sprintf("engine: %T: %v", note, err)) // plain data
+	if s, ok := o.seen[equal]; ok {
+		return s.append(note)
 	}
-	return data
+	return nil
 }
+
+// noteBytes is about how long a note is.
+const noteBytes = 192
 
 // Recall implements Rememberer.
 func (c *correlator) Recall(_ context.Context, key Key, note []byte, _ time.Time) error {

@@ -292,7 +292,8 @@ func (e *Engine) settle(ctx context.Context) error {
 		it, ok := e.queue.pop(e.now)
 		if !ok {
 			e.noteNext()
-			return e.mark()
+			e.mark()
+			return nil
 		}
 		if err := ctx.Err(); err != nil {
 			return err
