@@ -57,6 +57,20 @@ upstream: ## Only what is upstream's own: unit tables, registry and integration 
 differential: ## Play 20,000 random workloads under upstream's controllers and ours: WORKLOADS=n, SEED=n to replay; an hour
 	$(GO) test -vet=off -v -timeout 12h $(race) ./e2e/differential -differential.workloads=$(or $(WORKLOADS),20000) -differential.seed=$(or $(SEED),1)
 
+# What runs a build for arm64 here, if anything does; ARM64=1 needs it.
+qemu = qemu-aarch64
+emulated = $(if $(ARM64),-repeat.emulated='$(qemu) $(CURDIR)/bin/kubesim-arm64')
+
+.PHONY: determinism
+determinism: bin/kubectl $(if $(ARM64),bin/kubesim-arm64) ## Play each scenario 50 times, and 200 random ones: RUNS=n, SCENARIOS=n, SEED=n to replay; ARM64=1 emulates that too; minutes
+	$(GO) test -vet=off -v -timeout 4h -parallel 8 $(race) -run 'ScenariosRepeat' ./e2e -repeat.runs=$(or $(RUNS),50) -repeat.scenarios=$(or $(SCENARIOS),200) -repeat.seed=$(or $(SEED),1) $(emulated)
+
+.PHONY: bin/kubesim-arm64
+bin/kubesim-arm64:
+	@command -v $(qemu) >/dev/null || { echo "ARM64=1 needs $(qemu), from Debian's package qemu-user" >&2; exit 1; }
+	@echo "building bin/kubesim-arm64 (minutes, the first time)" >&2
+	@GOARCH=arm64 CGO_ENABLED=0 $(GO) build $(build_flags) -o $@ ./cmd/kubesim
+
 .PHONY: torture
 torture: bin/kubectl ## Kill a durable server 200 times while clients write: KILLS=n, SEED=n to replay; minutes
 	$(GO) test -vet=off -v -timeout 2h $(race) -run '^TestKilledServersKeepTheirPromises$$' ./e2e -torture.kills=$(or $(KILLS),200) -torture.seed=$(or $(SEED),1)

@@ -8,6 +8,7 @@ import (
 	"github.com/kubesim-dev/kubesim/apiserver/apis/sim/v1alpha1"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/script"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
 )
 
 // Follower is told what the kubelets and the containers do, in the order in which
@@ -49,6 +50,29 @@ func (r *podRun) outputOf(i int) func(kernel.Chunk) {
 	return func(chunk kernel.Chunk) {
 		log.Append(chunk.At, chunk.Stderr, chunk.Data)
 		if r.follower != nil {
+			r.follower.Output(r.pod, r.Containers[i].Name, chunk)
+		}
+	}
+}
+
+// onStepAfter and outputAfter are onStep and outputOf for an instance that is run
+// again: its Follower has heard already what it did until now.
+func (r *podRun) onStepAfter(i int, in *instance, now time.Time) func(time.Time, *v1alpha1.Step) {
+	tell := r.onStep(i)
+	if tell == nil || in.Exited {
+		return nil
+	}
+	return func(at time.Time, step *v1alpha1.Step) {
+		if at.After(now) {
+			tell(at, step)
+		}
+	}
+}
+
+func (r *podRun) outputAfter(i int, log *stream.Log, in *instance, now time.Time) func(kernel.Chunk) {
+	return func(chunk kernel.Chunk) {
+		log.Append(chunk.At, chunk.Stderr, chunk.Data)
+		if r.follower != nil && !in.Exited && chunk.At.After(now) {
 			r.follower.Output(r.pod, r.Containers[i].Name, chunk)
 		}
 	}

@@ -9,7 +9,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program"
-	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/script"
 )
 
@@ -189,8 +188,8 @@ func (r *Reconciler) rerun(run *podRun, i int, in *instance, now time.Time) {
 	var process Process
 	var effects *script.Effects
 	if err == nil {
-		effects = scripted(&spec, in.Script, nil)
-		spec.Output = func(chunk kernel.Chunk) { log.Append(chunk.At, chunk.Stderr, chunk.Data) }
+		effects = scripted(&spec, in.Script, run.onStepAfter(i, in, now))
+		spec.Output = run.outputAfter(i, log, in, now)
 		process, err = r.cfg.Runtime.Start(spec, in.StartedAt)
 	}
 	switch {

@@ -198,10 +198,13 @@ func (b *bolt) goOn(ctx context.Context) error {
 	err = b.engine.Restore(storage.WithoutWait(ctx), checkpoint, len(later) > 0, func(f func(engine.Commit)) error {
 		return b.db.Replay(at, func(c storage.Commit) error {
 			obj, err := b.c.server.Observe(c.Resource, c.Type, c.Object)
-			if err == nil {
-				f(commitOf(c, obj))
+			if err != nil {
+				return err
 			}
-			return err
+			commit := commitOf(c, obj)
+			commit.Replayed = true
+			f(commit)
+			return nil
 		})
 	})
 	for _, c := range later {

@@ -177,21 +177,30 @@ func (d *dataDir) existing(name string) (string, error) {
 //
 // Its clock stands still meanwhile. In mode auto it stays paused if work is under
 // way: else all would have happened again before anybody could look.
-func (b *bolt) turnBack(change func(*storage.DB) error) (turned, error) {
+func (b *bolt) turnBack(change func(*storage.DB) error) (result turned, err error) {
 	c := b.c
+	err = c.reassemble(b, func() error {
+		result, err = c.dir.turnBack(c.ctx, c.options.Ephemeral, change)
+		return err
+	}, func() error { return c.resumeUnlessWorking(&result) })
+	return result, err
+}
+
+// reassemble takes the ring apart, does something, puts it together again with its
+// clock paused, whatever became of that, and resumes if it was not paused before.
+func (c *Cluster) reassemble(b *bolt, do, resume func() error) error {
 	status := b.engine.Status()
 	c.takeApart()
-	result, err := c.dir.turnBack(c.ctx, c.options.Ephemeral, change)
-	c.options.Mode, c.options.Speed, c.options.resumed = status.Mode, status.Speed, true
-	c.options.paused = true
+	err := do()
+	c.options.Mode, c.options.Speed, c.options.resumed, c.options.paused = status.Mode, status.Speed, true, true
 	startErr := c.assemble()
 	if startErr == nil && !status.Paused {
-		startErr = c.resumeUnlessWorking(&result)
+		startErr = resume()
 	}
 	if startErr != nil {
 		c.fail(startErr)
 	}
-	return result, errors.Join(err, startErr)
+	return errors.Join(err, startErr)
 }
 
 func (c *Cluster) resumeUnlessWorking(t *turned) error {

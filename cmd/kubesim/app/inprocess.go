@@ -129,6 +129,22 @@ func (c *Cluster) Rewind(to string) error {
 	return c.turn(historyRequest{Action: "rewind", To: to})
 }
 
+// Restart stops the cluster and starts it again, as a server that is started again on
+// its data directory: nothing of what happens next depends on it. It ends connections
+// and Client; RESTConfig goes on.
+func (c *Cluster) Restart() error {
+	b, err := c.bolt()
+	if err != nil {
+		return err
+	}
+	if _, err := c.turns.begin(); err != nil {
+		return err
+	}
+	err = c.reassemble(b, func() error { return nil }, func() error { return c.backend.(*bolt).engine.Resume(c.ctx) })
+	c.turns.done(turned{}, err)
+	return err
+}
+
 // turn does what historyPath does, and waits for its end.
 func (c *Cluster) turn(r historyRequest) error {
 	b, err := c.bolt()

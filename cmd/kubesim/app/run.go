@@ -23,6 +23,9 @@ type runFlags struct {
 	quiet            bool
 	// untilFailure: seeds without end; worker: this is a child, see work.
 	untilFailure, worker bool
+	// restarts: the cluster is stopped and started again before the first, second,
+	// fourth, eighth … move of time, which changes nothing.
+	restarts bool
 }
 
 func newRun(s streams) *cobra.Command {
@@ -55,6 +58,8 @@ func newRun(s streams) *cobra.Command {
 	flags.BoolVar(&f.quiet, "quiet", false, "print no timeline")
 	flags.BoolVar(&f.worker, "worker", false, "play the seeds that stdin names")
 	_ = flags.MarkHidden("worker") // it is there
+	flags.BoolVar(&f.restarts, "restarts", false, "stop and start the cluster again in between")
+	_ = flags.MarkHidden("restarts") // it is there; for kubesim's own tests
 	return cmd
 }
 
@@ -108,7 +113,7 @@ func (f *runFlags) play(ctx context.Context, sc *scenario.Scenario, s streams) e
 	if !f.json && !f.quiet {
 		show = printer.Entry
 	}
-	result, err := playScenario(ctx, sc, show, log)
+	result, err := playScenario(ctx, sc, show, log, f.restarts)
 	err = errors.Join(err, closeLog())
 	if ctx.Err() != nil {
 		return errors.Join(errInterrupted, out.Flush())
@@ -138,7 +143,7 @@ func verdict(r *scenario.Result, err error) error {
 
 // playScenario plays one on a cluster of its own. The result is nil if that could not
 // be started.
-func playScenario(ctx context.Context, sc *scenario.Scenario, show func(scenario.Entry), log io.Writer) (*scenario.Result, error) {
+func playScenario(ctx context.Context, sc *scenario.Scenario, show func(scenario.Entry), log io.Writer, restarts bool) (*scenario.Result, error) {
 	quiet(0, io.Discard)
 	if err := utilfeature.DefaultMutableFeatureGate.SetFromMap(sc.Spec.Server.FeatureGates); err != nil {
 		return nil, fmt.Errorf("%s: spec.server.featureGates: %w", sc.At("spec.server.featureGates"), err)
@@ -149,6 +154,7 @@ func playScenario(ctx context.Context, sc *scenario.Scenario, show func(scenario
 		return nil, err
 	}
 	defer st.close()
+	st.restarts = restarts
 	return scenario.NewPlayer(sc, st, world, timeline).Play(ctx)
 }
 

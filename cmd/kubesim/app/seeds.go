@@ -153,7 +153,7 @@ func work(ctx context.Context, sc *scenario.Scenario, s streams) error {
 			return err
 		}
 		sc.Spec.Seed = &seed
-		result, err := playScenario(ctx, sc, nil, nil)
+		result, err := playScenario(ctx, sc, nil, nil, false)
 		if result == nil || ctx.Err() != nil {
 			return errors.Join(err, ctx.Err())
 		}

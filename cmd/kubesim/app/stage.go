@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/bits"
 	"net/http"
 	"time"
 
@@ -21,6 +22,9 @@ import (
 type stage struct {
 	c *Cluster
 	b *bolt
+	// moves counts how often time was moved; restarts: see runFlags.
+	moves    int
+	restarts bool
 }
 
 var _ scenario.Cluster = (*stage)(nil)
@@ -93,7 +97,16 @@ func (s *stage) Next() time.Time { return s.b.engine.Status().Next }
 func (s *stage) Working() bool { return s.b.engine.Status().Working }
 
 // Until implements scenario.Cluster.
-func (s *stage) Until(ctx context.Context, t time.Time) error { return s.c.Until(ctx, t) }
+func (s *stage) Until(ctx context.Context, t time.Time) error {
+	s.moves++
+	if s.restarts && bits.OnesCount(uint(s.moves)) == 1 {
+		if err := s.c.Restart(); err != nil {
+			return err
+		}
+		s.b = s.c.backend.(*bolt)
+	}
+	return s.c.Until(ctx, t)
+}
 
 // Clock implements scenario.Cluster.
 func (s *stage) Clock(ctx context.Context, c scenario.ClockCommand) error {
