@@ -46,6 +46,8 @@ type Config struct {
 	// Clock and Random are the cluster's time and randomness.
 	Clock  registry.Clock
 	Random registry.Random
+	// Timekeeper keeps Clock, for the resource clocks.
+	Timekeeper registry.Timekeeper
 	// Gate lets writes from outside in, see Gate.
 	Gate Gate
 	// Faults lets requests go wrong. Optional.
@@ -58,7 +60,7 @@ type Config struct {
 	// those that proxy.
 	Dial registry.Dialer
 	// Handlers answer paths outside of the API, for clients that may post to
-	// that path: "/kubesim/clock". Optional.
+	// that path: "/kubesim/history". Optional.
 	Handlers map[string]http.Handler
 	// HealthChecks are added to /healthz, /livez and /readyz. Optional.
 	HealthChecks []healthz.HealthChecker
@@ -109,7 +111,7 @@ func (c *Config) validate() error {
 	for what, missing := range map[string]bool{
 		"Listener": c.Listener == nil, "CA": len(c.CA) == 0, "ServiceAccountKey": c.ServiceAccountKey == nil,
 		"NewStorage": c.NewStorage == nil, "Clock": c.Clock == nil, "Random": c.Random == nil,
-		"Gate": c.Gate == nil, "Logs": c.Logs == nil, "Metrics": c.Metrics == nil, "Dial": c.Dial == nil, "Version": c.Version == "", "AdvertiseAddress": c.AdvertiseAddress == nil,
+		"Timekeeper": c.Timekeeper == nil, "Gate": c.Gate == nil, "Logs": c.Logs == nil, "Metrics": c.Metrics == nil, "Dial": c.Dial == nil, "Version": c.Version == "", "AdvertiseAddress": c.AdvertiseAddress == nil,
 	} {
 		if missing {
 			errs = append(errs, errors.New("apiserver: Config."+what+" is not set"))

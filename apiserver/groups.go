@@ -91,6 +91,7 @@ type groups struct {
 	authorizer    authorizer.Authorizer
 	rules         authorizer.RuleResolver
 	random        registry.Random
+	timekeeper    registry.Timekeeper
 	logs          registry.LogReader
 	usage         registry.MetricsReader
 	dial          registry.Dialer
@@ -138,7 +139,7 @@ func (g *groups) build() ([]genericapiserver.APIGroupInfo, error) {
 		rbacrest.RESTStorageProvider{Authorizer: g.authorizer},
 		schedulingrest.RESTStorageProvider{},
 		storagerest.RESTStorageProvider{},
-		simProvider{},
+		simProvider{g.timekeeper},
 	} {
 		info, err := p.NewRESTStorage(served, g.options)
 		if err != nil {

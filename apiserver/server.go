@@ -102,7 +102,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	s.groups = &groups{
 		options: options, client: client, informers: factory, issuer: issuer, audiences: generic.Authentication.APIAudiences,
 		authenticator: generic.Authentication.Authenticator, authorizer: generic.Authorization.Authorizer, rules: generic.RuleResolver,
-		random: cfg.Random, logs: cfg.Logs, usage: cfg.Metrics, dial: cfg.Dial,
+		random: cfg.Random, timekeeper: cfg.Timekeeper, logs: cfg.Logs, usage: cfg.Metrics, dial: cfg.Dial,
 	}
 	infos, err := s.groups.build()
 	if err != nil {
@@ -135,7 +135,7 @@ func configureServing(ctx context.Context, c *genericapiserver.Config, cfg *Conf
 	upstream := filters.BasicLongRunningRequestCheck(
 		sets.NewString("watch", "proxy"), sets.NewString("attach", "exec", "proxy", "log", "portforward"))
 	c.LongRunningFunc = func(r *http.Request, info *genericrequest.RequestInfo) bool {
-		return !info.IsResourceRequest && cfg.Handlers[info.Path] != nil || upstream(r, info)
+		return !info.IsResourceRequest && cfg.Handlers[info.Path] != nil || isClock(info) && info.Subresource != "" || upstream(r, info)
 	}
 	c.BuildHandlerChainFunc = func(api http.Handler, c *genericapiserver.Config) http.Handler {
 		gated := withFaults(withGate(api, cfg.Gate, c.Serializer), cfg.Faults, cfg.Gate, c.Serializer)

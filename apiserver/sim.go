@@ -3,6 +3,7 @@ package apiserver
 import (
 	"fmt"
 	"maps"
+	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apiserver/pkg/registry/rest"
@@ -17,10 +18,10 @@ import (
 )
 
 // simProvider provides kubesim's own group.
-type simProvider struct{}
+type simProvider struct{ timekeeper registry.Timekeeper }
 
 // NewRESTStorage implements provider.
-func (simProvider) NewRESTStorage(_ serverstorage.APIResourceConfigSource, getter restOptionsGetter) (genericapiserver.APIGroupInfo, error) {
+func (p simProvider) NewRESTStorage(_ serverstorage.APIResourceConfigSource, getter restOptionsGetter) (genericapiserver.APIGroupInfo, error) {
 	info := genericapiserver.NewDefaultAPIGroupInfo(v1alpha1.GroupName, legacyscheme.Scheme, legacyscheme.ParameterCodec, legacyscheme.Codecs)
 	scripts, status, err := registry.NewPodScripts(getter)
 	if err != nil {
@@ -30,9 +31,11 @@ func (simProvider) NewRESTStorage(_ serverstorage.APIResourceConfigSource, gette
 	if err != nil {
 		return info, fmt.Errorf("apiserver: %s: %w", v1alpha1.GroupVersion(), err)
 	}
+	clock, advance, settled := registry.NewClocks(p.timekeeper)
 	info.VersionedResourcesStorageMap[v1alpha1.GroupVersion().Version] = map[string]rest.Storage{
 		"podscripts": scripts, "podscripts/status": status,
 		"faults": faults, "faults/status": faultStatus,
+		"clocks": clock, "clocks/advance": advance, "clocks/settled": settled,
 	}
 	return info, nil
 }
@@ -41,16 +44,19 @@ func (simProvider) NewRESTStorage(_ serverstorage.APIResourceConfigSource, gette
 // group: view reads; edit, and so admin, writes too. The group's objects are the
 // cluster's, so a RoleBinding to these roles gives no right to them.
 func simRules(role string) []rbacv1.PolicyRule {
-	rule := rbacv1.PolicyRule{APIGroups: []string{v1alpha1.GroupName}, Resources: []string{"podscripts", "faults"}}
+	may := func(resources, verbs string) rbacv1.PolicyRule {
+		return rbacv1.PolicyRule{APIGroups: []string{v1alpha1.GroupName}, Resources: strings.Fields(resources), Verbs: strings.Fields(verbs)}
+	}
 	switch role {
 	case "system:aggregate-to-view":
-		rule.Verbs = []string{"get", "list", "watch"}
+		return []rbacv1.PolicyRule{may("podscripts faults", "get list watch"), may("clocks clocks/settled", "get list")}
 	case "system:aggregate-to-edit":
-		rule.Verbs = []string{"create", "delete", "deletecollection", "patch", "update"}
-	default:
-		return nil
+		return []rbacv1.PolicyRule{
+			may("podscripts faults", "create delete deletecollection patch update"),
+			may("clocks", "patch update"), may("clocks/advance", "create"),
+		}
 	}
-	return []rbacv1.PolicyRule{rule}
+	return nil
 }
 
 // openAPIDefinitions are upstream's and ours.

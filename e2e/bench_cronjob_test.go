@@ -48,8 +48,8 @@ func BenchmarkCronJob(b *testing.B) {
 // advance moves a cluster's time on.
 func advance(b *testing.B, client *kubernetes.Clientset, span time.Duration) {
 	b.Helper()
-	body := fmt.Sprintf(`{"action": "advance", "duration": %q}`, span)
-	post := client.RESTClient().Post().AbsPath("/kubesim/clock").SetHeader("Content-Type", "application/json").Body([]byte(body))
+	body := fmt.Sprintf(`{"duration": %q}`, span)
+	post := client.RESTClient().Post().AbsPath("/apis/sim.kubesim.dev/v1alpha1/clocks/cluster/advance").SetHeader("Content-Type", "application/json").Body([]byte(body))
 	if err := post.Do(b.Context()).Error(); err != nil {
 		b.Fatal(err)
 	}

@@ -67,6 +67,31 @@ func (l *FaultList) DeepCopyObject() runtime.Object {
 	return out
 }
 
+// Clock is a v1alpha1.Clock.
+type Clock v1alpha1.Clock
+
+// External returns c in its external version, which shares its memory.
+func (c *Clock) External() *v1alpha1.Clock { return (*v1alpha1.Clock)(c) }
+
+// DeepCopyObject implements runtime.Object.
+func (c *Clock) DeepCopyObject() runtime.Object { return (*Clock)(c.External().DeepCopy()) }
+
+// ClockList is a list of Clocks.
+type ClockList struct {
+	metav1.TypeMeta
+	metav1.ListMeta
+	Items []Clock
+}
+
+// DeepCopyObject implements runtime.Object.
+func (l *ClockList) DeepCopyObject() runtime.Object {
+	out := &ClockList{TypeMeta: l.TypeMeta, ListMeta: *l.ListMeta.DeepCopy()}
+	for i := range l.Items {
+		out.Items = append(out.Items, Clock(*l.Items[i].External().DeepCopy()))
+	}
+	return out
+}
+
 // Resource returns a resource of the group.
 func Resource(name string) schema.GroupResource {
 	return schema.GroupResource{Group: v1alpha1.GroupName, Resource: name}
@@ -78,7 +103,7 @@ func AddToScheme(scheme *runtime.Scheme) error {
 		return err
 	}
 	scheme.AddKnownTypes(schema.GroupVersion{Group: v1alpha1.GroupName, Version: runtime.APIVersionInternal},
-		&PodScript{}, &PodScriptList{}, &Fault{}, &FaultList{})
+		&PodScript{}, &PodScriptList{}, &Fault{}, &FaultList{}, &Clock{}, &ClockList{})
 	return errors.Join(
 		convert(scheme, func(in PodScript) v1alpha1.PodScript { return v1alpha1.PodScript(in) }, func(in v1alpha1.PodScript) PodScript { return PodScript(in) }),
 		convert(scheme, func(in PodScriptList) v1alpha1.PodScriptList {
@@ -91,6 +116,12 @@ func AddToScheme(scheme *runtime.Scheme) error {
 			return v1alpha1.FaultList{ListMeta: in.ListMeta, Items: each(in.Items, func(f Fault) v1alpha1.Fault { return v1alpha1.Fault(f) })}
 		}, func(in v1alpha1.FaultList) FaultList {
 			return FaultList{ListMeta: in.ListMeta, Items: each(in.Items, func(f v1alpha1.Fault) Fault { return Fault(f) })}
+		}),
+		convert(scheme, func(in Clock) v1alpha1.Clock { return v1alpha1.Clock(in) }, func(in v1alpha1.Clock) Clock { return Clock(in) }),
+		convert(scheme, func(in ClockList) v1alpha1.ClockList {
+			return v1alpha1.ClockList{ListMeta: in.ListMeta, Items: each(in.Items, func(c Clock) v1alpha1.Clock { return v1alpha1.Clock(c) })}
+		}, func(in v1alpha1.ClockList) ClockList {
+			return ClockList{ListMeta: in.ListMeta, Items: each(in.Items, func(c v1alpha1.Clock) Clock { return Clock(c) })}
 		}),
 	)
 }

@@ -11,6 +11,9 @@ import (
 	"net/url"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 )
@@ -18,7 +21,7 @@ import (
 // errInterrupted: the user did not want to wait for the server's answer.
 var errInterrupted = errors.New("interrupted")
 
-// askServer sends in, as JSON, to a path of kubesim's own on the server that
+// askServer sends in, as JSON, to a path on the server that
 // kubeconfig names, see findKubeconfig, and reads its answer into out. What the
 // server has to object is the error's text.
 func askServer(ctx context.Context, kubeconfig, method, path string, in, out any) error {
@@ -44,6 +47,11 @@ func askServer(ctx context.Context, kubeconfig, method, path string, in, out any
 	if err != nil {
 		return err
 	}
+	req.Header.Set("Accept", runtime.ContentTypeJSON)
+	req.Header.Set("Content-Type", runtime.ContentTypeJSON)
+	if method == http.MethodPatch {
+		req.Header.Set("Content-Type", string(types.MergePatchType))
+	}
 	response, err := client.Do(req)
 	if ctx.Err() != nil {
 		return errInterrupted
@@ -68,6 +76,10 @@ func askServer(ctx context.Context, kubeconfig, method, path string, in, out any
 		return nil
 	case http.StatusNotFound:
 		return fmt.Errorf("the server at %s is no kubesim server: it has no %s", config.Host, path)
+	}
+	var status metav1.Status
+	if json.Unmarshal(answer, &status) == nil && status.Message != "" {
+		return errors.New(status.Message)
 	}
 	return errors.New(strings.TrimSpace(string(answer)))
 }

@@ -121,13 +121,13 @@ func (b *bolt) configure(cfg *apiserver.Config) error {
 		return err
 	}
 	cfg.NewStorage = b.newStorage
-	cfg.Clock, cfg.Random = b.engine, b.engine.Random()
+	cfg.Clock, cfg.Random, cfg.Timekeeper = b.engine, b.engine.Random(), timekeeper{b}
 	cfg.Gate, cfg.Faults = gate{b}, &b.faults
 	cfg.Logs, cfg.Metrics = logs, metrics
 	cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 		return b.network.Load().DialContext(ctx, network, address)
 	}
-	cfg.Handlers = map[string]http.Handler{clockPath: clockHandler{b}, historyPath: historyHandler{b}, explainPath: explainHandler{b}}
+	cfg.Handlers = map[string]http.Handler{historyPath: historyHandler{b}, explainPath: explainHandler{b}}
 	return nil
 }
 

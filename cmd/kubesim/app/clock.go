@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/kubesim-dev/kubesim/apiserver/apis/sim/v1alpha1"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
 
@@ -31,9 +33,9 @@ func newClock(s streams) *cobra.Command {
 	cmd.PersistentFlags().StringVar(&c.kubeconfig, "kubeconfig", "", "kubeconfig `file` of the server (default $KUBECONFIG, then ~/.kubesim/kubeconfig)")
 	cmd.AddCommand(
 		c.simple("show", "Show mode, time and next timer", func(ctx context.Context) error { return c.show(ctx) }),
-		c.simple("pause", "Stop time", c.post(clockRequest{Action: "pause"})),
-		c.simple("resume", "Let time move again", c.post(clockRequest{Action: "resume"})),
-		c.simple("next", "Move time to the next timer", c.post(clockRequest{Action: "next"})),
+		c.simple("pause", "Stop time", c.set(map[string]any{"paused": true})),
+		c.simple("resume", "Let time move again", c.set(map[string]any{"paused": false})),
+		c.simple("next", "Move time to the next timer", c.move(&v1alpha1.ClockAdvance{Next: true})),
 		c.advance(), c.until(), c.mode(),
 	)
 	return cmd
@@ -51,7 +53,7 @@ func (c *clockClient) advance() *cobra.Command {
 			if d, err := time.ParseDuration(args[0]); err != nil || d < 0 {
 				return usageError{fmt.Errorf("clock advance %q: want a positive duration, for example 10m or 24h", args[0])}
 			}
-			return c.post(clockRequest{Action: "advance", Duration: args[0]})(cmd.Context())
+			return c.move(&v1alpha1.ClockAdvance{Duration: &args[0]})(cmd.Context())
 		},
 	}
 }
@@ -65,7 +67,7 @@ func (c *clockClient) until() *cobra.Command {
 			if err != nil {
 				return usageError{fmt.Errorf("clock until %q: want RFC 3339, for example 2026-12-24T18:00:00Z", args[0])}
 			}
-			return c.post(clockRequest{Action: "until", Time: t})(cmd.Context())
+			return c.move(&v1alpha1.ClockAdvance{Until: &metav1.Time{Time: t}})(cmd.Context())
 		},
 	}
 }
@@ -84,7 +86,11 @@ func (c *clockClient) mode() *cobra.Command {
 					return usageError{fmt.Errorf("--speed: %w", err)}
 				}
 			}
-			return c.post(clockRequest{Action: "mode", Mode: args[0], Speed: speed})(cmd.Context())
+			spec := map[string]any{"mode": args[0]}
+			if speed != 0 {
+				spec["speed"] = speed
+			}
+			return c.set(spec)(cmd.Context())
 		},
 	}
 	cmd.Flags().Float64Var(&speed, "speed", 0, "virtual seconds per second in mode realtime (default: as it is)")
@@ -100,37 +106,54 @@ func oneArg(want string) cobra.PositionalArgs {
 	}
 }
 
-func (c *clockClient) show(ctx context.Context) error { return c.request(ctx, http.MethodGet, nil) }
+// clockPath is the Clock in the API.
+func clockPath() string {
+	return "/apis/" + v1alpha1.GroupVersion().String() + "/clocks/" + v1alpha1.ClockName
+}
 
-func (c *clockClient) post(r clockRequest) func(context.Context) error {
-	return func(ctx context.Context) error { return c.request(ctx, http.MethodPost, r) }
+func (c *clockClient) show(ctx context.Context) error {
+	return c.request(ctx, http.MethodGet, clockPath(), nil)
+}
+
+// set changes fields of the Clock's spec.
+func (c *clockClient) set(spec map[string]any) func(context.Context) error {
+	return func(ctx context.Context) error {
+		return c.request(ctx, http.MethodPatch, clockPath(), map[string]any{"spec": spec})
+	}
+}
+
+// move moves time on.
+func (c *clockClient) move(how *v1alpha1.ClockAdvance) func(context.Context) error {
+	return func(ctx context.Context) error {
+		return c.request(ctx, http.MethodPost, clockPath()+"/advance", how)
+	}
 }
 
 // request asks the server and prints the clock that it answers.
-func (c *clockClient) request(ctx context.Context, method string, r any) error {
-	var s clockStatus
-	err := askServer(ctx, c.kubeconfig, method, clockPath, r, &s)
+func (c *clockClient) request(ctx context.Context, method, path string, r any) error {
+	var clock v1alpha1.Clock
+	err := askServer(ctx, c.kubeconfig, method, path, r, &clock)
 	if errors.Is(err, errInterrupted) {
 		return fmt.Errorf("%w: time stops where it is", err)
 	}
 	if err != nil {
 		return err
 	}
-	return c.print(s)
+	return c.print(&clock)
 }
 
-func (c *clockClient) print(s clockStatus) error {
-	mode := s.Mode
-	if s.Mode == string(engine.Realtime) && s.Speed != 1 {
-		mode += fmt.Sprintf(" ×%v", s.Speed)
+func (c *clockClient) print(clock *v1alpha1.Clock) error {
+	mode := clock.Spec.Mode
+	if mode == string(engine.Realtime) && clock.Spec.Speed != 1 {
+		mode += fmt.Sprintf(" ×%v", clock.Spec.Speed)
 	}
-	if s.Paused {
+	if clock.Spec.Paused {
 		mode += ", paused"
 	}
 	next := "none"
-	if !s.Next.IsZero() {
-		next = s.Next.UTC().Format(time.RFC3339)
+	if t := clock.Status.NextTimer; t != nil {
+		next = t.UTC().Format(time.RFC3339)
 	}
-	_, err := fmt.Fprintf(c.s.out, "mode:  %s\nnow:   %s\nnext:  %s\n", mode, s.Now.UTC().Format(time.RFC3339), next)
+	_, err := fmt.Fprintf(c.s.out, "mode:  %s\nnow:   %s\nnext:  %s\n", mode, clock.Status.Now.UTC().Format(time.RFC3339), next)
 	return err
 }

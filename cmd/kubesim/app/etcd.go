@@ -139,11 +139,11 @@ func (s *shared) keys() (*pki, error) { return s.authority, nil }
 // configure implements backend.
 func (s *shared) configure(cfg *apiserver.Config) error {
 	cfg.NewStorage = s.newStorage
-	cfg.Clock, cfg.Random = wallClock{}, s.random
+	cfg.Clock, cfg.Random, cfg.Timekeeper = wallClock{}, s.random, wallClock{}
 	cfg.Gate, cfg.Faults = openGate{}, &s.faults
 	cfg.Logs, cfg.Metrics = leaderLogs{s}, leaderMetrics{s}
 	cfg.Dial = s.dial
-	cfg.Handlers = map[string]http.Handler{clockPath: wallClock{}, historyPath: http.HandlerFunc(noHistory), explainPath: http.HandlerFunc(noExplain), dialPath: s}
+	cfg.Handlers = map[string]http.Handler{historyPath: http.HandlerFunc(noHistory), explainPath: http.HandlerFunc(noExplain), dialPath: s}
 	cfg.HealthChecks = []healthz.HealthChecker{healthz.NamedCheck("etcd", func(req *http.Request) error { return s.db.Ping(req.Context()) })}
 	certificate, key, err := s.c.keys.client(forwarder, time.Now())
 	// Whatever its address, another server has a certificate of the cluster's
@@ -200,22 +200,11 @@ func (openGate) Enter(context.Context) (func(context.Context) error, error) {
 	return func(context.Context) error { return nil }, nil
 }
 
-// wallClock is the time of a shared cluster. At clockPath it shows itself.
+// wallClock is the time of a shared cluster, which nobody moves.
 type wallClock struct{}
 
 // Now implements registry.Clock.
 func (wallClock) Now() time.Time { return time.Now() }
-
-// ServeHTTP implements http.Handler.
-func (wallClock) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	if req.Method != http.MethodGet {
-		http.Error(w, "several servers share this cluster through etcd: its time is the wall clock's and cannot be moved; a cluster in a --data-dir can", http.StatusMethodNotAllowed)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	// A client that has gone away is not our concern.
-	_ = json.NewEncoder(w).Encode(clockStatus{Mode: string(engine.Realtime), Speed: 1, Now: time.Now().UTC()})
-}
 
 // noHistory answers historyPath: etcd's own tools keep its history.
 func noHistory(w http.ResponseWriter, _ *http.Request) {

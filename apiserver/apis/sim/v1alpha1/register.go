@@ -16,7 +16,7 @@ func GroupVersion() schema.GroupVersion {
 
 // AddToScheme registers the types of this package.
 func AddToScheme(scheme *runtime.Scheme) error {
-	scheme.AddKnownTypes(GroupVersion(), &PodScript{}, &PodScriptList{}, &Fault{}, &FaultList{})
+	scheme.AddKnownTypes(GroupVersion(), &PodScript{}, &PodScriptList{}, &Fault{}, &FaultList{}, &Clock{}, &ClockList{}, &ClockAdvance{})
 	addDefaults(scheme)
 	metav1.AddToGroupVersion(scheme, GroupVersion())
 	return nil

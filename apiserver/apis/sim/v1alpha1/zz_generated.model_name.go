@@ -11,6 +11,31 @@ func (in Attempt) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in Clock) OpenAPIModelName() string {
+	return "dev.kubesim.sim.v1alpha1.Clock"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ClockAdvance) OpenAPIModelName() string {
+	return "dev.kubesim.sim.v1alpha1.ClockAdvance"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ClockList) OpenAPIModelName() string {
+	return "dev.kubesim.sim.v1alpha1.ClockList"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ClockSpec) OpenAPIModelName() string {
+	return "dev.kubesim.sim.v1alpha1.ClockSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ClockStatus) OpenAPIModelName() string {
+	return "dev.kubesim.sim.v1alpha1.ClockStatus"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in Conflict) OpenAPIModelName() string {
 	return "dev.kubesim.sim.v1alpha1.Conflict"
 }

@@ -14,6 +14,11 @@ import (
 func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenAPIDefinition {
 	return map[string]common.OpenAPIDefinition{
 		Attempt{}.OpenAPIModelName():         schema_apiserver_apis_sim_v1alpha1_Attempt(ref),
+		Clock{}.OpenAPIModelName():           schema_apiserver_apis_sim_v1alpha1_Clock(ref),
+		ClockAdvance{}.OpenAPIModelName():    schema_apiserver_apis_sim_v1alpha1_ClockAdvance(ref),
+		ClockList{}.OpenAPIModelName():       schema_apiserver_apis_sim_v1alpha1_ClockList(ref),
+		ClockSpec{}.OpenAPIModelName():       schema_apiserver_apis_sim_v1alpha1_ClockSpec(ref),
+		ClockStatus{}.OpenAPIModelName():     schema_apiserver_apis_sim_v1alpha1_ClockStatus(ref),
 		Conflict{}.OpenAPIModelName():        schema_apiserver_apis_sim_v1alpha1_Conflict(ref),
 		Drain{}.OpenAPIModelName():           schema_apiserver_apis_sim_v1alpha1_Drain(ref),
 		DropWatch{}.OpenAPIModelName():       schema_apiserver_apis_sim_v1alpha1_DropWatch(ref),
@@ -83,6 +88,228 @@ func schema_apiserver_apis_sim_v1alpha1_Attempt(ref common.ReferenceCallback) co
 		},
 		Dependencies: []string{
 			Step{}.OpenAPIModelName()},
+	}
+}
+
+func schema_apiserver_apis_sim_v1alpha1_Clock(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "Clock is the cluster's virtual clock. There is one, called cluster, which is always there. It shows the clock as it is when it is asked for: it is not stored, has no resource version and cannot be watched.\n\nTo change its spec is to change the clock; the answer comes when the cluster has settled. POST to its subresource advance moves time, GET of its subresource settled waits until the cluster has settled.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Standard object's metadata. Only the name is kept.",
+							Default:     map[string]interface{}{},
+							Ref:         ref("io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"),
+						},
+					},
+					"spec": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Spec says how time moves.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(ClockSpec{}.OpenAPIModelName()),
+						},
+					},
+					"status": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Status says what time it is.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(ClockStatus{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			ClockSpec{}.OpenAPIModelName(), ClockStatus{}.OpenAPIModelName(), "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"},
+	}
+}
+
+func schema_apiserver_apis_sim_v1alpha1_ClockAdvance(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ClockAdvance moves time on, through every timer in between: it is what is posted to the subresource advance of the Clock. The answer is the Clock, and comes when the cluster has settled and what it has written can be read. If who asked does not wait for it, time stops where it is. Exactly one of duration, until and next must be set.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"duration": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Duration is how far time moves, for example \"10m\". \"0s\" only waits until the cluster has settled.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"until": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Until is the instant to which time moves, for example \"2026-12-24T18:00:00Z\".",
+							Ref:         ref("io.k8s.apimachinery.pkg.apis.meta.v1.Time"),
+						},
+					},
+					"next": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Next moves time to the next timer, if there is one.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			"io.k8s.apimachinery.pkg.apis.meta.v1.Time"},
+	}
+}
+
+func schema_apiserver_apis_sim_v1alpha1_ClockList(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ClockList is a list of Clocks.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Standard list's metadata.",
+							Default:     map[string]interface{}{},
+							Ref:         ref("io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta"),
+						},
+					},
+					"items": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Items is the one Clock that there is.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(Clock{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"items"},
+			},
+		},
+		Dependencies: []string{
+			Clock{}.OpenAPIModelName(), "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta"},
+	}
+}
+
+func schema_apiserver_apis_sim_v1alpha1_ClockSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ClockSpec says how virtual time moves.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"mode": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Mode is realtime (time flows with the wall clock), auto (time jumps to the next timer as long as work is under way, and then stands still) or manual (time moves only when it is told to).",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"speed": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Speed is how many virtual seconds pass in one second of mode realtime: a number greater than 0, at most 1000000.",
+							Default:     0,
+							Type:        []string{"number"},
+							Format:      "double",
+						},
+					},
+					"paused": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Paused: time stands still, whatever the mode, but for what moves it explicitly.",
+							Default:     false,
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"mode", "speed"},
+			},
+		},
+	}
+}
+
+func schema_apiserver_apis_sim_v1alpha1_ClockStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ClockStatus says what time it is.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"now": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Now is the present instant of virtual time.",
+							Ref:         ref("io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime"),
+						},
+					},
+					"settled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Settled: nothing is due now.",
+							Default:     false,
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"nextTimer": {
+						SchemaProps: spec.SchemaProps{
+							Description: "NextTimer is the next instant at which something is due that is no heartbeat or the like. It is not set if there is none.",
+							Ref:         ref("io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime"),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			"io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime"},
 	}
 }
 
