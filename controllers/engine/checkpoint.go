@@ -71,8 +71,10 @@ type memories struct {
 	order int64
 	// fullBytes is the size of the last full checkpoint, bytes that of those since.
 	fullBytes, bytes int
-	// at is the instant of the last checkpoint.
-	at time.Time
+	// at is the instant of the last checkpoint, revision its last commit. One that
+	// touches no key counts too: it has drawn a name and a UID.
+	at       time.Time
+	revision int64
 }
 
 func newMemories() *memories {
@@ -99,10 +101,10 @@ func (e *Engine) Touch(key Key) { e.memories.touch(key) }
 // cluster is settled.
 func (e *Engine) mark() {
 	m := e.memories
-	if e.cfg.Mark == nil || (len(m.touched) == 0 && e.now.Equal(m.at)) {
+	if e.cfg.Mark == nil || (len(m.touched) == 0 && e.now.Equal(m.at) && e.revision == m.revision) {
 		return
 	}
-	m.at = e.now
+	m.at, m.revision = e.now, e.revision
 	full := m.bytes >= m.fullBytes
 	c := e.header(full)
 	keys := m.touched

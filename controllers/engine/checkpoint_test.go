@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/watch"
 )
 
 // counting is a reconciler that remembers how often each key had a step, and
@@ -144,6 +146,24 @@ func TestRestoreGoesOn(t *testing.T) {
 	third := begin(t, Config{Build: "v1"}, again, "pod")
 	if diff := cmp.Diff(again.counts, third.counts); diff != "" {
 		t.Errorf("remembered after two restarts (-before +after):\n%s", diff)
+	}
+}
+
+// TestACommitThatTouchesNoKeyIsMarked: its name and UID were drawn, and must not be
+// drawn again after a restart.
+func TestACommitThatTouchesNoKeyIsMarked(t *testing.T) {
+	e := begin(t, Config{}, nil, "pod")
+	e.deliverAll(t)
+	before := len(e.marks)
+	e.Random().UID()
+	e.Deliver(Commit{Revision: 4, Type: watch.Added, Resource: ConfigMaps, Object: &corev1.ConfigMap{}})
+	settle(t, e.Engine)
+	if len(e.marks) != before+1 {
+		t.Fatalf("%d marks after the commit, want %d", len(e.marks), before+1)
+	}
+	again := begin(t, Config{}, e, "pod")
+	if a, b := e.Random().UID(), again.Random().UID(); a != b {
+		t.Errorf("the next UIDs are %s, and %s after a restart", a, b)
 	}
 }
 
