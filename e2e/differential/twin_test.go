@@ -3,6 +3,7 @@ package differential
 import (
 	"context"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -39,14 +40,15 @@ func (s side) controllers() []string {
 // as in kube-controller-manager. A Job is always one worker's.
 const workers = 5
 
-// inCluster runs do with a client of a new cluster whose first instant is start.
+// inCluster runs do with a client of a new cluster whose first instant is start, and
+// returns why the cluster broke, "" if it did not.
 //
 // All of the cluster, upstream's controllers too, lives in a bubble of
 // testing/synctest: what they take for the machine's clock stands still while
 // one of them runs, and jumps to the next timer when all of them wait. That is
 // why requests do not go over a socket, which the bubble does not know how to
 // wait for, but from the client straight into the handlers.
-func inCluster(t *testing.T, s side, seed uint64, start time.Time, nodes int, do func(context.Context, kubernetes.Interface)) {
+func inCluster(t *testing.T, s side, seed uint64, start time.Time, nodes int, do func(context.Context, kubernetes.Interface)) (broke string) {
 	t.Helper()
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
@@ -69,12 +71,13 @@ func inCluster(t *testing.T, s side, seed uint64, start time.Time, nodes int, do
 		do(ctx, cluster.Client())
 		soon, end := context.WithTimeout(ctx, time.Second)
 		if err := cluster.Wait(soon); err != nil {
-			t.Errorf("the cluster broke: %v", err)
+			broke, _, _ = strings.Cut(err.Error(), "\n") // what follows is a stack
 		}
 		end()
 		cancel()
 		stop()
 	})
+	return broke
 }
 
 // runUpstreams starts upstream's controllers. What it returns waits for their
