@@ -161,7 +161,7 @@ func (t *teller) whyFailed(job *batchv1.Job, pods []types.UID) string {
 		} else if job.Spec.PodFailurePolicy != nil {
 			why = "no rule of podFailurePolicy matches"
 		} else if pod.Status.Phase != corev1.PodFailed && pod.DeletionTimestamp != nil {
-			why = "it is being deleted"
+			why = "what is being deleted counts as failed"
 		}
 		if why != "" && !slices.Contains(whys, why) {
 			whys = append(whys, why)

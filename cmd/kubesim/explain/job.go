@@ -42,7 +42,7 @@ type jobStory struct {
 
 // room is what the end of a Pod leaves.
 type room struct {
-	pod  string
+	why  string
 	step int
 }
 
@@ -218,7 +218,7 @@ func (s *jobStory) opening(pod *corev1.Pod) (why string, cause int) {
 	if len(s.room) > 0 {
 		left := s.room[0]
 		s.room = s.room[1:]
-		return "pod/" + left.pod + " has ended and left room", left.step
+		return left.why, left.step
 	}
 	return s.openedWhy, s.opened
 }

@@ -54,7 +54,7 @@ func (t *teller) node(node *corev1.Node) {
 		switch {
 		case was == is:
 		case is != "":
-			n.step = t.say(Bad, f.on, byFault(f.annotation, is))
+			n.step = t.say(Bad, f.on, t.byFault(f.annotation, is))
 		case f.off != "":
 			n.step = t.say(Good, f.off, "")
 		}
@@ -62,9 +62,10 @@ func (t *teller) node(node *corev1.Node) {
 	t.nodeConditions(n, old, node)
 }
 
-// byFault names the Fault that has set an annotation of a Node.
-func byFault(annotation, value string) string {
-	if value == "true" || annotation == v1alpha1.BootAnnotation {
+// byFault names the Fault that has set an annotation of a Node, unless it was the Fault
+// itself that did it.
+func (t *teller) byFault(annotation, value string) string {
+	if value == "true" || annotation == v1alpha1.BootAnnotation || controller(t.c.Actor) == "fault" {
 		return ""
 	}
 	return "Fault " + value
@@ -132,8 +133,9 @@ func (t *teller) nameFaults() {
 			continue
 		}
 		for _, h := range t.hits {
-			if h.at.Equal(s.At) {
-				s.Why = words("; ", s.Why, "Fault "+h.name+" has hit a request at this instant")
+			text := "Fault " + h.name + " has hit a request at this instant"
+			if h.at.Equal(s.At) && !strings.Contains(s.Why, text) {
+				s.Why = words("; ", s.Why, text)
 			}
 		}
 	}

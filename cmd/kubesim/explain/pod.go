@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -27,6 +28,8 @@ type podStory struct {
 	assigned int
 	// pending is the last step that said why no node takes it, 0 if there is none.
 	pending int
+	// left: it has left room for another Pod already.
+	left bool
 	// waits counts what its containers wait for.
 	waits map[string]int
 	bars  podBars
@@ -76,11 +79,26 @@ func (t *teller) pod(old, pod *corev1.Pod) {
 	t.disruption(p, old, pod)
 	if step := t.deletion(orNil(old, fresh), pod, t.whyDeleted(pod), t.causesOfDeletion(pod)...); step != none {
 		p.deleted = step
+		t.leave(p, pod, step)
 	}
 	ended := t.containers(p, old, pod)
 	t.phase(p, old, pod, ended)
 	t.ignored(old, pod)
 	p.bars.follow(t.c, old, pod)
+}
+
+// leave notes that a Pod that is deleted leaves room, before it has ended.
+func (t *teller) leave(p *podStory, pod *corev1.Pod, step int) {
+	ref := owner(pod, "Job")
+	if ref == nil || t.jobs[ref.UID] == nil || podutil.IsPodTerminal(pod) {
+		return
+	}
+	job, ok := t.last[ref.UID].(*batchv1.Job)
+	if !ok || controller(t.c.Actor) == "job" || job.Spec.PodReplacementPolicy != nil && *job.Spec.PodReplacementPolicy == batchv1.Failed {
+		return
+	}
+	p.left = true
+	t.jobs[ref.UID].room = append(t.jobs[ref.UID].room, room{"pod/" + pod.Name + " is being deleted and leaves room", step})
 }
 
 // orNil is old as an Object that is nil if it is not known.
@@ -168,11 +186,17 @@ func (t *teller) phase(p *podStory, old, pod *corev1.Pod, ended []string) {
 	for _, c := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
 		causes = append(causes, p.before(c.Name))
 	}
-	p.end = t.say(tone, what, pod.Status.Message, causes...)
+	why := pod.Status.Message
+	if why == "" && strings.Contains(what, "(Unknown)") {
+		why, causes = "nobody saw its end: "+pod.Spec.NodeName+" went down meanwhile", append(causes, t.nodeOf(pod.Spec.NodeName).step)
+	}
+	p.end = t.say(tone, what, why, causes...)
 	if ref := owner(pod, "Job"); ref != nil && t.jobs[ref.UID] != nil {
 		s := t.jobs[ref.UID]
 		s.ends[pod.UID] = p.end
-		s.room = append(s.room, room{pod.Name, p.end})
+		if !p.left {
+			s.room = append(s.room, room{"pod/" + pod.Name + " has ended and left room", p.end})
+		}
 		if pod.Status.Phase == corev1.PodFailed {
 			t.indexBackOff(s, ref, pod, p.end)
 		}

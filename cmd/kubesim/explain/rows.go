@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -308,16 +309,20 @@ func (t *teller) jobRow(job Object, end time.Time) Row {
 	return row
 }
 
-// markPrefixes begin the steps of a Job that its picture marks.
-func markPrefixes() []string {
-	return []string{"suspended", "resumed", "FailureTarget", "SuccessCriteriaMet", "Failed", "Complete", "deleted", "parallelism changed", "completions changed"}
+// begins reports whether a step's text begins with one of some words.
+func begins(what string, words ...string) bool {
+	return slices.ContainsFunc(words, func(word string) bool {
+		rest, ok := strings.CutPrefix(what, word)
+		return ok && (rest == "" || strings.ContainsAny(rest[:1], " :,"))
+	})
 }
 
 // marks are those of the steps of a Job while its row is.
 func (t *teller) marks(object string, bars []Bar) []Mark {
 	var out []Mark
 	for _, s := range t.story.Steps {
-		if s.Object != object || !slices.ContainsFunc(markPrefixes(), func(p string) bool { return len(s.What) >= len(p) && s.What[:len(p)] == p }) {
+		if s.Object != object || !begins(s.What, "suspended", "resumed", "FailureTarget", "SuccessCriteriaMet", "Failed", "Complete", "deleted",
+			"parallelism changed", "completions changed") {
 			continue
 		}
 		m := Mark{At: s.At, Text: s.What, Tone: s.Tone}

@@ -112,11 +112,14 @@ func (p *picture) title() string {
 func (p *picture) subtitle() string {
 	text := fmt.Sprintf("from %s, %s of virtual time", p.story.Start.UTC().Format(time.RFC3339), offset(p.axis.end.Sub(p.story.Start)))
 	for _, step := range slices.Backward(p.story.Steps) {
-		if step.Object == p.story.ref() && (step.Tone == Good || step.Tone == Bad) {
+		if step.Object == p.story.ref() && begins(step.What, "Complete", "Failed", "Succeeded", "FailureTarget", "SuccessCriteriaMet") {
 			return text + "; " + step.What
 		}
 	}
-	return text
+	if p.story.Kind == "CronJob" {
+		return text
+	}
+	return text + "; not finished"
 }
 
 // rowsMany and rowsDense are from how many rows on they are made lower.

@@ -35,6 +35,7 @@ func (p *picture) podRow(r *Row, i int) {
 		p.bar(r, k, p.y, h)
 	}
 	for k, b := range r.Bars {
+		p.goesOn(&b, p.y+h/2)
 		if b.Exit == nil {
 			continue
 		}
@@ -56,6 +57,13 @@ func (p *picture) bar(r *Row, k int, y, row float64) {
 	width := max(p.axis.x(b.To)-x, 1.5)
 	fmt.Fprintf(p.out, `<rect class="%s" x="%s" y="%s" width="%s" height="%s" rx="2"><title>%s</title></rect>`,
 		b.Phase, px(x), px(y+(row-h)/2), px(width), px(h), escape(fmt.Sprintf("%s: %s, from %s to %s", r.Object, b, offset(b.From.Sub(p.story.Start)), offset(b.To.Sub(p.story.Start)))))
+}
+
+// goesOn marks a bar that does not end where the picture does.
+func (p *picture) goesOn(b *Bar, y float64) {
+	if b.Open {
+		fmt.Fprintf(p.out, `<path class="dim" d="M%s %sl6 4l-6 4z"/>`, px(p.axis.x(b.To)+3), px(y-4))
+	}
 }
 
 // exitCode draws an exit code at x, with its number if that fits before room.
@@ -97,6 +105,7 @@ func (p *picture) jobRow(r *Row) {
 	p.text("job", svgMargin, p.y+jobHeight/2+4, headFont, rowLabel(r))
 	for k := range r.Bars {
 		p.bar(r, k, p.y, jobHeight)
+		p.goesOn(&r.Bars[k], p.y+jobHeight/2)
 	}
 	places := p.places(r)
 	lines := 0
