@@ -33,6 +33,8 @@ var allowed = map[string][]string{
 	// app.Options names a clock mode of the engine.
 	"e2e/...":             {"cmd", "controllers/engine"},
 	"e2e/testcluster/...": {"cmd/kubesim/app", "controllers/engine", "apiserver/apis"},
+	// What users write imports what they may import.
+	"docs/examples/...": {"e2e/testcluster", "apiserver/apis"},
 	// Upstream's integration tests, over our server and our controllers.
 	"e2e/upstream/...": {"e2e/upstream", "cmd/kubesim/app", "controllers"},
 	"internal/...":     {},
