@@ -317,7 +317,7 @@ func lastAbout(all []Entry, names []string, until time.Time) []Entry {
 			some = append(some, e)
 		}
 	}
-	if len(some) == 0 {
+	if len(some) == 0 || len(names) == 0 {
 		some = any
 	}
 	return some[max(0, len(some)-eventsShown):]

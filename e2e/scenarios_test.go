@@ -1,0 +1,71 @@
+package e2e
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubesim-dev/kubesim/cmd/kubesim/app"
+	"github.com/kubesim-dev/kubesim/internal/overlay"
+)
+
+// TestScenarios runs every scenario of docs/scenarios, which must hold, and compares what
+// is printed with testdata/scenarios; -update rewrites that.
+func TestScenarios(t *testing.T) {
+	for _, path := range scenarioFiles(t) {
+		name := strings.TrimSuffix(filepath.Base(path), ".yaml")
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var out, errOut bytes.Buffer
+			if status := app.Main([]string{"run", path}, nil, &out, &errOut); status != 0 {
+				t.Fatalf("exit status %d: %s\n%s", status, errOut.String(), out.String())
+			}
+			golden := filepath.Join("testdata", "scenarios", name+".golden")
+			if *update {
+				if err := os.WriteFile(golden, out.Bytes(), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			want := strings.Split(overlay.Read(t, golden), "\n")
+			if diff := cmp.Diff(want, strings.Split(out.String(), "\n")); diff != "" {
+				t.Errorf("%s (-want +got); -update rewrites it:\n%s", golden, diff)
+			}
+		})
+	}
+}
+
+func scenarioFiles(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob("../docs/scenarios/*.yaml")
+	if err != nil || len(files) < 10 {
+		t.Fatalf("scenarios in docs/scenarios: %d, %v", len(files), err)
+	}
+	return files
+}
+
+// TestScenariosPageIsComplete fails where docs/scenarios.md leaves out a field of a step
+// or of an expectation, or a scenario, and where one does not say what it shows.
+func TestScenariosPageIsComplete(t *testing.T) {
+	page := overlay.Read(t, "../docs/scenarios.md")
+	source := overlay.Read(t, "../cmd/kubesim/scenario/scenario.go")
+	for _, name := range []string{"Spec", "Step", "Expectation", "Request", "Server"} {
+		for _, field := range jsonFields(t, source, name) {
+			if !strings.Contains(page, "`"+field) {
+				t.Errorf("docs/scenarios.md does not have `%s`, a field of %s", field, name)
+			}
+		}
+	}
+	for _, path := range scenarioFiles(t) {
+		if name := filepath.Base(path); !strings.Contains(page, "scenarios/"+name) {
+			t.Errorf("docs/scenarios.md does not show %s", name)
+		}
+		if !strings.HasPrefix(overlay.Read(t, path), "# ") {
+			t.Errorf("%s does not begin with a comment that says what it shows", path)
+		}
+	}
+}
