@@ -52,6 +52,8 @@ type Config struct {
 	Gate Gate
 	// Faults lets requests go wrong. Optional.
 	Faults Faults
+	// Recorder is told what clients do. Optional.
+	Recorder Recorder
 	// Logs answers the pods/log subresource.
 	Logs registry.LogReader
 	// Metrics answers the group metrics.k8s.io.

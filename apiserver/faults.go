@@ -35,11 +35,13 @@ type Verdict struct {
 	Wait time.Duration
 	// Counted: it was a match, hit or not, which is an input of the engine.
 	Counted bool
+	// told: the Recorder knows of it.
+	told bool
 }
 
 // withFaults judges the requests of clients before they enter the gate, so that one
 // that is delayed holds nobody up.
-func withFaults(next http.Handler, faults Faults, gate Gate, serializer runtime.NegotiatedSerializer) http.Handler {
+func withFaults(next http.Handler, faults Faults, gate Gate, recorder Recorder, serializer runtime.NegotiatedSerializer) http.Handler {
 	if faults == nil {
 		return next
 	}
@@ -51,7 +53,10 @@ func withFaults(next http.Handler, faults Faults, gate Gate, serializer runtime.
 			return
 		}
 		if faults.Any() {
-			v := meet(req, info, who, faults, gate)
+			v := meet(req, info, who, faults, gate, recorder)
+			if v.told {
+				req = alreadyTold(req)
+			}
 			if v.Wait > 0 {
 				v.Err = sleep(req.Context(), v.Wait)
 			}
@@ -74,19 +79,21 @@ func withFaults(next http.Handler, faults Faults, gate Gate, serializer runtime.
 // meet judges a request; a write at rest, and so in the order in which writes are made.
 // Who has been counted goes on when that has had its effect: what a client does next
 // then finds the same Faults in each run.
-func meet(req *http.Request, info *genericrequest.RequestInfo, who user.Info, faults Faults, gate Gate) Verdict {
+func meet(req *http.Request, info *genericrequest.RequestInfo, who user.Info, faults Faults, gate Gate, recorder Recorder) Verdict {
 	ctx, cancel := beforeDeadline(req.Context())
 	defer cancel()
 	if !isOutsideWrite(req) {
 		v := faults.Meet(req, info, who, info.Name)
 		if v.Counted {
 			if leave, err := gate.Enter(ctx); err == nil {
+				tell(recorder, req, nil)
 				_ = leave(ctx) // it is judged, whether the cluster comes to rest or not
 			}
 		}
 		return v
 	}
-	if err := readBody(req); err != nil {
+	body, err := readBody(req)
+	if err != nil {
 		return Verdict{} // the gate says what is wrong with it
 	}
 	name := info.Name
@@ -97,7 +104,9 @@ func meet(req *http.Request, info *genericrequest.RequestInfo, who user.Info, fa
 	if err != nil {
 		return Verdict{} // nor does the request itself get in
 	}
+	tell(recorder, req, body)
 	v := faults.Meet(req, info, who, name)
+	v.told = true
 	_ = leave(ctx) // as above
 	return v
 }

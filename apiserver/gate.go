@@ -20,13 +20,15 @@ import (
 // withGate makes writes from outside enter through the gate and answers them
 // when the cluster is at rest again. Reads pass, and so does the API server's
 // own loopback client, which writes in the middle of somebody else's write.
-func withGate(next http.Handler, gate Gate, serializer runtime.NegotiatedSerializer) http.Handler {
+func withGate(next http.Handler, gate Gate, recorder Recorder, serializer runtime.NegotiatedSerializer) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if !isOutsideWrite(req) {
+			tellSession(recorder, req)
 			next.ServeHTTP(w, req)
 			return
 		}
-		if err := readBody(req); err != nil {
+		body, err := readBody(req)
+		if err != nil {
 			responsewriters.ErrorNegotiated(apierrors.NewBadRequest(err.Error()), serializer, schema.GroupVersion{}, w, req)
 			return
 		}
@@ -39,6 +41,7 @@ func withGate(next http.Handler, gate Gate, serializer runtime.NegotiatedSeriali
 			responsewriters.ErrorNegotiated(err, serializer, schema.GroupVersion{}, w, req)
 			return
 		}
+		tell(recorder, req, body)
 		held := &heldResponse{ResponseWriter: w}
 		answered := false
 		defer func() {
@@ -60,19 +63,19 @@ const bodyMax = 4 << 20
 
 // readBody takes the body in, so that a slow client does not hold up the
 // cluster from inside the gate.
-func readBody(req *http.Request) error {
+func readBody(req *http.Request) ([]byte, error) {
 	if req.Body == nil {
-		return nil
+		return nil, nil
 	}
 	data, err := io.ReadAll(io.LimitReader(req.Body, bodyMax))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	req.Body = struct {
 		io.Reader
 		io.Closer
 	}{io.MultiReader(bytes.NewReader(data), req.Body), req.Body}
-	return nil
+	return data, nil
 }
 
 // answerTime is what is left of a request's time for its answer when the wait
@@ -117,8 +120,7 @@ func isOutsideWrite(req *http.Request) bool {
 	case "authentication.k8s.io", "authorization.k8s.io":
 		return false // reviews write nothing
 	}
-	switch info.Subresource {
-	case "exec", "attach", "portforward", "proxy":
+	if isSession(info) {
 		return false // they ask a kubelet or a Pod, whatever the method
 	}
 	switch info.Verb {
@@ -131,6 +133,14 @@ func isOutsideWrite(req *http.Request) bool {
 // isClock reports whether a request is for the Clock.
 func isClock(info *genericrequest.RequestInfo) bool {
 	return info.APIGroup == v1alpha1.GroupName && info.Resource == "clocks"
+}
+
+func isSession(info *genericrequest.RequestInfo) bool {
+	switch info.Subresource {
+	case "exec", "attach", "portforward", "proxy":
+		return true
+	}
+	return false
 }
 
 // heldResponse keeps an answer back until release.

@@ -56,7 +56,7 @@ func TestWritesFromOutsidePassTheGate(t *testing.T) {
 			ctx = genericrequest.WithUser(ctx, &user.DefaultInfo{Name: tc.user})
 			recorder := httptest.NewRecorder()
 			request := httptest.NewRequestWithContext(ctx, http.MethodPost, "/", nil)
-			withGate(inner, tracedGate{&trace}, legacyscheme.Codecs).ServeHTTP(tracedWriter{recorder, &trace}, request)
+			withGate(inner, tracedGate{&trace}, nil, legacyscheme.Codecs).ServeHTTP(tracedWriter{recorder, &trace}, request)
 			if diff := cmp.Diff(tc.want, trace); diff != "" {
 				t.Errorf("order (-want +got):\n%s", diff)
 			}
@@ -70,7 +70,7 @@ func TestWritesFromOutsidePassTheGate(t *testing.T) {
 func TestAPanicLeavesTheGate(t *testing.T) {
 	var trace []string
 	ctx := genericrequest.WithRequestInfo(t.Context(), &genericrequest.RequestInfo{IsResourceRequest: true, Verb: "create"})
-	handler := withGate(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("broken") }), tracedGate{&trace}, legacyscheme.Codecs)
+	handler := withGate(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("broken") }), tracedGate{&trace}, nil, legacyscheme.Codecs)
 	func() {
 		defer func() {
 			if recover() == nil {

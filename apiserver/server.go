@@ -138,7 +138,7 @@ func configureServing(ctx context.Context, c *genericapiserver.Config, cfg *Conf
 		return !info.IsResourceRequest && cfg.Handlers[info.Path] != nil || isClock(info) && info.Subresource != "" || upstream(r, info)
 	}
 	c.BuildHandlerChainFunc = func(api http.Handler, c *genericapiserver.Config) http.Handler {
-		gated := withFaults(withGate(api, cfg.Gate, c.Serializer), cfg.Faults, cfg.Gate, c.Serializer)
+		gated := withFaults(withGate(api, cfg.Gate, cfg.Recorder, c.Serializer), cfg.Faults, cfg.Gate, cfg.Recorder, c.Serializer)
 		return genericapiserver.DefaultBuildHandlerChain(withEnd(ctx, withCount(gated, streams), c.LongRunningFunc), c)
 	}
 }

@@ -75,7 +75,7 @@ func newRoot(s streams) *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
 		newServe(s), newClock(s), newCheck(s), newSnapshot(s), newRewind(s), newScript(s), newExplain(s), newDiff(s),
-		newRun(s),
+		newRun(s), newRecord(s),
 		newKubectl(s), newVersion(s),
 	)
 	return root

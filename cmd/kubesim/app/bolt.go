@@ -62,11 +62,36 @@ func openBolt(c *Cluster) (_ backend, err error) {
 		Mode: o.Mode, Speed: o.Speed, Paused: o.paused, Log: o.Log,
 		Build: moduleVersion(), Mark: b.db.Mark,
 	})
+	if err == nil {
+		err = b.record()
+	}
 	if err != nil {
 		_ = b.db.Close() // the first error is the one that counts
 		return nil, err
 	}
 	return b, nil
+}
+
+// record begins a recording, if one is wanted and there is none: a cluster that was
+// rewound goes on with its own.
+func (b *bolt) record() (err error) {
+	c := b.c
+	if c.options.Record == nil || c.recording != nil {
+		return nil
+	}
+	if !b.db.LastWrite().IsZero() {
+		return errors.New("--record: there is a cluster in the data directory already: a recording begins with a new one, for example with --ephemeral")
+	}
+	c.recording, err = newRecording(c.options, b.engine.Now(), func() time.Time { return c.backend.(*bolt).engine.Now() })
+	return err
+}
+
+// recorder is what the API server tells of requests; nil for nobody.
+func (c *Cluster) recorder() apiserver.Recorder {
+	if c.recording == nil {
+		return nil
+	}
+	return c.recording
 }
 
 // Who makes a write, when it is no step of the engine: the server itself, or a user.
@@ -122,12 +147,12 @@ func (b *bolt) configure(cfg *apiserver.Config) error {
 	}
 	cfg.NewStorage = b.newStorage
 	cfg.Clock, cfg.Random, cfg.Timekeeper = b.engine, b.engine.Random(), timekeeper{b}
-	cfg.Gate, cfg.Faults = gate{b}, &b.faults
+	cfg.Gate, cfg.Faults, cfg.Recorder = gate{b}, &b.faults, b.c.recorder()
 	cfg.Logs, cfg.Metrics = logs, metrics
 	cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 		return b.network.Load().DialContext(ctx, network, address)
 	}
-	cfg.Handlers = map[string]http.Handler{historyPath: historyHandler{b}, explainPath: explainHandler{b}}
+	cfg.Handlers = map[string]http.Handler{historyPath: historyHandler{b}, explainPath: explainHandler{b}, recordPath: b.c.recording}
 	return nil
 }
 

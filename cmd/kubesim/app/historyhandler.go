@@ -156,6 +156,7 @@ func (h historyHandler) turn(r historyRequest) error {
 	if _, err := c.turns.begin(); err != nil {
 		return err
 	}
+	c.recording.turned(r)
 	go func() { c.turns.done(h.b.turnBack(change)) }()
 	return nil
 }

@@ -27,6 +27,7 @@ type serveFlags struct {
 	mode    string
 	start   string
 	logFile string
+	record  string
 	verbose int
 	// featureGates are set for the whole process, as upstream's are.
 	featureGates map[string]bool
@@ -64,6 +65,7 @@ func newServe(s streams) *cobra.Command {
 	flags.StringVar(&f.TokenAuthFile, "token-auth-file", "", "`file` of static bearer tokens, as kube-apiserver's")
 	flags.StringSliceVar(&f.DisableAdmissionPlugins, "disable-admission-plugins", nil, "admission plugins to leave out")
 	flags.Var(cliflag.NewMapStringBool(&f.featureGates), "feature-gates", "`gates` of the release to switch on or off, as kube-apiserver's: Foo=true,Bar=false")
+	flags.StringVar(&f.record, "record", "", "`file` to write what clients do to, as a scenario that 'kubesim run' plays to the same event log")
 	flags.StringVar(&f.logFile, "event-log", "", "`file` to write the event log to: a line a revision, in virtual time")
 	flags.BoolVar(&f.CheckTrusted, "check-trusted", false, "validate what controllers and kubelets write also where it is trusted")
 	_ = flags.MarkHidden("check-trusted") // it exists; for kubesim's own tests
@@ -77,6 +79,9 @@ func (f *serveFlags) complete() error {
 		return usageError{fmt.Errorf("--clock: %w", err)}
 	}
 	f.Mode = mode
+	if f.record != "" && f.Mode == engine.Realtime {
+		return usageError{errors.New("--record: want --clock auto or manual: in realtime it depends on the machine when a request is made, and so what follows")}
+	}
 	if f.Listen == "" {
 		return usageError{errors.New("--listen: want an address, for example 127.0.0.1:6443, or 127.0.0.1:0 for any free port")}
 	}
@@ -115,6 +120,12 @@ func (f *serveFlags) serve(ctx context.Context, s streams) (err error) {
 		}
 		defer log.Close()
 		f.Log = log
+	}
+	if f.record != "" {
+		if f.Record, err = f.createRecord(); err != nil {
+			return err
+		}
+		defer f.Record.Close()
 	}
 	cluster, err := Start(ctx, f.Options)
 	if err != nil {

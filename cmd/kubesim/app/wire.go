@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -65,6 +66,12 @@ type Options struct {
 	// they are trusted, and one that is not valid ends the cluster. For tests.
 	CheckTrusted bool
 
+	// Record, if set, is the file that receives what clients do, as a scenario. The
+	// cluster must be new, and its clock's mode not realtime.
+	Record *os.File
+
+	// featureGates are those of the process, for Record.
+	featureGates map[string]bool
 	// resumed: the cluster was rewound; virtual time goes on from then, although
 	// the wall clock does not. paused: its clock stood still.
 	resumed, paused bool
@@ -88,6 +95,8 @@ type Cluster struct {
 	// failed receives the first error of a part that must not end.
 	failed chan error
 	turns  turns
+	// recording is nil without Options.Record.
+	recording *recording
 
 	// What follows is the ring, which is taken apart and put together again when
 	// the cluster is rewound. ctx outlives it.

@@ -204,6 +204,9 @@ func (p *Player) target() (to time.Time, more bool) {
 		end = p.scenario.Start.Add(lengthMax)
 	}
 	now := p.cluster.Now()
+	if p.scenario.Spec.EndsWithSteps && p.next == len(p.scenario.steps) && len(p.drains) == 0 {
+		return now, false
+	}
 	more = p.cluster.Working() || p.scenario.Length > 0 || p.next < len(p.scenario.steps) || len(p.drains) > 0
 	to = end
 	sooner := func(t time.Time) {

@@ -66,7 +66,10 @@ func (p *Printer) Result(r *Result) error {
 	}
 	held := len(r.Outcomes) - r.Failed()
 	verdict := fmt.Sprintf("%d of %d expectations held", held, len(r.Outcomes))
-	if len(r.Outcomes) == 1 {
+	switch len(r.Outcomes) {
+	case 0:
+		verdict = "played"
+	case 1:
 		verdict = fmt.Sprintf("%d of 1 expectation held", held)
 	}
 	p.printf("%s: %s, after %s, with seed %d\n", r.Scenario, verdict, Offset(r.End.Sub(r.Start)), r.Seed)

@@ -60,6 +60,8 @@ type Spec struct {
 	// For is how long the scenario is played; if it is not set, until nothing more is
 	// under way, no step is left, and every expectation with an instant is decided.
 	For string `json:"for,omitempty"`
+	// EndsWithSteps: the run ends with its last step, whatever is under way.
+	EndsWithSteps bool `json:"endsWithSteps,omitempty"`
 	// Server says how the server differs from one without flags.
 	Server Server `json:"server,omitzero"`
 	// Steps are done in this order.
