@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"go.etcd.io/bbolt"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -134,4 +135,25 @@ func TestHistoryOfManyKeysComesInPages(t *testing.T) {
 	if got := tell(t, db, all); len(got) != n || got[n-1] != fmt.Sprintf("%d ADDED a/p-1 by %q", n+1, "ann") {
 		t.Errorf("%d versions, the last %q", len(got), got[len(got)-1])
 	}
+}
+
+func TestAFileOfFormat2IsBroughtToThePresentOne(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "kubesim.db")
+	db, s := openActors(t, path)
+	writePod(t, s, "", "old", nil) // a record without an actor is what format 2 has
+	closeDB(t, db)
+	withBolt(t, path, func(tx *bbolt.Tx) error { return tx.Bucket([]byte(bucketMeta)).Put([]byte(metaFormat), beUint64(2)) })
+	db, s = openActors(t, path)
+	writePod(t, s, "ann", "new", nil)
+	want := []string{`2 ADDED a/old by ""`, `3 ADDED a/new by "ann"`}
+	if got := tell(t, db, all); !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	closeDB(t, db)
+	withBolt(t, path, func(tx *bbolt.Tx) error {
+		if v := parseInt64(tx.Bucket([]byte(bucketMeta)).Get([]byte(metaFormat))); v != formatVersion {
+			t.Errorf("format %d, want %d: a kubesim that knows no actors must not open it", v, formatVersion)
+		}
+		return nil
+	})
 }

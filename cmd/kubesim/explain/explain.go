@@ -118,7 +118,7 @@ type teller struct {
 // is the present instant.
 func Tell(target Target, commits []Commit, now time.Time) Story {
 	t := &teller{
-		story: Story{Target: target, Now: now}, last: map[types.UID]Object{},
+		story: Story{Target: target, Now: now, Steps: []Step{}, Rows: []Row{}}, last: map[types.UID]Object{},
 		pods: map[types.UID]*podStory{}, jobs: map[types.UID]*jobStory{}, nodes: map[string]*nodeStory{},
 		counts: map[types.UID]int32{}, faults: map[string]int64{}, created: map[types.UID]int{},
 	}
