@@ -134,17 +134,26 @@ func findDatabase(base string, r Reference) *Image {
 		return &Image{
 			Name: "postgres", Distro: debian, Closed: true, Entrypoint: entry, Cmd: []string{"postgres"},
 			Env:      []string{"PATH=" + Path + ":/usr/lib/postgresql/17/bin", "LANG=en_US.utf8", "PG_MAJOR=17", "PGDATA=/var/lib/postgresql/data"},
-			Programs: []Program{{at + "docker-entrypoint.sh", "entrypoint"}, {"/usr/lib/postgresql/17/bin/postgres", "postgres"}},
+			Programs: []Program{
+				{at + "docker-entrypoint.sh", "entrypoint"}, {"/usr/lib/postgresql/17/bin/postgres", "postgres"},
+				{"/usr/bin/pg_isready", "pg_isready"}, {"/usr/bin/psql", "psql"}, {"/usr/bin/pg_dump", "simulated"}, {"/usr/bin/createdb", "simulated"},
+			},
 		}
 	case "mysql":
 		return &Image{
 			Name: "mysql", Distro: debian, Closed: true, Entrypoint: entry, Cmd: []string{"mysqld"},
-			Programs: []Program{{at + "docker-entrypoint.sh", "entrypoint"}, {"/usr/sbin/mysqld", "mysqld"}},
+			Programs: []Program{
+				{at + "docker-entrypoint.sh", "entrypoint"}, {"/usr/sbin/mysqld", "mysqld"},
+				{"/usr/bin/mysqladmin", "mysqladmin"}, {"/usr/bin/mysql", "mysql"}, {"/usr/bin/mysqldump", "simulated"},
+			},
 		}
 	case "mariadb":
 		return &Image{
 			Name: "mariadb", Distro: debian, Closed: true, Entrypoint: entry, Cmd: []string{"mariadbd"},
-			Programs: []Program{{at + "docker-entrypoint.sh", "entrypoint"}, {"/usr/sbin/mariadbd", "mariadbd"}},
+			Programs: []Program{
+				{at + "docker-entrypoint.sh", "entrypoint"}, {"/usr/sbin/mariadbd", "mariadbd"},
+				{"/usr/bin/mariadb-admin", "mysqladmin"}, {"/usr/bin/mariadb", "mysql"}, {"/usr/bin/mariadb-dump", "simulated"}, {at + "healthcheck.sh", "simulated"},
+			},
 		}
 	case "mongo":
 		return &Image{

@@ -76,6 +76,14 @@ func find(name string, unknown func(argv []string) kernel.Main) kernel.Main {
 		return postgres
 	case "mysqld", "mariadbd":
 		return mysqld
+	case "pg_isready":
+		return func(p *kernel.Proc) int { return pgIsReady(p, unknown) }
+	case "psql":
+		return func(p *kernel.Proc) int { return psql(p, unknown) }
+	case "mysqladmin":
+		return func(p *kernel.Proc) int { return mysqlAdmin(p, unknown) }
+	case "mysql":
+		return func(p *kernel.Proc) int { return mysql(p, unknown) }
 	case "mongod", "memcached":
 		return quietServer
 	case "perl":
