@@ -109,25 +109,34 @@ func (p *picture) jobRow(r *Row) {
 	}
 	places := p.places(r)
 	lines := 0
-	for i, m := range r.Marks {
-		at := places[i]
+	for i, m := range r.Marks { // the lines first: texts are above them
+		at, x, y := places[i], p.axis.x(m.At), p.y+jobHeight/2
 		lines = max(lines, at.line)
-		class := string(m.Tone)
-		if class == "" {
-			class = "plain"
-		}
-		x, y := p.axis.x(m.At), p.y+jobHeight/2
 		if at.line > 0 {
-			fmt.Fprintf(p.out, `<line class="line %s" x1="%s" y1="%s" x2="%s" y2="%s"/>`, class, px(x), px(y), px(x), px(y+markHeight*float64(at.line)+3))
+			fmt.Fprintf(p.out, `<line class="line %s" x1="%s" y1="%s" x2="%s" y2="%s"/>`, markClass(&m), px(x), px(y), px(x), px(y+markHeight*float64(at.line)+3))
 		}
-		fmt.Fprintf(p.out, `<path class="%s" d="M%s %sl4.5 4.5l-4.5 4.5l-4.5 -4.5z"><title>%s</title></path>`, class, px(x), px(y-4.5),
+	}
+	for i, m := range r.Marks {
+		at, x, y := places[i], p.axis.x(m.At), p.y+jobHeight/2
+		fmt.Fprintf(p.out, `<path class="%s" d="M%s %sl4.5 4.5l-4.5 4.5l-4.5 -4.5z"><title>%s</title></path>`, markClass(&m), px(x), px(y-4.5),
 			escape(offset(m.At.Sub(p.story.Start))+": "+m.Text))
-		if at.line >= 0 {
-			p.text(class, at.from, y+3.5+markHeight*float64(at.line), markFont, m.Text)
+		if at.line < 0 {
+			continue
 		}
+		base := y + 3.5 + markHeight*float64(at.line)
+		fmt.Fprintf(p.out, `<rect class="chip" x="%s" y="%s" width="%s" height="12"/>`, px(at.from-1), px(base-9), px(textWidth(m.Text, markFont)+2))
+		p.text(markClass(&m), at.from, base, markFont, m.Text)
 	}
 	p.out.WriteByte('\n')
 	p.y += jobHeight + markHeight*float64(lines) + 4
+}
+
+// markClass is that of a mark's colour.
+func markClass(m *Mark) string {
+	if m.Tone == Plain {
+		return "plain"
+	}
+	return string(m.Tone)
 }
 
 // places finds room for the texts of marks: right of the mark on the Job's line, if

@@ -136,7 +136,7 @@ func (t *teller) deletion(old, o Object, why string, causes ...int) (step int) {
 		if g := o.GetDeletionGracePeriodSeconds(); g != nil && *g > 0 {
 			what += fmt.Sprintf(", with a grace period of %ds", *g)
 		} else if f := o.GetFinalizers(); len(f) > 0 {
-			what += ", stays for its finalizers " + strings.Join(f, ", ")
+			what += ", stays for " + strings.Join(f, ", ")
 		}
 		return t.say(Plain, what, why, causes...)
 	}
