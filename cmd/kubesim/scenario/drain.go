@@ -19,6 +19,8 @@ type drain struct {
 	// pods are those to evict, as they were when it began.
 	pods  []podName
 	again time.Time
+	// told are the refusals that the timeline has already.
+	told map[string]bool
 }
 
 const drainInterval = 5 * time.Second
@@ -34,7 +36,7 @@ func (p *Player) drain(ctx context.Context, st *step) error {
 	if err := p.merge(ctx, "/api/v1/nodes/"+st.target.Name, "unschedulable", true); err != nil {
 		return err
 	}
-	d := &drain{node: st.target.Name, grace: st.GracePeriodSeconds, pods: p.podsOf(st.target.Name)}
+	d := &drain{node: st.target.Name, grace: st.GracePeriodSeconds, pods: p.podsOf(st.target.Name), told: map[string]bool{}}
 	if err := p.evictAll(ctx, d); err != nil {
 		return err
 	}
@@ -79,7 +81,11 @@ func (p *Player) evictAll(ctx context.Context, d *drain) error {
 		switch {
 		case apierrors.IsTooManyRequests(err):
 			left = append(left, pod)
-			p.timeline.Add(p.cluster.Now(), whoStep, fmt.Sprintf("drain %s: pod/%s stays for now: %s", d.node, pod.name, err))
+			line := fmt.Sprintf("drain %s: pod/%s stays for now: %s", d.node, pod.name, err)
+			if !d.told[line] {
+				p.timeline.Add(p.cluster.Now(), whoStep, line)
+			}
+			d.told[line] = true
 		case err != nil && !apierrors.IsNotFound(err):
 			return err
 		}

@@ -1,6 +1,8 @@
 package scenario
 
 import (
+	"cmp"
+	"fmt"
 	"regexp"
 	"time"
 
@@ -38,7 +40,11 @@ func (x *expectation) title() string {
 			text += " regarding " + x.Regarding
 		}
 	case x.Log != "":
-		text = "log of " + x.Log + ": " + text0(x.Contains, x.Matches)
+		text = "log of " + x.Log + ": " + cmp.Or(x.Contains, x.Matches)
+	case x.Exactly != nil:
+		text = fmt.Sprintf("exactly %d %s", *x.Exactly, x.Objects)
+	case x.Count != nil:
+		text = fmt.Sprintf("at least %d %s", *x.Count, x.Objects)
 	case x.Exists != nil && !*x.Exists:
 		text = "no " + x.Object + x.Objects
 	default:
@@ -55,13 +61,6 @@ func (x *expectation) title() string {
 		text += ", at " + x.At
 	}
 	return text
-}
-
-func text0(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 func (s *Scenario) compileExpectations(p *problems, list *field.Path) {
