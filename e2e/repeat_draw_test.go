@@ -11,18 +11,19 @@ import (
 // what users do to them in half an hour.
 func drawScenario(t *rapid.T) string {
 	var b strings.Builder
+	clock := rapid.SampledFrom([]string{"manual", "manual", "auto"}).Draw(t, "clock")
 	fmt.Fprintf(&b, "apiVersion: sim.kubesim.dev/v1alpha1\nkind: Scenario\nmetadata: {name: random}\nspec:\n  seed: %d\n  nodes: %d\n  for: 30m\n  clock: %s\n",
-		rapid.Uint32().Draw(t, "seed"), rapid.IntRange(1, 3).Draw(t, "nodes"), rapid.SampledFrom([]string{"manual", "manual", "auto"}).Draw(t, "clock"))
+		rapid.Uint32().Draw(t, "seed"), rapid.IntRange(1, 3).Draw(t, "nodes"), clock)
 	jobs := rapid.IntRange(1, 4).Draw(t, "jobs")
 	b.WriteString("  steps:\n  - note: users come\n")
 	for range rapid.IntRange(0, 8).Draw(t, "steps") {
 		fmt.Fprintf(&b, "  - after: %ds\n    %s\n", rapid.IntRange(0, 120).Draw(t, "after"), drawAction(t, jobs))
 	}
 	for i := range jobs {
-		fmt.Fprintf(&b, "---\n%s", drawJob(t, i))
+		fmt.Fprintf(&b, "---\n%s", drawJob(t, i, clock))
 	}
 	if rapid.Bool().Draw(t, "CronJob") {
-		fmt.Fprintf(&b, "---\n%s", drawCronJob(t))
+		fmt.Fprintf(&b, "---\n%s", drawCronJob(t, clock))
 	}
 	if rapid.Bool().Draw(t, "PodScript") {
 		fmt.Fprintf(&b, "---\n%s", drawScript(t))
@@ -50,33 +51,38 @@ func drawAction(t *rapid.T, jobs int) string {
 	}).Draw(t, "action")
 }
 
-// programs are what containers run.
-func programs() []string {
-	return []string{
+// programs are what containers run. In clock mode auto none is endless: time would move
+// on for it for hours, before the next step.
+func programs(clock string) []string {
+	all := []string{
 		"exit 0", "exit 1", "sleep 20", "sleep $((RANDOM % 90)); exit $((RANDOM % 3))", "date; hostname; echo $RANDOM; exit 42",
-		"trap 'sleep 3; exit 0' TERM; while true; do sleep 7; done", "for i in $(seq 1 30); do echo line $i; sleep 0.$i; done",
+		"for i in $(seq 1 30); do echo line $i; sleep 0.$i; done",
 		"awk 'BEGIN { srand(); print rand(), exp(1) / 3 }'; sleep 2",
 	}
+	if clock == "auto" {
+		return all
+	}
+	return append(all, "trap 'sleep 3; exit 0' TERM; while true; do sleep 7; done")
 }
 
-func drawPod(t *rapid.T) string {
+func drawPod(t *rapid.T, clock string) string {
 	return fmt.Sprintf("{spec: {restartPolicy: %s, containers: [{name: main, image: busybox, command: [sh, -c, %q]}]}}",
-		rapid.SampledFrom([]string{"Never", "OnFailure"}).Draw(t, "restartPolicy"), rapid.SampledFrom(programs()).Draw(t, "program"))
+		rapid.SampledFrom([]string{"Never", "OnFailure"}).Draw(t, "restartPolicy"), rapid.SampledFrom(programs(clock)).Draw(t, "program"))
 }
 
-func drawJob(t *rapid.T, i int) string {
+func drawJob(t *rapid.T, i int, clock string) string {
 	mode := rapid.SampledFrom([]string{
 		"", "", "completionMode: Indexed, ", "completionMode: Indexed, backoffLimitPerIndex: 1, ", "completionMode: Indexed, successPolicy: {rules: [{succeededCount: 1}]}, ",
 		"ttlSecondsAfterFinished: 60, ", "activeDeadlineSeconds: 100, ", "suspend: true, ", "podReplacementPolicy: Failed, ",
 	}).Draw(t, "mode")
 	return fmt.Sprintf("apiVersion: batch/v1\nkind: Job\nmetadata: {name: job-%d}\nspec: {completions: %d, parallelism: %d, backoffLimit: %d, %stemplate: %s}\n",
-		i, rapid.IntRange(1, 5).Draw(t, "completions"), rapid.IntRange(0, 4).Draw(t, "parallelism"), rapid.IntRange(0, 3).Draw(t, "backoffLimit"), mode, drawPod(t))
+		i, rapid.IntRange(1, 5).Draw(t, "completions"), rapid.IntRange(0, 4).Draw(t, "parallelism"), rapid.IntRange(0, 3).Draw(t, "backoffLimit"), mode, drawPod(t, clock))
 }
 
-func drawCronJob(t *rapid.T) string {
+func drawCronJob(t *rapid.T, clock string) string {
 	return fmt.Sprintf("apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: cron}\nspec: {schedule: %q, concurrencyPolicy: %s, jobTemplate: {spec: {backoffLimit: 1, template: %s}}}\n",
 		rapid.SampledFrom([]string{"* * * * *", "*/3 * * * *", "@every 47s"}).Draw(t, "schedule"),
-		rapid.SampledFrom([]string{"Allow", "Forbid", "Replace"}).Draw(t, "concurrencyPolicy"), drawPod(t))
+		rapid.SampledFrom([]string{"Allow", "Forbid", "Replace"}).Draw(t, "concurrencyPolicy"), drawPod(t, clock))
 }
 
 func drawScript(t *rapid.T) string {
