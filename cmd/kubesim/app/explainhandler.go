@@ -98,7 +98,6 @@ func (h explainHandler) notFound(resource schema.GroupResource, target explain.T
 	if rev := h.b.db.Compacted(); rev > 0 {
 		history = fmt.Sprintf("there was none since revision %d, before which history was compacted away, see 'kubesim serve --compaction-interval'", rev)
 	}
-	//nolint:staticcheck // it begins as kubectl's message does
 	return fmt.Errorf("Error from server (NotFound): %w, and %s: 'kubectl get %s -n %s' lists what there is",
 		apierrors.NewNotFound(resource, target.Name), history, resource.Resource, target.Namespace)
 }

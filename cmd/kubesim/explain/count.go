@@ -38,7 +38,7 @@ func (t *teller) countSucceeded(s *jobStory, old, job *batchv1.Job) {
 	case job.Status.CompletedIndexes != old.Status.CompletedIndexes:
 		total = int(job.Status.Succeeded)
 		what = "completed indexes: " + job.Status.CompletedIndexes
-		pods = t.succeededPods(s, job)
+		pods = t.succeededPods(s)
 	case len(pods) > 0:
 		what = "counts " + t.podNames(pods) + " as succeeded"
 	default:
@@ -54,7 +54,7 @@ func (t *teller) countSucceeded(s *jobStory, old, job *batchv1.Job) {
 }
 
 // succeededPods are those of an Indexed Job that have ended and are not counted yet.
-func (t *teller) succeededPods(s *jobStory, job *batchv1.Job) []types.UID {
+func (t *teller) succeededPods(s *jobStory) []types.UID {
 	var out []types.UID
 	for uid := range s.ends {
 		if pod, ok := t.last[uid].(*corev1.Pod); ok && pod.Status.Phase == corev1.PodSucceeded {
@@ -120,7 +120,7 @@ func (t *teller) countFailed(s *jobStory, old, job *batchv1.Job) {
 		}
 	}
 	step := t.say(Bad, what, why, causes...)
-	s.last, s.lastStep = pods[len(pods)-1], step
+	s.lastStep = step
 	s.row += int32(len(pods))
 	if job.Spec.BackoffLimitPerIndex == nil {
 		s.opened, s.openedWhy = step, "replaces "+t.podNames(pods)

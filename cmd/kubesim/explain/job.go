@@ -28,8 +28,7 @@ type jobStory struct {
 	failures int
 	// byIndex are the failures of each index that is to be tried again.
 	byIndex map[string]failure
-	// last is the last Pod that was counted as failed, lastStep the step of that.
-	last     types.UID
+	// lastStep is the last that may have decided on the Job.
 	lastStep int
 	// lost are the indexes that have failed for good.
 	lost map[string]bool

@@ -82,9 +82,10 @@ func (t *teller) nodeConditions(n *nodeStory, old, node *corev1.Node) {
 	}
 	if was, is := ready(old), ready(node); was != is {
 		tone, what := Bad, "NotReady"
-		if is == corev1.ConditionTrue {
+		switch is {
+		case corev1.ConditionTrue:
 			tone, what = Good, "Ready"
-		} else if is == corev1.ConditionUnknown {
+		case corev1.ConditionUnknown:
 			what = "NotReady: its kubelet does not answer"
 		}
 		n.step = t.say(tone, what, "", n.step)

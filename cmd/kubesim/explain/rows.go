@@ -177,7 +177,6 @@ func (tr *track) follow(c *Commit, was, is *corev1.ContainerStatus) {
 
 // jobBars follow a Job.
 type jobBars struct {
-	job   *batchv1.Job
 	track track
 	waits []Bar
 	end   time.Time
@@ -189,7 +188,6 @@ func (b *jobBars) begin(c *Commit, job *batchv1.Job) {
 		b.track.since = job.CreationTimestamp.Time
 	}
 	b.track.phase = phaseOf(job)
-	b.job = job
 }
 
 func phaseOf(job *batchv1.Job) Phase {
@@ -203,7 +201,6 @@ func phaseOf(job *batchv1.Job) Phase {
 }
 
 func (b *jobBars) follow(c *Commit, job *batchv1.Job) {
-	b.job = job
 	b.track.set(phaseOf(job), c.Time)
 	if b.end.IsZero() && ending(job) {
 		b.end = c.Time
@@ -305,7 +302,7 @@ func (t *teller) jobRow(job Object, end time.Time) Row {
 			row.Bars = append(row.Bars, w)
 		}
 	}
-	row.Marks = t.marks("job/"+job.GetName(), row.Bars)
+	row.Marks = t.marks("job/" + job.GetName())
 	return row
 }
 
@@ -318,7 +315,7 @@ func begins(what string, words ...string) bool {
 }
 
 // marks are those of the steps of a Job while its row is.
-func (t *teller) marks(object string, bars []Bar) []Mark {
+func (t *teller) marks(object string) []Mark {
 	var out []Mark
 	for _, s := range t.story.Steps {
 		if s.Object != object || !begins(s.What, "suspended", "resumed", "FailureTarget", "SuccessCriteriaMet", "Failed", "Complete", "deleted",

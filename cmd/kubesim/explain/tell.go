@@ -114,9 +114,6 @@ func who(actor string) string {
 	return name
 }
 
-// client reports whether an actor is one.
-func client(actor string) bool { return strings.HasPrefix(actor, "client/") }
-
 // controller is the name of the step's reconciler.
 func controller(actor string) string {
 	name, _, _ := strings.Cut(actor, "/")
