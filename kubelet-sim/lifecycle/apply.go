@@ -42,7 +42,7 @@ func (r *Reconciler) apply(ctx context.Context, run *podRun, a action, now time.
 	case backOffRestart:
 		r.backOffRestart(ctx, run, a.Container)
 	case removeAll:
-		r.removeAll(ctx, run)
+		r.removeAll(run)
 	case start:
 		r.start(ctx, run, a.Container)
 	case endPostStart:

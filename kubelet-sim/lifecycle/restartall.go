@@ -1,7 +1,6 @@
 package lifecycle
 
 import (
-	"context"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -82,7 +81,7 @@ func decideRestartAll(pod *corev1.Pod, s *podState, now time.Time) (p plan, busy
 
 // removeAll forgets what the Pod's containers have done, but how often they were
 // started.
-func (r *Reconciler) removeAll(ctx context.Context, run *podRun) {
+func (r *Reconciler) removeAll(run *podRun) {
 	for i := range run.Containers {
 		c := &run.Containers[i]
 		if c.Role == ephemeral {

@@ -133,7 +133,7 @@ func findDatabase(base string, r Reference) *Image {
 	case "postgres":
 		return &Image{
 			Name: "postgres", Distro: debian, Closed: true, Entrypoint: entry, Cmd: []string{"postgres"},
-			Env:      []string{"PATH=" + Path + ":/usr/lib/postgresql/17/bin", "LANG=en_US.utf8", "PG_MAJOR=17", "PGDATA=/var/lib/postgresql/data"},
+			Env: []string{"PATH=" + Path + ":/usr/lib/postgresql/17/bin", "LANG=en_US.utf8", "PG_MAJOR=17", "PGDATA=/var/lib/postgresql/data"},
 			Programs: []Program{
 				{at + "docker-entrypoint.sh", "entrypoint"}, {"/usr/lib/postgresql/17/bin/postgres", "postgres"},
 				{"/usr/bin/pg_isready", "pg_isready"}, {"/usr/bin/psql", "psql"}, {"/usr/bin/pg_dump", "simulated"}, {"/usr/bin/createdb", "simulated"},
