@@ -37,6 +37,9 @@ const (
 	seenMax         = 256
 )
 
+// seenInline is how many different Events of one object are in its note.
+const seenInline = 8
+
 // correlator decides which Events are written: equal ones are counted up, more
 // than alikeMax alike in alikeInterval are combined, and of more than spamBurst about
 // one object only one in five minutes is let through. It is upstream's
@@ -56,19 +59,22 @@ type correlator struct {
 
 var _ Rememberer = (*correlator)(nil)
 
-// correlation is what is remembered about one source's Events for one object. Its
-// note does not have seen, each of which has a note of its own: an Event changes one.
+// correlation is what is remembered about one source's Events for one object. Of
+// more than seenInline seen each has a note of its own: an Event changes one.
 type correlation struct {
 	_   struct{} `cbor:",toarray"`
 	key Key
 	// Order is that of the last Event, among all.
 	Order int64
-	// Spam is by type of Event, Alike by what makes Events alike, seen by what
+	// Spam is by type of Event, Alike by what makes Events alike, Seen by what
 	// makes them equal.
 	Spam  map[string]*bucket
 	Alike map[string]*alike
-	seen  map[string]*seen
+	Seen  map[string]*seen
 }
+
+// apart reports whether what o has seen is not in its note.
+func (o *correlation) apart() bool { return len(o.Seen) > seenInline }
 
 // bucket is a token bucket.
 type bucket struct {
@@ -130,14 +136,14 @@ func (c *correlator) Remember(key Key) []byte {
 	if !ofSeen {
 		return o.append(note)
 	}
-	if s, ok := o.seen[equal]; ok {
+	if s, ok := o.Seen[equal]; ok && o.apart() {
 		return s.append(note)
 	}
 	return nil
 }
 
 // noteBytes is about how long a note is.
-const noteBytes = 192
+const noteBytes = 384
 
 // Recall implements Rememberer.
 func (c *correlator) Recall(_ context.Context, key Key, note []byte, _ time.Time) error {
@@ -145,11 +151,15 @@ func (c *correlator) Recall(_ context.Context, key Key, note []byte, _ time.Time
 	o := c.of(key)
 	if ofSeen {
 		s := &seen{}
-		o.seen[equal] = s
+		o.Seen[equal] = s
 		return cbor.Unmarshal(note, s)
 	}
 	c.quiet.Delete(o)
+	apart := o.Seen
 	err := cbor.Unmarshal(note, o)
+	if o.Seen == nil { // each has a note of its own
+		o.Seen = apart
+	}
 	c.quiet.ReplaceOrInsert(o)
 	c.order = max(c.order, o.Order)
 	return err
@@ -192,7 +202,7 @@ func (c *correlator) of(key Key) *correlation {
 		o, _ := c.quiet.Min()
 		c.forget(o)
 	}
-	o := &correlation{key: key, Spam: map[string]*bucket{}, Alike: map[string]*alike{}, seen: map[string]*seen{}}
+	o := &correlation{key: key, Spam: map[string]*bucket{}, Alike: map[string]*alike{}, Seen: map[string]*seen{}}
 	_, uid, _, _ := splitKey(key)
 	c.objects[key] = o
 	c.quiet.ReplaceOrInsert(o)
@@ -210,7 +220,14 @@ func (c *correlator) forget(o *correlation) {
 		delete(c.byUID, uid)
 	}
 	c.engine.Touch(o.key)
-	for _, equal := range slices.Sorted(maps.Keys(o.seen)) {
+	if o.apart() {
+		c.touchSeen(o)
+	}
+}
+
+// touchSeen says that the notes of all that o has seen have changed.
+func (c *correlator) touchSeen(o *correlation) {
+	for _, equal := range slices.Sorted(maps.Keys(o.Seen)) {
 		c.engine.Touch(seenKey(o.key, equal))
 	}
 }
@@ -231,7 +248,7 @@ func (c *correlator) note(event *corev1.Event) *correlation {
 func (c *correlator) correlate(event *corev1.Event, now time.Time) (_ *corev1.Event, equal string, _ bool) {
 	o := c.note(event)
 	event, equal = o.combine(event, now)
-	s, ok := o.seen[equal]
+	s, ok := o.Seen[equal]
 	if ok {
 		event.Name, event.ResourceVersion = s.Name, s.ResourceVersion
 		event.FirstTimestamp = metav1.NewTime(time.Unix(0, s.First).UTC())
@@ -247,22 +264,35 @@ func (c *correlator) correlate(event *corev1.Event, now time.Time) (_ *corev1.Ev
 func (c *correlator) stored(event *corev1.Event, equal string) {
 	o := c.of(c.keyOf(event))
 	c.saw(o, equalKey(event), event)
-	if s := o.seen[equal]; s != nil && s.Name != event.Name {
+	if s := o.Seen[equal]; s != nil && s.Name != event.Name {
 		s.Name = event.Name
+		c.touch(o, equal)
+	}
+}
+
+// touch says that one of what o has seen has changed.
+func (c *correlator) touch(o *correlation, equal string) {
+	if o.apart() {
 		c.engine.Touch(seenKey(o.key, equal))
+	} else {
+		c.engine.Touch(o.key)
 	}
 }
 
 // saw remembers the newest state of an Event, and at most seenMax of o's.
 func (c *correlator) saw(o *correlation, equal string, event *corev1.Event) {
-	o.seen[equal] = &seen{
+	together := !o.apart()
+	o.Seen[equal] = &seen{
 		Count: event.Count, First: event.FirstTimestamp.UnixNano(), Name: event.Name, ResourceVersion: event.ResourceVersion,
 		Order: o.Order,
 	}
-	c.engine.Touch(seenKey(o.key, equal))
-	if len(o.seen) > seenMax {
+	if together && o.apart() {
+		c.touchSeen(o)
+	}
+	c.touch(o, equal)
+	if len(o.Seen) > seenMax {
 		oldest := o.oldest()
-		delete(o.seen, oldest)
+		delete(o.Seen, oldest)
 		c.engine.Touch(seenKey(o.key, oldest))
 	}
 }
@@ -270,7 +300,7 @@ func (c *correlator) saw(o *correlation, equal string, event *corev1.Event) {
 // oldest returns by what the Event is equal that was seen before all others.
 func (o *correlation) oldest() (oldest string) {
 	first := int64(math.MaxInt64)
-	for equal, s := range o.seen {
+	for equal, s := range o.Seen {
 		if s.Order < first || s.Order == first && equal < oldest {
 			oldest, first = equal, s.Order
 		}

@@ -115,13 +115,17 @@ func (c *checkpointEntry) append(b []byte) []byte {
 }
 
 func (o *correlation) append(b []byte) []byte {
-	b = appendInt(appendHead(b, cborArray, 3), o.Order)
+	b = appendInt(appendHead(b, cborArray, 4), o.Order)
 	b = appendMap(b, o.Spam, func(b []byte, v *bucket) []byte {
 		return appendInt(appendFloat(appendHead(b, cborArray, 2), v.Tokens), v.At)
 	})
-	return appendMap(b, o.Alike, func(b []byte, v *alike) []byte {
+	b = appendMap(b, o.Alike, func(b []byte, v *alike) []byte {
 		return appendInt(appendTexts(appendHead(b, cborArray, 2), v.Messages), v.At)
 	})
+	if o.apart() {
+		return append(b, cborNull)
+	}
+	return appendMap(b, o.Seen, func(b []byte, v *seen) []byte { return v.append(b) })
 }
 
 func (s *seen) append(b []byte) []byte {

@@ -33,14 +33,15 @@ func TestWhatIsAppendedIsWhatTheLibraryMarshals(t *testing.T) {
 		if c.Full {
 			c.Reconcilers = texts.Draw(rt, "reconcilers")
 		}
-		o := &correlation{Order: number.Draw(rt, "order"), Spam: map[string]*bucket{}, Alike: map[string]*alike{}}
-		if rapid.Bool().Draw(rt, "has entries") {
-			o.Spam[text.Draw(rt, "type")] = &bucket{Tokens: rapid.Float64().Draw(rt, "tokens"), At: number.Draw(rt, "at")}
-			o.Alike[text.Draw(rt, "key")] = &alike{Messages: texts.Draw(rt, "messages"), At: number.Draw(rt, "at")}
-		}
+		o := &correlation{Order: number.Draw(rt, "order"), Spam: map[string]*bucket{}, Alike: map[string]*alike{}, Seen: map[string]*seen{}}
 		s := &seen{
 			Count: rapid.Int32().Draw(rt, "count"), First: number.Draw(rt, "first"), Order: number.Draw(rt, "order"),
 			Name: text.Draw(rt, "name"), ResourceVersion: text.Draw(rt, "resourceVersion"),
+		}
+		if rapid.Bool().Draw(rt, "has entries") {
+			o.Spam[text.Draw(rt, "type")] = &bucket{Tokens: rapid.Float64().Draw(rt, "tokens"), At: number.Draw(rt, "at")}
+			o.Alike[text.Draw(rt, "key")] = &alike{Messages: texts.Draw(rt, "messages"), At: number.Draw(rt, "at")}
+			o.Seen[text.Draw(rt, "equal")] = s
 		}
 		for _, v := range []interface{ append([]byte) []byte }{c, o, s} {
 			want, err := cbor.Marshal(v)

@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/google/btree"
 	"k8s.io/apimachinery/pkg/types"
@@ -81,18 +82,36 @@ func (v *View) apply(c Commit) {
 	} else {
 		t.objects.ReplaceOrInsert(c.Object)
 	}
+	if !had {
+		old = nil
+	}
+	obj := c.Object
+	if c.Type == watch.Deleted {
+		obj = nil
+	}
 	for _, ix := range t.indexes {
-		if had {
-			ix.remove(old)
-		}
-		if c.Type != watch.Deleted {
-			ix.insert(c.Object)
-		}
+		ix.replace(old, obj)
 	}
 }
 
-func (ix *index) remove(obj Object) {
-	for _, value := range ix.values(obj) {
+// replace files obj where old was; either may be nil. Most changes of an object leave
+// it where it is.
+func (ix *index) replace(old, obj Object) {
+	var before, after []string
+	if old != nil {
+		before = ix.values(old)
+	}
+	if obj != nil {
+		after = ix.values(obj)
+	}
+	if !slices.Equal(before, after) {
+		ix.remove(old, before)
+	}
+	ix.insert(obj, after)
+}
+
+func (ix *index) remove(obj Object, values []string) {
+	for _, value := range values {
 		set, ok := ix.sets[value]
 		if !ok {
 			continue // values named it twice
@@ -104,8 +123,8 @@ func (ix *index) remove(obj Object) {
 	}
 }
 
-func (ix *index) insert(obj Object) {
-	for _, value := range ix.values(obj) {
+func (ix *index) insert(obj Object, values []string) {
+	for _, value := range values {
 		set, ok := ix.sets[value]
 		if !ok {
 			set = btree.NewWithFreeListG(btreeDegree, less, ix.free)

@@ -99,9 +99,12 @@ func (im *Image) groupsOf(uid uint32) []uint32 {
 	}
 	var groups []uint32
 	for line := range strings.Lines(im.group()) {
+		if name == "" || !strings.Contains(line[strings.LastIndexByte(line, ':'):], name) {
+			continue // most lines of most images, at each start of a container
+		}
 		f := strings.Split(strings.TrimSpace(line), ":")
 		gid, err := strconv.ParseUint(f[2], 10, 32)
-		if err == nil && name != "" && slices.Contains(strings.Split(f[3], ","), name) {
+		if err == nil && slices.Contains(strings.Split(f[3], ","), name) {
 			groups = append(groups, uint32(gid))
 		}
 	}
