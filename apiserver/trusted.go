@@ -114,8 +114,10 @@ func (s *shortcut) create(ctx context.Context, obj runtime.Object, trusted bool,
 	if err != nil {
 		return nil, err
 	}
-	if obj, err = withDefaults(obj); err != nil {
-		return nil, err
+	if _, ok := obj.(*core.Event); !ok { // it has no part that is newer
+		if obj, err = withDefaults(obj); err != nil {
+			return nil, err
+		}
 	}
 	out, err := s.keeper.CreateKept(ctx, key, obj, ttl)
 	if storage.IsExist(err) {

@@ -49,7 +49,8 @@ func BenchmarkCronJob(b *testing.B) {
 func advance(b *testing.B, client *kubernetes.Clientset, span time.Duration) {
 	b.Helper()
 	body := fmt.Sprintf(`{"duration": %q}`, span)
-	post := client.RESTClient().Post().AbsPath("/apis/sim.kubesim.dev/v1alpha1/clocks/cluster/advance").SetHeader("Content-Type", "application/json").Body([]byte(body))
+	post := client.RESTClient().Post().AbsPath("/apis/sim.kubesim.dev/v1alpha1/clocks/cluster/advance").
+		SetHeader("Content-Type", "application/json").SetHeader("Accept", "application/json").Body([]byte(body)) // a Clock has no protobuf
 	if err := post.Do(b.Context()).Error(); err != nil {
 		b.Fatal(err)
 	}

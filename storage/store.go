@@ -118,13 +118,19 @@ func (s *Store) setTransformer(t value.Transformer) { s.transformer.Store(&t) }
 // root begins every key of the resource that a recursive list returns.
 func (s *Store) root() string { return strings.TrimSuffix(s.prefix, "/") + "/" }
 
+// holds reports whether key begins with root.
+func (s *Store) holds(key string) bool {
+	rest, ok := strings.CutPrefix(key, strings.TrimSuffix(s.prefix, "/"))
+	return ok && strings.HasPrefix(rest, "/")
+}
+
 // storeOf returns the resource with the longest prefix of key, or nil.
 func (db *DB) storeOf(key string) *Store {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	var best *Store
 	for _, s := range db.stores {
-		if strings.HasPrefix(key, s.root()) && (best == nil || len(best.prefix) < len(s.prefix)) {
+		if s.holds(key) && (best == nil || len(best.prefix) < len(s.prefix)) {
 			best = s
 		}
 	}
