@@ -112,34 +112,48 @@ func clockPath() string {
 }
 
 func (c *clockClient) show(ctx context.Context) error {
-	return c.request(ctx, http.MethodGet, clockPath(), nil)
+	return c.ask(ctx, http.MethodGet, clockPath(), nil)
 }
 
-// set changes fields of the Clock's spec.
+// set changes fields of the Clock's spec, and waits longer than the server does for a
+// change to be answered, if it must: until the cluster has settled.
 func (c *clockClient) set(spec map[string]any) func(context.Context) error {
 	return func(ctx context.Context) error {
-		return c.request(ctx, http.MethodPatch, clockPath(), map[string]any{"spec": spec})
+		clock, err := c.request(ctx, http.MethodPatch, clockPath(), map[string]any{"spec": spec})
+		if err != nil {
+			return err
+		}
+		flows := clock.Spec.Mode == string(engine.Realtime) && !clock.Spec.Paused
+		if !clock.Status.Settled && !flows {
+			return c.ask(ctx, http.MethodGet, clockPath()+"/settled", nil)
+		}
+		return c.print(clock)
 	}
 }
 
 // move moves time on.
 func (c *clockClient) move(how *v1alpha1.ClockAdvance) func(context.Context) error {
 	return func(ctx context.Context) error {
-		return c.request(ctx, http.MethodPost, clockPath()+"/advance", how)
+		return c.ask(ctx, http.MethodPost, clockPath()+"/advance", how)
 	}
 }
 
-// request asks the server and prints the clock that it answers.
-func (c *clockClient) request(ctx context.Context, method, path string, r any) error {
-	var clock v1alpha1.Clock
-	err := askServer(ctx, c.kubeconfig, method, path, r, &clock)
-	if errors.Is(err, errInterrupted) {
-		return fmt.Errorf("%w: time stops where it is", err)
-	}
+// ask asks the server and prints the clock that it answers.
+func (c *clockClient) ask(ctx context.Context, method, path string, r any) error {
+	clock, err := c.request(ctx, method, path, r)
 	if err != nil {
 		return err
 	}
-	return c.print(&clock)
+	return c.print(clock)
+}
+
+func (c *clockClient) request(ctx context.Context, method, path string, r any) (*v1alpha1.Clock, error) {
+	clock := &v1alpha1.Clock{}
+	err := askServer(ctx, c.kubeconfig, method, path, r, clock)
+	if errors.Is(err, errInterrupted) {
+		return nil, fmt.Errorf("%w: time stops where it is", err)
+	}
+	return clock, err
 }
 
 func (c *clockClient) print(clock *v1alpha1.Clock) error {
