@@ -41,11 +41,11 @@ type Clocks struct {
 	table  rest.TableConvertor
 }
 
-// ClocksAdvance is its subresource advance, and ClocksSettled its subresource settled.
-type (
-	ClocksAdvance struct{ clock *Clocks }
-	ClocksSettled struct{ clock *Clocks }
-)
+// ClocksAdvance is its subresource advance.
+type ClocksAdvance struct{ clock *Clocks }
+
+// ClocksSettled is its subresource settled.
+type ClocksSettled struct{ clock *Clocks }
 
 // NewClocks returns the resource clocks and its subresources.
 func NewClocks(keeper Timekeeper) (*Clocks, *ClocksAdvance, *ClocksSettled) {

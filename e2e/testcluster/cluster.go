@@ -46,7 +46,7 @@ func Start(t TB, config Config) *Cluster {
 	t.Helper()
 	config = config.complete(*seedFlag)
 	if err := config.validate(); err != nil {
-		t.Fatalf("testcluster.Config is not valid:\n%v", err)
+		t.Fatalf("%v", err)
 	}
 	upstream.hush()
 	c := &Cluster{t: t, config: config, events: newRecord(), timeline: newRecord()}

@@ -98,19 +98,19 @@ func (c Config) complete(seed uint64) Config {
 func (c Config) validate() error {
 	var errs []error
 	if c.Mode != Manual && c.Mode != Auto {
-		errs = append(errs, fmt.Errorf("Mode %q: want testcluster.Manual or testcluster.Auto", c.Mode))
+		errs = append(errs, fmt.Errorf("testcluster.Config.Mode %q: want testcluster.Manual or testcluster.Auto", c.Mode))
 	}
 	if c.Nodes < 0 {
-		errs = append(errs, fmt.Errorf("Nodes %d: want a number, or testcluster.NoNodes for an API alone", c.Nodes))
+		errs = append(errs, fmt.Errorf("testcluster.Config.Nodes %d: want a number, or testcluster.NoNodes for an API alone", c.Nodes))
 	}
 	if len(c.Controllers) == 0 {
-		errs = append(errs, errors.New(`Controllers is empty: want nil or {"*"} for all, {"-*"} for none`))
+		errs = append(errs, errors.New(`testcluster.Config.Controllers is empty: want nil or {"*"} for all, {"-*"} for none`))
 	}
 	if err := app.CheckControllers(c.Controllers); err != nil {
-		errs = append(errs, fmt.Errorf("Controllers: %w", err))
+		errs = append(errs, fmt.Errorf("testcluster.Config.Controllers: %w", err))
 	}
 	if c.Start.Year() < 1971 || c.Start.Year() > 2200 {
-		errs = append(errs, fmt.Errorf("Start %s: want an instant between the years 1971 and 2200, for example 2026-01-01T00:00:00Z", c.Start.UTC().Format(time.RFC3339)))
+		errs = append(errs, fmt.Errorf("testcluster.Config.Start %s: want an instant between the years 1971 and 2200, for example 2026-01-01T00:00:00Z", c.Start.UTC().Format(time.RFC3339)))
 	}
 	return errors.Join(errs...)
 }

@@ -148,7 +148,7 @@ func (f *fake) run(test func()) {
 		for i := range f.cleanups {
 			f.cleanups[len(f.cleanups)-1-i]()
 		}
-		if p != nil && p != error(errFatal) {
+		if err, ok := p.(error); p != nil && (!ok || !errors.Is(err, errFatal)) {
 			panic(p)
 		}
 	}()
