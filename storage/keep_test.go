@@ -46,7 +46,7 @@ func untidyPod(name string) *example.Pod {
 	}
 }
 
-func getPod(t *testing.T, ctx context.Context, s *Store, key string) *example.Pod {
+func getPod(ctx context.Context, t *testing.T, s *Store, key string) *example.Pod {
 	t.Helper()
 	out := &example.Pod{}
 	if err := s.Get(ctx, key, storage.GetOptions{}, out); err != nil {
@@ -72,7 +72,7 @@ func TestWhatIsKeptIsReadAsIfDecoded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		kept = getPod(t, ctx, s, "/pods/ns/a")
+		kept = getPod(ctx, t, s, "/pods/ns/a")
 		if err := s.db.Sync(ctx); err != nil {
 			t.Fatal(err)
 		}

@@ -20,7 +20,7 @@ func TestAsDecodedIsWhatProtobufGives(t *testing.T) {
 		ObjectMeta: metav1.ObjectMeta{
 			Name: "a", Labels: map[string]string{}, Annotations: map[string]string{"b": ""}, Finalizers: []string{},
 			CreationTimestamp: metav1.NewTime(at), DeletionTimestamp: &metav1.Time{},
-			ManagedFields: []metav1.ManagedFieldsEntry{{Time: &metav1.Time{Time: at}, FieldsV1: &metav1.FieldsV1{Raw: []byte("{}")}}},
+			ManagedFields: []metav1.ManagedFieldsEntry{{Time: &metav1.Time{Time: at}, FieldsV1: metav1.NewFieldsV1("{}")}},
 		},
 		Spec: corev1.PodSpec{
 			Containers: []corev1.Container{{

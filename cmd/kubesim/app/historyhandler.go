@@ -53,16 +53,16 @@ type turns struct {
 }
 
 // begin claims the next turn.
-func (t *turns) begin() (int64, error) {
+func (t *turns) begin() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.busy || t.ended {
-		return 0, errors.New("the cluster is being taken back already: try again when that is done")
+		return errors.New("the cluster is being taken back already: try again when that is done")
 	}
 	t.number++
 	t.busy = true
 	t.under.Add(1)
-	return t.number, nil
+	return nil
 }
 
 func (t *turns) done(result turned, err error) {
@@ -153,7 +153,7 @@ func (h historyHandler) turn(r historyRequest) error {
 	default:
 		return fmt.Errorf("history action %q: want save, restore or rewind", r.Action)
 	}
-	if _, err := c.turns.begin(); err != nil {
+	if err := c.turns.begin(); err != nil {
 		return err
 	}
 	c.recording.turned(r)

@@ -137,7 +137,7 @@ func (c *Cluster) Restart() error {
 	if err != nil {
 		return err
 	}
-	if _, err := c.turns.begin(); err != nil {
+	if err := c.turns.begin(); err != nil {
 		return err
 	}
 	err = c.reassemble(b, func() error { return nil }, func() error { return c.backend.(*bolt).engine.Resume(c.ctx) })

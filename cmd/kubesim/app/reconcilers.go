@@ -122,9 +122,11 @@ type controller struct {
 	build       func(parts) (engine.Reconciler, error)
 }
 
-// controllers is the table of all of them, in the order in which they see a
-// commit.
-func controllers() []controller {
+// controllers are all of them, in the order in which they see a commit.
+func controllers() []controller { return slices.Concat(workloads(), housekeepers()) }
+
+// workloads make Pods, and what Pods need.
+func workloads() []controller {
 	return []controller{
 		{"root-ca-certificate-publisher-controller", "root-ca-cert-publisher", func(p parts) (engine.Reconciler, error) {
 			return rootcacertpublisher.New(rootcacertpublisher.Config{View: p.view, API: p.api, RootCA: p.rootCA})
@@ -160,6 +162,12 @@ func controllers() []controller {
 		{"endpointslice-controller", "endpointslice", func(p parts) (engine.Reconciler, error) {
 			return endpointslice.New(endpointslice.Config{View: p.view, API: p.api})
 		}},
+	}
+}
+
+// housekeepers tidy up, and look after nodes and volumes.
+func housekeepers() []controller {
+	return []controller{
 		{"garbage-collector-controller", "garbagecollector", func(p parts) (engine.Reconciler, error) {
 			return garbagecollector.New(garbagecollector.Config{
 				View: p.view, API: p.api, Recorder: p.recorder("garbage-collector-controller"), Resources: p.collected(),
