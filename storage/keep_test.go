@@ -86,7 +86,7 @@ func TestWhatIsKeptIsReadAsIfDecoded(t *testing.T) {
 		}
 	})
 	t.Run("read again", func(t *testing.T) {
-		if diff := cmp.Diff(kept, getPod(t, t.Context(), keptPods(t, path), "/pods/ns/a")); diff != "" {
+		if diff := cmp.Diff(kept, getPod(t.Context(), t, keptPods(t, path), "/pods/ns/a")); diff != "" {
 			t.Errorf("after opening the file anew (-kept +decoded):\n%s", diff)
 		}
 	})
