@@ -1,5 +1,5 @@
 # kubesim. `make` lists what can be made; every target works offline once the
-# module cache is warm.
+# module cache, and npm's, are warm.
 
 GO ?= go
 # golangci-lint is built from its module by `go run`: nothing to install.
@@ -76,8 +76,9 @@ torture: bin/kubectl ## Kill a durable server 200 times while clients write: KIL
 	$(GO) test -vet=off -v -timeout 2h $(race) -run '^TestKilledServersKeepTheirPromises$$' ./e2e -torture.kills=$(or $(KILLS),200) -torture.seed=$(or $(SEED),1)
 
 .PHONY: golden
-golden: bin/kubectl ## Rewrite the golden files of e2e/; commit one only if you can say why it changed
+golden: bin/kubectl ## Rewrite the golden files of e2e/ and e2e/testcluster/; commit one only if you can say why it changed
 	$(GO) test -vet=off ./e2e -update
+	$(GO) test -vet=off ./e2e/testcluster -testcluster.update
 
 .PHONY: lint
 lint: ## Run golangci-lint (.golangci.yml has the reason of each rule)

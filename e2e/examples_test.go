@@ -29,7 +29,7 @@ func TestExamples(t *testing.T) {
 		if err := os.RemoveAll(filepath.Join(dir, "node_modules")); err != nil { // a reader's
 			t.Fatal(err)
 		}
-		runExample(t, dir, "npm", "ci", "--no-audit", "--no-fund")
+		runExample(t, dir, "npm", "ci", "--prefer-offline", "--no-audit", "--no-fund")
 		if out := runExample(t, dir, "npm", "test"); !strings.Contains(out, "# pass 3\n") {
 			t.Errorf("not all of its tests pass:\n%s", out)
 		}
