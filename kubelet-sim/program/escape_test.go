@@ -192,7 +192,7 @@ func TestAGreedyProgramIsBounded(t *testing.T) {
 			}
 			defer p.Close()
 			longest, most := time.Duration(0), uint64(0)
-			for range 60 {
+			for range turns {
 				s := p.State()
 				if s.Exited || s.WakeAt.IsZero() {
 					break

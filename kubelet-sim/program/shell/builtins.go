@@ -306,6 +306,7 @@ func (sh *Shell) eval(text string) {
 		return
 	}
 	defer func() { sh.calls-- }()
+	sh.p.Step(1 + len(text)/4) // whether or not the cache has it
 	s := sh.cache.parse(text, sh.dialect)
 	sh.uses(s)
 	sh.p.StepBytes(len(text))
