@@ -10,11 +10,14 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
+	"time"
 
 	"golang.org/x/term"
 
@@ -43,6 +46,9 @@ type exploration struct {
 // seedsPerChild bounds how many clusters one process has had.
 const seedsPerChild = 250
 
+// childMax bounds how long a child that was told to end may take. Unit: wall time.
+const childMax = 10 * time.Second
+
 // explore returns the results in the order of their seeds; the last may be one that
 // failed.
 func (x *exploration) explore(ctx context.Context) error {
@@ -50,7 +56,9 @@ func (x *exploration) explore(ctx context.Context) error {
 	var under sync.WaitGroup
 	for range x.children {
 		under.Go(func() {
-			for ctx.Err() == nil && x.child(ctx) {
+			more := true
+			for more && ctx.Err() == nil {
+				more = x.child(ctx)
 			}
 		})
 	}
@@ -102,6 +110,8 @@ func (x *exploration) child(ctx context.Context) bool {
 	}
 	cmd := exec.CommandContext(ctx, path, "run", x.file, "--worker")
 	cmd.Args[0] = os.Args[0]
+	// A child that is told to end removes its files.
+	cmd.Cancel, cmd.WaitDelay = func() error { return cmd.Process.Signal(syscall.SIGTERM) }, childMax
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	in, err := cmd.StdinPipe()
@@ -146,6 +156,8 @@ func (x *exploration) converse(in io.Writer, out *json.Decoder) (more bool, err 
 
 // work is what a child does: for each line with a seed it prints a result, as JSON.
 func work(ctx context.Context, sc *scenario.Scenario, s streams) error {
+	// Ctrl-C on a terminal goes to every process; the parent says what becomes of it.
+	signal.Ignore(os.Interrupt)
 	encoder := json.NewEncoder(s.out)
 	for lines := bufio.NewScanner(s.in); lines.Scan(); {
 		seed, err := strconv.ParseUint(lines.Text(), 10, 64)

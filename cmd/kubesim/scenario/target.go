@@ -20,7 +20,7 @@ type target struct {
 
 // find returns the object, nil if there is none, and the list.
 func (t target) find(w *World) (one map[string]any, all []any, err error) {
-	objects, _, err := w.find(t.ref)
+	objects, err := w.find(t.ref)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -39,7 +39,7 @@ const objectsShown = 3
 
 // detail says which objects there are.
 func (t target) detail(w *World) (d detail) {
-	objects, _, err := w.find(t.ref)
+	objects, err := w.find(t.ref)
 	if err != nil {
 		return d
 	}

@@ -201,20 +201,20 @@ func (w *World) kind(apiVersion, kind string) (Resource, bool) {
 }
 
 // find returns the objects that r means, sorted by name. The caller holds mu.
-func (w *World) find(r ref) ([]map[string]any, Resource, error) {
+func (w *World) find(r ref) ([]map[string]any, error) {
 	items, resource, err := w.items(r)
 	if err != nil {
-		return nil, resource, err
+		return nil, err
 	}
 	all := make([]map[string]any, 0, len(items))
 	for _, it := range items {
 		fields, err := it.json(resource)
 		if err != nil {
-			return nil, resource, err
+			return nil, err
 		}
 		all = append(all, fields)
 	}
-	return all, resource, nil
+	return all, nil
 }
 
 func (w *World) items(r ref) ([]*item, Resource, error) {
