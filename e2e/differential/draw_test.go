@@ -33,16 +33,20 @@ func workloads() *rapid.Generator[*workload] {
 	})
 }
 
+// quarantine is for how many measures podgc leaves the Pods of a Node alone that is gone.
+const quarantine = 4
+
 // apart lets the last step wait until it is at no back-off's distance, ten
 // seconds doubled again and again, from another: Pods that end with the one would
-// start again with the other.
+// start again with the other. Those of a Node that is deleted end after a quarantine.
 func apart(steps []step) []step {
 	last := &steps[len(steps)-1]
+	backOff := func(distance int) bool { return distance >= 0 && distance&(distance-1) == 0 }
 	for meets := true; meets; {
 		meets = false
 		for i, distance := len(steps)-1, 0; i > 0; i-- {
 			distance += steps[i].Wait
-			meets = meets || distance&(distance-1) == 0
+			meets = meets || backOff(distance) || steps[i-1].Verb == "delete node" && backOff(distance-quarantine)
 		}
 		if meets {
 			last.Wait++
