@@ -60,7 +60,7 @@ func (r *Reconciler) apply(ctx context.Context, run *podRun, a action, now time.
 	case kill:
 		run.kill(a.Container, now)
 	case finish:
-		run.finish(now)
+		run.finish()
 		r.retryDeferred(run.node)
 	}
 }

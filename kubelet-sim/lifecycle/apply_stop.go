@@ -94,14 +94,8 @@ func (run *podRun) kill(i int, now time.Time) {
 	}
 }
 
-// cleanUp is what the kubelet takes, after the containers of a Pod have ended, to see
-// that, to unmount its volumes and to let it go from the API. Unit: virtual time. Source:
-// half of the relist period of the generic PLEG in k8s.io/kubernetes pkg/kubelet v1.37.2.
-const cleanUp = 500 * time.Millisecond
-
 // finish takes the sandbox down. The logs stay until the Pod is deleted.
-func (run *podRun) finish(now time.Time) {
-	run.GoneAt = now.Add(cleanUp)
+func (run *podRun) finish() {
 	run.node.release(run.IP)
 	run.count(false)
 	run.Finished = true

@@ -27,8 +27,6 @@ const (
 // v1.37.2.
 func decide(pod *corev1.Pod, s *podState, now time.Time) plan {
 	switch {
-	case s.Finished && leaves(pod, s) && now.Before(s.GoneAt):
-		return at(s.GoneAt, engine.Work)
 	case s.Finished:
 		return plan{}
 	case s.Stop != nil:

@@ -286,7 +286,7 @@ func (r *Reconciler) sync(ctx context.Context, run *podRun, now time.Time) (engi
 	if err := r.report(ctx, run, now); err != nil {
 		return p.Wake, err
 	}
-	return p.Wake, r.remove(ctx, run, now)
+	return p.Wake, r.remove(ctx, run)
 }
 
 // unblock lets a Pod try again what it waited for, once that may be there: an

@@ -47,8 +47,8 @@ func (r *Reconciler) report(ctx context.Context, run *podRun, now time.Time) err
 
 // remove tells the API that a Pod that was to be deleted may go. Source:
 // manager.syncPod in k8s.io/kubernetes pkg/kubelet/status v1.37.2.
-func (r *Reconciler) remove(ctx context.Context, run *podRun, now time.Time) error {
-	if !run.Finished || run.removed || !leaves(run.pod, &run.podState) || now.Before(run.GoneAt) {
+func (r *Reconciler) remove(ctx context.Context, run *podRun) error {
+	if !run.Finished || run.removed || !leaves(run.pod, &run.podState) {
 		return nil
 	}
 	name := types.NamespacedName{Namespace: run.pod.Namespace, Name: run.pod.Name}

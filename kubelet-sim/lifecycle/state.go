@@ -31,8 +31,6 @@ type podState struct {
 	Containers []containerState
 	// Stop is set once the Pod must not run any longer.
 	Stop *stop
-	// GoneAt is when the kubelet tells the API that a Pod which leaves may go.
-	GoneAt time.Time `json:",omitzero"`
 	// Finished: every container has ended for good and the sandbox is gone.
 	Finished bool
 	// Rejected says why the Pod may not run on its node; nil if it may.

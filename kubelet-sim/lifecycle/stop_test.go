@@ -45,7 +45,7 @@ func TestDeletion(t *testing.T) {
 			if left := len(c.api.objects[engine.Pods]); left != 0 {
 				t.Errorf("%d Pods are left", left)
 			}
-			if took := c.engine.Now().Sub(at) - cleanUp; took != tc.took {
+			if took := c.engine.Now().Sub(at); took != tc.took {
 				t.Errorf("took %s, want %s", took, tc.took)
 			}
 			if got := c.read("p", nil); got != "" {

@@ -137,7 +137,7 @@ func (t *timeline) Keys(c engine.Commit) []engine.Key {
 		if c.Type == watch.Added {
 			t.pods = append(t.pods, obj)
 		}
-		t.keep("pod/"+obj.Name, c.Type != watch.Deleted && (!podutil.IsPodTerminal(obj) || obj.DeletionTimestamp != nil))
+		t.keep("pod/"+obj.Name, c.Type != watch.Deleted && !podutil.IsPodTerminal(obj))
 		t.pod(now, obj, old, c.Type)
 	case *batchv1.Job:
 		t.keep("job/"+obj.Name, c.Type != watch.Deleted && !ended(obj))
