@@ -47,7 +47,7 @@ run: bin/kubesim ## Start a cluster; ARGS='--clock auto --seed 7' passes flags; 
 
 .PHONY: test
 test: bin/kubectl bin/etcd ## Everything that must hold: units, storage suites, e2e scripts; RACE=1 finds races, TESTFLAGS=-short is quick
-	$(GO) test -vet=off -timeout 30m $(race) $(TESTFLAGS) ./...
+	$(GO) test -vet=off -timeout 60m $(race) $(TESTFLAGS) ./...
 
 .PHONY: upstream
 upstream: ## Only what is upstream's own: unit tables, registry and integration tests, and random workloads under its controllers; minutes

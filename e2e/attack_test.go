@@ -43,6 +43,10 @@ func attacks() map[string][]string {
 // race detector, which alone takes ten times as long, leave alone. Unit: wall time.
 const promptness = 100 * time.Millisecond
 
+// patience is for a Pod among the attackers: each of its steps waits for a turn of each of
+// them, which take seconds under the race detector. Unit: wall time.
+const patience = 10 * time.Minute
+
 // TestAttackersHoldUpNobody runs all attacks at once in real time. Others are answered
 // meanwhile, and their Pods run to their end.
 func TestAttackersHoldUpNobody(t *testing.T) {
@@ -61,7 +65,7 @@ func TestAttackersHoldUpNobody(t *testing.T) {
 		}
 	}
 	await := func(name string, phases ...corev1.PodPhase) {
-		eventually(t, func() error {
+		eventuallyIn(t, patience, func() error {
 			pod, err := pods.Get(ctx, name, metav1.GetOptions{})
 			if err == nil && !slices.Contains(phases, pod.Status.Phase) {
 				err = fmt.Errorf("Pod %s is %s, want %v", name, pod.Status.Phase, phases)

@@ -245,13 +245,19 @@ func TestServersShareACluster(t *testing.T) {
 // eventually tries again until f succeeds.
 func eventually(t *testing.T, f func() error) {
 	t.Helper()
+	eventuallyIn(t, untilMax, f)
+}
+
+// eventuallyIn is eventually with another bound. Unit: wall time.
+func eventuallyIn(t *testing.T, bound time.Duration, f func() error) {
+	t.Helper()
 	var err error
-	for deadline := time.Now().Add(untilMax); time.Now().Before(deadline); time.Sleep(untilInterval) {
+	for deadline := time.Now().Add(bound); time.Now().Before(deadline); time.Sleep(untilInterval) {
 		if err = f(); err == nil {
 			return
 		}
 	}
-	t.Fatalf("after %v: %v", untilMax, err)
+	t.Fatalf("after %v: %v", bound, err)
 }
 
 // checkNoneTwice lets both servers make up names and UIDs at the same time.

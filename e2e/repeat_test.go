@@ -16,8 +16,8 @@ import (
 )
 
 var (
-	repeatRuns     = flag.Int("repeat.runs", 6, "how often TestScenariosRepeat plays each scenario")
-	repeatDraws    = flag.Int("repeat.scenarios", 8, "how many scenarios TestRandomScenariosRepeat draws")
+	repeatRuns     = flag.Int("repeat.runs", 4, "how often TestScenariosRepeat plays each scenario")
+	repeatDraws    = flag.Int("repeat.scenarios", 6, "how many scenarios TestRandomScenariosRepeat draws")
 	repeatSeed     = flag.Int("repeat.seed", 1, "decides which")
 	repeatEmulated = flag.String("repeat.emulated", "", "a command that is a kubesim of another architecture, such as 'qemu-aarch64 bin/kubesim-arm64': it plays each scenario once more")
 )

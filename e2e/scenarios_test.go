@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,7 +8,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/kubesim-dev/kubesim/cmd/kubesim/app"
 	"github.com/kubesim-dev/kubesim/internal/overlay"
 )
 
@@ -20,19 +18,19 @@ func TestScenarios(t *testing.T) {
 		name := strings.TrimSuffix(filepath.Base(path), ".yaml")
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var out, errOut bytes.Buffer
-			if status := app.Main([]string{"run", path}, nil, &out, &errOut); status != 0 {
-				t.Fatalf("exit status %d: %s\n%s", status, errOut.String(), out.String())
+			run := play(t, path, ways(1)[0])
+			if run.status != 0 {
+				t.Fatalf("exit status %d\n%s", run.status, run.timeline)
 			}
 			golden := filepath.Join("testdata", "scenarios", name+".golden")
 			if *update {
-				if err := os.WriteFile(golden, out.Bytes(), 0o644); err != nil {
+				if err := os.WriteFile(golden, []byte(run.timeline), 0o644); err != nil {
 					t.Fatal(err)
 				}
 				return
 			}
 			want := strings.Split(overlay.Read(t, golden), "\n")
-			if diff := cmp.Diff(want, strings.Split(out.String(), "\n")); diff != "" {
+			if diff := cmp.Diff(want, strings.Split(run.timeline, "\n")); diff != "" {
 				t.Errorf("%s (-want +got); -update rewrites it:\n%s", golden, diff)
 			}
 		})
