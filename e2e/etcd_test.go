@@ -380,7 +380,9 @@ func TestAFrozenLeaderDoesNoHarm(t *testing.T) {
 func TestLeadershipIsHandedOver(t *testing.T) {
 	t.Parallel()
 	etcd := newEtcd(t)
-	longLease := []string{"--leader-elect-lease-duration=24h", "--leader-elect-renew-deadline=10s", "--leader-elect-retry-period=200ms"}
+	// The retry period is also what a server has to give the lease back in: seconds, for a
+	// busy machine.
+	longLease := []string{"--leader-elect-lease-duration=24h", "--leader-elect-renew-deadline=15s", "--leader-elect-retry-period=5s"}
 	first := etcd.serve(t, longLease...)
 	leader(t, first)
 	second := etcd.serve(t, longLease...)

@@ -144,6 +144,7 @@ func New(cfg Config) (*Engine, error) {
 		view:   newView(),
 		queue:  newQueue(),
 		log:    &eventLog{w: cfg.Log},
+		actor:  actorClient,
 		byName: map[string]Reconciler{},
 	}
 	e.memories = newMemories()

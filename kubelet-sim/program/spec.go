@@ -81,6 +81,8 @@ type State struct {
 	WakeAt time.Time
 	// Listening are the TCP ports that are open in its Pod, in ascending order.
 	Listening []int32
+	// Work is what the last Resume did. Unit: steps of kernel.Proc.
+	Work int
 	// Usage is what the container uses.
 	Usage kernel.Usage
 }

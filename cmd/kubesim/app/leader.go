@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -23,6 +24,10 @@ import (
 // leaseName is the Lease, in kube-system, that the leader holds. Its holder is
 // the leader's address, "_", and the revision at which the leader started.
 const leaseName = "kubesim"
+
+// lastWritesMax bounds how long a leader that stops waits for what it has begun to
+// write. Unit: wall time.
+const lastWritesMax = 2 * time.Second
 
 // run implements backend. It stands for election again and again: a server that
 // has lost the lease goes on as one of those that do not lead.
@@ -59,9 +64,16 @@ func (s *shared) campaign(ctx context.Context, identity string) error {
 	case lease := <-won:
 		term, end := context.WithCancel(ctx)
 		stop := context.AfterFunc(lease, end)
-		err = s.lead(term, func() bool { return elector.IsLeader() && elector.Check(0) == nil })
+		writes, tearOff := context.WithCancel(lease)
+		last := context.AfterFunc(ctx, func() { time.AfterFunc(lastWritesMax, tearOff) })
+		err = s.lead(term, leasedAPI{
+			held: func() bool { return elector.IsLeader() && elector.Check(0) == nil },
+			term: writes,
+		})
 		stop()
+		last()
 		end()
+		tearOff()
 	case <-ctx.Done():
 	case <-lost:
 	}
@@ -110,8 +122,8 @@ func (s *shared) resign(ctx context.Context, identity string) {
 }
 
 // lead runs engine, controllers and kubelets, all made anew, until ctx ends. They
-// write as long as the lease is held.
-func (s *shared) lead(ctx context.Context, held func() bool) error {
+// write as long as leased lets them.
+func (s *shared) lead(ctx context.Context, leased leasedAPI) error {
 	s.terms++
 	e, err := engine.New(engine.Config{
 		Seed: s.c.options.Seed, Stream: s.stream(), Mode: engine.Realtime, Speed: 1, Log: s.c.options.Log,
@@ -119,8 +131,9 @@ func (s *shared) lead(ctx context.Context, held func() bool) error {
 	if err != nil {
 		return err
 	}
+	leased.api = localAPI{s.c.server.Local()}
 	containers, used := &stream.Store{}, &stats.Store{}
-	api, err := s.faults.register(e, leasedAPI{localAPI{s.c.server.Local()}, held})
+	api, err := s.faults.register(e, leased)
 	if err != nil {
 		return err
 	}

@@ -127,6 +127,9 @@ func (m *Machine) Resume(now time.Time) {
 	}
 }
 
+// Work is what the last Resume did. Unit: steps, see Proc.Step.
+func (m *Machine) Work() int { return stepsMax - m.steps }
+
 func (m *Machine) run(t *task) {
 	t.slice = sliceMax
 	m.current = t
