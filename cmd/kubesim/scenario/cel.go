@@ -3,6 +3,7 @@ package scenario
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/google/cel-go/cel"
@@ -20,6 +21,8 @@ type celCondition struct {
 	text    string
 	ast     *cel.Ast
 	program cel.Program
+	// timely: it asks what time it is.
+	timely bool
 }
 
 // celCostMax bounds what one evaluation costs, in CEL's own units. Source: PerCallLimit
@@ -32,7 +35,7 @@ func newCELEnv() (*cel.Env, error) {
 		IntroducedVersion: environment.DefaultCompatibilityVersion(),
 		EnvOptions: []cel.EnvOption{
 			cel.Variable("object", cel.DynType), cel.Variable("objects", cel.ListType(cel.DynType)),
-			cel.Variable("now", cel.TimestampType), cel.Variable("start", cel.TimestampType), cel.Variable("elapsed", cel.DurationType),
+			cel.Variable(nowVariable, cel.TimestampType), cel.Variable("start", cel.TimestampType), cel.Variable(elapsedVariable, cel.DurationType),
 		},
 	})
 	if err != nil {
@@ -53,10 +56,31 @@ func newCEL(env *cel.Env, t target, text string) (*celCondition, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &celCondition{target: t, text: text, ast: checked, program: program}, nil
+	timely := len(ast.MatchDescendants(ast.NavigateAST(checked.NativeRep()), asksForTime)) > 0
+	return &celCondition{target: t, text: text, ast: checked, program: program, timely: timely}, nil
 }
 
+// asksForTime reports whether e is a variable that goes with time.
+func asksForTime(e ast.NavigableExpr) bool {
+	return e.Kind() == ast.IdentKind && slices.Contains([]string{nowVariable, elapsedVariable}, e.AsIdent())
+}
+
+// The variables of an expression that go with time.
+const (
+	nowVariable     = "now"
+	elapsedVariable = "elapsed"
+)
+
 func (c *celCondition) check(w *World) error { return checkRef(w, c.target.ref) }
+
+// version is that of everything where time matters: then it is looked at whenever
+// anything happens.
+func (c *celCondition) version(w *World) int64 {
+	if c.timely {
+		return w.changes
+	}
+	return w.version(c.target.ref)
+}
 
 // evaluate returns the value, and those of all parts.
 func (c *celCondition) evaluate(w *World, t moment) (celref.Val, *cel.EvalDetails, error) {
@@ -64,7 +88,7 @@ func (c *celCondition) evaluate(w *World, t moment) (celref.Val, *cel.EvalDetail
 	if err != nil {
 		return nil, nil, err
 	}
-	input := map[string]any{"now": t.now, "start": t.start, "elapsed": t.now.Sub(t.start), "objects": all, "object": nil}
+	input := map[string]any{nowVariable: t.now, "start": t.start, elapsedVariable: t.now.Sub(t.start), "objects": all, "object": nil}
 	if one != nil {
 		input["object"] = one
 	}

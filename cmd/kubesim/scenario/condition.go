@@ -15,6 +15,8 @@ import (
 type condition interface {
 	// holds reports whether it is true now. What cannot be told is not true.
 	holds(w *World, t moment) bool
+	// version is another one once something has changed that holds looks at.
+	version(w *World) int64
 	// explain says what was wanted and what there is.
 	explain(w *World, t moment) detail
 	// check says why it can never be told.
@@ -43,6 +45,8 @@ type existsCondition struct {
 }
 
 func (c existsCondition) check(w *World) error { return checkRef(w, c.ref) }
+
+func (c existsCondition) version(w *World) int64 { return w.version(c.ref) }
 
 func checkRef(w *World, r ref) error {
 	_, err := w.resource(r.Type)
@@ -123,8 +127,15 @@ func (c eventCondition) check(w *World) error {
 	return checkRef(w, *c.regarding)
 }
 
+func (c eventCondition) version(w *World) int64 {
+	if c.regarding != nil && c.regarding.Selector != nil {
+		return max(w.told[c.reason], w.version(*c.regarding))
+	}
+	return w.told[c.reason]
+}
+
 func (c eventCondition) count(w *World) (n int64) {
-	for _, e := range w.events {
+	for _, e := range w.events[c.reason] {
 		if c.is(w, e) {
 			n += int64(max(e.Count, 1))
 		}
@@ -133,7 +144,7 @@ func (c eventCondition) count(w *World) (n int64) {
 }
 
 func (c eventCondition) is(w *World, e *corev1.Event) bool {
-	if e.Reason != c.reason || c.kind != "" && e.Type != c.kind || !c.message.in(e.Message) {
+	if c.kind != "" && e.Type != c.kind || !c.message.in(e.Message) {
 		return false
 	}
 	if c.since != nil && lastOf(e).Before(*c.since) {
@@ -203,6 +214,8 @@ func (c logCondition) check(w *World) error {
 	}
 	return err
 }
+
+func (c logCondition) version(w *World) int64 { return w.printed }
 
 func (c logCondition) lines(w *World, any bool) (found []Line) {
 	for _, l := range w.lines {

@@ -23,6 +23,8 @@ type tracker struct {
 	active bool
 	base   time.Time
 	state  State
+	// seen is the condition's version when it was looked at last.
+	seen int64
 	// decided is when, at the latest settled instant.
 	decided time.Time
 	detail  detail
@@ -30,7 +32,7 @@ type tracker struct {
 
 // begin says that what counts begins now.
 func (t *tracker) begin(now time.Time) {
-	t.active, t.base = true, now
+	t.active, t.base, t.seen = true, now, unseen
 	*t.since = now
 }
 
@@ -54,12 +56,18 @@ func (t *tracker) open() bool {
 	return !t.deadline().IsZero()
 }
 
+// unseen is no version.
+const unseen = -1
+
 // look judges the condition at a settled instant and reports whether that has decided
-// it. changed: something has since it was looked at last.
-func (t *tracker) look(w *World, m moment, changed bool) bool {
+// it.
+func (t *tracker) look(w *World, m moment) bool {
 	if !t.active || t.state != Pending {
 		return false
 	}
+	version := t.condition.version(w)
+	changed := version != t.seen
+	t.seen = version
 	deadline := t.deadline()
 	due := !deadline.IsZero() && !m.now.Before(deadline)
 	switch {

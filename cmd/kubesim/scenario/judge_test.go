@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -17,8 +18,12 @@ func testWorld(failed int32) *World {
 		{Group: "batch", Version: "v1", Kind: "Job", Plural: "jobs", Namespaced: true},
 		{Version: "v1", Kind: "Pod", Plural: "pods", Names: []string{"po"}, Namespaced: true},
 	})
-	w.Put("jobs.batch", &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: "pi", Namespace: "default"}, Status: batchv1.JobStatus{Failed: failed}}, false)
+	w.Put("jobs.batch", testJob(failed), false)
 	return w
+}
+
+func testJob(failed int32) *batchv1.Job {
+	return &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: "pi", Namespace: "default"}, Status: batchv1.JobStatus{Failed: failed}}
 }
 
 // one returns a tracker of the only expectation of a file.
@@ -65,10 +70,11 @@ func TestWhenAnExpectationIsDecided(t *testing.T) {
 			x := one(t, tc.text)
 			start := defaultStart()
 			x.begin(start)
+			w := testWorld(0)
 			for minute := range 6 {
-				w := testWorld(int32(minute))
+				w.Put("jobs.batch", testJob(int32(minute)), false)
 				m := moment{start: start, now: start.Add(time.Duration(minute) * time.Minute)}
-				x.look(w, m, true)
+				x.look(w, m)
 				if minute == 5 {
 					x.end(w, m)
 				}
@@ -136,6 +142,44 @@ func TestEventsAndLogsCountAlsoWhenTheyAreGone(t *testing.T) {
 		x.end(w, moment{start: defaultStart(), now: defaultStart()})
 		if x.state != want {
 			t.Errorf("%s: %s, want %s", text, x.state, want)
+		}
+	}
+}
+
+// TestAConditionIsLookedAtWhenWhatItReadsHasChanged: a run has many more instants than
+// changes that concern it.
+func TestAConditionIsLookedAtWhenWhatItReadsHasChanged(t *testing.T) {
+	const (
+		aJob    = "a Job"
+		aPod    = "a Pod"
+		anEvent = "an Event"
+		aLine   = "a line"
+	)
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "web", Namespace: "default"}}
+	changes := map[string]func(w *World){
+		aJob:    func(w *World) { w.Put("jobs.batch", testJob(1), false) },
+		aPod:    func(w *World) { w.Put("pods", pod, true) },
+		anEvent: func(w *World) { w.Put("events", &corev1.Event{Reason: "Completed"}, false) },
+		aLine:   func(w *World) { w.Print(defaultStart(), pod, "main", []byte("x\n")) },
+	}
+	for text, reads := range map[string][]string{
+		"{object: job/pi, cel: object.status.failed == 5}":                  {aJob},
+		"{object: job/pi, cel: elapsed > duration('4m')}":                   {aJob, aPod, anEvent, aLine},
+		`{objects: pods, jsonPath: "{.items[*].metadata.name}", value: pi}`: {aPod},
+		"{object: job/pi, match: {status: {failed: 3}}}":                    {aJob},
+		"{objects: pods, exactly: 0}":                                       {aPod},
+		"{event: Completed}":                                                {anEvent},
+		"{event: Completed, regarding: pods -l a=b}":                        {aPod, anEvent},
+		"{log: pod/web, contains: ready}":                                   {aLine},
+	} {
+		for name, change := range changes {
+			w := testWorld(0)
+			c := one(t, text).condition
+			before := c.version(w)
+			change(w)
+			if changed := c.version(w) != before; changed != slices.Contains(reads, name) {
+				t.Errorf("%s: after %s has changed: looked at again: %t", text, name, changed)
+			}
 		}
 	}
 }

@@ -17,6 +17,8 @@ type matchCondition struct {
 
 func (c matchCondition) check(w *World) error { return checkRef(w, c.target.ref) }
 
+func (c matchCondition) version(w *World) int64 { return w.version(c.target.ref) }
+
 func (c matchCondition) wrong(w *World) []string {
 	_, all, err := c.target.find(w)
 	if err != nil {
@@ -87,6 +89,8 @@ func newJSONPath(t target, text string, want any) (*pathCondition, error) {
 }
 
 func (c *pathCondition) check(w *World) error { return checkRef(w, c.target.ref) }
+
+func (c *pathCondition) version(w *World) int64 { return w.version(c.target.ref) }
 
 // got is what the path gives; several values are a list. An error is told as such.
 func (c *pathCondition) got(w *World) (any, error) {

@@ -49,16 +49,14 @@ type Player struct {
 
 	trackers []*tracker
 	drains   []*drain
-	// next is the index of the next step, due when it is; seen is what the world had
-	// changed when expectations were looked at.
+	// next is the index of the next step, due when it is.
 	next int
 	due  time.Time
-	seen int64
 }
 
 // NewPlayer returns one that has not begun.
 func NewPlayer(s *Scenario, c Cluster, w *World, t *Timeline) *Player {
-	p := &Player{scenario: s, cluster: c, world: w, timeline: t, seen: -1}
+	p := &Player{scenario: s, cluster: c, world: w, timeline: t}
 	for i := range s.expect {
 		p.trackers = append(p.trackers, &tracker{expectation: &s.expect[i], state: Pending})
 	}
@@ -242,10 +240,8 @@ func (p *Player) look() {
 	p.world.mu.Lock()
 	defer p.world.mu.Unlock()
 	m := p.moment()
-	changed := p.world.changes != p.seen
-	p.seen = p.world.changes
 	for _, t := range p.trackers {
-		if t.look(p.world, m, changed) {
+		if t.look(p.world, m) {
 			p.tell(t)
 		}
 	}

@@ -64,11 +64,18 @@ type World struct {
 	mu        sync.Mutex
 	resources []Resource
 	tables    map[string]map[string]*item
-	events    []*corev1.Event
-	byKey     map[string]int
-	lines     []Line
-	partial   map[string][]byte
-	changes   int64
+	// events are those of each reason, and byKey where in it one is.
+	events  map[string][]*corev1.Event
+	byKey   map[string]int
+	lines   []Line
+	partial map[string][]byte
+
+	// changes counts what has been seen. versions are what it was when a resource's
+	// objects changed last, told when Events of a reason, printed when lines.
+	changes, printed int64
+	versions, told   map[string]int64
+	// found holds what resource has found, by the name in the reference.
+	found map[string]Resource
 }
 
 // item is an object, and what it is in JSON once somebody has asked.
@@ -90,21 +97,18 @@ const linesMax = 200_000
 
 // NewWorld returns one without anything in it.
 func NewWorld() *World {
-	return &World{tables: map[string]map[string]*item{}, byKey: map[string]int{}, partial: map[string][]byte{}}
+	return &World{
+		tables: map[string]map[string]*item{}, partial: map[string][]byte{},
+		events: map[string][]*corev1.Event{}, byKey: map[string]int{},
+		versions: map[string]int64{}, told: map[string]int64{}, found: map[string]Resource{},
+	}
 }
 
 // Know says which kinds of objects there are.
 func (w *World) Know(resources []Resource) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.resources = resources
-}
-
-// Changes counts what has been seen.
-func (w *World) Changes() int64 {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.changes
+	w.resources, w.found = resources, map[string]Resource{}
 }
 
 // Put takes over an object as it is now; one that is gone, if deleted. resource is
@@ -113,6 +117,7 @@ func (w *World) Put(resource string, obj Object, deleted bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.changes++
+	w.versions[resource] = w.changes
 	key := obj.GetNamespace() + "/" + obj.GetName()
 	if event, ok := obj.(*corev1.Event); ok && !deleted {
 		w.putEvent(key, event)
@@ -131,13 +136,15 @@ func (w *World) Put(resource string, obj Object, deleted bool) {
 
 // putEvent keeps an Event, also when it is gone: that it happened stays true.
 func (w *World) putEvent(key string, event *corev1.Event) {
-	key += "/" + string(event.UID)
+	reason := event.Reason
+	w.told[reason] = w.changes
+	key += "/" + string(event.UID) + "/" + reason
 	if i, ok := w.byKey[key]; ok {
-		w.events[i] = event
+		w.events[reason][i] = event
 		return
 	}
-	w.byKey[key] = len(w.events)
-	w.events = append(w.events, event)
+	w.byKey[key] = len(w.events[reason])
+	w.events[reason] = append(w.events[reason], event)
 }
 
 // Print takes over what a container has printed.
@@ -145,6 +152,7 @@ func (w *World) Print(at time.Time, pod *corev1.Pod, container string, data []by
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.changes++
+	w.printed = w.changes
 	who := pod.Namespace + "/" + pod.Name + "/" + container
 	text := append(w.partial[who], data...)
 	for {
@@ -163,6 +171,7 @@ func (w *World) Ended(at time.Time, pod *corev1.Pod, container string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.changes++
+	w.printed = w.changes
 	who := pod.Namespace + "/" + pod.Name + "/" + container
 	if rest := w.partial[who]; len(rest) > 0 {
 		w.addLine(at, pod, container, string(rest))
@@ -178,13 +187,16 @@ func (w *World) addLine(at time.Time, pod *corev1.Pod, container, text string) {
 
 // resource finds the kind that a reference names, as kubectl does.
 func (w *World) resource(name string) (Resource, error) {
-	name = strings.ToLower(name)
-	short, group, qualified := strings.Cut(name, ".")
+	if r, ok := w.found[name]; ok {
+		return r, nil
+	}
+	short, group, qualified := strings.Cut(strings.ToLower(name), ".")
 	for _, r := range w.resources {
 		if qualified && r.Group != group {
 			continue
 		}
 		if r.Plural == short || strings.ToLower(r.Kind) == short || slices.Contains(r.Names, short) {
+			w.found[name] = r
 			return r, nil
 		}
 	}
@@ -198,6 +210,15 @@ func (w *World) kind(apiVersion, kind string) (Resource, bool) {
 		return Resource{}, false
 	}
 	return w.resources[i], true
+}
+
+// version is another one once an object of r's resource has changed.
+func (w *World) version(r ref) int64 {
+	resource, err := w.resource(r.Type)
+	if err != nil {
+		return w.changes
+	}
+	return w.versions[resource.String()]
 }
 
 // find returns the objects that r means, sorted by name. The caller holds mu.
