@@ -2,6 +2,9 @@ package e2e
 
 import (
 	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -54,4 +57,50 @@ func advance(b *testing.B, client *kubernetes.Clientset, span time.Duration) {
 	if err := post.Do(b.Context()).Error(); err != nil {
 		b.Fatal(err)
 	}
+}
+
+// BenchmarkScenario plays such a year by kubesim run, which judges at each instant
+// whether something has happened that never should.
+func BenchmarkScenario(b *testing.B) {
+	const year = `apiVersion: sim.kubesim.dev/v1alpha1
+kind: Scenario
+metadata: {name: year}
+spec:
+  for: 8760h
+  expect:
+  - name: there are never two at once
+    objects: jobs
+    cel: objects.filter(j, !has(j.status.completionTime)).size() > 1
+    never: true
+  - name: no Job fails
+    event: BackoffLimitExceeded
+    never: true
+---
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: hourly}
+spec:
+  schedule: "0 * * * *"
+  jobTemplate:
+    spec:
+      template:
+        spec:
+          restartPolicy: Never
+          containers: [{name: main, image: busybox, command: [echo, tick]}]
+`
+	file := filepath.Join(b.TempDir(), "year.yaml")
+	if err := os.WriteFile(file, []byte(year), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	b.Run("year of an hourly", func(b *testing.B) {
+		var cpu time.Duration
+		for b.Loop() {
+			run := exec.CommandContext(b.Context(), "kubesim", "run", file)
+			if out, err := run.CombinedOutput(); err != nil {
+				b.Fatalf("%v\n%s", err, out)
+			}
+			cpu += run.ProcessState.UserTime() + run.ProcessState.SystemTime()
+		}
+		b.ReportMetric(cpu.Seconds()/float64(b.N), "cpu-s/year")
+	})
 }
