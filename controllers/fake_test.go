@@ -33,8 +33,10 @@ type fakeAPI struct {
 	objects  map[string]engine.Object
 	// failCreate, if set, refuses creations.
 	failCreate func(engine.Resource, engine.Object) error
+	// failUpdate, if set, refuses updates of an object or of its subresource.
+	failUpdate func(r engine.Resource, subresource, name string) error
 	// failDelete, if set, refuses deletions of single objects.
-	failDelete func(engine.Resource) error
+	failDelete func(r engine.Resource, name string) error
 	// failCollection, if set, refuses to delete collections.
 	failCollection func(engine.Resource) error
 	// writes counts the calls, by verb and resource.
@@ -142,6 +144,11 @@ func (f *fakeAPI) Update(_ context.Context, _ engine.Identity, r engine.Resource
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.note("update", r, subresource)
+	if f.failUpdate != nil {
+		if err := f.failUpdate(r, subresource, obj.GetName()); err != nil {
+			return nil, err
+		}
+	}
 	old, ok := f.objects[path(r, obj.GetNamespace(), obj.GetName())]
 	if !ok {
 		return nil, apierrors.NewNotFound(r.GroupResource(), obj.GetName())
@@ -195,7 +202,7 @@ func (f *fakeAPI) Delete(_ context.Context, _ engine.Identity, r engine.Resource
 	defer f.mu.Unlock()
 	f.note("delete", r, "")
 	if f.failDelete != nil {
-		if err := f.failDelete(r); err != nil {
+		if err := f.failDelete(r, key.Name); err != nil {
 			return err
 		}
 	}

@@ -19,7 +19,7 @@ func TestAPodThatCannotBeDeletedIsToldAndTriedAgain(t *testing.T) {
 	w := jobWorld(t, engine.Manual, always(time.Hour, 0))
 	w.create(engine.Jobs, newJob("pi", func(s *batchv1.JobSpec) { s.ActiveDeadlineSeconds = new(int64(5)) }))
 	refused := 0
-	w.failDelete = func(r engine.Resource) error {
+	w.failDelete = func(r engine.Resource, _ string) error {
 		if refused++; r != engine.Pods || refused > 2 {
 			return nil
 		}

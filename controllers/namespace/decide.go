@@ -37,34 +37,25 @@ type plan struct {
 // what else there is, then it goes itself. Where objects are still on their way
 // out, the step is to wait and to say so in the status.
 func decide(ns *corev1.Namespace, all []content, now time.Time) plan {
-	if ns.DeletionTimestamp == nil || !slices.Contains(ns.Spec.Finalizers, corev1.FinalizerKubernetes) {
+	if ns.DeletionTimestamp == nil || len(ns.Spec.Finalizers) == 0 {
 		return plan{}
 	}
 	pods := slices.IndexFunc(all, func(c content) bool { return c.Resource == engine.Pods && len(c.Objects) > 0 })
 	if pods >= 0 {
 		all = all[pods : pods+1]
 	}
-	var p plan
-	remaining := false
-	for _, c := range all {
-		if len(c.Objects) > 0 {
-			remaining = true
-			if slices.ContainsFunc(c.Objects, func(o engine.Object) bool { return o.GetDeletionTimestamp() == nil }) {
-				p.Delete = append(p.Delete, c.Resource)
-			}
-		}
-	}
+	p := plan{Delete: deletable(all)}
 	if len(p.Delete) > 0 {
 		p.Status = changed(ns, terminating(ns))
 		return p
 	}
-	if !remaining {
+	if remaining := slices.ContainsFunc(all, func(c content) bool { return len(c.Objects) > 0 }); !remaining {
 		for _, c := range all {
 			if c.Unknown {
 				p.Delete = append(p.Delete, c.Resource)
 			}
 		}
-		p.Finalize = true
+		p.Finalize = slices.Contains(ns.Spec.Finalizers, corev1.FinalizerKubernetes)
 	}
 	totals, failures := all, []string(nil)
 	if pods >= 0 {
@@ -80,6 +71,17 @@ func decide(ns *corev1.Namespace, all []content, now time.Time) plan {
 	setConditions(status, totals, failures, now)
 	p.Status = changed(ns, status)
 	return p
+}
+
+// deletable returns the resources of which some objects are not on their way out yet.
+func deletable(all []content) []engine.Resource {
+	var out []engine.Resource
+	for _, c := range all {
+		if slices.ContainsFunc(c.Objects, func(o engine.Object) bool { return o.GetDeletionTimestamp() == nil }) {
+			out = append(out, c.Resource)
+		}
+	}
+	return out
 }
 
 // overdueAt returns when Pods that go should be gone, false if something else

@@ -63,6 +63,11 @@ func deletedBefore(ns *corev1.Namespace, wait time.Duration) *corev1.Namespace {
 	return ns
 }
 
+func finalizedBy(ns *corev1.Namespace, finalizers ...corev1.FinalizerName) *corev1.Namespace {
+	ns.Spec.Finalizers = finalizers
+	return ns
+}
+
 func TestDecide(t *testing.T) {
 	fine := []string{"ResourcesDiscovered", "ParsedGroupVersions", "ContentDeleted", "ContentRemoved", "ContentHasNoFinalizers"}
 	stuck := []string{"ResourcesDiscovered", "ParsedGroupVersions", "ContentDeletionFailed", "ContentRemoved", "ContentHasNoFinalizers"}
@@ -79,6 +84,9 @@ func TestDecide(t *testing.T) {
 		"a Pod that should be gone is reported": {deletedBefore(ns(true), 32*time.Second), []content{withPod(true)}, gist{Reasons: stuck}},
 		"not one that somebody holds":           {deletedBefore(ns(true), time.Hour), []content{withPod(true, tracked)}, gist{Reasons: fine}},
 		"one that has ended needs no grace":     {deletedBefore(ns(true), 2*time.Second), []content{withPod(true, failed)}, gist{Reasons: stuck}},
+		"another finalizer keeps an empty one":  {finalizedBy(ns(true), "mine"), []content{events}, gist{Delete: []engine.Resource{engine.Events}, Reasons: fine}},
+		"but not what is in it":                 {finalizedBy(ns(true), "mine"), []content{holding(engine.Secrets, false)}, gist{Delete: []engine.Resource{engine.Secrets}}},
+		"one that nothing keeps goes by itself": {finalizedBy(ns(true)), []content{holding(engine.Secrets, false)}, gist{}},
 		"then the rest goes in order":           {ns(true), []content{holding(engine.Secrets, false), holding(engine.ConfigMaps, false)}, gist{Delete: []engine.Resource{engine.Secrets, engine.ConfigMaps}}},
 		"what has a finalizer is waited for and named": {
 			ns(true), []content{holding(engine.ConfigMaps, true, "example.com/hold"), events},

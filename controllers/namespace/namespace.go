@@ -129,21 +129,25 @@ func (r *Reconciler) content(namespace string) []content {
 }
 
 // deleteContent deletes all of some resources. What cannot be deleted is reported
-// in the conditions and tried again.
+// in the conditions and tried again. As upstream, it takes Pods that cannot be
+// deleted for none, and goes on with the rest.
 func (r *Reconciler) deleteContent(ctx context.Context, ns *corev1.Namespace, resources []engine.Resource, all []content, now time.Time) error {
-	background := metav1.DeletePropagationBackground
-	var errs []error
-	var failures []string
-	for _, res := range resources {
-		err := r.api.DeleteCollection(ctx, r.who, res, ns.Name, metav1.DeleteOptions{PropagationPolicy: &background})
-		if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsMethodNotSupported(err) {
-			errs, failures = append(errs, err), append(failures, err.Error())
-		}
+	errs, err := r.deleteCollections(ctx, ns.Name, resources)
+	if err == nil && len(errs) > 0 && slices.Contains(resources, engine.Pods) {
+		all = slices.DeleteFunc(slices.Clone(all), func(c content) bool { return c.Resource == engine.Pods })
+		resources = deletable(all)
+		var more []error
+		more, err = r.deleteCollections(ctx, ns.Name, resources)
+		errs = append(errs, more...)
 	}
-	if len(errs) == 0 {
-		return nil
+	if err != nil || len(errs) == 0 {
+		return err
 	}
 	left := slices.DeleteFunc(slices.Clone(all), func(c content) bool { return slices.Contains(resources, c.Resource) })
+	var failures []string
+	for _, err := range errs {
+		failures = append(failures, err.Error())
+	}
 	status := terminating(ns)
 	setConditions(status, left, failures, now)
 	if changed(ns, status) != nil {
@@ -153,6 +157,22 @@ func (r *Reconciler) deleteContent(ctx context.Context, ns *corev1.Namespace, re
 		errs = append(errs, ignoreNotFound(err))
 	}
 	return errors.Join(errs...)
+}
+
+// deleteCollections returns what has failed. A deletion that takes time is no
+// failure, and holds up those behind it.
+func (r *Reconciler) deleteCollections(ctx context.Context, namespace string, resources []engine.Resource) (failed []error, delayed error) {
+	background := metav1.DeletePropagationBackground
+	for _, res := range resources {
+		err := r.api.DeleteCollection(ctx, r.who, res, namespace, metav1.DeleteOptions{PropagationPolicy: &background})
+		switch {
+		case engine.IsDelayed(err):
+			return failed, err
+		case err != nil && !apierrors.IsNotFound(err) && !apierrors.IsMethodNotSupported(err):
+			failed = append(failed, err)
+		}
+	}
+	return failed, nil
 }
 
 // apply writes the status and lets the Namespace go.

@@ -30,7 +30,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 	var p plan
 	kind := engine.Work
 	if name, ok := strings.CutPrefix(key.Name, nodePrefix); ok {
-		p = r.node(name, now)
+		return r.reconcileNode(ctx, name, now)
 	} else if name, ok := strings.CutPrefix(key.Name, podPrefix); ok {
 		if pod, ok := engine.Get[*corev1.Pod](r.view, engine.Pods, key.Namespace, name); ok {
 			p = decideUnscheduled(pod, r.period, now)
@@ -41,6 +41,18 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 	return engine.Wake{At: p.WakeAt, Kind: kind}, r.apply(ctx, p, now)
 }
 
+// reconcileNode deletes the Pods of a Node that is gone. The quarantine begins anew
+// for those that could not be deleted, as upstream's does; not for a deletion that is
+// only slow.
+func (r *Reconciler) reconcileNode(ctx context.Context, name string, now time.Time) (engine.Wake, error) {
+	p := r.node(name, now)
+	err := r.apply(ctx, p, now)
+	if p.WakeAt.IsZero() && !engine.IsDelayed(err) {
+		delete(r.missing, name)
+	}
+	return engine.Wake{At: p.WakeAt, Kind: engine.Work}, err
+}
+
 func (r *Reconciler) node(name string, now time.Time) plan {
 	node, exists := engine.Get[*corev1.Node](r.view, engine.Nodes, "", name)
 	since, missed := r.missing[name]
@@ -48,20 +60,13 @@ func (r *Reconciler) node(name string, now time.Time) plan {
 		since = now
 		r.missing[name] = now
 	}
-	if exists {
-		delete(r.missing, name)
-	}
 	var pods []*corev1.Pod
 	for _, pod := range engine.List[*corev1.Pod](r.view, engine.Pods, "") {
 		if pod.Spec.NodeName == name {
 			pods = append(pods, pod)
 		}
 	}
-	p := decideNode(node, pods, since.Add(r.quarantine), now)
-	if len(p.Delete) > 0 || len(pods) == 0 {
-		delete(r.missing, name)
-	}
-	return p
+	return decideNode(node, pods, since.Add(r.quarantine), now)
 }
 
 // decideNode returns what to do about the Pods of a Node, which is nil if it is
@@ -164,6 +169,9 @@ func failed(pod *corev1.Pod, orphaned bool, now time.Time) *corev1.Pod {
 		LastTransitionTime: metav1.NewTime(now),
 	}
 	if i, have := podutil.GetPodCondition(&pod.Status, corev1.DisruptionTarget); have != nil {
+		if have.Status == c.Status {
+			c.LastTransitionTime = have.LastTransitionTime
+		}
 		pod.Status.Conditions[i] = c
 	} else {
 		pod.Status.Conditions = append(pod.Status.Conditions, c)

@@ -96,3 +96,18 @@ func TestDecideTerminatedTakesEvictedOnesAndThenTheOldest(t *testing.T) {
 		t.Errorf("deleted (-want +got):\n%s", diff)
 	}
 }
+
+func TestATargetThatIsOneAlreadyChangesItsReasonNotItsInstant(t *testing.T) {
+	before := metav1.NewTime(noon().Add(-time.Hour))
+	target := pod("a", func(p *corev1.Pod) {
+		p.Generation = 1
+		p.Status.Conditions = []corev1.PodCondition{{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue, Reason: "DeletionByTaintManager", LastTransitionTime: before}}
+	})
+	want := []corev1.PodCondition{{
+		Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue, Reason: "DeletionByPodGC", Message: "PodGC: node no longer exists",
+		LastTransitionTime: before, ObservedGeneration: 1,
+	}}
+	if diff := cmp.Diff(want, failed(target, true, noon()).Status.Conditions); diff != "" {
+		t.Errorf("conditions (-want +got):\n%s", diff)
+	}
+}

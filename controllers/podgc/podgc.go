@@ -199,15 +199,22 @@ func (r *Reconciler) forsaken(pod *corev1.Pod, leaving bool) bool {
 	return !ok || leaving && outOfService(node)
 }
 
+// apply deletes the Pods. One that cannot be deleted holds up no other; the next
+// step tries it again.
 func (r *Reconciler) apply(ctx context.Context, p plan, now time.Time) error {
+	var errs []error
 	for _, pod := range p.Delete {
-		metrics.DeletingPodsTotal.WithLabelValues(pod.Namespace, p.Reason).Inc()
-		if err := r.deletePod(ctx, pod, p.Reason == metrics.PodGCReasonOrphaned, now); err != nil {
-			metrics.DeletingPodsErrorTotal.WithLabelValues(pod.Namespace, p.Reason).Inc()
+		err := r.deletePod(ctx, pod, p.Reason == metrics.PodGCReasonOrphaned, now)
+		if engine.IsDelayed(err) {
 			return err
 		}
+		metrics.DeletingPodsTotal.WithLabelValues(pod.Namespace, p.Reason).Inc()
+		if err != nil {
+			metrics.DeletingPodsErrorTotal.WithLabelValues(pod.Namespace, p.Reason).Inc()
+			errs = append(errs, err)
+		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // deletePod marks the Pod Failed, unless it has finished, and deletes it.

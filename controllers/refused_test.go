@@ -1,0 +1,103 @@
+package controllers_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubesim-dev/kubesim/controllers/engine"
+)
+
+func TestANamespaceGoesAlthoughTheAPIServerIsSlow(t *testing.T) {
+	w := fullWorld(t, engine.Manual, always(time.Hour, 0))
+	// As a Fault does it: a request that is made again after its delay passes, and
+	// of those of one step the last one is remembered.
+	var last engine.Resource
+	var until time.Time
+	w.failCollection = func(r engine.Resource) error {
+		now := w.engine.Now()
+		if r != last {
+			last, until = r, now.Add(5*time.Second)
+		}
+		if now.Before(until) {
+			return &engine.DelayedError{Until: until}
+		}
+		last = ""
+		return nil
+	}
+	w.create(engine.Namespaces, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "team"}})
+	w.remove(engine.Namespaces, "", "team", metav1.DeleteOptions{})
+	w.advance(5 * time.Second)
+	if got := namespaceCondition(w, corev1.NamespaceDeletionContentFailure); strings.Contains(got.Message, "answers") {
+		t.Errorf("condition %+v: a slow answer is no failure", got)
+	}
+	w.advance(time.Minute)
+	if _, ok := get[*corev1.Namespace](w.fakeAPI, engine.Namespaces, "", "team"); ok {
+		t.Errorf("the Namespace is still there; log:\n%s", w.log)
+	}
+}
+
+func TestPodsThatCannotBeDeletedDoNotKeepTheRestOfTheirNamespace(t *testing.T) {
+	w := fullWorld(t, engine.Manual, always(time.Hour, 0))
+	w.failCollection = func(r engine.Resource) error {
+		if r == engine.Pods {
+			return errors.New("no")
+		}
+		return nil
+	}
+	w.create(engine.Namespaces, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "team"}})
+	w.create(engine.Pods, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "p"}})
+	w.remove(engine.Namespaces, "", "team", metav1.DeleteOptions{})
+	if diff := cmp.Diff([]string{"*v1.Pod p"}, left(w, "team")); diff != "" {
+		t.Errorf("left (-want +got):\n%s", diff)
+	}
+	want := "Failed to delete all resource types, 1 remaining: no"
+	if got := namespaceCondition(w, corev1.NamespaceDeletionContentFailure); got.Message != want {
+		t.Errorf("condition %+v, want the message %q", got, want)
+	}
+}
+
+func TestAPodThatCannotBeDeletedHoldsUpNoOtherOrphan(t *testing.T) {
+	w := fullWorld(t, engine.Manual, always(time.Hour, 0))
+	w.failUpdate = func(r engine.Resource, _, name string) error {
+		if r == engine.Pods && name == "pod-0" {
+			return errors.New("no")
+		}
+		return nil
+	}
+	for i := range 3 {
+		w.create(engine.Pods, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: fmt.Sprintf("pod-%d", i)}, Spec: corev1.PodSpec{NodeName: "gone"}})
+	}
+	w.advance(time.Minute)
+	if diff := cmp.Diff([]string{empty[0], "*v1.Pod pod-0", empty[1]}, left(w, "default")); diff != "" {
+		t.Errorf("left (-want +got):\n%s\n%s", diff, w.log)
+	}
+}
+
+func TestASlowAnswerBeginsNoNewQuarantine(t *testing.T) {
+	w := fullWorld(t, engine.Manual, always(time.Hour, 0))
+	var until time.Time
+	w.failUpdate = func(r engine.Resource, _, name string) error {
+		now := w.engine.Now()
+		if r != engine.Pods || name != "lost" || now.Before(start().Add(40*time.Second)) {
+			return nil
+		}
+		if until.IsZero() {
+			until = now.Add(5 * time.Second)
+		} else if !now.Before(until) {
+			return nil
+		}
+		return &engine.DelayedError{Until: until}
+	}
+	w.create(engine.Pods, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "lost"}, Spec: corev1.PodSpec{NodeName: "gone"}})
+	w.advance(45 * time.Second)
+	if _, ok := get[*corev1.Pod](w.fakeAPI, engine.Pods, "default", "lost"); ok {
+		t.Errorf("the Pod is still there; log:\n%s", w.log)
+	}
+}
