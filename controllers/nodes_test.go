@@ -164,3 +164,76 @@ func TestANodeThatFallsSilentLosesItsPodsAndComesBack(t *testing.T) {
 		t.Errorf("the other Node: Ready is %s", got)
 	}
 }
+
+// vouched creates two Pods on node-1 that are ready, and lets the Node fall silent.
+func vouched(w *world, silent map[string]bool) {
+	for _, name := range []string{"a", "b"} {
+		w.create(engine.Pods, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name}, Spec: corev1.PodSpec{NodeName: "node-1"}})
+		w.do(func(ctx context.Context) error {
+			pod, _ := get[*corev1.Pod](w.fakeAPI, engine.Pods, "default", name)
+			pod = pod.DeepCopy()
+			pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
+			_, err := w.Update(ctx, client, engine.Pods, "status", pod)
+			return err
+		})
+	}
+	silent["node-1"] = true
+}
+
+func podReady(w *world, name string) corev1.ConditionStatus {
+	pod, _ := get[*corev1.Pod](w.fakeAPI, engine.Pods, "default", name)
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodReady {
+			return c.Status
+		}
+	}
+	return ""
+}
+
+func TestAPodThatCannotBeChangedHoldsUpNoOtherOfItsNode(t *testing.T) {
+	silent := map[string]bool{}
+	w := nodesWorld(t, silent)
+	vouched(w, silent)
+	until := w.engine.Now().Add(time.Minute)
+	w.failUpdate = func(r engine.Resource, subresource, name string) error {
+		if r == engine.Pods && name == "a" && w.engine.Now().Before(until) {
+			return fmt.Errorf("no")
+		}
+		return nil
+	}
+	w.advance(time.Minute - time.Second)
+	if got := readyOf(t, w, "node-1"); got != corev1.ConditionUnknown {
+		t.Fatalf("the Node's Ready is %s; log:\n%s", got, w.log)
+	}
+	if a, b := podReady(w, "a"), podReady(w, "b"); a != corev1.ConditionTrue || b != corev1.ConditionFalse {
+		t.Errorf("Ready of a is %s, of b %s; log:\n%s", a, b, w.log)
+	}
+	n, _ := get[*corev1.Node](w.fakeAPI, engine.Nodes, "", "node-1")
+	if len(n.Spec.Taints) != 2 {
+		t.Errorf("taints %v; log:\n%s", n.Spec.Taints, w.log)
+	}
+	w.advance(time.Minute)
+	if got := podReady(w, "a"); got != corev1.ConditionFalse {
+		t.Errorf("Ready of a is %s when it can be changed; log:\n%s", got, w.log)
+	}
+}
+
+func TestANodeThatWasNotReadyBeforeItFellSilentKeepsItsPodsReady(t *testing.T) {
+	silent := map[string]bool{}
+	w := nodesWorld(t, silent)
+	vouched(w, silent)
+	w.do(func(ctx context.Context) error {
+		n, _ := get[*corev1.Node](w.fakeAPI, engine.Nodes, "", "node-1")
+		n = n.DeepCopy()
+		n.Status.Conditions[0].Status = corev1.ConditionFalse
+		_, err := w.Update(ctx, client, engine.Nodes, "status", n)
+		return err
+	})
+	w.advance(time.Minute)
+	if got := readyOf(t, w, "node-1"); got != corev1.ConditionUnknown {
+		t.Fatalf("the Node's Ready is %s; log:\n%s", got, w.log)
+	}
+	if a, b := podReady(w, "a"), podReady(w, "b"); a != corev1.ConditionTrue || b != corev1.ConditionTrue {
+		t.Errorf("Ready of a is %s, of b %s: upstream marks the Pods of a Node that was ready; log:\n%s", a, b, w.log)
+	}
+}

@@ -2,38 +2,49 @@ package nodelifecycle
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	nodetopology "k8s.io/component-helpers/node/topology"
 	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
 
-// applyNode carries p out. It stops at the first error; the engine calls the
-// reconciler again and decideNode looks afresh.
+// applyNode carries p out; when something fails the engine calls the reconciler
+// again and decideNode looks afresh. A Pod that cannot be changed holds up nothing
+// else.
 func (r *Reconciler) applyNode(ctx context.Context, node *corev1.Node, p plan, now time.Time) error {
 	if p.Silent {
 		if _, err := r.cfg.API.Update(ctx, r.who, engine.Nodes, "status", unknown(node, now)); err != nil {
 			return ignoreNotFound(err)
 		}
 		if readiness(node) == corev1.ConditionTrue {
+			r.fallen[node.Name] = true
 			r.event(ctx, node.Name, node.UID, "NodeNotReady", "Node %s status is now: %s", node.Name, "NodeNotReady")
 		}
 		return nil
 	}
+	var errs []error
 	for _, pod := range p.NotReady {
-		if err := r.markNotReady(ctx, pod, now); err != nil {
+		err := r.markNotReady(ctx, pod, now)
+		if engine.IsDelayed(err) {
 			return err
 		}
+		errs = append(errs, err)
 	}
-	if len(p.AddTaints)+len(p.RemoveTaints) == 0 {
-		return nil
+	if errors.Join(errs...) == nil {
+		delete(r.fallen, node.Name)
 	}
-	return r.retaint(ctx, retainted(node, p.AddTaints, p.RemoveTaints, now))
+	if len(p.AddTaints)+len(p.RemoveTaints) > 0 {
+		errs = append(errs, r.retaint(ctx, retainted(node, p.AddTaints, p.RemoveTaints, now)))
+	}
+	return errors.Join(errs...)
 }
 
 // markNotReady follows MarkPodsNotReady, k8s.io/kubernetes
@@ -50,23 +61,32 @@ func (r *Reconciler) markNotReady(ctx context.Context, pod *corev1.Pod, now time
 	return nil
 }
 
+// applyZones carries p out. A Node that cannot be changed holds up no other.
 func (r *Reconciler) applyZones(ctx context.Context, p zonesPlan, now time.Time) error {
-	for _, node := range p.Taint {
+	both := []*corev1.Taint{
+		{Key: corev1.TaintNodeNotReady, Effect: corev1.TaintEffectNoExecute},
+		{Key: corev1.TaintNodeUnreachable, Effect: corev1.TaintEffectNoExecute},
+	}
+	var next []*corev1.Node
+	for _, node := range slices.Concat(p.Taint, p.Swap) {
 		want, other := noExecuteTaints(node)
-		if err := r.retaint(ctx, retainted(node, []*corev1.Taint{want}, []*corev1.Taint{other}, now)); err != nil {
-			return err
-		}
+		next = append(next, retainted(node, []*corev1.Taint{want}, []*corev1.Taint{other}, now))
 	}
 	for _, node := range p.Untaint {
-		both := []*corev1.Taint{
-			{Key: corev1.TaintNodeNotReady, Effect: corev1.TaintEffectNoExecute},
-			{Key: corev1.TaintNodeUnreachable, Effect: corev1.TaintEffectNoExecute},
-		}
-		if err := r.retaint(ctx, retainted(node, nil, both, now)); err != nil {
-			return err
-		}
+		next = append(next, retainted(node, nil, both, now))
 	}
-	return nil
+	var errs []error
+	for i, node := range next {
+		err := r.retaint(ctx, node)
+		switch {
+		case engine.IsDelayed(err):
+			return err
+		case err == nil && i < len(p.Taint):
+			r.told.evictions.WithLabelValues(nodetopology.GetZoneKey(node)).Inc()
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }
 
 func (r *Reconciler) retaint(ctx context.Context, node *corev1.Node) error {
@@ -89,6 +109,7 @@ func (r *Reconciler) forget(ctx context.Context, name string) {
 	}
 	delete(r.known, name)
 	delete(r.doubted, name)
+	delete(r.fallen, name)
 }
 
 func (r *Reconciler) event(ctx context.Context, name string, uid types.UID, reason, format string, args ...any) {

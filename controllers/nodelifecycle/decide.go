@@ -33,9 +33,9 @@ type plan struct {
 	CheckAt time.Time
 }
 
-// decideNode reads nothing but its arguments; pods are those of a Node that is
-// Unknown already. One that is silent becomes Unknown first; that is a change of the Node, and the
-// rest follows from it.
+// decideNode reads nothing but its arguments; pods are those of a Node that was ready
+// until it fell silent. It becomes Unknown first; that is a change of the Node, and
+// the rest follows from it.
 func decideNode(node *corev1.Node, pods []*corev1.Pod, heard, now time.Time) plan {
 	var p plan
 	ready := readiness(node)

@@ -78,7 +78,11 @@ type Reconciler struct {
 	// doubted holds the Nodes that seem to be silent and are looked at a second
 	// time, when every heartbeat that is due at the instant has had its turn.
 	doubted map[string]bool
-	zones   zones
+	// fallen holds the Nodes that were ready until they fell silent, as long as some
+	// of their Pods still seem to be.
+	fallen map[string]bool
+	zones  zones
+	told   variables
 }
 
 var _ engine.Rememberer = (*Reconciler)(nil)
@@ -91,9 +95,13 @@ func New(cfg Config) (*Reconciler, error) {
 	for _, resource := range []engine.Resource{engine.Nodes, engine.Leases, engine.Pods} {
 		cfg.View.Track(resource)
 	}
+	told, err := newVariables()
+	if err != nil {
+		return nil, err
+	}
 	return &Reconciler{
 		cfg: cfg, view: cfg.View, who: engine.ControllerIdentity("node-controller"),
-		known: map[string]types.UID{}, doubted: map[string]bool{},
+		known: map[string]types.UID{}, doubted: map[string]bool{}, fallen: map[string]bool{}, told: told,
 	}, nil
 }
 
@@ -103,6 +111,8 @@ func (r *Reconciler) Name() string { return Name }
 const (
 	nodePrefix = "nodes/"
 	zonesKey   = "zones"
+	// fallenSuffix is what the note of a Node in Reconciler.fallen ends with.
+	fallenSuffix = " fallen"
 )
 
 // Keys implements engine.Reconciler. Heartbeats are looked at when they are
@@ -121,14 +131,18 @@ func (r *Reconciler) Keys(c engine.Commit) []engine.Key {
 	return keys
 }
 
-// Remember implements engine.Rememberer: that a Node was announced, or the state
-// of the zones.
+// Remember implements engine.Rememberer: that a Node was announced and has fallen
+// silent, or the state of the zones.
 func (r *Reconciler) Remember(key engine.Key) []byte {
 	if name, ok := strings.CutPrefix(key.Name, nodePrefix); ok {
-		if uid, known := r.known[name]; known {
-			return []byte(uid)
+		uid, known := r.known[name]
+		switch {
+		case !known:
+			return nil
+		case r.fallen[name]:
+			return []byte(string(uid) + fallenSuffix)
 		}
-		return nil
+		return []byte(uid)
 	}
 	note, err := json.Marshal(r.zones)
 	if err != nil {
@@ -140,7 +154,11 @@ func (r *Reconciler) Remember(key engine.Key) []byte {
 // Recall implements engine.Rememberer.
 func (r *Reconciler) Recall(_ context.Context, key engine.Key, note []byte, _ time.Time) error {
 	if name, ok := strings.CutPrefix(key.Name, nodePrefix); ok {
-		r.known[name] = types.UID(note)
+		uid, fallen := strings.CutSuffix(string(note), fallenSuffix)
+		r.known[name] = types.UID(uid)
+		if fallen {
+			r.fallen[name] = true
+		}
 		return nil
 	}
 	return json.Unmarshal(note, &r.zones)
@@ -150,7 +168,10 @@ func (r *Reconciler) Recall(_ context.Context, key engine.Key, note []byte, _ ti
 func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Time) (engine.Wake, error) {
 	name, ok := strings.CutPrefix(key.Name, nodePrefix)
 	if !ok {
-		p := decideZones(engine.List[*corev1.Node](r.view, engine.Nodes, ""), r.zones, now)
+		nodes := engine.List[*corev1.Node](r.view, engine.Nodes, "")
+		_, counted := byZone(nodes)
+		r.told.tell(counted, r.zones)
+		p := decideZones(nodes, r.zones, now)
 		if err := r.applyZones(ctx, p, now); err != nil {
 			return engine.Wake{}, err
 		}
@@ -169,7 +190,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 func (r *Reconciler) reconcileNode(ctx context.Context, node *corev1.Node, now time.Time) (engine.Wake, error) {
 	lease, _ := engine.Get[*coordinationv1.Lease](r.view, engine.Leases, corev1.NamespaceNodeLease, node.Name)
 	var pods []*corev1.Pod
-	if readiness(node) == corev1.ConditionUnknown {
+	if readiness(node) != corev1.ConditionUnknown {
+		delete(r.fallen, node.Name)
+	} else if r.fallen[node.Name] {
 		pods = r.podsOn(node.Name)
 	}
 	p := decideNode(node, pods, heard(node, lease, r.zones.Since), now)

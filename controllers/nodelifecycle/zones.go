@@ -110,10 +110,10 @@ func (l limiter) swap(rate float64, now time.Time) limiter {
 // zonesPlan is which taints with the effect NoExecute to change.
 type zonesPlan struct {
 	Zones zones
-	// Taint get the one that their condition Ready asks for instead of the other;
-	// Untaint lose both.
-	Taint, Untaint []*corev1.Node
-	WakeAt         time.Time
+	// Taint get the one that their condition Ready asks for, Swap get it in the
+	// place of the other, Untaint lose both.
+	Taint, Swap, Untaint []*corev1.Node
+	WakeAt               time.Time
 }
 
 // excluded is the label of Nodes that do not count for a zone's state.
@@ -122,14 +122,7 @@ const excluded = "node.kubernetes.io/exclude-disruption"
 // decideZones reads nothing but its arguments. Source:
 // Controller.handleDisruption and doNoExecuteTaintingPass, ibid.
 func decideZones(nodes []*corev1.Node, before zones, now time.Time) zonesPlan {
-	all, counted := map[string][]*corev1.Node{}, map[string][]*corev1.Node{}
-	for _, node := range nodes {
-		key := nodetopology.GetZoneKey(node)
-		all[key] = append(all[key], node)
-		if _, ok := node.Labels[excluded]; !ok {
-			counted[key] = append(counted[key], node)
-		}
-	}
+	all, counted := byZone(nodes)
 	p := zonesPlan{Zones: zones{ByKey: map[string]zone{}, Since: before.Since}}
 	for key := range all {
 		z, seen := before.ByKey[key]
@@ -146,6 +139,19 @@ func decideZones(nodes []*corev1.Node, before zones, now time.Time) zonesPlan {
 		p.pace(key, all[key], now)
 	}
 	return p
+}
+
+// byZone sorts the Nodes by zone; those in counted count for its state.
+func byZone(nodes []*corev1.Node) (all, counted map[string][]*corev1.Node) {
+	all, counted = map[string][]*corev1.Node{}, map[string][]*corev1.Node{}
+	for _, node := range nodes {
+		key := nodetopology.GetZoneKey(node)
+		all[key] = append(all[key], node)
+		if _, ok := node.Labels[excluded]; !ok {
+			counted[key] = append(counted[key], node)
+		}
+	}
+	return all, counted
 }
 
 // judge gives the zones their states. It reports whether no Node of the cluster
@@ -188,7 +194,7 @@ func (p *zonesPlan) pace(key string, nodes []*corev1.Node, now time.Time) {
 			}
 		case want == nil || taintutils.TaintExists(node.Spec.Taints, want):
 		case taintutils.TaintExists(node.Spec.Taints, other):
-			p.Taint = append(p.Taint, node) // only the reason changes
+			p.Swap = append(p.Swap, node)
 		default:
 			waiting = append(waiting, node)
 		}

@@ -12,9 +12,9 @@ import (
 // seen is one look at the zones: which Nodes get or lose the taints, and in how
 // many seconds the next one has its turn.
 type seen struct {
-	Taint, Untaint []string
-	Next           float64
-	States         map[string]state
+	Taint, Swap, Untaint []string
+	Next                 float64
+	States               map[string]state
 }
 
 func look(nodes []*corev1.Node, before zones, now time.Time) (seen, zones) {
@@ -22,6 +22,9 @@ func look(nodes []*corev1.Node, before zones, now time.Time) (seen, zones) {
 	s := seen{States: map[string]state{}}
 	for _, n := range p.Taint {
 		s.Taint = append(s.Taint, n.Name)
+	}
+	for _, n := range p.Swap {
+		s.Swap = append(s.Swap, n.Name)
 	}
 	for _, n := range p.Untaint {
 		s.Untaint = append(s.Untaint, n.Name)
@@ -65,7 +68,7 @@ func TestDecideZones(t *testing.T) {
 		},
 		"another reason takes its taint's place without waiting": {
 			append(some(2, "a", well), node("b", gone, has(corev1.TaintNodeNotReady, noExecute)), node("c", gone)),
-			seen{Taint: []string{"b", "c"}, States: one(normal)},
+			seen{Taint: []string{"c"}, Swap: []string{"b"}, States: one(normal)},
 		},
 		"who is ready again has no taint": {
 			append(some(2, "a", well), node("b", well, has(corev1.TaintNodeUnreachable, noExecute))), seen{Untaint: []string{"b"}, States: one(normal)},
