@@ -9,8 +9,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/kubesim-dev/kubesim/controllers/disruption"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
 
@@ -99,5 +101,56 @@ func TestASlowAnswerBeginsNoNewQuarantine(t *testing.T) {
 	w.advance(45 * time.Second)
 	if _, ok := get[*corev1.Pod](w.fakeAPI, engine.Pods, "default", "lost"); ok {
 		t.Errorf("the Pod is still there; log:\n%s", w.log)
+	}
+}
+
+func TestADependentThatCannotBeChangedHoldsUpNoOtherOrphan(t *testing.T) {
+	w := fullWorld(t, engine.Manual, always(time.Hour, 0))
+	w.create(engine.ConfigMaps, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "owner"}})
+	owner, _ := get[*corev1.ConfigMap](w.fakeAPI, engine.ConfigMaps, "default", "owner")
+	for _, name := range []string{"a", "b"} {
+		w.create(engine.ConfigMaps, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name, OwnerReferences: []metav1.OwnerReference{{
+			APIVersion: "v1", Kind: "ConfigMap", Name: "owner", UID: owner.UID,
+		}}}})
+	}
+	w.failUpdate = func(_ engine.Resource, _, name string) error {
+		if name == "a" {
+			return errors.New("no")
+		}
+		return nil
+	}
+	orphan := metav1.DeletePropagationOrphan
+	w.remove(engine.ConfigMaps, "default", "owner", metav1.DeleteOptions{PropagationPolicy: &orphan})
+	b, _ := get[*corev1.ConfigMap](w.fakeAPI, engine.ConfigMaps, "default", "b")
+	if len(b.OwnerReferences) > 0 {
+		t.Errorf("b still has the owner %v; log:\n%s", b.OwnerReferences, w.log)
+	}
+	if _, ok := get[*corev1.ConfigMap](w.fakeAPI, engine.ConfigMaps, "default", "owner"); !ok {
+		t.Errorf("the owner went before a had lost it; log:\n%s", w.log)
+	}
+}
+
+func TestABudgetWhoseStatusCannotBeWrittenAllowsNothing(t *testing.T) {
+	w := newWorld(t, engine.Manual, func(e *engine.Engine, f *fakeAPI) []engine.Reconciler {
+		return []engine.Reconciler{must[*disruption.Reconciler](t)(disruption.New(disruption.Config{
+			View: e.View(), API: f, Recorder: recorder(e, f, "controllermanager"),
+		}))}
+	})
+	refused := false
+	w.failUpdate = func(r engine.Resource, _, _ string) error {
+		if r == engine.PodDisruptionBudgets && !refused {
+			refused = true
+			return errors.New("no")
+		}
+		return nil
+	}
+	w.create(engine.PodDisruptionBudgets, &policyv1.PodDisruptionBudget{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "b"}})
+	// What is SyncFailed for a moment is looked at again: its own status is a change.
+	if got := strings.Count(w.log.String(), "update poddisruptionbudgets"); got != 2 {
+		t.Errorf("%d writes of the status, want SyncFailed and then InsufficientPods; log:\n%s", got, w.log)
+	}
+	pdb, _ := get[*policyv1.PodDisruptionBudget](w.fakeAPI, engine.PodDisruptionBudgets, "default", "b")
+	if got := pdb.Status.Conditions; len(got) != 1 || got[0].Reason != policyv1.InsufficientPodsReason {
+		t.Errorf("conditions %v", got)
 	}
 }

@@ -135,7 +135,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 		return engine.Wake{}, nil
 	}
 	p := decide(pdb, r.selected(pdb), controllers{r.kinds, r.scales(pdb.Namespace)}, now)
-	return engine.Wake{At: p.WakeAt, Kind: engine.Recurring}, r.apply(ctx, pdb, p)
+	return engine.Wake{At: p.WakeAt, Kind: engine.Recurring}, r.apply(ctx, pdb, p, now)
 }
 
 // scales are those of the controllers in a namespace.
@@ -164,7 +164,7 @@ func (r *Reconciler) selected(pdb *policyv1.PodDisruptionBudget) []*corev1.Pod {
 	return pods
 }
 
-func (r *Reconciler) apply(ctx context.Context, pdb *policyv1.PodDisruptionBudget, p plan) error {
+func (r *Reconciler) apply(ctx context.Context, pdb *policyv1.PodDisruptionBudget, p plan, now time.Time) error {
 	for _, e := range p.Events {
 		ref := engine.Reference(pdb, "policy/v1", "PodDisruptionBudget")
 		if e.Pod != nil {
@@ -175,10 +175,22 @@ func (r *Reconciler) apply(ctx context.Context, pdb *policyv1.PodDisruptionBudge
 	if p.Status == nil {
 		return nil
 	}
+	err := r.write(ctx, pdb, p.Status)
+	if err == nil || apierrors.IsNotFound(err) || apierrors.IsConflict(err) || engine.IsDelayed(err) {
+		return ignoreNotFound(err)
+	}
+	// As upstream's failSafe: a budget that cannot be kept allows nothing.
+	if safe := failed(pdb, err, now); safe != nil {
+		return r.write(ctx, pdb, safe)
+	}
+	return err
+}
+
+func (r *Reconciler) write(ctx context.Context, pdb *policyv1.PodDisruptionBudget, status *policyv1.PodDisruptionBudgetStatus) error {
 	next := *pdb
-	next.Status = *p.Status
+	next.Status = *status
 	_, err := r.api.Update(ctx, r.who, engine.PodDisruptionBudgets, "status", &next)
-	return ignoreNotFound(err)
+	return err
 }
 
 func (r *Reconciler) reconcilePod(ctx context.Context, namespace, name string, now time.Time) (engine.Wake, error) {

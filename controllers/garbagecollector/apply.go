@@ -2,6 +2,7 @@ package garbagecollector
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -13,15 +14,21 @@ import (
 )
 
 // apply carries p out. It stops at the first error; the next step decides
-// afresh.
+// afresh. But of the dependents one that cannot be changed holds up no other.
 func (r *Reconciler) apply(ctx context.Context, n node, p plan) error {
 	if p.Report != nil {
 		r.report(ctx, n, *p.Report)
 	}
+	var errs []error
 	for _, d := range p.Orphan {
-		if _, err := r.edit(ctx, d, func(obj engine.Object) { forget(obj, n.GetUID()) }); err != nil {
+		_, err := r.edit(ctx, d, func(obj engine.Object) { forget(obj, n.GetUID()) })
+		if engine.IsDelayed(err) {
 			return err
 		}
+		errs = append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
 	}
 	if p.Finalizer != "" {
 		_, err := r.edit(ctx, n, func(obj engine.Object) {

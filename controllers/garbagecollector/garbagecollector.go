@@ -21,6 +21,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/kubernetes/pkg/controller/garbagecollector/metrics"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
@@ -100,6 +101,7 @@ func New(cfg Config) (*Reconciler, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
+	metrics.Register()
 	r := &Reconciler{
 		view: cfg.View, api: cfg.API, recorder: cfg.Recorder,
 		who:    engine.ControllerIdentity("generic-garbage-collector"),

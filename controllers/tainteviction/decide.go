@@ -6,7 +6,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/klog/v2"
 	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
@@ -108,7 +107,8 @@ func targeted(pod *corev1.Pod, now time.Time) (next *corev1.Pod, changed bool) {
 	if have.Status == c.Status {
 		c.LastTransitionTime = have.LastTransitionTime
 	}
-	changed = !apiequality.Semantic.DeepEqual(*have, c)
+	changed = have.Status != c.Status || have.Reason != c.Reason || have.Message != c.Message ||
+		!have.LastProbeTime.IsZero() // a new generation alone is nothing new: UpdatePodCondition, pkg/api/v1/pod, ibid.
 	next.Status.Conditions[i] = c
 	return next, changed
 }

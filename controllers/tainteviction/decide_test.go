@@ -84,6 +84,7 @@ func TestAConditionThatIsThereIsNotWrittenAgain(t *testing.T) {
 	if !changed {
 		t.Fatal("the condition is not new")
 	}
+	first.Generation++
 	again, changed := targeted(first, noon().Add(time.Hour))
 	if changed {
 		t.Error("the condition is new a second time")

@@ -18,6 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/kubernetes/pkg/controller/tainteviction/metrics"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
@@ -67,6 +68,7 @@ func New(cfg Config) (*Reconciler, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
+	metrics.Register()
 	cfg.View.Track(engine.Pods)
 	cfg.View.Track(engine.Nodes)
 	return &Reconciler{
@@ -148,6 +150,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 	}
 	if err := r.apply(ctx, name, pod, p, now); err != nil {
 		return engine.Wake{}, err
+	}
+	if p.Delete {
+		due := now
+		if scheduled != nil && !p.Cancel {
+			due = scheduled.FireAt
+		}
+		metrics.PodDeletionsTotal.Inc()
+		metrics.PodDeletionsLatency.Observe(now.Sub(due).Seconds())
 	}
 	if p.Schedule == nil {
 		delete(r.Notes, name)
