@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"reflect"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -39,23 +40,35 @@ func (c tableConvertor) ConvertToTable(ctx context.Context, obj, options runtime
 	return table, nil
 }
 
-// restoreRows makes the rows refer to the objects as they are, not shifted.
+// restoreRows makes the rows refer to the objects as they are, not shifted, and
+// tell when they were created where a column says so as a date, not as an age.
 func restoreRows(table *metav1.Table, obj runtime.Object) {
+	created := slices.IndexFunc(table.ColumnDefinitions, func(c metav1.TableColumnDefinition) bool { return c.Name == createdColumn })
+	restore := func(row *metav1.TableRow, item runtime.Object) {
+		row.Object.Object = item
+		if m, err := meta.Accessor(item); err == nil && created >= 0 && created < len(row.Cells) {
+			row.Cells[created] = m.GetCreationTimestamp().UTC().Format(time.RFC3339)
+		}
+	}
 	if !meta.IsListType(obj) {
 		for i := range table.Rows {
-			table.Rows[i].Object.Object = obj
+			restore(&table.Rows[i], obj)
 		}
 		return
 	}
 	i := 0
 	_ = meta.EachListItem(obj, func(item runtime.Object) error {
 		if i < len(table.Rows) {
-			table.Rows[i].Object.Object = item
+			restore(&table.Rows[i], item)
 		}
 		i++
 		return nil
 	})
 }
+
+// createdColumn is the one column that holds an instant. Source:
+// NewDefaultTableConvertor, k8s.io/apiserver pkg/registry/rest v0.37.2.
+const createdColumn = "Created At"
 
 // shiftTimes adds shift to every non-zero timestamp below v.
 func shiftTimes(v reflect.Value, shift time.Duration) {

@@ -7,7 +7,9 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/duration"
+	"k8s.io/apiserver/pkg/registry/rest"
 	"k8s.io/kubernetes/pkg/apis/core"
 )
 
@@ -38,5 +40,19 @@ func TestTablesPrintAgesInVirtualTime(t *testing.T) {
 	}
 	if !list.Items[0].CreationTimestamp.Equal(at(noon().Add(-5 * time.Minute))) {
 		t.Error("the stored object was changed")
+	}
+}
+
+func TestTablesPrintDatesAsTheyAre(t *testing.T) {
+	list := &core.PodList{Items: []core.Pod{{ObjectMeta: metav1.ObjectMeta{Name: "a", CreationTimestamp: *at(noon())}}}}
+	convertor := tableConvertor{inner: rest.NewDefaultTableConvertor(schema.GroupResource{Resource: "pods"}), clock: fixedClock{noon()}}
+	for name, obj := range map[string]runtime.Object{"a list": list, "one object": &list.Items[0]} {
+		table, err := convertor.ConvertToTable(t.Context(), obj, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := table.Rows[0].Cells[1], noon().Format(time.RFC3339); got != want {
+			t.Errorf("%s: CREATED AT is %v, want %v", name, got, want)
+		}
 	}
 }
