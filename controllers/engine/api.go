@@ -208,7 +208,7 @@ type Reconciler interface {
 	Keys(c Commit) []Key
 	// Reconcile decides on key afresh and applies the plan. The wake that it
 	// returns replaces any earlier one of the key. After an error the key is
-	// tried again, with an exponential back-off of virtual time.
+	// tried again, with an exponential back-off of virtual time, see Retrier.
 	Reconcile(ctx context.Context, key Key, now time.Time) (Wake, error)
 }
 
@@ -220,6 +220,12 @@ type Periodic interface {
 	Reconciler
 	// Periodic does nothing: it marks the Reconciler.
 	Periodic()
+}
+
+// Retrier is a Reconciler with a back-off of its own for keys that fail: Retry
+// returns how long one that has failed n times in a row waits, in virtual time.
+type Retrier interface {
+	Retry(n int) time.Duration
 }
 
 // Batcher is a Reconciler that lets commits wait for each other: what Batch

@@ -347,7 +347,11 @@ func (e *Engine) step(ctx context.Context, it *item) (err error) {
 	if !apierrors.IsConflict(rerr) {
 		e.log.failed(e.now, it.key, rerr)
 	}
-	retry := Wake{At: e.now.Add(backoff(it.failures))}
+	wait := backoff(it.failures)
+	if own, ok := r.(Retrier); ok {
+		wait = own.Retry(it.failures)
+	}
+	retry := Wake{At: e.now.Add(wait)}
 	if it.failures > workRetriesMax {
 		retry.Kind = Recurring
 	}
@@ -371,7 +375,7 @@ func (e *Engine) demote(it *item, wake Wake) Wake {
 }
 
 // workRetriesMax is how many retries of a failing key mode auto moves time for;
-// they add up to 5 seconds.
+// they add up to 5 seconds, with the back-off of a Retrier to minutes.
 const workRetriesMax = 10
 
 // backoff is how long a key that failed n times in a row waits: 5 ms, doubled

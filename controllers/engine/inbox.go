@@ -120,6 +120,8 @@ func (e *Engine) take(a *arrival) {
 		for _, key := range keys {
 			if a.actor == actorClient {
 				e.queue.refill(key)
+			} else if e.queue.failing(key) && a.actor == key.String() {
+				continue // its own writes are no reason to try again sooner
 			}
 			e.queue.hasten(key, at, a.idle)
 		}

@@ -111,6 +111,12 @@ func (q *queue) refill(key Key) {
 	}
 }
 
+// failing reports whether the key's last step failed.
+func (q *queue) failing(key Key) bool {
+	it, ok := q.items[key]
+	return ok && it.failures > 0
+}
+
 func (q *queue) heapOf(it *item) *itemHeap {
 	if it.wake.Kind == Chore {
 		return &q.chores
