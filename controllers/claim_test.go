@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -30,6 +31,49 @@ func TestAPodWithoutOwnerIsAdoptedAgain(t *testing.T) {
 	pods := list[*corev1.Pod](w.fakeAPI)
 	if len(pods) != 1 || metav1.GetControllerOf(pods[0]) == nil || len(pods[0].Finalizers) != 1 {
 		t.Errorf("Pods: %v\n%s", pods, w.log)
+	}
+}
+
+// The reference that the Pod has already is made the controller's: an API object
+// has one reference to an owner.
+func TestAPodThatStillRefersToItsJobIsAdoptedAgain(t *testing.T) {
+	w := fullWorld(t, engine.Manual, always(time.Hour, 0))
+	w.create(engine.Jobs, newJob("pi"))
+	before := list[*corev1.Pod](w.fakeAPI)[0].OwnerReferences
+	editPod(w, func(pod *corev1.Pod) { pod.OwnerReferences[0].Controller = nil })
+	if diff := cmp.Diff(before, list[*corev1.Pod](w.fakeAPI)[0].OwnerReferences); diff != "" {
+		t.Errorf("owner references (-want +got):\n%s\n%s", diff, w.log)
+	}
+}
+
+func TestANewPodWithoutOwnerIsAdoptedAfterASecond(t *testing.T) {
+	w := fullWorld(t, engine.Manual, always(time.Hour, 0))
+	w.create(engine.Jobs, newJob("pi"))
+	first := list[*corev1.Pod](w.fakeAPI)[0]
+	w.advance(time.Minute)
+	w.create(engine.Pods, &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "late", Labels: first.Labels}, Spec: first.Spec,
+	})
+	w.advance(999 * time.Millisecond)
+	if late, _ := get[*corev1.Pod](w.fakeAPI, engine.Pods, "default", "late"); late == nil || metav1.GetControllerOf(late) != nil {
+		t.Errorf("it is adopted too soon\n%s", w.log)
+	}
+	// One Pod is enough: the newer one goes.
+	w.advance(time.Millisecond)
+	if diff := cmp.Diff([]string{"SuccessfulCreate", "SuccessfulDelete"}, eventsOf(w, "job-controller")); diff != "" {
+		t.Errorf("Events (-want +got):\n%s\n%s", diff, w.log)
+	}
+}
+
+func TestAPodThatIsGivenAnotherIndexIsReplaced(t *testing.T) {
+	w := fullWorld(t, engine.Manual, always(time.Hour, 0))
+	w.create(engine.Jobs, newJob("pi", func(s *batchv1.JobSpec) { s.CompletionMode = new(batchv1.IndexedCompletion) }))
+	w.advance(time.Minute)
+	editPod(w, func(pod *corev1.Pod) { pod.Annotations[batchv1.JobCompletionIndexAnnotation] = "7" })
+	w.advance(time.Minute)
+	want := []string{"SuccessfulCreate", "SuccessfulDelete", "SuccessfulCreate"}
+	if diff := cmp.Diff(want, eventsOf(w, "job-controller")); diff != "" {
+		t.Errorf("Events (-want +got):\n%s\n%s", diff, w.log)
 	}
 }
 

@@ -2,6 +2,7 @@ package controllers_test
 
 import (
 	"errors"
+	"strconv"
 	"testing"
 	"time"
 
@@ -33,6 +34,30 @@ func TestAPodThatCannotBeDeletedIsToldAndTriedAgain(t *testing.T) {
 	for _, e := range list[*corev1.Event](w.fakeAPI) {
 		if e.Reason == "FailedDelete" && (e.Type != corev1.EventTypeWarning || e.Message != "Error deleting: no" || e.Count != 2) {
 			t.Errorf("%d times %s %s", e.Count, e.Type, e.Message)
+		}
+		// After one second, then two, as upstream.
+		at := map[string]time.Duration{"FailedDelete": 6 * time.Second, "SuccessfulDelete": 8 * time.Second}[e.Reason]
+		if last := e.LastTimestamp.Sub(start()); at > 0 && last != at {
+			t.Errorf("the last %s is at %s, want %s\n%s", e.Reason, last, at, w.log)
+		}
+	}
+}
+
+// Upstream's recorder is given the Job as its first write of the status left it.
+func TestTheEventOfAJobsEndRefersToItAsItWasLastRead(t *testing.T) {
+	w := jobWorld(t, engine.Manual, always(time.Second, 0))
+	w.create(engine.Jobs, newJob("pi"))
+	w.advance(time.Minute)
+	job, _ := get[*batchv1.Job](w.fakeAPI, engine.Jobs, "default", "pi")
+	end, err := strconv.Atoi(job.ResourceVersion)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// In between the Pod has lost its finalizer.
+	want := strconv.Itoa(end - 2)
+	for _, e := range list[*corev1.Event](w.fakeAPI) {
+		if e.Reason == "Completed" && e.InvolvedObject.ResourceVersion != want {
+			t.Errorf("it refers to revision %s, want %s\n%s", e.InvolvedObject.ResourceVersion, want, w.log)
 		}
 	}
 }

@@ -16,16 +16,17 @@ import (
 
 // apply carries p out. It stops at the first error, but for Pods that cannot
 // be created: the status is to say that they are missing. The engine calls the
-// reconciler again and decide looks afresh, so nothing needs undoing.
-func (r *Reconciler) apply(ctx context.Context, job *batchv1.Job, m memory, p plan, now time.Time) (engine.Wake, error) {
+// reconciler again and decide looks afresh, so nothing needs undoing. For the
+// metrics refused is an error of the step too.
+func (r *Reconciler) apply(ctx context.Context, job *batchv1.Job, m memory, p plan, now time.Time) (wake engine.Wake, refused, err error) {
 	for _, pod := range p.Remove {
 		if err := r.removePod(ctx, job, pod); err != nil {
-			return engine.Wake{}, err
+			return engine.Wake{}, nil, err
 		}
 	}
-	missing, err := r.createPods(ctx, job, p.Create, p.Tale.Creation)
+	missing, refused, err := r.createPods(ctx, job, p.Create, p.Tale.Creation)
 	if err != nil {
-		return engine.Wake{}, err
+		return engine.Wake{}, nil, err
 	}
 	p.Interim.Active -= missing
 	p.Final.Active -= missing
@@ -34,7 +35,7 @@ func (r *Reconciler) apply(ctx context.Context, job *batchv1.Job, m memory, p pl
 	}
 	written, err := r.writeStatus(ctx, job, &job.Status, p.Interim)
 	if err != nil {
-		return engine.Wake{}, err
+		return engine.Wake{}, nil, err
 	}
 	recordPolicyActions(p.Tale.PolicyActions)
 	// The back-off forgets a failure that changes nothing in the status: that of a Pod
@@ -48,25 +49,25 @@ func (r *Reconciler) apply(ctx context.Context, job *batchv1.Job, m memory, p pl
 	}
 	r.Notes[types.NamespacedName{Namespace: job.Namespace, Name: job.Name}] = m
 	if err := r.unfinalize(ctx, p.Unfinalize); err != nil {
-		return engine.Wake{}, err
+		return engine.Wake{}, nil, err
 	}
 	for _, pod := range p.Stop {
 		if err := r.deletePod(ctx, job, pod); err != nil {
-			return engine.Wake{}, err
+			return engine.Wake{}, nil, err
 		}
 	}
 	if _, err := r.writeStatus(ctx, written, p.Interim, p.Final); err != nil {
-		return engine.Wake{}, err
+		return engine.Wake{}, nil, err
 	}
 	recordFinished(job, p.Tale.Finished)
 	for _, e := range p.After {
-		r.event(ctx, job, e)
+		r.event(ctx, written, e)
 	}
-	wake := engine.Wake{At: p.WakeAt}
+	wake = engine.Wake{At: p.WakeAt}
 	if missing > 0 {
-		wake = wake.Sooner(retryCreation(m.CreationFailures, now))
+		wake = wake.Sooner(r.retryCreation(m.CreationFailures, now))
 	}
-	return wake, nil
+	return wake, refused, nil
 }
 
 // writeStatus writes status unless it is what is stored, and returns the Job
@@ -85,32 +86,39 @@ func (r *Reconciler) writeStatus(ctx context.Context, job *batchv1.Job, stored, 
 	return obj.(*batchv1.Job), nil
 }
 
-// createPods returns how many Pods it could not create; the error is that of a
-// request that takes its time. After the first batch
+// createPods returns how many Pods it could not create, and why one of them was
+// refused; err is that of a request that takes its time. After the first batch
 // with a failure it leaves the rest alone; batches double in size, so that a
-// quota that is used up does not cause hundreds of failures.
+// quota that is used up does not cause hundreds of failures. That of a namespace
+// that is being deleted is no refusal, but means that no Pod will ever be created.
 // Source: manageJob, k8s.io/kubernetes pkg/controller/job v1.37.2.
-func (r *Reconciler) createPods(ctx context.Context, job *batchv1.Job, create []creation, reason string) (int32, error) {
+func (r *Reconciler) createPods(ctx context.Context, job *batchv1.Job, create []creation, reason string) (missing int32, refused, err error) {
 	if len(create) == 0 {
-		return 0, nil
+		return 0, nil, nil
 	}
 	template := podTemplate(job)
-	missing := int32(0)
 	for batch := 1; len(create) > 0 && missing == 0; batch *= 2 {
 		size := min(batch, len(create))
 		for _, c := range create[:size] {
 			err := r.createPod(ctx, job, newPod(job, template, c))
 			if engine.IsDelayed(err) {
-				return 0, err
+				return 0, nil, err
 			}
 			recordCreation(reason, err)
 			if err != nil {
 				missing++
 			}
+			if err != nil && !namespaceEnds(err) {
+				refused = err
+			}
 		}
 		create = create[size:]
 	}
-	return missing + int32(len(create)), nil
+	return missing + int32(len(create)), refused, nil
+}
+
+func namespaceEnds(err error) bool {
+	return apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause)
 }
 
 // createPod creates one Pod and records what came of it. A namespace that is
@@ -119,22 +127,31 @@ func (r *Reconciler) createPod(ctx context.Context, job *batchv1.Job, pod *corev
 	obj, err := r.api.Create(ctx, r.who, engine.Pods, pod)
 	if err == nil {
 		r.event(ctx, job, event{corev1.EventTypeNormal, "SuccessfulCreate", "Created pod: " + obj.GetName()})
-	} else if !engine.IsDelayed(err) && !apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
+	} else if !engine.IsDelayed(err) && !namespaceEnds(err) {
 		r.event(ctx, job, event{corev1.EventTypeWarning, "FailedCreate", "Error creating: " + err.Error()})
 	}
 	return err
 }
 
+// Retry implements engine.Retrier: a second, doubled for each further failure, at
+// most a minute. Source: DefaultJobApiBackOff and MaxJobApiBackOff,
+// k8s.io/kubernetes pkg/controller/job v1.37.2.
+func (r *Reconciler) Retry(n int) time.Duration {
+	const start, limit, doubled = time.Second, time.Minute, 6
+	if n > doubled {
+		return limit
+	}
+	return start << (n - 1)
+}
+
 // retryCreation says when to try again after failures steps in a row that
 // could not create a Pod. The first minute of that is work that mode auto moves
 // time for; a quota that stays used up must not make it run away.
-// Source: DefaultJobApiBackOff and MaxJobApiBackOff, k8s.io/kubernetes
-// pkg/controller/job v1.37.2.
-func retryCreation(failures int, now time.Time) engine.Wake {
-	const start, limit, workMax = time.Second, time.Minute, 6
-	wake := engine.Wake{At: now.Add(limit), Kind: engine.Recurring}
+func (r *Reconciler) retryCreation(failures int, now time.Time) engine.Wake {
+	const workMax = 6
+	wake := engine.Wake{At: now.Add(r.Retry(failures)), Kind: engine.Recurring}
 	if failures <= workMax {
-		wake = engine.Wake{At: now.Add(start << (failures - 1)), Kind: engine.Work}
+		wake.Kind = engine.Work
 	}
 	return wake
 }

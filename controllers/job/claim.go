@@ -79,10 +79,16 @@ func (r *Reconciler) claimPods(ctx context.Context, job *batchv1.Job, owned []*c
 	return pods, nil
 }
 
-// adopt returns the Pod as it is now, or nothing if it is gone.
+// adopt returns the Pod as it is now, or nothing if it is gone. A reference to the
+// Job that it has already becomes the controller's.
 func (r *Reconciler) adopt(ctx context.Context, job *batchv1.Job, pod *corev1.Pod) ([]*corev1.Pod, error) {
 	pod = pod.DeepCopy()
-	pod.OwnerReferences = append(pod.OwnerReferences, *metav1.NewControllerRef(job, batchv1.SchemeGroupVersion.WithKind("Job")))
+	ref := *metav1.NewControllerRef(job, batchv1.SchemeGroupVersion.WithKind("Job"))
+	if i := slices.IndexFunc(pod.OwnerReferences, func(old metav1.OwnerReference) bool { return old.UID == job.UID }); i >= 0 {
+		pod.OwnerReferences[i] = ref
+	} else {
+		pod.OwnerReferences = append(pod.OwnerReferences, ref)
+	}
 	if !hasFinalizer(pod) {
 		pod.Finalizers = append(pod.Finalizers, batchv1.JobTrackingFinalizer)
 	}

@@ -3,6 +3,7 @@ package job
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	batchv1 "k8s.io/api/batch/v1"
@@ -53,6 +54,10 @@ func TestDecide(t *testing.T) {
 		"after a failure the next Pod waits": {
 			job: aJob(), pods: []*corev1.Pod{aPod("a", exited(1, 3))},
 			want: gist{Unfinalize: []string{"a"}, Interim: "0/0/0 0+0/0+1", Final: "0/0/0 0+0/1+0", Wake: 7},
+		},
+		"a wait that is nearly over still takes a second": {
+			job: aJob(), backoff: backoffRecord{Failures: 1, LastFailure: ago(10).Add(time.Millisecond)},
+			want: gist{Interim: "0/0/0 0+0/0+0", Wake: 1},
 		},
 		"the third failure in a row makes it 40 seconds": {
 			job: aJob(counted(0, 2)), backoff: backoffRecord{Failures: 2, LastFailure: ago(30).Time}, pods: []*corev1.Pod{aPod("a", exited(1, 0))},

@@ -13,6 +13,7 @@
 package job
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -89,7 +90,11 @@ type memory struct {
 	CreationFailures int
 }
 
-var _ engine.Rememberer = (*Reconciler)(nil)
+var (
+	_ engine.Batcher    = (*Reconciler)(nil)
+	_ engine.Rememberer = (*Reconciler)(nil)
+	_ engine.Retrier    = (*Reconciler)(nil)
+)
 
 // New returns a Reconciler. It must be called before the engine starts.
 func New(cfg Config) (*Reconciler, error) {
@@ -147,8 +152,8 @@ func (r *Reconciler) sync(ctx context.Context, job *batchv1.Job, owned []*corev1
 	}
 	m := r.remember(job)
 	p := decide(job, pods, m.Backoff, r.rules, now)
-	wake, err := r.apply(ctx, job, m, p, now)
-	recordSync(job, p.Tale.Action, err)
+	wake, refused, err := r.apply(ctx, job, m, p, now)
+	recordSync(job, p.Tale.Action, cmp.Or(err, refused))
 	return wake, err
 }
 

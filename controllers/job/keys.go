@@ -78,10 +78,11 @@ func isJob(ref *metav1.OwnerReference) bool {
 }
 
 // Batch implements engine.Batcher. What this controller did itself, the removal
-// of the finalizer, is taken up at once: upstream does that in the same sync.
+// of the finalizer, is taken up at once: upstream does that in the same sync. So
+// is a finalizer that nobody needs any more.
 func (r *Reconciler) Batch(c engine.Commit) time.Duration {
 	pod, ok := c.Object.(*corev1.Pod)
-	if !ok || metav1.GetControllerOfNoCopy(pod) == nil {
+	if !ok || hasFinalizer(pod) && metav1.GetControllerOfNoCopy(pod) == nil {
 		return 0
 	}
 	if old, ok := c.Old.(*corev1.Pod); ok && hasFinalizer(old) && !hasFinalizer(pod) {
@@ -117,18 +118,24 @@ func (r *Reconciler) podKeys(old, pod *corev1.Pod, deleted bool) []engine.Key {
 	if old != nil {
 		oldRef = metav1.GetControllerOfNoCopy(old)
 	}
-	if oldRef != nil && isJob(oldRef) && (ref == nil || ref.UID != oldRef.UID) {
+	if oldRef != nil && r.controls(pod.Namespace, oldRef) && (ref == nil || ref.UID != oldRef.UID) {
 		keys = append(keys, jobKey(pod.Namespace, oldRef.Name))
 	}
 	switch {
 	case ref != nil && isJob(ref):
-		if old == nil || deleted || matters(old, pod) {
+		if old == nil || deleted || oldRef == nil || matters(old, pod) {
 			keys = append(keys, jobKey(pod.Namespace, ref.Name))
 		}
 	case ref == nil && !deleted:
 		keys = append(keys, r.orphanKeys(old, pod)...)
 	}
 	return keys
+}
+
+// controls reports whether ref is to a Job that is there.
+func (r *Reconciler) controls(namespace string, ref *metav1.OwnerReference) bool {
+	job, found := engine.Get[*batchv1.Job](r.view, engine.Jobs, namespace, ref.Name)
+	return found && isJob(ref) && job.UID == ref.UID
 }
 
 // orphanKeys returns the Jobs that could adopt pod, and a key of its own if it
@@ -167,8 +174,8 @@ func matters(old, pod *corev1.Pod) bool {
 		podutil.IsPodReady(old) != podutil.IsPodReady(pod) ||
 		restarts(old) != restarts(pod) ||
 		hasFinalizer(old) != hasFinalizer(pod) ||
-		!maps.Equal(old.Labels, pod.Labels) ||
-		len(old.OwnerReferences) != len(pod.OwnerReferences)
+		completionIndex(old) != completionIndex(pod) ||
+		!maps.Equal(old.Labels, pod.Labels)
 }
 
 // restarts returns how often the Pod's containers were restarted altogether.

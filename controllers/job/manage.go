@@ -47,6 +47,9 @@ func staff(job *batchv1.Job, pods []*corev1.Pod, t *tally, l Limits, now time.Ti
 	}
 	s := hire(job, pods, t, min(missing, l.PodsPerStepMax), l, now)
 	s.Action = metrics.JobSyncActionPodsCreated
+	if soonest := now.Add(l.BatchPeriod); !s.WakeAt.IsZero() && s.WakeAt.Before(soonest) {
+		s.WakeAt = soonest // upstream's enqueueSyncJobWithDelay
+	}
 	return s
 }
 

@@ -3,7 +3,6 @@ package job
 import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/watch"
 	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
 	"k8s.io/kubernetes/pkg/controller/job/metrics"
@@ -54,7 +53,7 @@ func creationReason(job *batchv1.Job, t *tally) string {
 // namespace refuses counts as neither.
 func recordCreation(reason string, err error) {
 	if err != nil {
-		if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
+		if namespaceEnds(err) {
 			return
 		}
 		metrics.JobPodsCreationTotal.WithLabelValues(reason, metrics.Failed).Inc()

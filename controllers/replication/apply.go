@@ -50,10 +50,15 @@ func (r *Reconciler) claimPods(ctx context.Context, rc *corev1.ReplicationContro
 	return own, nil
 }
 
-// adopt returns the Pod as it is now, or nothing if it is gone.
+// adopt returns the Pod as it is now, or nothing if it is gone. A reference to the
+// controller that it has already becomes one that controls.
 func (r *Reconciler) adopt(ctx context.Context, rc *corev1.ReplicationController, pod *corev1.Pod) ([]*corev1.Pod, error) {
 	pod = pod.DeepCopy()
-	pod.OwnerReferences = append(pod.OwnerReferences, controllerRef(rc))
+	if i := slices.IndexFunc(pod.OwnerReferences, func(old metav1.OwnerReference) bool { return old.UID == rc.UID }); i >= 0 {
+		pod.OwnerReferences[i] = controllerRef(rc)
+	} else {
+		pod.OwnerReferences = append(pod.OwnerReferences, controllerRef(rc))
+	}
 	obj, err := r.api.Update(ctx, r.who, engine.Pods, "", pod)
 	if apierrors.IsNotFound(err) {
 		return nil, nil
