@@ -237,3 +237,35 @@ func TestANodeThatWasNotReadyBeforeItFellSilentKeepsItsPodsReady(t *testing.T) {
 		t.Errorf("Ready of a is %s, of b %s: upstream marks the Pods of a Node that was ready; log:\n%s", a, b, w.log)
 	}
 }
+
+func TestAnEvictionThatIsTriedAgainIsToldOnce(t *testing.T) {
+	w := nodesWorld(t, map[string]bool{})
+	w.create(engine.Pods, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "p"}, Spec: corev1.PodSpec{NodeName: "node-1"}})
+	failures := 0
+	w.failDelete = func(engine.Resource, string) error {
+		if failures++; failures < 4 {
+			return fmt.Errorf("no")
+		}
+		return nil
+	}
+	w.do(func(ctx context.Context) error {
+		n, _ := get[*corev1.Node](w.fakeAPI, engine.Nodes, "", "node-1")
+		n = n.DeepCopy()
+		n.Spec.Taints = []corev1.Taint{{Key: "mine", Effect: corev1.TaintEffectNoExecute}}
+		_, err := w.Update(ctx, client, engine.Nodes, "", n)
+		return err
+	})
+	w.advance(time.Minute)
+	if pod, _ := get[*corev1.Pod](w.fakeAPI, engine.Pods, "default", "p"); pod.DeletionTimestamp == nil {
+		t.Errorf("the Pod stays; log:\n%s", w.log)
+	}
+	told := int32(0)
+	for _, e := range list[*corev1.Event](w.fakeAPI) {
+		if e.Reason == "TaintManagerEviction" {
+			told += e.Count
+		}
+	}
+	if told != 1 {
+		t.Errorf("told %d times; log:\n%s", told, w.log)
+	}
+}

@@ -16,6 +16,8 @@ import (
 type eviction struct {
 	// CreatedAt is when it was decided on, FireAt when it happens.
 	CreatedAt, FireAt time.Time
+	// Told: it is under way.
+	Told bool `json:",omitempty"`
 }
 
 // plan is what to do about one Pod.

@@ -42,7 +42,7 @@ func going(p *corev1.Pod, reason string) *corev1.Pod {
 }
 
 func since(created, fire time.Duration) *eviction {
-	return &eviction{noon().Add(created), noon().Add(fire)}
+	return &eviction{CreatedAt: noon().Add(created), FireAt: noon().Add(fire)}
 }
 
 // The rows follow upstream's taint_eviction_test.go v1.37.2.

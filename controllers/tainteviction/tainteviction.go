@@ -148,7 +148,13 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 	} else {
 		p = plan{Cancel: scheduled != nil}
 	}
-	if err := r.apply(ctx, name, pod, p, now); err != nil {
+	if scheduled != nil && scheduled.Told {
+		p.Cancel = false // it is not to come any more, but under way
+	}
+	if err := r.apply(ctx, name, pod, p, scheduled != nil && scheduled.Told, now); err != nil {
+		if p.Delete {
+			r.Notes[name] = underWay(scheduled, now)
+		}
 		return engine.Wake{}, err
 	}
 	if p.Delete {
@@ -167,7 +173,17 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 	return engine.Wake{At: p.Schedule.FireAt, Kind: engine.Work}, nil
 }
 
-func (r *Reconciler) apply(ctx context.Context, name types.NamespacedName, pod *corev1.Pod, p plan, now time.Time) error {
+// underWay is an eviction that was told and takes longer, or has to be tried again.
+func underWay(scheduled *eviction, now time.Time) eviction {
+	e := eviction{CreatedAt: now, FireAt: now, Told: true}
+	if scheduled != nil && !now.Before(scheduled.FireAt) {
+		e.CreatedAt, e.FireAt = scheduled.CreatedAt, scheduled.FireAt
+	}
+	return e
+}
+
+// apply carries p out. What was told is not told again.
+func (r *Reconciler) apply(ctx context.Context, name types.NamespacedName, pod *corev1.Pod, p plan, told bool, now time.Time) error {
 	ref := &corev1.ObjectReference{APIVersion: "v1", Kind: "Pod", Namespace: name.Namespace, Name: name.Name}
 	if p.Cancel {
 		r.recorder.Event(ctx, ref, corev1.EventTypeNormal, "TaintManagerEviction", "Cancelling deletion of Pod %s", name)
@@ -175,7 +191,9 @@ func (r *Reconciler) apply(ctx context.Context, name types.NamespacedName, pod *
 	if !p.Delete {
 		return nil
 	}
-	r.recorder.Event(ctx, ref, corev1.EventTypeNormal, "TaintManagerEviction", "Marking for deletion Pod %s", name)
+	if !told {
+		r.recorder.Event(ctx, ref, corev1.EventTypeNormal, "TaintManagerEviction", "Marking for deletion Pod %s", name)
+	}
 	if next, changed := targeted(pod, now); changed {
 		if _, err := r.api.Update(ctx, r.who, engine.Pods, "status", next); err != nil {
 			return ignoreNotFound(err)
