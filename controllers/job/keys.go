@@ -7,6 +7,7 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
@@ -79,8 +80,12 @@ func isJob(ref *metav1.OwnerReference) bool {
 
 // Batch implements engine.Batcher. What this controller did itself, the removal
 // of the finalizer, is taken up at once: upstream does that in the same sync. So
-// is a finalizer that nobody needs any more.
+// is a finalizer that nobody needs any more. That the status of a Job says which
+// Pods were refused is no reason to try again at once.
 func (r *Reconciler) Batch(c engine.Commit) time.Duration {
+	if old, ok := c.Old.(*batchv1.Job); ok && old.Generation == c.Object.GetGeneration() && r.refused(c.Object) {
+		return r.rules.BatchPeriod
+	}
 	pod, ok := c.Object.(*corev1.Pod)
 	if !ok || hasFinalizer(pod) && metav1.GetControllerOfNoCopy(pod) == nil {
 		return 0
@@ -102,9 +107,35 @@ func (r *Reconciler) Keys(c engine.Commit) []engine.Key {
 		recordPod(c.Type, old, c.Object.(*corev1.Pod))
 		return r.podKeys(old, c.Object.(*corev1.Pod), c.Type == watch.Deleted)
 	case engine.ResourceQuotas, engine.LimitRanges, engine.ServiceAccounts:
-		return r.failingKeys(c.Object.GetNamespace())
+		if mayAllowMore(c) {
+			return r.failingKeys(c.Object.GetNamespace())
+		}
 	}
 	return nil
+}
+
+// refused reports whether the API last refused Pods of the Job.
+func (r *Reconciler) refused(job engine.Object) bool {
+	return r.Notes[types.NamespacedName{Namespace: job.GetNamespace(), Name: job.GetName()}].CreationFailures > 0
+}
+
+// mayAllowMore reports whether Pods that were refused may now be created: not
+// because more of a quota is used.
+func mayAllowMore(c engine.Commit) bool {
+	old, ok := c.Old.(*corev1.ResourceQuota)
+	if !ok || c.Type == watch.Deleted {
+		return true
+	}
+	quota := c.Object.(*corev1.ResourceQuota)
+	if !equality.Semantic.DeepEqual(old.Spec, quota.Spec) || !equality.Semantic.DeepEqual(old.Status.Hard, quota.Status.Hard) {
+		return true
+	}
+	for name, used := range quota.Status.Used {
+		if before := old.Status.Used[name]; used.Cmp(before) < 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func jobKey(namespace, name string) engine.Key {
@@ -154,6 +185,9 @@ func (r *Reconciler) orphanKeys(old, pod *corev1.Pod) []engine.Key {
 }
 
 // failingKeys returns the Jobs in namespace whose Pods the API last refused.
+//
+// Deviation: upstream waits for its next try, a minute at most; mode auto would not
+// move time for that.
 func (r *Reconciler) failingKeys(namespace string) []engine.Key {
 	var keys []engine.Key
 	for _, name := range slices.SortedFunc(maps.Keys(r.Notes), compareNames) {
