@@ -69,6 +69,8 @@ func parse(text string, d Dialect) *script {
 		case s.err != nil:
 		case err != nil:
 			s.err = err
+		case nameless(stmt) != nil:
+			s.err = nameless(stmt)
 		default:
 			if d != Bash {
 				keepBraces(stmt)
@@ -84,6 +86,18 @@ func parse(text string, d Dialect) *script {
 		return parse(text+"\n"+m[1]+"\n", d) // the end of the script ends it
 	}
 	return s
+}
+
+// nameless returns an error if stmt has a function without a name, which the parser
+// takes from zsh in every dialect (mvdan.cc/sh v3.14.1, "()0").
+func nameless(stmt *syntax.Stmt) (err error) {
+	syntax.Walk(stmt, func(n syntax.Node) bool {
+		if f, ok := n.(*syntax.FuncDecl); ok && f.Name == nil {
+			err = syntax.ParseError{Pos: f.Pos(), Text: "a function has no name before `)`"}
+		}
+		return err == nil
+	})
+	return err
 }
 
 // findGrowth notes the words whose expansion may be far larger than what goes
