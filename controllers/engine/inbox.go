@@ -113,6 +113,7 @@ func (e *Engine) take(a *arrival) {
 		if len(keys) == 0 {
 			continue
 		}
+		_, retrier := r.(Retrier)
 		at := e.now
 		if b, ok := r.(Batcher); ok {
 			at = at.Add(b.Batch(a.Commit))
@@ -120,8 +121,8 @@ func (e *Engine) take(a *arrival) {
 		for _, key := range keys {
 			if a.actor == actorClient {
 				e.queue.refill(key)
-			} else if e.queue.failing(key) && a.actor == key.String() {
-				continue // its own writes are no reason to try again sooner
+			} else if retrier && e.queue.failing(key) && a.actor == key.String() {
+				continue
 			}
 			e.queue.hasten(key, at, a.idle)
 		}
