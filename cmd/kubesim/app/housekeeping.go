@@ -83,8 +83,11 @@ func (h *housekeeping) Reconcile(ctx context.Context, _ engine.Key, now time.Tim
 }
 
 func (h *housekeeping) compactTo(ctx context.Context, now time.Time) error {
-	rev := min(h.db.RevisionAt(now.Add(-h.interval)), h.db.Revision()-h.keep)
-	if rev <= 0 || rev < max(h.compacted, h.db.Compacted())+h.slack {
+	rev, least := h.db.Revision()-h.keep, max(h.compacted, h.db.Compacted())+h.slack
+	if rev <= 0 || rev < least {
+		return nil // without a look into the file, which waits for a commit
+	}
+	if rev = min(rev, h.db.RevisionAt(now.Add(-h.interval))); rev <= 0 || rev < least {
 		return nil
 	}
 	h.compacted = rev
