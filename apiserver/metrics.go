@@ -2,6 +2,7 @@ package apiserver
 
 import (
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apiserver/pkg/registry/rest"
 	genericapiserver "k8s.io/apiserver/pkg/server"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
@@ -19,6 +20,7 @@ func (g *groups) metrics(core map[string]rest.Storage) genericapiserver.APIGroup
 		rest.Lister
 	}
 	info := genericapiserver.NewDefaultAPIGroupInfo(metrics.GroupName, legacyscheme.Scheme, legacyscheme.ParameterCodec, legacyscheme.Codecs)
+	info.PrioritizedVersions = []schema.GroupVersion{metricsv1beta1.SchemeGroupVersion} // the scheme prefers one that metrics-server does not serve
 	pods, nodes := registry.NewMetrics(core["pods"].(readable), core["nodes"].(readable), g.usage)
 	info.VersionedResourcesStorageMap[metricsv1beta1.SchemeGroupVersion.Version] = map[string]rest.Storage{"pods": pods, "nodes": nodes}
 	return info
