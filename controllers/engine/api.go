@@ -223,10 +223,11 @@ type Periodic interface {
 }
 
 // Retrier is a Reconciler with a back-off of its own for keys that fail: Retry
-// returns how long one that has failed n times in a row waits, in virtual time.
-// What such a key's step wrote before it failed is no reason to try sooner.
+// returns how long one that has failed n times in a row waits, in virtual time; err
+// is why it failed last, and zero leaves it to the engine. What such a key's step
+// wrote before it failed is no reason to try sooner.
 type Retrier interface {
-	Retry(n int) time.Duration
+	Retry(n int, err error) time.Duration
 }
 
 // Batcher is a Reconciler that lets commits wait for each other: what Batch

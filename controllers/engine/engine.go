@@ -349,7 +349,7 @@ func (e *Engine) step(ctx context.Context, it *item) (err error) {
 	}
 	wait := backoff(it.failures)
 	if own, ok := r.(Retrier); ok {
-		wait = own.Retry(it.failures)
+		wait = cmp.Or(own.Retry(it.failures, rerr), wait)
 	}
 	retry := Wake{At: e.now.Add(wait)}
 	if it.failures > workRetriesMax {

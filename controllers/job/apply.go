@@ -2,6 +2,7 @@ package job
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -65,7 +66,7 @@ func (r *Reconciler) apply(ctx context.Context, job *batchv1.Job, m memory, p pl
 	}
 	wake = engine.Wake{At: p.WakeAt}
 	if missing > 0 {
-		wake = wake.Sooner(r.retryCreation(m.CreationFailures, now))
+		wake = wake.Sooner(retryCreation(m.CreationFailures, now))
 	}
 	return wake, refused, nil
 }
@@ -133,10 +134,22 @@ func (r *Reconciler) createPod(ctx context.Context, job *batchv1.Job, pod *corev
 	return err
 }
 
-// Retry implements engine.Retrier: a second, doubled for each further failure, at
-// most a minute. Source: DefaultJobApiBackOff and MaxJobApiBackOff,
-// k8s.io/kubernetes pkg/controller/job v1.37.2.
-func (r *Reconciler) Retry(n int) time.Duration {
+// Retry implements engine.Retrier. A Pod that somebody else has just written is tried
+// again in a moment: upstream patches Pods, and meets no conflict.
+func (r *Reconciler) Retry(n int, err error) time.Duration {
+	var status apierrors.APIStatus
+	if apierrors.IsConflict(err) && errors.As(err, &status) {
+		if about := status.Status().Details; about != nil && about.Kind == string(engine.Pods) {
+			return 0
+		}
+	}
+	return apiBackOff(n)
+}
+
+// apiBackOff is a second, doubled for each further failure, at most a minute. Source:
+// DefaultJobApiBackOff and MaxJobApiBackOff, k8s.io/kubernetes pkg/controller/job
+// v1.37.2.
+func apiBackOff(n int) time.Duration {
 	const start, limit, doubled = time.Second, time.Minute, 6
 	if n > doubled {
 		return limit
@@ -147,9 +160,9 @@ func (r *Reconciler) Retry(n int) time.Duration {
 // retryCreation says when to try again after failures steps in a row that
 // could not create a Pod. The first minute of that is work that mode auto moves
 // time for; a quota that stays used up must not make it run away.
-func (r *Reconciler) retryCreation(failures int, now time.Time) engine.Wake {
+func retryCreation(failures int, now time.Time) engine.Wake {
 	const workMax = 6
-	wake := engine.Wake{At: now.Add(r.Retry(failures)), Kind: engine.Recurring}
+	wake := engine.Wake{At: now.Add(apiBackOff(failures)), Kind: engine.Recurring}
 	if failures <= workMax {
 		wake.Kind = engine.Work
 	}

@@ -40,6 +40,14 @@ var notRun = map[string]string{
 
 const gangScheduling = "wants gang scheduling (the gates GenericWorkload and WorkloadWithJob), which is off by default and is not simulated"
 
+// racy lists, by suite and test, those that may fail on a busy machine, whoever the
+// controller is. They pass if they do so once in triesMax.
+var racy = map[string]string{
+	"job/TestElasticIndexedJob": "looks for the Pod of an index as soon as it has scaled the Job up to it, without waiting for the controller",
+}
+
+const triesMax = 3
+
 // shims says which package of ours stands in for one that upstream's tests
 // import.
 var shims = map[string]string{
@@ -56,7 +64,7 @@ var shims = map[string]string{
 const path = "github.com/kubesim-dev/kubesim/e2e/upstream/"
 
 // processesMax is how many processes run tests at once. They mostly sleep.
-const processesMax = 16
+const processesMax = 8
 
 var only = flag.String("upstream.test", "", "run only the tests that match this `regexp`, for example '^job/TestSuspend'")
 
@@ -76,9 +84,11 @@ func TestUpstreamIntegration(t *testing.T) {
 	if len(all) != integrationTests {
 		t.Errorf("upstream has %d tests, not %d: is this another release?", len(all), integrationTests)
 	}
-	for test := range notRun {
-		if !slices.Contains(all, test) {
-			t.Errorf("upstream has no test %s: take it from notRun", test)
+	for _, list := range []map[string]string{notRun, racy} {
+		for test := range list {
+			if !slices.Contains(all, test) {
+				t.Errorf("upstream has no test %s: take it from its list", test)
+			}
 		}
 	}
 	wanted := regexp.MustCompile(*only)
@@ -93,7 +103,11 @@ func TestUpstreamIntegration(t *testing.T) {
 		if notRun[test] == "" {
 			go func() {
 				turns <- struct{}{}
-				result <- run(t.Context(), binary, test)
+				err := run(t.Context(), binary, test)
+				for n := 1; err != nil && racy[test] != "" && n < triesMax; n++ {
+					err = run(t.Context(), binary, test)
+				}
+				result <- err
 				<-turns
 			}()
 		}
