@@ -125,8 +125,7 @@ func (r *podRun) advance(now time.Time) {
 			at = now
 		}
 		r.parts[i].process.Resume(at)
-		work += r.parts[i].process.State().Work
-		r.collect(i, at)
+		work += r.collect(i, at)
 	}
 }
 
@@ -146,8 +145,9 @@ func (r *podRun) nextToWake() int {
 	return first
 }
 
-// collect looks at a program after it was let run at an instant.
-func (r *podRun) collect(i int, at time.Time) {
+// collect looks at a program after it was let run at an instant, and returns how much
+// it did if it goes on. Unit: steps of kernel.Proc.
+func (r *podRun) collect(i int, at time.Time) (work int) {
 	c, p := &r.Containers[i], r.parts[i].process
 	state := p.State()
 	if !state.Exited {
@@ -156,7 +156,7 @@ func (r *podRun) collect(i int, at time.Time) {
 		r.lookAtScript(i)
 		r.lookAtHook(i)
 		r.lookAtSessions(i)
-		return
+		return state.Work
 	}
 	reason := completed
 	switch {
@@ -166,6 +166,7 @@ func (r *podRun) collect(i int, at time.Time) {
 		reason = failedReason
 	}
 	r.ended(i, at, state.ExitCode, reason)
+	return 0
 }
 
 // ended records the end of the container's instance.
