@@ -14,6 +14,7 @@ import (
 
 	"github.com/kubesim-dev/kubesim/controllers/disruption"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/controllers/replication"
 )
 
 func TestANamespaceGoesAlthoughTheAPIServerIsSlow(t *testing.T) {
@@ -28,7 +29,7 @@ func TestANamespaceGoesAlthoughTheAPIServerIsSlow(t *testing.T) {
 			last, until = r, now.Add(5*time.Second)
 		}
 		if now.Before(until) {
-			return &engine.DelayedError{Until: until}
+			w.engine.Delay(until)
 		}
 		last = ""
 		return nil
@@ -92,15 +93,53 @@ func TestASlowAnswerBeginsNoNewQuarantine(t *testing.T) {
 		}
 		if until.IsZero() {
 			until = now.Add(5 * time.Second)
-		} else if !now.Before(until) {
-			return nil
 		}
-		return &engine.DelayedError{Until: until}
+		if now.Before(until) {
+			w.engine.Delay(until)
+		}
+		return nil
 	}
 	w.create(engine.Pods, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "lost"}, Spec: corev1.PodSpec{NodeName: "gone"}})
 	w.advance(45 * time.Second)
 	if _, ok := get[*corev1.Pod](w.fakeAPI, engine.Pods, "default", "lost"); ok {
 		t.Errorf("the Pod is still there; log:\n%s", w.log)
+	}
+}
+
+// A ReplicationController guards against nothing: a request that takes its time ends
+// the step before it sees an error.
+func TestASlowAnswerIsNoFailureOfAReplicationController(t *testing.T) {
+	w := newWorld(t, engine.Manual, func(e *engine.Engine, f *fakeAPI) []engine.Reconciler {
+		return []engine.Reconciler{must[*replication.Reconciler](t)(replication.New(replication.Config{
+			View: e.View(), API: f, Recorder: recorder(e, f, "replication-controller"),
+		}))}
+	})
+	var until time.Time
+	w.failCreate = func(r engine.Resource, _ engine.Object) error {
+		now := w.engine.Now()
+		if until.IsZero() {
+			until = now.Add(5 * time.Second)
+		}
+		if r == engine.Pods && now.Before(until) {
+			w.engine.Delay(until)
+		}
+		return nil
+	}
+	w.create(engine.ReplicationControllers, &corev1.ReplicationController{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web"},
+		Spec: corev1.ReplicationControllerSpec{
+			Replicas: new(int32(2)), Selector: map[string]string{"app": "web"},
+			Template: &corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app": "web"}}},
+		},
+	})
+	w.advance(4 * time.Second)
+	if n := len(left(w, "default")); n != 1 { // the controller itself
+		t.Errorf("%d objects while the API server has not answered, want 1", n)
+	}
+	w.advance(time.Second)
+	rc, _ := get[*corev1.ReplicationController](w.fakeAPI, engine.ReplicationControllers, "default", "web")
+	if rc.Status.Replicas != 2 || len(rc.Status.Conditions) > 0 || strings.Contains(w.log.String(), "FailedCreate") {
+		t.Errorf("status %+v, want 2 replicas and no condition; log:\n%s", rc.Status, w.log)
 	}
 }
 

@@ -75,8 +75,6 @@ func (r *Reconciler) create(ctx context.Context, cj *batchv1.CronJob, job *batch
 		metrics.CronJobCreationSkew.Observe(obj.GetCreationTimestamp().Sub(at).Seconds())
 		r.event(ctx, cj, event{corev1.EventTypeNormal, "SuccessfulCreate", "Created job " + obj.GetName()})
 		return obj.(*batchv1.Job), nil
-	case engine.IsDelayed(err):
-		return nil, err
 	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
 		return nil, nil
 	case !apierrors.IsAlreadyExists(err):
@@ -98,9 +96,6 @@ func (r *Reconciler) delete(ctx context.Context, cj *batchv1.CronJob, job *batch
 	background := metav1.DeletePropagationBackground
 	key := types.NamespacedName{Namespace: job.Namespace, Name: job.Name}
 	if err := r.api.Delete(ctx, r.who, engine.Jobs, key, metav1.DeleteOptions{PropagationPolicy: &background}); err != nil {
-		if engine.IsDelayed(err) {
-			return err
-		}
 		r.event(ctx, cj, event{corev1.EventTypeWarning, "FailedDelete", "Deleted job: " + err.Error()})
 		return err
 	}

@@ -176,7 +176,7 @@ func (r *Reconciler) apply(ctx context.Context, pdb *policyv1.PodDisruptionBudge
 		return nil
 	}
 	err := r.write(ctx, pdb, p.Status)
-	if err == nil || apierrors.IsNotFound(err) || apierrors.IsConflict(err) || engine.IsDelayed(err) {
+	if err == nil || apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
 		return ignoreNotFound(err)
 	}
 	// As upstream's failSafe: a budget that cannot be kept allows nothing.

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"time"
 
@@ -106,22 +105,6 @@ type API interface {
 	DeleteCollection(ctx context.Context, who Identity, r Resource, namespace string, opts metav1.DeleteOptions) error
 	// Bind creates a Pod's binding subresource.
 	Bind(ctx context.Context, who Identity, binding *corev1.Binding) error
-}
-
-// DelayedError is that of a request to the API that takes until the instant Until: the
-// step that makes it is to end with it, and begins anew then. It is no failure: no
-// reconciler reports it.
-type DelayedError struct{ Until time.Time }
-
-// Error implements error.
-func (e *DelayedError) Error() string {
-	return "the API server answers at " + e.Until.UTC().Format(time.RFC3339Nano)
-}
-
-// IsDelayed reports whether err is a DelayedError.
-func IsDelayed(err error) bool {
-	var delayed *DelayedError
-	return errors.As(err, &delayed)
 }
 
 // Commit is one revision of the store.

@@ -329,7 +329,11 @@ func (e *Engine) step(ctx context.Context, it *item) (err error) {
 	e.enterStep(it, r)
 	defer e.leaveStep()
 	defer func() {
-		if p := recover(); p != nil {
+		switch p := recover().(type) {
+		case nil:
+		case delay:
+			e.queue.schedule(it.key, e.demote(it, Wake{At: p.until}))
+		default:
 			err = e.broken(fmt.Sprintf("step %q", it.key), p)
 		}
 	}()
@@ -337,10 +341,6 @@ func (e *Engine) step(ctx context.Context, it *item) (err error) {
 	if rerr == nil {
 		it.failures = 0
 		e.queue.schedule(it.key, e.demote(it, wake))
-		return nil
-	}
-	if delayed := (*DelayedError)(nil); errors.As(rerr, &delayed) {
-		e.queue.schedule(it.key, e.demote(it, Wake{At: delayed.Until}))
 		return nil
 	}
 	it.failures++
@@ -357,6 +357,19 @@ func (e *Engine) step(ctx context.Context, it *item) (err error) {
 	}
 	e.queue.schedule(it.key, e.demote(it, wake.Sooner(retry)))
 	return nil
+}
+
+// delay is panicked to leave a step whose request to the API takes its time.
+type delay struct{ until time.Time }
+
+// Delay ends the step that runs, because a request that it makes takes until an
+// instant. The step begins anew then; that is no failure, and no reconciler sees it.
+// It belongs to the engine's goroutine. Outside a step, where nothing could begin
+// anew, it does nothing.
+func (e *Engine) Delay(until time.Time) {
+	if e.actor != actorClient {
+		panic(delay{until})
+	}
 }
 
 // broken is the error with which a panic ends the run.

@@ -82,6 +82,31 @@ func settle(t *testing.T, e *Engine) {
 	}
 }
 
+// A step whose request takes its time begins anew then: its failures are not counted,
+// and nothing that comes after the request happens.
+func TestAStepIsDelayed(t *testing.T) {
+	var e *Engine
+	var steps, log []string
+	delayed := 0
+	e = start(t, Config{Mode: Auto}, scripted{name: "pod", steps: &steps, do: func(_ Key, now time.Time) (Wake, error) {
+		if delayed++; delayed < 3 {
+			e.Delay(now.Add(time.Minute))
+		}
+		log = append(log, now.Sub(noon()).String())
+		return Wake{}, nil
+	}})
+	e.Delay(noon().Add(time.Hour)) // outside a step: nothing
+	e.Deliver(added(1, "a"))
+	settle(t, e)
+	want := []string{"0s pod/default/a", "1m0s pod/default/a", "2m0s pod/default/a"}
+	if diff := cmp.Diff(want, steps); diff != "" {
+		t.Errorf("steps (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"2m0s"}, log); diff != "" {
+		t.Errorf("ends of steps (-want +got):\n%s", diff)
+	}
+}
+
 func TestSteps(t *testing.T) {
 	sleeper := func(kind Kind, times int) func(Key, time.Time) (Wake, error) {
 		turns := 0

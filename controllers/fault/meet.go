@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/kubesim-dev/kubesim/apiserver/apis/sim/v1alpha1"
-	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
 
 // Outcome is what a request meets: nothing, an error in place of an answer, or a
@@ -55,11 +54,11 @@ func (r *Reconciler) meetLocal(req *Request) error {
 	for _, name := range seen {
 		r.engine.Poke(key(name))
 	}
-	if out.Delay > 0 {
-		out.Err = &engine.DelayedError{Until: now.Add(out.Delay)}
-	}
 	if rec != nil {
 		r.engine.Tell(tale(rec.name, req, out))
+	}
+	if out.Delay > 0 {
+		r.engine.Delay(now.Add(out.Delay))
 	}
 	return out.Err
 }

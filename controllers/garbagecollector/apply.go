@@ -22,9 +22,6 @@ func (r *Reconciler) apply(ctx context.Context, n node, p plan) error {
 	var errs []error
 	for _, d := range p.Orphan {
 		_, err := r.edit(ctx, d, func(obj engine.Object) { forget(obj, n.GetUID()) })
-		if engine.IsDelayed(err) {
-			return err
-		}
 		errs = append(errs, err)
 	}
 	if err := errors.Join(errs...); err != nil {

@@ -25,10 +25,7 @@ func (r *Reconciler) apply(ctx context.Context, job *batchv1.Job, m memory, p pl
 			return engine.Wake{}, nil, err
 		}
 	}
-	missing, refused, err := r.createPods(ctx, job, p.Create, p.Tale.Creation)
-	if err != nil {
-		return engine.Wake{}, nil, err
-	}
+	missing, refused := r.createPods(ctx, job, p.Create, p.Tale.Creation)
 	p.Interim.Active -= missing
 	p.Final.Active -= missing
 	for _, e := range p.Before {
@@ -88,23 +85,19 @@ func (r *Reconciler) writeStatus(ctx context.Context, job *batchv1.Job, stored, 
 }
 
 // createPods returns how many Pods it could not create, and why one of them was
-// refused; err is that of a request that takes its time. After the first batch
-// with a failure it leaves the rest alone; batches double in size, so that a
+// refused. After the first batch with a failure it leaves the rest alone; batches double in size, so that a
 // quota that is used up does not cause hundreds of failures. That of a namespace
 // that is being deleted is no refusal, but means that no Pod will ever be created.
 // Source: manageJob, k8s.io/kubernetes pkg/controller/job v1.37.2.
-func (r *Reconciler) createPods(ctx context.Context, job *batchv1.Job, create []creation, reason string) (missing int32, refused, err error) {
+func (r *Reconciler) createPods(ctx context.Context, job *batchv1.Job, create []creation, reason string) (missing int32, refused error) {
 	if len(create) == 0 {
-		return 0, nil, nil
+		return 0, nil
 	}
 	template := podTemplate(job)
 	for batch := 1; len(create) > 0 && missing == 0; batch *= 2 {
 		size := min(batch, len(create))
 		for _, c := range create[:size] {
 			err := r.createPod(ctx, job, newPod(job, template, c))
-			if engine.IsDelayed(err) {
-				return 0, nil, err
-			}
 			recordCreation(reason, err)
 			if err != nil {
 				missing++
@@ -115,7 +108,7 @@ func (r *Reconciler) createPods(ctx context.Context, job *batchv1.Job, create []
 		}
 		create = create[size:]
 	}
-	return missing + int32(len(create)), refused, nil
+	return missing + int32(len(create)), refused
 }
 
 func namespaceEnds(err error) bool {
@@ -128,7 +121,7 @@ func (r *Reconciler) createPod(ctx context.Context, job *batchv1.Job, pod *corev
 	obj, err := r.api.Create(ctx, r.who, engine.Pods, pod)
 	if err == nil {
 		r.event(ctx, job, event{corev1.EventTypeNormal, "SuccessfulCreate", "Created pod: " + obj.GetName()})
-	} else if !engine.IsDelayed(err) && !namespaceEnds(err) {
+	} else if !namespaceEnds(err) {
 		r.event(ctx, job, event{corev1.EventTypeWarning, "FailedCreate", "Error creating: " + err.Error()})
 	}
 	return err
@@ -182,9 +175,6 @@ func (r *Reconciler) deletePod(ctx context.Context, job *batchv1.Job, pod *corev
 	err := r.api.Delete(ctx, r.who, engine.Pods, key, metav1.DeleteOptions{})
 	if apierrors.IsNotFound(err) {
 		return nil
-	}
-	if engine.IsDelayed(err) {
-		return err
 	}
 	if err != nil {
 		r.event(ctx, job, event{corev1.EventTypeWarning, "FailedDelete", "Error deleting: " + err.Error()})

@@ -132,16 +132,14 @@ func (r *Reconciler) content(namespace string) []content {
 // in the conditions and tried again. As upstream, it takes Pods that cannot be
 // deleted for none, and goes on with the rest.
 func (r *Reconciler) deleteContent(ctx context.Context, ns *corev1.Namespace, resources []engine.Resource, all []content, now time.Time) error {
-	errs, err := r.deleteCollections(ctx, ns.Name, resources)
-	if err == nil && len(errs) > 0 && slices.Contains(resources, engine.Pods) {
+	errs := r.deleteCollections(ctx, ns.Name, resources)
+	if len(errs) > 0 && slices.Contains(resources, engine.Pods) {
 		all = slices.DeleteFunc(slices.Clone(all), func(c content) bool { return c.Resource == engine.Pods })
 		resources = deletable(all)
-		var more []error
-		more, err = r.deleteCollections(ctx, ns.Name, resources)
-		errs = append(errs, more...)
+		errs = append(errs, r.deleteCollections(ctx, ns.Name, resources)...)
 	}
-	if err != nil || len(errs) == 0 {
-		return err
+	if len(errs) == 0 {
+		return nil
 	}
 	left := slices.DeleteFunc(slices.Clone(all), func(c content) bool { return slices.Contains(resources, c.Resource) })
 	var failures []string
@@ -159,20 +157,16 @@ func (r *Reconciler) deleteContent(ctx context.Context, ns *corev1.Namespace, re
 	return errors.Join(errs...)
 }
 
-// deleteCollections returns what has failed. A deletion that takes time is no
-// failure, and holds up those behind it.
-func (r *Reconciler) deleteCollections(ctx context.Context, namespace string, resources []engine.Resource) (failed []error, delayed error) {
+// deleteCollections returns what has failed.
+func (r *Reconciler) deleteCollections(ctx context.Context, namespace string, resources []engine.Resource) (failed []error) {
 	background := metav1.DeletePropagationBackground
 	for _, res := range resources {
 		err := r.api.DeleteCollection(ctx, r.who, res, namespace, metav1.DeleteOptions{PropagationPolicy: &background})
-		switch {
-		case engine.IsDelayed(err):
-			return failed, err
-		case err != nil && !apierrors.IsNotFound(err) && !apierrors.IsMethodNotSupported(err):
+		if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsMethodNotSupported(err) {
 			failed = append(failed, err)
 		}
 	}
-	return failed, nil
+	return failed
 }
 
 // apply writes the status and lets the Namespace go.

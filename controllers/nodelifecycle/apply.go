@@ -32,11 +32,7 @@ func (r *Reconciler) applyNode(ctx context.Context, node *corev1.Node, p plan, n
 	}
 	var errs []error
 	for _, pod := range p.NotReady {
-		err := r.markNotReady(ctx, pod, now)
-		if engine.IsDelayed(err) {
-			return err
-		}
-		errs = append(errs, err)
+		errs = append(errs, r.markNotReady(ctx, pod, now))
 	}
 	if errors.Join(errs...) == nil {
 		delete(r.fallen, node.Name)
@@ -78,10 +74,7 @@ func (r *Reconciler) applyZones(ctx context.Context, p zonesPlan, now time.Time)
 	var errs []error
 	for i, node := range next {
 		err := r.retaint(ctx, node)
-		switch {
-		case engine.IsDelayed(err):
-			return err
-		case err == nil && i < len(p.Taint):
+		if err == nil && i < len(p.Taint) {
 			r.told.evictions.WithLabelValues(nodetopology.GetZoneKey(node)).Inc()
 		}
 		errs = append(errs, err)

@@ -42,12 +42,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 }
 
 // reconcileNode deletes the Pods of a Node that is gone. The quarantine begins anew
-// for those that could not be deleted, as upstream's does; not for a deletion that is
-// only slow.
+// for those that could not be deleted, as upstream's does.
 func (r *Reconciler) reconcileNode(ctx context.Context, name string, now time.Time) (engine.Wake, error) {
 	p := r.node(name, now)
 	err := r.apply(ctx, p, now)
-	if p.WakeAt.IsZero() && !engine.IsDelayed(err) {
+	if p.WakeAt.IsZero() {
 		delete(r.missing, name)
 	}
 	return engine.Wake{At: p.WakeAt, Kind: engine.Work}, err

@@ -205,9 +205,6 @@ func (r *Reconciler) apply(ctx context.Context, p plan, now time.Time) error {
 	var errs []error
 	for _, pod := range p.Delete {
 		err := r.deletePod(ctx, pod, p.Reason == metrics.PodGCReasonOrphaned, now)
-		if engine.IsDelayed(err) {
-			return err
-		}
 		metrics.DeletingPodsTotal.WithLabelValues(pod.Namespace, p.Reason).Inc()
 		if err != nil {
 			metrics.DeletingPodsErrorTotal.WithLabelValues(pod.Namespace, p.Reason).Inc()
