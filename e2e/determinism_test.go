@@ -105,6 +105,8 @@ func simulate(t *testing.T, seed int, flags ...string) outcome {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
 	}
+	createImagePods(t, client)
+	changeImages(t, client, "alpine:3.21")
 	jobs, err := client.BatchV1().Jobs("").List(t.Context(), metav1.ListOptions{})
 	if err != nil {
 		t.Fatal(err)

@@ -17,8 +17,8 @@ import (
 // stopped: in the middle of pulls, back-offs, sleeps and deadlines.
 var stages = []string{"0s", "300ms", "1s", "2500ms", "7s", "11s", "21s", "45s", "2m", "15m"}
 
-// createWorkload creates the Jobs of workload, and CronJobs, and Faults that hit them
-// when the server is stopped and in between.
+// createWorkload creates the Jobs of workload, CronJobs, the Pods whose images change, and
+// Faults that hit them when the server is stopped and in between.
 func createWorkload(t *testing.T, s *server, client *kubernetes.Clientset) {
 	t.Helper()
 	all := map[string]any{}
@@ -36,6 +36,7 @@ func createWorkload(t *testing.T, s *server, client *kubernetes.Clientset) {
 			t.Fatal(err)
 		}
 	}
+	createImagePods(t, client)
 	for _, c := range cronJobs() {
 		if _, err := client.BatchV1().CronJobs(c.Namespace).Create(t.Context(), c, createOptions); err != nil {
 			t.Fatal(err)
@@ -82,12 +83,15 @@ func inStages(t *testing.T, restart bool) outcome {
 	createWorkload(t, s, client)
 	for i, stage := range stages {
 		switch i {
+		case 3:
+			changeImages(t, clientOf(t, s), "alpine:3.21")
 		case 5:
 			// It would have had a time by now; it waits for the next, if the
 			// controller knows that it is new.
 			reschedule(t, clientOf(t, s), "@every 4s")
 		case 6:
 			reschedule(t, clientOf(t, s), cronSchedule)
+			changeImages(t, clientOf(t, s), "alpine:3.22")
 		}
 		s.clock(t, "advance", stage)
 		if restart {
@@ -124,7 +128,9 @@ func TestRewindRepeats(t *testing.T) {
 	s := newServer(t, "--clock", "manual", "--start-time", "2026-01-01T00:00:00Z", "--seed", "7")
 	client := clientOf(t, s)
 	createWorkload(t, s, client)
-	s.clock(t, "advance", "25s")
+	s.clock(t, "advance", "21s")
+	changeImages(t, client, "alpine:3.21")
+	s.clock(t, "advance", "4s")
 	middle := outcome{objects: dumpObjects(t, s), logs: dumpLogs(t, client)}
 	// Some history more than a whole checkpoint's, and a moment without a write.
 	s.clock(t, "advance", "10m")

@@ -154,6 +154,18 @@ func (s *server) kubectl(t *testing.T, stdin string, args ...string) {
 	}
 }
 
+// output is what a command prints that is run against the server.
+func (s *server) output(t *testing.T, command string, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), command, args...)
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+s.kubeconfig)
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s %v: %v", command, args, err)
+	}
+	return string(out)
+}
+
 func judgeJobs(t *testing.T, client kubernetes.Interface, disrupted bool) {
 	t.Helper()
 	jobs, err := client.BatchV1().Jobs("").List(t.Context(), metav1.ListOptions{})

@@ -121,7 +121,7 @@ func (r *Reconciler) recall(run *podRun, now time.Time) {
 	again := r.newRun(run.name, run.pod, &apart, now)
 	again.apart, again.follower = true, nil
 	restore(run.pod, &again.podState, r.drawOf(run.pod))
-	again.takeScripts(&run.podState)
+	again.takeKnown(&run.podState)
 	again.Certificates = run.Certificates
 	r.replay(again, now)
 	again.close()

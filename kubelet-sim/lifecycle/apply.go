@@ -159,9 +159,9 @@ func (r *Reconciler) start(ctx context.Context, run *podRun, i int) {
 	c := &run.Containers[i]
 	d, at := r.draw(run, i), c.At
 	run.Cursor = at
-	spec, err := r.programSpec(run, i, d, at)
+	spec, err := r.programSpec(run, i, c.Image, d, at)
 	if err != nil {
-		c.Stage, c.Reason, c.Message, c.Blocked = idle, createConfigError, err.Error(), true
+		c.Stage, c.Reason, c.Message, c.Blocked, c.Killed = idle, createConfigError, err.Error(), true, false
 		r.blockOn(run, err)
 		run.dirty = true
 		run.event(ctx, i, corev1.EventTypeWarning, "Failed", "Error: %v", err)
@@ -196,15 +196,15 @@ func (run *podRun) begin(r *Reconciler, i int, d draw, at time.Time) {
 	if c.Last != nil {
 		r.cfg.Logs.DropLog(run.name.Namespace, run.name.Name, c.Last.ID)
 	}
-	im := r.images.get(run.spec(run.pod, i).Image)
+	spec := withImage(run.spec(run.pod, i), c.Image)
+	im := r.images.get(spec.Image)
 	in := &instance{
-		User: r.userStatus(run.pod, run.spec(run.pod, i)),
+		User: r.userStatus(run.pod, spec),
 		ID:   d.containerID(), Attempt: d.attempt, StartedAt: at,
-		ImageID: im.id, Image: im.full, Script: c.Script,
+		ImageID: im.id, Image: im.full, SpecImage: spec.Image, Script: c.Script,
 	}
 	c.Script, c.Tries = nil, c.Tries+1
 	c.Last, c.Current = c.Current, in
-	spec := run.spec(run.pod, i)
 	c.Stage, c.Kill, c.Killed, c.Unhealthy, c.Again = running, nil, false, "", false
 	c.Actual = nil
 	c.Started, c.Ready, c.Probes = spec.StartupProbe == nil, spec.ReadinessProbe == nil, nil

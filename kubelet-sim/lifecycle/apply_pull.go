@@ -14,6 +14,7 @@ import (
 // Deviation: pulls do not wait for each other.
 func (r *Reconciler) pull(ctx context.Context, run *podRun, i int, now time.Time) {
 	c, spec := &run.Containers[i], run.spec(run.pod, i)
+	c.takeImage(spec)
 	if before := c.before(); before != nil && c.Reason != createConfigError {
 		c.BackOff = c.BackOff.next(before.FinishedAt, now)
 	}
@@ -56,7 +57,7 @@ func (r *Reconciler) pull(ctx context.Context, run *podRun, i int, now time.Time
 // Pod can end.
 func (run *podRun) cannot(ctx context.Context, i int, reason, message string) {
 	c := &run.Containers[i]
-	c.Stage, c.Reason, c.Message, c.Blocked = idle, reason, message, true
+	c.Stage, c.Reason, c.Message, c.Blocked, c.Killed = idle, reason, message, true, false
 	run.dirty = true
 	run.event(ctx, i, corev1.EventTypeWarning, "Failed", "Error: %s", reason)
 }
@@ -73,12 +74,13 @@ func (r *Reconciler) create(run *podRun, i int, at time.Time) {
 }
 
 func (r *Reconciler) endPull(ctx context.Context, run *podRun, i int) {
-	c, spec := &run.Containers[i], run.spec(run.pod, i)
+	c := &run.Containers[i]
+	spec := withImage(run.spec(run.pod, i), c.Image)
 	run.Cursor = c.At
 	if err := r.pullError(c, spec); err != nil {
 		run.event(ctx, i, corev1.EventTypeWarning, "Failed", "Failed to pull image %q: %v", spec.Image, err)
 		run.event(ctx, i, corev1.EventTypeWarning, "Failed", "Error: %s", errImagePull)
-		c.Stage, c.Reason, c.Message = idle, errImagePull, err.Error()
+		c.Stage, c.Reason, c.Message, c.Killed = idle, errImagePull, err.Error(), false
 		c.PullBackOff = c.PullBackOff.next(c.At, c.At)
 		c.Tries++
 		run.dirty = true
@@ -103,8 +105,8 @@ func (r *Reconciler) pullError(c *containerState, spec *corev1.Container) error 
 }
 
 func (r *Reconciler) backOffPull(ctx context.Context, run *podRun, i int) {
-	c, spec := &run.Containers[i], run.spec(run.pod, i)
-	message := fmt.Sprintf("Back-off pulling image %q", spec.Image)
+	c := &run.Containers[i]
+	message := fmt.Sprintf("Back-off pulling image %q", withImage(run.spec(run.pod, i), c.Image).Image)
 	run.event(ctx, i, corev1.EventTypeNormal, "BackOff", "%s", message)
 	run.event(ctx, i, corev1.EventTypeWarning, "Failed", "Error: %s", imagePullBackOff)
 	c.Message = fmt.Sprintf("%s: %s: %s", message, errImagePull, c.Message)

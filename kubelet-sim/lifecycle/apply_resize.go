@@ -33,8 +33,11 @@ func (r *Reconciler) allocate(ctx context.Context, run *podRun, now time.Time) {
 	}
 	for i := range run.Containers {
 		c := &run.Containers[i]
-		if c.Allocated != nil && c.Actual == nil {
-			c.Actual = c.Allocated
+		if c.Allocated != nil {
+			c.BackOff = backOff{} // upstream's GetBackoffKey has the resources in it
+			if c.Actual == nil {
+				c.Actual = c.Allocated
+			}
 		}
 		c.Allocated = nil
 	}

@@ -81,6 +81,7 @@ func (run *podRun) endPreStop(ctx context.Context, i int) {
 func (run *podRun) terminate(i int, now time.Time) {
 	k := run.Containers[i].Kill
 	k.Term, k.Deadline = now, now.Add(k.left(now))
+	run.Containers[i].Current.Term = now
 	run.parts[i].process.Signal(run.parts[i].process.StopSignal(), now)
 	run.collect(i, now)
 }

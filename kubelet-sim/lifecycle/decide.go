@@ -86,7 +86,7 @@ func decideRun(pod *corev1.Pod, s *podState, now time.Time) plan {
 	if initialized {
 		p = p.and(decideRegular(pod, s, now))
 	}
-	p = p.and(decideEphemeral(s, now))
+	p = p.and(decideEphemeral(pod, s, now))
 	if len(p.Do) > 0 {
 		return p
 	}
@@ -103,7 +103,7 @@ func decideInit(pod *corev1.Pod, s *podState, now time.Time) (p plan, initialize
 			return p, true
 		case c.Role == sidecar && (c.Stage == running && c.Started || anyRegularStarted(s)):
 			if c.Stage != running {
-				p = p.and(decideContainer(s, i, now))
+				p = p.and(decideContainer(pod, s, i, now))
 			}
 		case c.Stage == running:
 			return p, false
@@ -112,7 +112,7 @@ func decideInit(pod *corev1.Pod, s *podState, now time.Time) (p plan, initialize
 				return plan{Do: []action{{Verb: stopPod, Container: -1, Stop: stop{Since: now}}}}, false
 			}
 		default:
-			return p.and(decideContainer(s, i, now)), false
+			return p.and(decideContainer(pod, s, i, now)), false
 		}
 	}
 	return p, true
@@ -144,7 +144,7 @@ func decideRegular(pod *corev1.Pod, s *podState, now time.Time) plan {
 		if c.Stage == running {
 			continue
 		}
-		p = p.and(decideContainer(s, i, now))
+		p = p.and(decideContainer(pod, s, i, now))
 		if len(p.Do) > 0 || c.Stage != idle {
 			return p
 		}
@@ -156,18 +156,18 @@ func decideRegular(pod *corev1.Pod, s *podState, now time.Time) plan {
 }
 
 // decideEphemeral starts the ephemeral containers, whatever the others do.
-func decideEphemeral(s *podState, now time.Time) plan {
+func decideEphemeral(pod *corev1.Pod, s *podState, now time.Time) plan {
 	var p plan
 	for i := range s.Containers {
 		if c := &s.Containers[i]; c.Role == ephemeral && c.Current == nil {
-			p = p.and(decideContainer(s, i, now))
+			p = p.and(decideContainer(pod, s, i, now))
 		}
 	}
 	return p
 }
 
 // decideContainer brings forward one container that has to run and does not.
-func decideContainer(s *podState, i int, now time.Time) plan {
+func decideContainer(pod *corev1.Pod, s *podState, i int, now time.Time) plan {
 	c := &s.Containers[i]
 	switch {
 	case c.Stage != idle && now.Before(c.At):
@@ -176,6 +176,8 @@ func decideContainer(s *podState, i int, now time.Time) plan {
 		return do(endPull, i)
 	case c.Stage == creating:
 		return do(start, i)
+	case c.renewed(s.spec(pod, i)):
+		return do(pull, i) // what it waits for is of the image before
 	case c.Blocked:
 		return plan{}
 	case c.Reason == errImagePull || c.Reason == imagePullBackOff:

@@ -91,7 +91,7 @@ func (k *killing) left(now time.Time) time.Duration {
 }
 
 // decideUnhealthy ends the containers whose startup or liveness probe has
-// failed, or which must restart for a resize, and goes on with those that are being ended or whose postStart hook
+// failed, whose image is another now, or which must restart for a resize, and goes on with those that are being ended or whose postStart hook
 // runs. While there is one the kubelet does nothing else for the Pod. Source:
 // kubeGenericRuntimeManager.SyncPod, ibid., which waits for both.
 func decideUnhealthy(pod *corev1.Pod, s *podState, now time.Time) (p plan, busy bool) {
@@ -110,14 +110,26 @@ func decideUnhealthy(pod *corev1.Pod, s *podState, now time.Time) (p plan, busy 
 		return p, true
 	}
 	for i := range s.Containers {
-		if c := &s.Containers[i]; c.Stage == running && c.Unhealthy != "" {
+		if why := s.unfit(pod, i); why != "" {
 			if last(pod, s) {
 				return plan{Do: []action{{Verb: stopPod, Container: -1, Stop: stop{Since: now}}}}, true
 			}
-			p, busy = p.and(plan{Do: []action{{Verb: beginKill, Container: i, Why: c.Unhealthy}}}), true
+			p, busy = p.and(plan{Do: []action{{Verb: beginKill, Container: i, Why: why}}}), true
 		}
 	}
 	return p, busy
+}
+
+// unfit says why a running container cannot go on as it is; empty if it can.
+func (s *podState) unfit(pod *corev1.Pod, i int) killReason {
+	c := &s.Containers[i]
+	switch {
+	case c.Stage != running:
+		return ""
+	case s.changed(pod, i):
+		return definitionChanged
+	}
+	return c.Unhealthy
 }
 
 // last reports whether no regular container stays or starts again, so that the
@@ -127,7 +139,7 @@ func last(pod *corev1.Pod, s *podState) bool {
 		c := &s.Containers[i]
 		switch {
 		case c.Role != regular:
-		case c.Stage == running && (c.Unhealthy == "" || s.restartsKilled(pod, i)):
+		case c.Stage == running && (c.Unhealthy == "" || s.restartsKilled(pod, i, s.unfit(pod, i))):
 			return false
 		case c.Stage != running && (!c.exited() || s.restarts(pod, i)):
 			return false
@@ -138,9 +150,9 @@ func last(pod *corev1.Pod, s *podState) bool {
 
 // restartsKilled reports whether container i may run again after the kubelet has
 // ended it. Source: computePodActions, ibid.; rules for exit codes do not count.
-func (s *podState) restartsKilled(pod *corev1.Pod, i int) bool {
+func (s *podState) restartsKilled(pod *corev1.Pod, i int, why killReason) bool {
 	c := s.spec(pod, i)
-	if s.Containers[i].Role == sidecar {
+	if s.Containers[i].Role == sidecar || why == definitionChanged {
 		return true
 	}
 	if c.RestartPolicy != nil {
@@ -149,7 +161,7 @@ func (s *podState) restartsKilled(pod *corev1.Pod, i int) bool {
 	return pod.Spec.RestartPolicy != corev1.RestartPolicyNever
 }
 
-// killMessage is the Killing Event of an unhealthy container. Source: ibid. and
+// killMessage is the Killing Event of a container that cannot go on as it is. Source: ibid. and
 // computeInitContainerActions.
 func killMessage(pod *corev1.Pod, s *podState, i int, why killReason) string {
 	if why == restartAll {
@@ -158,15 +170,18 @@ func killMessage(pod *corev1.Pod, s *podState, i int, why killReason) string {
 	if why == resizeRestart {
 		return "Container " + s.Containers[i].Name + " resize requires restart"
 	}
-	probe := "liveness"
-	if why == startupFailed {
-		probe = "startup"
+	what := " failed liveness probe"
+	switch why {
+	case startupFailed:
+		what = " failed startup probe"
+	case definitionChanged:
+		what = " definition changed"
 	}
 	if s.Containers[i].Role == sidecar {
-		return "Init container " + s.Containers[i].Name + " failed " + probe + " probe"
+		return "Init container " + s.Containers[i].Name + what
 	}
-	message := "Container " + s.Containers[i].Name + " failed " + probe + " probe"
-	if s.restartsKilled(pod, i) {
+	message := "Container " + s.Containers[i].Name + what
+	if s.restartsKilled(pod, i, why) {
 		message += ", will be restarted"
 	}
 	return message

@@ -11,10 +11,10 @@ import (
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program"
 )
 
-// programSpec says what container i runs, or why it cannot be created. Source:
+// programSpec says what container i runs of an image, or why it cannot be created. Source:
 // generateContainerConfig in k8s.io/kubernetes pkg/kubelet/kuberuntime v1.37.2.
-func (r *Reconciler) programSpec(run *podRun, i int, d draw, at time.Time) (program.Spec, error) {
-	c := run.spec(run.pod, i)
+func (r *Reconciler) programSpec(run *podRun, i int, image string, d draw, at time.Time) (program.Spec, error) {
+	c := withImage(run.spec(run.pod, i), image)
 	env, vars, err := r.makeEnvironment(run, c)
 	if err != nil {
 		return program.Spec{}, err

@@ -16,10 +16,10 @@ import (
 // its arguments.
 //
 // What a status does not hold is not restored: instances before the last two,
-// where a back-off of image pulls was, the fraction of the second at which an
-// instance ended. A ConfigMap or Secret that has changed since is seen as it
-// is now, and files that other Pods wrote to a shared volume are there in the
-// order in which the Pods are taken over.
+// another image that the last but one had, where a back-off of image pulls was,
+// the fraction of the second at which an instance ended. A ConfigMap or Secret
+// that has changed since is seen as it is now, and files that other Pods wrote
+// to a shared volume are there in the order in which the Pods are taken over.
 func restore(pod *corev1.Pod, s *podState, drawOf func(container string, attempt int32) draw) {
 	if pod.Status.StartTime != nil {
 		s.StartTime = pod.Status.StartTime.Time
@@ -35,6 +35,7 @@ func restore(pod *corev1.Pod, s *podState, drawOf func(container string, attempt
 			continue
 		}
 		restoreContainer(c, &statuses[j], drawOf)
+		c.restoreImage(s.spec(pod, i), statuses[j].Image)
 		s.restoreResize(pod, c, i, &statuses[j])
 		if c.Current != nil {
 			s.Sandbox = sandboxReady
@@ -75,7 +76,7 @@ func restoreInstance(name string, t *corev1.ContainerStateTerminated, st *corev1
 	}
 	in := &instance{
 		ID: t.ContainerID, Attempt: attempt, Image: st.Image, ImageID: st.ImageID, User: st.User, Exited: true,
-		FinishedAt: t.FinishedAt.UTC(), ExitCode: t.ExitCode, Reason: t.Reason, Message: t.Message,
+		FinishedAt: t.FinishedAt.UTC(), Rough: true, ExitCode: t.ExitCode, Reason: t.Reason, Message: t.Message,
 		StartedAt: t.StartedAt.UTC(),
 	}
 	if t.Reason != startErrorReason {
@@ -184,7 +185,7 @@ func (r *Reconciler) rerun(run *podRun, i int, in *instance, now time.Time) {
 	c, hooks := &run.Containers[i], run.spec(run.pod, i).Lifecycle
 	log := r.cfg.Logs.NewLog(run.name.Namespace, run.name.Name, in.ID)
 	d := draw{r.cfg.Engine.Random(), run.pod, c.Name, in.Attempt}
-	spec, err := r.programSpec(run, i, d, in.StartedAt)
+	spec, err := r.programSpec(run, i, in.SpecImage, d, in.StartedAt)
 	var process Process
 	var effects *script.Effects
 	if err == nil {
@@ -220,7 +221,21 @@ func (r *Reconciler) rerun(run *podRun, i int, in *instance, now time.Time) {
 
 // runToEnd lets a program run until it ends, or until its instance did.
 func runToEnd(process Process, in *instance) {
-	end := in.FinishedAt.Add(time.Second) // the status has no fraction
+	if !in.Term.IsZero() {
+		runUntil(process, in.Term)
+		if !process.State().Exited {
+			process.Signal(process.StopSignal(), in.Term)
+		}
+	}
+	end := in.FinishedAt
+	if in.Rough {
+		end = end.Add(time.Second)
+	}
+	runUntil(process, end)
+}
+
+// runUntil lets a program run until it ends, or waits for longer.
+func runUntil(process Process, end time.Time) {
 	for range resumesMax {
 		state := process.State()
 		if state.Exited || state.WakeAt.IsZero() || state.WakeAt.After(end) {

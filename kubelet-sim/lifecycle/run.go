@@ -204,7 +204,7 @@ func (r *podRun) endKill(i int) {
 	case c.PostStart != nil:
 		c.failPostStart()
 	}
-	c.Killed = r.Stop == nil && k.Reason != "" && k.Reason != restartAll && r.restartsKilled(r.pod, i)
+	c.Killed = r.Stop == nil && k.Reason != "" && k.Reason != restartAll && r.restartsKilled(r.pod, i, k.Reason)
 	r.dirty, r.stirred = r.dirty || !c.Killed, true
 }
 

@@ -13,7 +13,7 @@ import (
 )
 
 // fakeRuntime runs commands that are lists of steps: "echo x", "sleep 5",
-// "exit 3", "env NAME", "cat /file", "write /file text", "trap" (SIGTERM then
+// "exit 3", "image", "env NAME", "cat /file", "write /file text", "trap" (SIGTERM then
 // does not end it), "once /file" (exit 1 the first time), "hang".
 type fakeRuntime struct{}
 
@@ -107,6 +107,8 @@ func (p *fakeProcess) step(verb, rest string, now time.Time) bool {
 	switch verb {
 	case "echo":
 		say(rest)
+	case "image":
+		say(p.spec.Image)
 	case "env":
 		for _, v := range p.spec.Env {
 			if strings.HasPrefix(v, rest) {

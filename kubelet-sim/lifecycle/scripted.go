@@ -106,8 +106,9 @@ func (run *podRun) annotate(pod *corev1.Pod) {
 	pod.Annotations = annotations
 }
 
-// takeScripts takes over what scripts had the instances do that both know of.
-func (s *podState) takeScripts(from *podState) {
+// takeKnown takes over what a status does not tell of the instances that both know of:
+// what scripts had them do, their images, when exactly they ended.
+func (s *podState) takeKnown(from *podState) {
 	for i := range s.Containers {
 		if i >= len(from.Containers) {
 			return
@@ -115,7 +116,7 @@ func (s *podState) takeScripts(from *podState) {
 		for _, in := range []*instance{s.Containers[i].Last, s.Containers[i].Current} {
 			for _, known := range []*instance{from.Containers[i].Last, from.Containers[i].Current} {
 				if in != nil && known != nil && in.ID == known.ID {
-					in.Script = known.Script
+					*in = *known
 				}
 			}
 		}

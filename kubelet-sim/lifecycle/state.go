@@ -140,6 +140,9 @@ type containerState struct {
 	Allocated, Actual *corev1.ResourceRequirements `json:",omitempty"`
 	// Again: an init container has to run once more, in a new sandbox.
 	Again bool `json:",omitempty"`
+	// Image is the spec's image at the latest attempt to start an instance. It is that
+	// of the whole attempt, whatever the spec says meanwhile.
+	Image string `json:",omitempty"`
 	// PullStart is when the present pull began.
 	PullStart            time.Time
 	BackOff, PullBackOff backOff
@@ -150,10 +153,15 @@ type instance struct {
 	ID                    string
 	Attempt               int32
 	Image, ImageID        string // as the runtime names it
+	SpecImage             string `json:",omitempty"` // as the spec named it
 	StartedAt, FinishedAt time.Time
-	Exited                bool
-	ExitCode              int32
-	Reason, Message       string
+	// Rough: FinishedAt is from a status, which has no fraction of the second. Term is
+	// when the kubelet asked it to end; zero if it did not.
+	Rough           bool      `json:",omitempty"`
+	Term            time.Time `json:",omitzero"`
+	Exited          bool
+	ExitCode        int32
+	Reason, Message string
 	// User is whom it runs as, for the status.
 	User *corev1.ContainerUser
 	// Script is what a script has it do; nil if it runs its own command.

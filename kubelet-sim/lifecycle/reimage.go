@@ -1,0 +1,71 @@
+package lifecycle
+
+import (
+	corev1 "k8s.io/api/core/v1"
+)
+
+// The image of a container is one of the few fields of a Pod's spec that can be changed.
+// A running container that has another image then ends and starts again, whatever the
+// restartPolicy says; one that waits tries at once; an attempt under way goes on with the
+// image that it began with, because the kubelet does one thing after the other; an init
+// container that runs, or has ended, stays as it is. Source: containerChanged,
+// computePodActions and computeInitContainerActions in k8s.io/kubernetes
+// pkg/kubelet/kuberuntime v1.37.2.
+//
+// Deviation: back-offs begin anew with each change; upstream's know an image that comes
+// back. The kubelet takes the image of a mirror Pod, which says nothing to upstream's,
+// when a container of its static Pod starts.
+
+// definitionChanged is why a container ends whose image was changed. It has the grace
+// period that a container has without a reason.
+const definitionChanged killReason = "DefinitionChanged"
+
+// changed reports whether the running container i has to start again with another
+// image. A sidecar is not looked at before it has started.
+func (s *podState) changed(pod *corev1.Pod, i int) bool {
+	c := &s.Containers[i]
+	switch {
+	case c.Role == initializer, c.Role == ephemeral, c.Role == sidecar && !c.Started, isMirror(pod):
+		return false
+	}
+	return c.Stage == running && c.Current.SpecImage != "" && c.Current.SpecImage != s.spec(pod, i).Image
+}
+
+// renewed reports whether the spec has another image than at the latest attempt to
+// start the container.
+func (c *containerState) renewed(spec *corev1.Container) bool {
+	return c.Image != "" && c.Image != spec.Image
+}
+
+// takeImage takes the spec's image for an attempt that begins. Source: GetBackoffKey,
+// ibid., and imageManager.pullImage in pkg/kubelet/images: back-offs are those of one
+// image.
+func (c *containerState) takeImage(spec *corev1.Container) {
+	if c.renewed(spec) {
+		c.BackOff, c.PullBackOff, c.Blocked = backOff{}, backOff{}, false
+	}
+	c.Image = spec.Image
+}
+
+// restoreImage takes the image of the latest attempt over from a status: the spec's, if it
+// can be that.
+func (c *containerState) restoreImage(spec *corev1.Container, image string) {
+	if parseImage(spec.Image).full == image {
+		image = spec.Image
+	}
+	c.Image = image
+	if c.Current != nil {
+		c.Current.SpecImage = image
+	}
+}
+
+// withImage is a container with the image that it was, or is to be, started with; empty
+// for the spec's.
+func withImage(spec *corev1.Container, image string) *corev1.Container {
+	if image == "" || image == spec.Image {
+		return spec
+	}
+	with := *spec
+	with.Image = image
+	return &with
+}
