@@ -1,15 +1,17 @@
 package storage
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
+	goruntime "runtime"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
-	"time"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 	"go.etcd.io/bbolt"
@@ -163,6 +165,10 @@ func TestEphemeralAWriteIsSeenByAllAtOnce(t *testing.T) {
 
 // TestEphemeralTheFileFollows: without anybody waiting, only so much is pending.
 func TestEphemeralTheFileFollows(t *testing.T) {
+	synctest.Test(t, theFileFollows)
+}
+
+func theFileFollows(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "kubesim.db")
 	db := openDB(t, setup{ephemeral: true, path: path})
 	s := podStore(t, db, testCodec(t), nil)
@@ -170,8 +176,9 @@ func TestEphemeralTheFileFollows(t *testing.T) {
 	for i := range 3 * behindMax {
 		update(t.Context(), t, s, "/pods/ns/a", strconv.Itoa(i))
 	}
-	for db.committed.Load() < behindMax { // hangs if nothing wakes the committer
-		time.Sleep(time.Millisecond)
+	synctest.Wait()
+	if n := db.committed.Load(); n < behindMax {
+		t.Errorf("revision %d is in the file, want at least %d: nothing wakes the committer", n, behindMax)
 	}
 	closeDB(t, db)
 
@@ -206,18 +213,28 @@ func TestARefusalTellsOfCommittedStateOnly(t *testing.T) {
 			create(WithoutWait(t.Context()), t, f.Store, "/pods/ns/a")
 			answer := make(chan error, 1)
 			go func() { answer <- try(t.Context(), f.Store) }()
-			select {
-			case err := <-answer:
-				t.Errorf("answered %v before the commit", err)
-				release()
-			case <-time.After(20 * time.Millisecond):
-				release()
-				if err := <-answer; err == nil {
-					t.Error("want an error")
-				}
+			for !settling(t) && len(answer) == 0 {
+				goruntime.Gosched()
+			}
+			if len(answer) > 0 {
+				t.Error("answered before the commit")
+			}
+			release()
+			if err := <-answer; err == nil {
+				t.Error("want an error")
 			}
 		})
 	}
+}
+
+// settling reports whether a goroutine waits for a commit.
+func settling(t *testing.T) bool {
+	t.Helper()
+	if t.Context().Err() != nil {
+		t.Fatal("the test is over")
+	}
+	stacks := make([]byte, 1<<20)
+	return bytes.Contains(stacks[:goruntime.Stack(stacks, true)], []byte("storage.(*round).wait("))
 }
 
 func TestObserversSeeEveryRevisionInOrder(t *testing.T) {

@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,13 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestStories(t *testing.T) {
+	pulled := []string{
+		`Pulling Pulling image "busybox:1.36"`,
+		`Pulled Successfully pulled image "busybox:1.36" in 1.477s (1.477s including waiting). Image size: 53510651 bytes.`,
+	}
+	started := []string{"Created Container created", "Started Container started"}
+	present := []string{`Pulled Container image "busybox:1.36" already present on machine and can be accessed by the pod`}
+	backOff := []string{"BackOff Back-off restarting failed container c in pod p_default(uid-1)"}
 	for name, tc := range map[string]struct {
 		pod    *corev1.Pod
 		story  []string
@@ -27,16 +35,19 @@ func TestStories(t *testing.T) {
 			story: []string{
 				"Pending", "Pending c:ContainerCreating", "Running c:Running", "Succeeded c:Completed=0",
 			},
-			log:  "hello\ndone\n",
-			took: 30 * time.Second,
+			events: slices.Concat(pulled, started),
+			log:    "hello\ndone\n",
+			took:   30 * time.Second,
 		},
 		"a Pod that fails at once": {
-			pod:   newPod("p", runs("exit 3")),
-			story: []string{"Pending", "Pending c:ContainerCreating", "Failed c:Error=3"},
+			pod:    newPod("p", runs("exit 3")),
+			story:  []string{"Pending", "Pending c:ContainerCreating", "Failed c:Error=3"},
+			events: slices.Concat(pulled, started),
 		},
 		"a program that does not exist": {
-			pod:   newPod("p", runs("no-such-program")),
-			story: []string{"Pending", "Pending c:ContainerCreating", "Failed c:StartError=128"},
+			pod:    newPod("p", runs("no-such-program")),
+			story:  []string{"Pending", "Pending c:ContainerCreating", "Failed c:StartError=128"},
+			events: slices.Concat(pulled, []string{"Created Container created", "Failed Error: executable file not found in $PATH"}),
 		},
 		"OnFailure in a Job backs off 10 s after the second failure": {
 			pod: newPod("p", policy(corev1.RestartPolicyOnFailure), ofJob(), volume("data"), runs("once /data/1", "once /data/2", "once /data/3", "echo ok")),
@@ -45,8 +56,9 @@ func TestStories(t *testing.T) {
 				"Running c:Error=1", "Running c:Error=1(1)", "Running c:CrashLoopBackOff(1)",
 				"Running c:Error=1(2)", "Running c:CrashLoopBackOff(2)", "Succeeded c:Completed=0(3)",
 			},
-			log:  "ok\n",
-			took: 30 * time.Second,
+			events: slices.Concat(pulled, started, present, started, backOff, present, started, backOff, present, started),
+			log:    "ok\n",
+			took:   30 * time.Second,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -55,10 +67,8 @@ func TestStories(t *testing.T) {
 			if diff := cmp.Diff(tc.story, c.story("p")); diff != "" {
 				t.Errorf("story (-want +got):\n%s", diff)
 			}
-			if tc.events != nil {
-				if diff := cmp.Diff(tc.events, c.happened("p")); diff != "" {
-					t.Errorf("events (-want +got):\n%s", diff)
-				}
+			if diff := cmp.Diff(tc.events, c.happened("p")); diff != "" {
+				t.Errorf("events (-want +got):\n%s", diff)
 			}
 			if diff := cmp.Diff(tc.log, c.read("p", nil)); diff != "" {
 				t.Errorf("log (-want +got):\n%s", diff)
