@@ -102,6 +102,8 @@ type StorageConfig struct {
 // returns when it is at rest again; see Engine.Enter in controllers/engine.
 type Gate interface {
 	Enter(ctx context.Context) (leave func(context.Context) error, err error)
+	// Flows reports whether virtual time does, so that nobody waits for anybody.
+	Flows() bool
 }
 
 // EventTTL is how long Events are kept, in virtual time. Source: default of

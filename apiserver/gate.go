@@ -11,50 +11,219 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apiserver/pkg/authentication/user"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
+	genericapifilters "k8s.io/apiserver/pkg/endpoints/filters"
 	"k8s.io/apiserver/pkg/endpoints/handlers/responsewriters"
 	genericrequest "k8s.io/apiserver/pkg/endpoints/request"
 
 	"github.com/kubesim-dev/kubesim/apiserver/apis/sim/v1alpha1"
 )
 
-// withGate makes writes from outside enter through the gate and answers them
-// when the cluster is at rest again. Reads pass, and so does the API server's
-// own loopback client, which writes in the middle of somebody else's write.
-func withGate(next http.Handler, gate Gate, recorder Recorder, serializer runtime.NegotiatedSerializer) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		if !isOutsideWrite(req) {
-			tellSession(recorder, req)
-			next.ServeHTTP(w, req)
-			return
-		}
+// entrance is where the requests of clients come in. Writes enter through the gate and
+// are answered when the cluster is at rest again; so do reads that a Fault counts. Other
+// reads pass, and so does the API server's own loopback client, which writes in the
+// middle of somebody else's write.
+//
+// Invariant: what the authorizer and the Faults decide about a request, what the Recorder
+// is told of it and what it writes are one act: nobody else is on stage meanwhile. Only a
+// request that a Fault delays has two, and is recorded as two.
+type entrance struct {
+	next     http.Handler
+	gate     Gate
+	faults   Faults
+	recorder Recorder
+	// authorizer judges again what was authorized before it waited for the gate.
+	authorizer authorizer.Authorizer
+	serializer runtime.NegotiatedSerializer
+	// ends is done when the server stops.
+	ends context.Context
+}
+
+// ServeHTTP implements http.Handler.
+func (e *entrance) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	v := newVisit(req)
+	if !v.write && !e.concerned(v) {
+		e.pass(w, v)
+		return
+	}
+	if v.write {
 		body, err := readBody(req)
 		if err != nil {
-			responsewriters.ErrorNegotiated(apierrors.NewBadRequest(err.Error()), serializer, schema.GroupVersion{}, w, req)
+			e.refuse(w, v, apierrors.NewBadRequest(err.Error()))
 			return
 		}
-		ctx, cancel := beforeDeadline(req.Context())
+		v.body = body
+		if e.faults != nil && e.faults.Any() {
+			v.name = nameOf(v.info, body)
+		}
+	}
+	wait, done := e.act(w, v)
+	if wait > 0 {
+		if err := sleep(req.Context(), wait); err != nil {
+			e.refuse(w, v, err)
+			return
+		}
+		v.phase = Delayed
+		if v.write {
+			_, done = e.act(w, v)
+		}
+	}
+	if !done {
+		e.pass(w, v)
+	}
+}
+
+// act has the stage for a request. It is done when the client has its answer; else the
+// request is delayed, or a read that nothing has hit.
+func (e *entrance) act(w http.ResponseWriter, v *visit) (wait time.Duration, done bool) {
+	ctx, cancel := beforeDeadline(v.req.Context())
+	defer cancel()
+	leave, err := e.gate.Enter(ctx)
+	if err != nil {
+		e.refuse(w, v, apierrors.NewServiceUnavailable("the simulated cluster is busy and did not come to rest: "+err.Error()+
+			"; 'kubesim clock pause' stops it"))
+		return 0, true
+	}
+	held := &heldResponse{ResponseWriter: w}
+	answered := false
+	defer func() {
+		// The write has happened: if the cluster takes too long to come to
+		// rest, the answer is true, though early.
+		_ = leave(ctx)
+		if answered && done { // else a handler panics, and net/http answers
+			held.release()
+		}
+	}()
+	wait, done = e.onStage(held, v)
+	answered = true
+	return wait, done
+}
+
+// onStage judges, records and does a request.
+func (e *entrance) onStage(w http.ResponseWriter, v *visit) (wait time.Duration, done bool) {
+	if v.write && !e.authorized(w, v.req) {
+		return 0, true
+	}
+	var verdict Verdict
+	if e.faults != nil && v.phase != Delayed {
+		verdict = e.faults.Meet(v.req, v.info, v.who, v.name)
+	}
+	switch {
+	case verdict.Err != nil:
+		e.tell(v, v.phase)
+		e.refuse(w, v, verdict.Err)
+	case v.phase == Judged:
+		w.WriteHeader(http.StatusNoContent) // this is a replay, which does the rest later
+	case verdict.Wait > 0:
+		e.tell(v, Judged)
+		return verdict.Wait, false
+	case !v.write:
+		if verdict.Counted {
+			e.tell(v, v.phase)
+		}
+		return 0, false
+	default:
+		e.tell(v, v.phase)
+		t := &turn{}
+		defer t.end()
+		ctx, cancel := e.stageContext(v.req.Context(), t)
 		defer cancel()
-		leave, err := gate.Enter(ctx)
-		if err != nil {
-			err := apierrors.NewServiceUnavailable("the simulated cluster is busy and did not come to rest: " + err.Error() +
-				"; 'kubesim clock pause' stops it")
-			responsewriters.ErrorNegotiated(err, serializer, schema.GroupVersion{}, w, req)
-			return
-		}
-		tell(recorder, req, body)
-		held := &heldResponse{ResponseWriter: w}
-		answered := false
-		defer func() {
-			// The write has happened: if the cluster takes too long to come to
-			// rest, the answer is true, though early.
-			_ = leave(ctx)
-			if answered { // else a handler panics, and net/http answers
-				held.release()
+		e.next.ServeHTTP(w, v.req.WithContext(ctx))
+	}
+	return 0, true
+}
+
+// stageContext is that of a request on stage. While time stands still it is done
+// whole: if it ended with its client or its deadline, upstream's handlers would answer
+// at once, and what they have begun would go on somewhere in the midst of others.
+func (e *entrance) stageContext(ctx context.Context, t *turn) (context.Context, context.CancelFunc) {
+	if e.gate.Flows() {
+		return ctx, func() {}
+	}
+	ctx, cancel := context.WithCancel(context.WithValue(context.WithoutCancel(ctx), turnKey{}, t))
+	stop := context.AfterFunc(e.ends, cancel)
+	return ctx, func() {
+		stop()
+		cancel()
+	}
+}
+
+// authorized judges a request as it was before it waited for the gate: who was before it
+// may have taken the right away. If so, it is answered.
+func (e *entrance) authorized(w http.ResponseWriter, req *http.Request) bool {
+	if e.authorizer == nil || e.gate.Flows() {
+		return true
+	}
+	passed := false
+	genericapifilters.WithAuthorization(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { passed = true }), e.authorizer, e.serializer).
+		ServeHTTP(w, req)
+	return passed
+}
+
+// concerned reports whether a Fault would count a read.
+func (e *entrance) concerned(v *visit) bool {
+	return e.faults != nil && v.outside && e.faults.Any() && e.faults.Concern(v.req, v.info, v.who)
+}
+
+// pass serves what needs no stage, or needs it no more.
+func (e *entrance) pass(w http.ResponseWriter, v *visit) {
+	if !v.told {
+		tellSession(e.recorder, v.req)
+	}
+	req := v.req
+	if e.faults != nil && v.outside && v.info.Verb == "watch" {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		defer e.faults.Watch(req, v.info, v.who, func() {
+			if !v.told && e.recorder != nil {
+				e.recorder.Session(req, v.who) // that a Fault has closed it is an input
 			}
-		}()
-		next.ServeHTTP(held, req)
-		answered = true
-	})
+			cancel()
+		})()
+		req = req.WithContext(ctx)
+	}
+	e.next.ServeHTTP(w, req)
+}
+
+func (e *entrance) tell(v *visit, phase Phase) {
+	tell(e.recorder, v, phase)
+	v.told = true
+}
+
+func (e *entrance) refuse(w http.ResponseWriter, v *visit, err error) {
+	gv := schema.GroupVersion{}
+	if v.info != nil {
+		gv = schema.GroupVersion{Group: v.info.APIGroup, Version: v.info.APIVersion}
+	}
+	responsewriters.ErrorNegotiated(err, e.serializer, gv, w, v.req)
+}
+
+// visit is one request at the entrance.
+type visit struct {
+	req  *http.Request
+	info *genericrequest.RequestInfo
+	who  user.Info
+	// outside: a client asks for something of the API. write: it changes something.
+	outside, write bool
+	// body is that of a write; name the object's, or its generateName.
+	body  []byte
+	name  string
+	phase Phase
+	// told: the Recorder knows of it.
+	told bool
+}
+
+func newVisit(req *http.Request) *visit {
+	v := &visit{req: req, phase: phaseOf(req.Context())}
+	info, ok := genericrequest.RequestInfoFrom(req.Context())
+	who, known := genericrequest.UserFrom(req.Context())
+	if !ok {
+		return v
+	}
+	v.info, v.who, v.name = info, who, info.Name
+	v.outside = known && info.IsResourceRequest && who.GetName() != user.APIServerUser
+	v.write = v.outside && isWrite(info)
+	return v
 }
 
 // bodyMax is more than any body that the handlers accept. Source:
@@ -105,14 +274,8 @@ func withEnd(ctx context.Context, next http.Handler, lasts genericrequest.LongRu
 	})
 }
 
-func isOutsideWrite(req *http.Request) bool {
-	info, ok := genericrequest.RequestInfoFrom(req.Context())
-	if !ok || !info.IsResourceRequest {
-		return false
-	}
-	if u, ok := genericrequest.UserFrom(req.Context()); ok && u.GetName() == user.APIServerUser {
-		return false
-	}
+// isWrite reports whether what is asked for is stored.
+func isWrite(info *genericrequest.RequestInfo) bool {
 	if isClock(info) {
 		return false // it is not stored, and waits for the gate itself
 	}

@@ -2,6 +2,7 @@ package apiserver
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -23,6 +24,8 @@ func (g tracedGate) Enter(context.Context) (func(context.Context) error, error) 
 	}, nil
 }
 
+func (g tracedGate) Flows() bool { return false }
+
 // tracedWriter writes down when the client gets its answer.
 type tracedWriter struct {
 	http.ResponseWriter
@@ -32,6 +35,10 @@ type tracedWriter struct {
 func (w tracedWriter) WriteHeader(status int) {
 	*w.trace = append(*w.trace, "answer")
 	w.ResponseWriter.WriteHeader(status)
+}
+
+func newEntrance(t *testing.T, next http.Handler, gate Gate) *entrance {
+	return &entrance{next: next, gate: gate, serializer: legacyscheme.Codecs, ends: t.Context()}
 }
 
 func TestWritesFromOutsidePassTheGate(t *testing.T) {
@@ -56,7 +63,7 @@ func TestWritesFromOutsidePassTheGate(t *testing.T) {
 			ctx = genericrequest.WithUser(ctx, &user.DefaultInfo{Name: tc.user})
 			recorder := httptest.NewRecorder()
 			request := httptest.NewRequestWithContext(ctx, http.MethodPost, "/", nil)
-			withGate(inner, tracedGate{&trace}, nil, legacyscheme.Codecs).ServeHTTP(tracedWriter{recorder, &trace}, request)
+			newEntrance(t, inner, tracedGate{&trace}).ServeHTTP(tracedWriter{recorder, &trace}, request)
 			if diff := cmp.Diff(tc.want, trace); diff != "" {
 				t.Errorf("order (-want +got):\n%s", diff)
 			}
@@ -70,7 +77,8 @@ func TestWritesFromOutsidePassTheGate(t *testing.T) {
 func TestAPanicLeavesTheGate(t *testing.T) {
 	var trace []string
 	ctx := genericrequest.WithRequestInfo(t.Context(), &genericrequest.RequestInfo{IsResourceRequest: true, Verb: "create"})
-	handler := withGate(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("broken") }), tracedGate{&trace}, nil, legacyscheme.Codecs)
+	ctx = genericrequest.WithUser(ctx, &user.DefaultInfo{Name: "jane"})
+	handler := newEntrance(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("broken") }), tracedGate{&trace})
 	func() {
 		defer func() {
 			if recover() == nil {
@@ -81,5 +89,36 @@ func TestAPanicLeavesTheGate(t *testing.T) {
 	}()
 	if diff := cmp.Diff([]string{"enter", "leave"}, trace); diff != "" {
 		t.Errorf("order (-want +got):\n%s", diff)
+	}
+}
+
+// TestAWriteOutlivesItsClient: upstream's handlers answer when their context ends, and go
+// on in the background, where others have the stage.
+func TestAWriteOutlivesItsClient(t *testing.T) {
+	var trace []string
+	ctx, gone := context.WithCancel(t.Context())
+	ctx = genericrequest.WithRequestInfo(ctx, &genericrequest.RequestInfo{IsResourceRequest: true, Verb: "create"})
+	ctx = genericrequest.WithUser(ctx, &user.DefaultInfo{Name: "jane"})
+	var onStage context.Context
+	handler := newEntrance(t, http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
+		gone()
+		trace = append(trace, fmt.Sprint("write: ", req.Context().Err()))
+		done, err := beginWrite(req.Context())
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		go func() {
+			trace = append(trace, "written")
+			done()
+		}()
+		onStage = req.Context()
+	}), tracedGate{&trace})
+	handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, http.MethodPost, "/", nil))
+	if diff := cmp.Diff([]string{"enter", "write: <nil>", "written", "leave"}, trace); diff != "" {
+		t.Errorf("order (-want +got):\n%s", diff)
+	}
+	if _, err := beginWrite(onStage); err == nil {
+		t.Error("a request that has left the stage may still write")
 	}
 }

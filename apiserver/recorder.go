@@ -12,32 +12,41 @@ import (
 // which they enter the cluster, which is at rest meanwhile.
 type Recorder interface {
 	// Request is a write, or a read that a Fault has counted.
-	Request(req *http.Request, who user.Info, body []byte)
+	Request(req *http.Request, who user.Info, body []byte, phase Phase)
 	// Session is a request that joins its client to a container, or lasts in another way.
 	Session(req *http.Request, who user.Info)
 }
 
-// told marks the context of a request that the Recorder knows already.
-type told struct{}
+// Phase says which part of a request is done, if a Fault delays it. Its zero value is
+// all of it.
+type Phase string
 
-// alreadyTold marks a request that was judged by the Faults and told then.
-func alreadyTold(req *http.Request) *http.Request {
-	return req.WithContext(context.WithValue(req.Context(), told{}, true))
+const (
+	// Judged is the Faults' part, after which it waits.
+	Judged Phase = "judged"
+	// Delayed is the rest, when it has waited.
+	Delayed Phase = "delayed"
+)
+
+type phaseKey struct{}
+
+// WithPhase returns the context of a request of Server.Client of which one part is done.
+func WithPhase(ctx context.Context, phase Phase) context.Context {
+	return context.WithValue(ctx, phaseKey{}, phase)
 }
 
-// tell tells of a request once.
-func tell(recorder Recorder, req *http.Request, body []byte) {
-	if recorder == nil || req.Context().Value(told{}) != nil {
-		return
-	}
-	who, ok := genericrequest.UserFrom(req.Context())
-	info, known := genericrequest.RequestInfoFrom(req.Context())
+func phaseOf(ctx context.Context) Phase {
+	phase, _ := ctx.Value(phaseKey{}).(Phase) // else it is all of it
+	return phase
+}
+
+func tell(recorder Recorder, v *visit, phase Phase) {
 	switch {
-	case !ok || !known:
-	case info.Verb == "watch" || isSession(info):
-		recorder.Session(req, who)
+	case recorder == nil:
+	case v.info.Verb == "watch" || isSession(v.info):
+		recorder.Session(v.req, v.who)
 	default:
-		recorder.Request(req, who, body)
+		recorder.Request(v.req, v.who, v.body, phase)
 	}
 }
 

@@ -65,5 +65,5 @@ func (o *restOptions) decorate(config *storagebackend.ConfigForResource, prefix 
 	if err != nil {
 		return nil, nil, err
 	}
-	return o.stamper.Storage(inner), destroy, nil
+	return o.stamper.Storage(onStage{inner}), destroy, nil
 }

@@ -138,7 +138,10 @@ func configureServing(ctx context.Context, c *genericapiserver.Config, cfg *Conf
 		return !info.IsResourceRequest && cfg.Handlers[info.Path] != nil || isClock(info) && info.Subresource != "" || upstream(r, info)
 	}
 	c.BuildHandlerChainFunc = func(api http.Handler, c *genericapiserver.Config) http.Handler {
-		gated := withFaults(withGate(api, cfg.Gate, cfg.Recorder, c.Serializer), cfg.Faults, cfg.Gate, cfg.Recorder, c.Serializer)
+		gated := &entrance{
+			next: api, gate: cfg.Gate, faults: cfg.Faults, recorder: cfg.Recorder, authorizer: c.Authorization.Authorizer,
+			serializer: c.Serializer, ends: ctx,
+		}
 		return genericapiserver.DefaultBuildHandlerChain(withEnd(ctx, withCount(gated, streams), c.LongRunningFunc), c)
 	}
 }

@@ -29,6 +29,9 @@ type Config struct {
 	Paused bool
 	// Log receives the event log; nil for none.
 	Log io.Writer
+	// Commanded, if set, is told of each command of the clock that has had its effect,
+	// in the order of the effects. It must not call the engine, which stands still.
+	Commanded func(Command)
 	// Build names the program: a checkpoint of another build is used with
 	// caution, see Restore.
 	Build string
@@ -119,8 +122,13 @@ type Engine struct {
 	running, outside bool
 	// target is where a command wants time to be; zero for nowhere.
 	target time.Time
+	// moving is the command that has set target.
+	moving *Command
 	// commands counts those that wait for the engine to pause between turns.
 	commands int
+	// held bounds mode auto, and holds is what it will be after the next input, see
+	// Hold; zero for no bound.
+	held, holds time.Time
 	// moves counts how often mode auto moved time since the last input.
 	moves int
 	// err is why the engine stopped.
@@ -203,6 +211,7 @@ func (e *Engine) Run(ctx context.Context) (err error) {
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		e.running, e.err = false, err
+		e.tellMoving() // it would have gone on
 		e.cond.Broadcast()
 	}()
 	for {
@@ -238,7 +247,8 @@ func (e *Engine) awaitTurn(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if !e.outside && e.commands == 0 && e.busy() {
+		// A command that waits comes first, if it can.
+		if !e.outside && e.busy() && (e.commands == 0 || !e.free()) {
 			e.running = true
 			e.now = e.clock.now()
 			return nil
@@ -254,19 +264,26 @@ func (e *Engine) awaitTurn(ctx context.Context) error {
 
 // busy reports whether the engine has something to do now.
 func (e *Engine) busy() bool {
-	if len(e.inbox) > 0 || !e.target.IsZero() {
+	return e.due() || !e.target.IsZero() || e.jumps()
+}
+
+// due reports whether there is something to do at the present instant.
+func (e *Engine) due() bool {
+	if len(e.inbox) > 0 {
 		return true
 	}
-	if at, ok := e.queue.nextOfAny(); ok && !at.After(e.clock.now()) {
-		return true
-	}
-	return e.jumps()
+	at, ok := e.queue.nextOfAny()
+	return ok && !at.After(e.clock.now())
 }
 
 // jumps reports whether mode auto has a reason to move time.
 func (e *Engine) jumps() bool {
 	mode, _, paused := e.clock.settings()
-	return mode == Auto && !paused && e.queue.work > 0 && e.moves < e.cfg.MovesMax
+	if mode != Auto || paused || e.queue.work == 0 || e.moves >= e.cfg.MovesMax {
+		return false
+	}
+	next, ok := e.queue.next()
+	return e.held.IsZero() || ok && !next.After(e.held)
 }
 
 // turn runs steps until the cluster has settled and the clock has no reason to
@@ -437,8 +454,7 @@ func (e *Engine) move() bool {
 			to = next
 		}
 		if !to.Before(e.target) {
-			e.target = time.Time{}
-			e.clock.change(func(c *clock) { c.held = false })
+			e.stopMoving()
 		}
 		e.moveTo(to)
 		return true

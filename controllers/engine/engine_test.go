@@ -8,6 +8,7 @@ import (
 	"math"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -535,5 +536,39 @@ func TestSpeeds(t *testing.T) {
 		if err := CheckSpeed(speed); (err == nil) != ok {
 			t.Errorf("CheckSpeed(%v) = %v", speed, err)
 		}
+	}
+}
+
+// TestCommandsOfManyClients: two that move time at once do not wait for each other, and
+// each is told of, in the order of the effects.
+func TestCommandsOfManyClients(t *testing.T) {
+	var told []string
+	e, err := New(Config{Start: noon(), Mode: Manual, Speed: 1, Commanded: func(c Command) {
+		told = append(told, fmt.Sprint(c.Action, " ", c.Duration, " at ", c.At.Sub(noon())))
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var running, moving sync.WaitGroup
+	running.Go(func() { _ = e.Run(ctx) })
+	for range 20 {
+		moving.Go(func() {
+			for range 20 {
+				if err := e.Advance(ctx, time.Minute); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	moving.Wait()
+	stop()
+	running.Wait()
+	var want []string
+	for i := range 400 {
+		want = append(want, fmt.Sprint("advance 1m0s at ", time.Duration(i)*time.Minute))
+	}
+	if diff := cmp.Diff(want, told); diff != "" {
+		t.Errorf("commands (-want +got):\n%s", diff)
 	}
 }

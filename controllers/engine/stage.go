@@ -2,8 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 )
 
@@ -24,7 +22,7 @@ func (e *Engine) Enter(ctx context.Context) (leave func(context.Context) error, 
 		return nil, err
 	}
 	e.outside = true
-	e.moves = 0
+	e.input()
 	return e.leave, nil
 }
 
@@ -66,112 +64,6 @@ func (e *Engine) awaitLocked(ctx context.Context, ok func() bool) error {
 		e.cond.Wait()
 	}
 	return nil
-}
-
-// ErrBackwards is returned when a command asks for an instant that has passed.
-var ErrBackwards = errors.New("virtual time cannot go back")
-
-// Advance moves time on by d, through every timer in between, and returns when
-// the cluster is at rest.
-func (e *Engine) Advance(ctx context.Context, d time.Duration) error {
-	if d < 0 {
-		return fmt.Errorf("advance %s: %w: want a positive duration, for example 10m", d, ErrBackwards)
-	}
-	return e.command(ctx, func() error {
-		e.aim(e.clock.now().Add(d))
-		return nil
-	})
-}
-
-// Until moves time on to t, as Advance does.
-func (e *Engine) Until(ctx context.Context, t time.Time) error {
-	return e.command(ctx, func() error {
-		if now := e.clock.now(); t.Before(now) {
-			return fmt.Errorf("until %s: it is %s already: %w", t.UTC().Format(time.RFC3339), now.Format(time.RFC3339), ErrBackwards)
-		}
-		e.aim(t.UTC())
-		return nil
-	})
-}
-
-// Next moves time on to the next timer that is no chore, if there is one.
-func (e *Engine) Next(ctx context.Context) error {
-	return e.command(ctx, func() error {
-		if at, ok := e.queue.next(); ok {
-			e.aim(at)
-		}
-		return nil
-	})
-}
-
-// aim sets the target and holds a flowing clock until it is reached.
-func (e *Engine) aim(t time.Time) {
-	e.clock.change(func(c *clock) { c.held = true })
-	e.target = t
-}
-
-// Pause stops time; Resume lets it move again.
-func (e *Engine) Pause(ctx context.Context) error {
-	return e.command(ctx, func() error {
-		e.clock.change(func(c *clock) { c.paused = true })
-		return nil
-	})
-}
-
-// Resume lets time move again after Pause.
-func (e *Engine) Resume(ctx context.Context) error {
-	return e.command(ctx, func() error {
-		e.clock.change(func(c *clock) { c.paused = false })
-		return nil
-	})
-}
-
-// SetMode changes how time moves. A speed of 0 keeps the present one.
-func (e *Engine) SetMode(ctx context.Context, mode Mode, speed float64) error {
-	if _, err := ParseMode(string(mode)); err != nil {
-		return err
-	}
-	if speed != 0 {
-		if err := CheckSpeed(speed); err != nil {
-			return err
-		}
-	}
-	return e.command(ctx, func() error {
-		e.clock.change(func(c *clock) {
-			c.mode = mode
-			if speed != 0 {
-				c.speed = speed
-			}
-		})
-		return nil
-	})
-}
-
-// command runs f between two turns of the engine and returns when the cluster
-// is at rest.
-func (e *Engine) command(ctx context.Context, f func() error) error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	free := func() bool { return !e.running && !e.outside && e.target.IsZero() }
-	e.commands++
-	err := e.awaitLocked(ctx, free)
-	if err == nil {
-		err = f()
-	}
-	e.commands--
-	e.moves = 0
-	e.cond.Broadcast()
-	if err != nil {
-		return err
-	}
-	err = e.awaitLocked(ctx, e.arrived)
-	if err != nil && !e.target.IsZero() {
-		// Who asked has gone: time stops where it is.
-		e.target = time.Time{}
-		e.clock.change(func(c *clock) { c.held = false })
-		e.cond.Broadcast()
-	}
-	return err
 }
 
 // arrived reports whether a command has had its effect. A clock that flows may

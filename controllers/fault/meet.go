@@ -24,6 +24,19 @@ func (r *Reconciler) Any() bool {
 	return len(r.records) > 0
 }
 
+// Concern reports whether a Fault would count a client's request. It may be called from
+// any goroutine.
+func (r *Reconciler) Concern(req Request) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, rec := range r.records {
+		if rec.concerns(&req) {
+			return true
+		}
+	}
+	return false
+}
+
 // Meet says what the request of a client meets. It may be called from any goroutine.
 // A hit is an input of the engine, with a line in the event log.
 func (r *Reconciler) Meet(req Request) Outcome {

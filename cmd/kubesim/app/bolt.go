@@ -60,7 +60,7 @@ func openBolt(c *Cluster) (_ backend, err error) {
 	b.engine, err = engine.New(engine.Config{
 		Start: startTime(o, b.db.LastWrite()), Seed: o.Seed, Stream: uint64(b.db.Revision()),
 		Mode: o.Mode, Speed: o.Speed, Paused: o.paused, Log: o.Log,
-		Build: moduleVersion(), Mark: b.db.Mark,
+		Build: moduleVersion(), Mark: b.db.Mark, Commanded: func(c engine.Command) { b.c.recording.clock(c) },
 	})
 	if err == nil {
 		err = b.record()
@@ -308,3 +308,6 @@ func (g gate) Enter(ctx context.Context) (func(context.Context) error, error) {
 		return g.b.db.Settle(ctx)
 	}, nil
 }
+
+// Flows implements apiserver.Gate.
+func (g gate) Flows() bool { return g.b.engine.Status().Mode == engine.Realtime }

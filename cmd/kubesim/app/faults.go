@@ -43,6 +43,12 @@ func (f *faults) Any() bool {
 	return r != nil && r.Any()
 }
 
+// Concern implements apiserver.Faults.
+func (f *faults) Concern(req *http.Request, info *genericrequest.RequestInfo, who user.Info) bool {
+	r := f.Load()
+	return r != nil && r.Concern(faultRequest(req, info, who, info.Name))
+}
+
 // Meet implements apiserver.Faults.
 func (f *faults) Meet(req *http.Request, info *genericrequest.RequestInfo, who user.Info, name string) apiserver.Verdict {
 	r := f.Load()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -103,10 +104,10 @@ func newRecording(o Options, start time.Time, now func() time.Time) (*recording,
 }
 
 // Request implements apiserver.Recorder.
-func (r *recording) Request(req *http.Request, who user.Info, body []byte) {
+func (r *recording) Request(req *http.Request, who user.Info, body []byte, phase apiserver.Phase) {
 	q := scenario.Request{
-		Method: req.Method, Path: req.URL.RequestURI(), ContentType: req.Header.Get("Content-Type"),
-		User: who.GetName(), UserAgent: req.UserAgent(),
+		Method: req.Method, Path: untimed(req.URL).RequestURI(), ContentType: req.Header.Get("Content-Type"),
+		User: who.GetName(), UserAgent: req.UserAgent(), Phase: string(phase),
 	}
 	for _, group := range who.GetGroups() {
 		if group != user.AllAuthenticated { // everybody is
@@ -124,14 +125,27 @@ func (r *recording) Session(req *http.Request, who user.Info) {
 	r.Gap(r.now(), fmt.Sprintf("%s %s by %s: it lasts", req.Method, req.URL.Path, who.GetName()), false)
 }
 
-// clock records a command of the clock before it is done.
-func (r *recording) clock(c scenario.ClockCommand) {
+// untimed is a URL without how long the client waits: a replay takes its time.
+func untimed(u *url.URL) *url.URL {
+	query := u.Query()
+	if !query.Has("timeout") {
+		return u
+	}
+	query.Del("timeout")
+	out := *u
+	out.RawQuery = query.Encode()
+	return &out
+}
+
+// clock records a command of the clock, when it has been done.
+func (r *recording) clock(c engine.Command) {
 	switch {
 	case r == nil:
-	case c.Action == "mode" && c.Mode == string(engine.Realtime):
-		r.Gap(r.now(), "clock mode realtime: from here on what happens depends on the machine", true)
+	case c.Action == engine.SetMode && c.Mode == engine.Realtime:
+		r.Gap(c.At, "clock mode realtime: from here on what happens depends on the machine", true)
 	default:
-		r.Step(scenario.RecordedClock(r.now(), c))
+		command := scenario.ClockCommand{Action: string(c.Action), Duration: c.Duration, Time: c.Until, Mode: string(c.Mode)}
+		r.Step(scenario.RecordedClock(c.At, command, c.Early))
 	}
 }
 

@@ -108,6 +108,9 @@ func (s *stage) Until(ctx context.Context, t time.Time) error {
 	return s.c.Until(ctx, t)
 }
 
+// Hold implements scenario.Cluster.
+func (s *stage) Hold(until time.Time) { s.b.engine.Hold(until) }
+
 // Clock implements scenario.Cluster.
 func (s *stage) Clock(ctx context.Context, c scenario.ClockCommand) error {
 	switch c.Action {
@@ -150,7 +153,11 @@ func (s *stage) Do(ctx context.Context, r scenario.Request) (int, []byte, error)
 	} else if r.Body != "" {
 		req.Body([]byte(r.Body))
 	}
-	return answerOf(req.Do(ctx))
+	status, body, err := answerOf(req.Do(apiserver.WithPhase(ctx, apiserver.Phase(r.Phase))))
+	if err == nil {
+		err = s.c.Settle(ctx) // the answer may have come early
+	}
+	return status, body, err
 }
 
 // answerOf tells an answer, whatever it is, from none.

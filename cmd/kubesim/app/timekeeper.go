@@ -10,7 +10,6 @@ import (
 
 	"github.com/kubesim-dev/kubesim/apiserver/apis/sim/v1alpha1"
 	"github.com/kubesim-dev/kubesim/apiserver/registry"
-	"github.com/kubesim-dev/kubesim/cmd/kubesim/scenario"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
 
@@ -38,25 +37,18 @@ func (k timekeeper) Show() (v1alpha1.ClockSpec, v1alpha1.ClockStatus) {
 func (k timekeeper) Set(ctx context.Context, spec v1alpha1.ClockSpec) error {
 	e := k.b.engine
 	s := e.Status()
-	type change struct {
-		command scenario.ClockCommand
-		do      func() error
-	}
-	var changes []change
+	var changes []func() error
 	if spec.Paused && !s.Paused {
-		changes = append(changes, change{scenario.ClockCommand{Action: "pause"}, func() error { return e.Pause(ctx) }})
+		changes = append(changes, func() error { return e.Pause(ctx) })
 	}
 	if spec.Mode != string(s.Mode) || spec.Speed != s.Speed || spec.Paused == s.Paused {
-		changes = append(changes, change{scenario.ClockCommand{Action: "mode", Mode: spec.Mode}, func() error {
-			return e.SetMode(ctx, engine.Mode(spec.Mode), spec.Speed)
-		}})
+		changes = append(changes, func() error { return e.SetMode(ctx, engine.Mode(spec.Mode), spec.Speed) })
 	}
 	if s.Paused && !spec.Paused {
-		changes = append(changes, change{scenario.ClockCommand{Action: "resume"}, func() error { return e.Resume(ctx) }})
+		changes = append(changes, func() error { return e.Resume(ctx) })
 	}
 	for _, change := range changes {
-		k.b.c.recording.clock(change.command)
-		if err := change.do(); err != nil {
+		if err := change(); err != nil {
 			return k.refused(ctx, err)
 		}
 	}
@@ -67,19 +59,15 @@ func (k timekeeper) Set(ctx context.Context, spec v1alpha1.ClockSpec) error {
 func (k timekeeper) Advance(ctx context.Context, how *v1alpha1.ClockAdvance) error {
 	e := k.b.engine
 	var err error
-	recording := k.b.c.recording
 	switch {
 	case how.Duration != nil:
 		var d time.Duration
 		if d, err = time.ParseDuration(*how.Duration); err == nil {
-			recording.clock(scenario.ClockCommand{Action: "advance", Duration: d})
 			err = e.Advance(ctx, d)
 		}
 	case how.Until != nil:
-		recording.clock(scenario.ClockCommand{Action: "until", Time: how.Until.Time})
 		err = e.Until(ctx, how.Until.Time)
 	default:
-		recording.clock(scenario.ClockCommand{Action: "next"})
 		err = e.Next(ctx)
 	}
 	if err != nil {

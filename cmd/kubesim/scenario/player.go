@@ -19,6 +19,9 @@ type Cluster interface {
 	Working() bool
 	// Until moves time on, through every timer in between.
 	Until(ctx context.Context, t time.Time) error
+	// Hold says how far mode auto may move time after what is done next; zero is as
+	// far as it likes.
+	Hold(until time.Time)
 	// Clock does what a user of 'kubesim clock' asks for.
 	Clock(ctx context.Context, c ClockCommand) error
 	// Do sends a request and returns the answer's status and body.
@@ -162,6 +165,7 @@ func (p *Player) act(ctx context.Context) (bool, error) {
 		return false, p.located(st, err)
 	}
 	p.next++
+	p.cluster.Hold(p.interruption())
 	if err := p.do(ctx, st); err != nil {
 		return false, p.located(st, err)
 	}
@@ -174,6 +178,19 @@ func (p *Player) act(ctx context.Context) (bool, error) {
 	// What advance names passes before the next step.
 	p.plan(now.Add(st.advance))
 	return true, nil
+}
+
+// interruption is the instant at which the next step stops mode auto; zero if it does not.
+func (p *Player) interruption() time.Time {
+	for _, st := range p.scenario.steps[p.next:] {
+		if st.Early {
+			return st.instant
+		}
+		if st.action != "note" { // with a note nothing happens
+			break
+		}
+	}
+	return time.Time{}
 }
 
 // inTime says that the step's instant has passed, which happens in clock mode auto.

@@ -97,9 +97,9 @@ func Recorded(at time.Time, q Request, body []byte) Step {
 	return Step{Instant: instant(at), Request: &q}
 }
 
-// RecordedClock returns the step that moves the clock again.
-func RecordedClock(at time.Time, c ClockCommand) Step {
-	return Step{Instant: instant(at), Clock: c.String()}
+// RecordedClock returns the step that moves the clock again; early as in Step.
+func RecordedClock(at time.Time, c ClockCommand, early bool) Step {
+	return Step{Instant: instant(at), Clock: c.String(), Early: early}
 }
 
 // plain reports whether a body is text that YAML gives back as it was.

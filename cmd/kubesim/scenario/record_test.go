@@ -56,7 +56,7 @@ func TestAfterTheEndNothingIsRecorded(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.Gap(defaultStart(), "an exec", false)
-	r.Step(RecordedClock(defaultStart(), ClockCommand{Action: "advance", Duration: time.Minute}))
+	r.Step(RecordedClock(defaultStart(), ClockCommand{Action: "advance", Duration: time.Minute}, false))
 	r.Gap(defaultStart(), "a rewind", true)
 	r.Step(Step{Note: "later"})
 	s, err := Parse("f.yaml", buf.Bytes())

@@ -88,6 +88,9 @@ type Step struct {
 	After string `json:"after,omitempty"`
 	// Instant is when the step was recorded, RFC 3339: the run fails if it is not then.
 	Instant string `json:"instant,omitempty"`
+	// Early: the recorded command of the clock came while mode auto was moving time, which
+	// is to get no farther before it.
+	Early bool `json:"early,omitempty"` // clock
 	// Namespace is that of objects which name none; default if it is not set.
 	Namespace string `json:"namespace,omitempty"`
 	// Fails: the action is refused, and this is part of what the API server says.
@@ -138,6 +141,9 @@ type Request struct {
 	User      string   `json:"user,omitempty"`
 	Groups    []string `json:"groups,omitempty"`
 	UserAgent string   `json:"userAgent,omitempty"`
+	// Phase is which part of a request is done, if a Fault has delayed it: "judged" is the
+	// Fault's part, "delayed" the rest.
+	Phase string `json:"phase,omitempty"`
 }
 
 // Expectation is what must come true. Exactly one of object, objects, event and log

@@ -123,7 +123,7 @@ func actions() []action {
 		{name: "drain", kind: "nodes", ref: true, may: []string{"gracePeriodSeconds"}},
 		{name: "evict", kind: "pods", ref: true, many: true, may: []string{"gracePeriodSeconds"}},
 		{name: "exec", kind: "pods", ref: true, many: true, needs: []string{"command"}, may: []string{"container", "stdin", "exitCode", "output"}},
-		{name: "advance"}, {name: "clock"}, {name: "request"}, {name: "note"},
+		{name: "advance"}, {name: "clock", may: []string{"early"}}, {name: "request"}, {name: "note"},
 	}
 }
 
@@ -173,6 +173,9 @@ func (s *step) judge(p *problems, a action, set map[string]bool) {
 	case "request":
 		if !strings.HasPrefix(s.Request.Path, "/") || s.Request.Method == "" {
 			p.add(s.path.Child("request"), field.OmitValueType{}, "want a method, and a path that begins with /")
+		}
+		if !slices.Contains([]string{"", "judged", "delayed"}, s.Request.Phase) {
+			p.add(s.path.Child("request", "phase"), s.Request.Phase, "want judged or delayed, or leave it out")
 		}
 	}
 }

@@ -1,0 +1,189 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Command is one of the clock's commands. The same ones at the same instants, between
+// the same writes from outside, lead to the same event log.
+type Command struct {
+	// Action is what to do.
+	Action Action
+	// Duration is that of Advance, Until the instant of Until, Mode that of SetMode.
+	Duration time.Duration
+	Until    time.Time
+	Mode     Mode
+	// At is the instant at which it was carried out.
+	At time.Time
+	// Early: mode auto was moving time, and would have gone on without it.
+	Early bool
+}
+
+// Action names a command as 'kubesim clock' does.
+type Action string
+
+// The commands of the clock.
+const (
+	Advance Action = "advance"
+	Until   Action = "until"
+	Next    Action = "next"
+	Pause   Action = "pause"
+	Resume  Action = "resume"
+	SetMode Action = "mode"
+)
+
+// ErrBackwards is returned when a command asks for an instant that has passed.
+var ErrBackwards = errors.New("virtual time cannot go back")
+
+// Advance moves time on by d, through every timer in between, and returns when
+// the cluster is at rest.
+func (e *Engine) Advance(ctx context.Context, d time.Duration) error {
+	if d < 0 {
+		return fmt.Errorf("advance %s: %w: want a positive duration, for example 10m", d, ErrBackwards)
+	}
+	return e.command(ctx, Command{Action: Advance, Duration: d}, func() error {
+		e.aim(e.clock.now().Add(d))
+		return nil
+	})
+}
+
+// Until moves time on to t, as Advance does.
+func (e *Engine) Until(ctx context.Context, t time.Time) error {
+	return e.command(ctx, Command{Action: Until, Until: t}, func() error {
+		if now := e.clock.now(); t.Before(now) {
+			return fmt.Errorf("until %s: it is %s already: %w", t.UTC().Format(time.RFC3339), now.Format(time.RFC3339), ErrBackwards)
+		}
+		e.aim(t.UTC())
+		return nil
+	})
+}
+
+// Next moves time on to the next timer that is no chore, if there is one.
+func (e *Engine) Next(ctx context.Context) error {
+	return e.command(ctx, Command{Action: Next}, func() error {
+		if at, ok := e.queue.next(); ok {
+			e.aim(at)
+		}
+		return nil
+	})
+}
+
+// Pause stops time; Resume lets it move again.
+func (e *Engine) Pause(ctx context.Context) error {
+	return e.command(ctx, Command{Action: Pause}, func() error {
+		e.clock.change(func(c *clock) { c.paused = true })
+		return nil
+	})
+}
+
+// Resume lets time move again after Pause.
+func (e *Engine) Resume(ctx context.Context) error {
+	return e.command(ctx, Command{Action: Resume}, func() error {
+		e.clock.change(func(c *clock) { c.paused = false })
+		return nil
+	})
+}
+
+// SetMode changes how time moves. A speed of 0 keeps the present one.
+func (e *Engine) SetMode(ctx context.Context, mode Mode, speed float64) error {
+	if _, err := ParseMode(string(mode)); err != nil {
+		return err
+	}
+	if speed != 0 {
+		if err := CheckSpeed(speed); err != nil {
+			return err
+		}
+	}
+	return e.command(ctx, Command{Action: SetMode, Mode: mode}, func() error {
+		e.clock.change(func(c *clock) {
+			c.mode = mode
+			if speed != 0 {
+				c.speed = speed
+			}
+		})
+		return nil
+	})
+}
+
+// Hold says how far mode auto may move time after the next input from outside, a write
+// or a command; zero is as far as it likes. It is for a replay: what was Early before is
+// to come at the same instant.
+func (e *Engine) Hold(until time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.holds = until
+}
+
+// input begins a new account of mode auto: somebody outside does something.
+func (e *Engine) input() {
+	e.moves = 0
+	e.held, e.holds = e.holds, time.Time{}
+}
+
+// command runs f between two turns of the engine and returns when the cluster
+// is at rest.
+func (e *Engine) command(ctx context.Context, c Command, f func() error) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.commands++
+	err := e.awaitLocked(ctx, e.free)
+	if err == nil {
+		c.At, c.Early = e.clock.now(), e.jumps()
+		err = f()
+	}
+	if err == nil {
+		e.input()
+		e.moving = &c
+		if e.target.IsZero() {
+			e.tellMoving()
+		}
+	}
+	e.commands--
+	e.cond.Broadcast()
+	if err != nil {
+		return err
+	}
+	err = e.awaitLocked(ctx, e.arrived)
+	if err != nil && e.moving == &c {
+		// Who asked has gone: time stops where it is, as if that had been wanted.
+		c.Action, c.Until = Until, e.clock.now()
+		e.stopMoving()
+		e.cond.Broadcast()
+	}
+	return err
+}
+
+// free reports whether a command could be carried out. The present instant is settled
+// then, so that it does not matter how far the engine had come when somebody asked; only
+// a clock that flows may be so fast that it never is.
+func (e *Engine) free() bool {
+	if e.running || e.outside || !e.target.IsZero() {
+		return false
+	}
+	mode, _, paused := e.clock.settings()
+	return mode == Realtime && !paused || !e.due()
+}
+
+// aim sets the target and holds a flowing clock until it is reached.
+func (e *Engine) aim(t time.Time) {
+	e.clock.change(func(c *clock) { c.held = true })
+	e.target = t
+}
+
+// stopMoving ends the command that moves time.
+func (e *Engine) stopMoving() {
+	e.target = time.Time{}
+	e.clock.change(func(c *clock) { c.held = false })
+	e.tellMoving()
+}
+
+// tellMoving tells of the command that has had its effect, if there is one.
+func (e *Engine) tellMoving() {
+	if e.moving != nil && e.cfg.Commanded != nil {
+		e.cfg.Commanded(*e.moving)
+	}
+	e.moving = nil
+}
