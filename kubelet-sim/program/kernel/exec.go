@@ -15,6 +15,10 @@ const ENOEXEC vfs.Error = "Exec format error"
 // program and a newline follow.
 const executableHead = "\x7fELF\x02\x01\x01kubesim:"
 
+// firstLineMax is how much of a file says what runs it, as BINPRM_BUF_SIZE. Unit:
+// bytes.
+const firstLineMax = 256
+
 // interpretersMax bounds the scripts that interpret each other.
 const interpretersMax = 4
 
@@ -45,9 +49,39 @@ func (p *Proc) LookPath(name, path string) (string, error) {
 	return "", found
 }
 
+// E2BIG is returned by Load for arguments and an environment that are too long.
+const E2BIG vfs.Error = "Argument list too long"
+
+// argMax bounds one argument or one variable of the environment, as
+// MAX_ARG_STRLEN; argsMax bounds all of them, a quarter of the usual stack. Unit:
+// bytes. Source: bprm_stack_limits in fs/exec.c of Linux 6.8.
+const (
+	argMax  = 128 << 10
+	argsMax = 2 << 20
+)
+
+// tooLong tells whether args and p's environment are more than a program may be
+// given. It accounts for copying them.
+func (p *Proc) tooLong(args []string) bool {
+	total := 0
+	for _, list := range [...][]string{args, p.Env} {
+		for _, s := range list {
+			if len(s) >= argMax {
+				return true
+			}
+			total += len(s) + 9 // its end, and a pointer to it
+		}
+	}
+	p.Work(total)
+	return total > argsMax
+}
+
 // Load makes p the process of the program file at a path, called with args,
 // and returns what runs it.
 func (p *Proc) Load(file string, args []string) (Main, error) {
+	if p.tooLong(args) {
+		return nil, E2BIG
+	}
 	for range interpretersMax {
 		in, err := p.Stat(file)
 		if err != nil {
@@ -60,7 +94,7 @@ func (p *Proc) Load(file string, args []string) (Main, error) {
 		if err != nil {
 			return nil, err
 		}
-		line, _, _ := bytes.Cut(data, []byte("\n"))
+		line, _, _ := bytes.Cut(data[:min(len(data), firstLineMax)], []byte("\n"))
 		if name, ok := bytes.CutPrefix(line, []byte(executableHead)); ok {
 			p.Args, p.Exe = args, file
 			if main := p.m.cfg.Programs(string(name)); main != nil {

@@ -160,6 +160,7 @@ func (p *Proc) Stat(name string) (vfs.Info, error) {
 	if name == "" {
 		return vfs.Info{}, vfs.ENOENT
 	}
+	p.Work(walkWork + len(name))
 	return p.FS().Stat(p.Abs(name), p.User())
 }
 
@@ -168,12 +169,30 @@ func (p *Proc) Lstat(name string) (vfs.Info, error) {
 	if name == "" {
 		return vfs.Info{}, vfs.ENOENT
 	}
+	p.Work(walkWork + len(name))
 	return p.FS().Lstat(p.Abs(name), p.User())
 }
 
+// walkWork is what it costs to find a file by its name, entryWork an entry of a
+// directory that is listed, see Proc.Work.
+const (
+	walkWork  = 64
+	entryWork = 32
+)
+
 // ReadDir lists a directory by name.
 func (p *Proc) ReadDir(name string) ([]vfs.Info, error) {
-	return p.FS().ReadDir(p.Abs(name), p.User())
+	list, err := p.FS().ReadDir(p.Abs(name), p.User())
+	p.Work(walkWork + len(name) + entryWork*len(list))
+	return list, err
+}
+
+// Contents returns the contents of a regular file, which the caller must not
+// change, to read all of it.
+func (p *Proc) Contents(name string) ([]byte, error) {
+	data, err := p.FS().ReadFile(p.Abs(name), p.User())
+	p.Work(walkWork + len(name) + len(data))
+	return data, err
 }
 
 // OpenFile opens a file, device or FIFO. perm is masked by p's umask.

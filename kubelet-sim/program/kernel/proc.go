@@ -87,7 +87,7 @@ func (p *Proc) Fork(args []string) (*Proc, bool) {
 	c := &Proc{
 		PID: m.lastPID, PPID: p.PID, PGID: p.PGID, Args: args, Env: p.Env, Cwd: p.Cwd, UID: p.UID, GID: p.GID,
 		Groups: p.Groups, Umask: p.Umask, Exe: p.Exe, Started: m.now,
-		m: m, session: p.session, ignored: p.ignored, fds: make([]*Open, len(p.fds)),
+		m: m, task: p.task, session: p.session, ignored: p.ignored, fds: make([]*Open, len(p.fds)),
 	}
 	for i, o := range p.fds {
 		c.fds[i] = o.dup()

@@ -19,6 +19,9 @@ func (m *Machine) MountProc() error {
 // in it; what the simulator does not model reads as on a small node.
 func (m *Machine) procFS() *vfs.FS {
 	f := vfs.New("proc", m.now)
+	if m.current != nil && len(m.current.procs) > 0 {
+		m.current.procs[0].Owe(procWork * (1 + len(m.procs)))
+	}
 	text := func(name, s string) { _ = f.WriteFile(name, []byte(s), 0o444, m.now) }
 	uptime := m.now.Sub(m.boot).Seconds()
 	text("/uptime", fmt.Sprintf("%.2f %.2f\n", uptime, uptime))
@@ -43,6 +46,32 @@ func (m *Machine) procFS() *vfs.FS {
 		_ = f.Symlink(self, "/self", vfs.User{Now: m.now})
 	}
 	return f
+}
+
+// procWork is what it costs to build the directory of one process, see Proc.Work.
+const procWork = 4 << 10
+
+// shownMax bounds the arguments and the environment of a process that /proc shows.
+// Unit: bytes. Deviation: Linux shows all of them.
+const shownMax = 32 << 10
+
+// shown are strings as /proc shows them, each with its end.
+func shown(list []string) string {
+	var s strings.Builder
+	for _, item := range list {
+		if s.Len()+len(item) > shownMax {
+			item = item[:max(shownMax-s.Len(), 0)]
+		}
+		s.WriteString(item)
+		s.WriteByte(0)
+		if s.Len() > shownMax {
+			break
+		}
+	}
+	if len(list) == 0 {
+		return "\x00"
+	}
+	return s.String()
 }
 
 // KernelRelease is the kernel that containers believe to run on, their Node's.
@@ -73,9 +102,9 @@ func (p *Proc) procDir(f *vfs.FS) {
 	u := vfs.User{UID: 0, Now: p.Started}
 	text := func(name, s string, mode fs.FileMode) { _ = f.WriteFile(dir+name, []byte(s), mode, p.Started) }
 	name := p.Name()
-	text("/cmdline", strings.Join(p.Args, "\x00")+"\x00", 0o444)
+	text("/cmdline", shown(p.Args), 0o444)
 	text("/comm", name+"\n", 0o644)
-	text("/environ", strings.Join(p.Env, "\x00")+"\x00", 0o400)
+	text("/environ", shown(p.Env), 0o400)
 	text("/status", fmt.Sprintf("Name:\t%s\nState:\tS (sleeping)\nTgid:\t%d\nPid:\t%d\nPPid:\t%d\nUid:\t%d\t%d\t%d\t%d\nGid:\t%d\t%d\t%d\t%d\nThreads:\t1\n",
 		name, p.PID, p.PID, p.PPID, p.UID, p.UID, p.UID, p.UID, p.GID, p.GID, p.GID, p.GID), 0o444)
 	text("/stat", fmt.Sprintf("%d (%s) S %d %d %d 0 -1 0\n", p.PID, name, p.PPID, p.PGID, p.PGID), 0o444)

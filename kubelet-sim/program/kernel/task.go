@@ -21,6 +21,8 @@ type task struct {
 	polls   bool // wakeAt is only to look whether something has changed
 	queued  bool
 	slice   int // steps left before other tasks have their turn
+	debt    int // steps that were done and not accounted for yet
+	rest    int // work that is less than a step
 }
 
 // unwind is panicked to leave the functions of a process that ends. No p: the
@@ -110,26 +112,6 @@ func (t *task) checkDying() {
 		}
 	}
 }
-
-// Step accounts for n steps of work. When the process has had its share it
-// waits for its next turn.
-func (p *Proc) Step(n int) {
-	t := p.task
-	p.m.steps -= n
-	t.slice -= n
-	if p.m.steps > 0 && t.slice > 0 {
-		return
-	}
-	if t.slice <= 0 && p.m.steps > 0 && len(p.m.queue) == 0 {
-		t.slice = sliceMax
-		return
-	}
-	p.m.ready(t)
-	t.park()
-}
-
-// StepBytes accounts for the work of copying n bytes.
-func (p *Proc) StepBytes(n int) { p.Step(1 + n/256) }
 
 // waiters are tasks that wait for one thing to change.
 type waiters []*task

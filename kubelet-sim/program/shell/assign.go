@@ -392,6 +392,7 @@ func (sh *Shell) printVariable(name string, v expand.Variable) {
 	if flags == "" {
 		flags = "-"
 	}
+	sh.large(int(size(v)))
 	switch v.Kind {
 	case expand.Indexed:
 		var s strings.Builder
@@ -420,6 +421,7 @@ func (sh *Shell) listVariables(d declaration) {
 	sort.Strings(names)
 	for _, name := range names {
 		v := all[name]
+		sh.large(int(size(v)))
 		switch {
 		case d.export && !v.Exported, d.readOnly && !v.ReadOnly, !v.Set, strings.HasPrefix(name, "\x00"):
 		case sh.dialect == Bash:

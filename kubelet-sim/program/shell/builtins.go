@@ -306,9 +306,10 @@ func (sh *Shell) eval(text string) {
 		return
 	}
 	defer func() { sh.calls-- }()
-	sh.p.Step(1 + len(text)/4) // whether or not the cache has it
-	s := sh.cache.parse(text, sh.dialect)
-	sh.uses(s)
+	if len(text) <= cachedMax {
+		sh.p.Step(1 + len(text)/4)
+	}
+	s := sh.parse(text)
 	sh.p.StepBytes(len(text))
 	sh.stmts(s.stmts)
 	if s.err != nil && sh.leaving == stay {

@@ -60,6 +60,7 @@ func (sh *Shell) unsetElement(name, sub string) {
 	v, _ := sh.vars.find(name)
 	switch v.Kind {
 	case expand.Associative:
+		sh.p.Step(1 + len(v.Map)/4)
 		m := maps.Clone(v.Map)
 		delete(m, strings.Trim(sub, `"'`))
 		v.Map = m
@@ -68,6 +69,7 @@ func (sh *Shell) unsetElement(name, sub string) {
 		if err != nil {
 			return
 		}
+		sh.p.Step(1 + len(v.List)/4)
 		m := indexed(v)
 		if n < 0 {
 			n += maxIndex(m) + 1
@@ -251,7 +253,7 @@ func (sh *Shell) readLine(delimiter byte) (string, error) {
 
 func (sh *Shell) giveFields(o readOptions, line string) {
 	if o.array != "" {
-		sh.setList(o.array, expand.ReadFields(sh.config, line, -1, o.raw))
+		sh.setList(o.array, sh.readFields(line, -1, o.raw))
 		return
 	}
 	if len(o.names) == 0 {
@@ -261,7 +263,7 @@ func (sh *Shell) giveFields(o readOptions, line string) {
 		sh.set("REPLY", line)
 		return
 	}
-	fields := expand.ReadFields(sh.config, line, len(o.names), o.raw)
+	fields := sh.readFields(line, len(o.names), o.raw)
 	for i, name := range o.names {
 		value := ""
 		if i < len(fields) {

@@ -2,10 +2,13 @@ package shell
 
 import (
 	"errors"
+	"io"
 	"regexp"
 	"strings"
 
 	"mvdan.cc/sh/v3/syntax"
+
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 )
 
 // The bounds of scripts.
@@ -29,7 +32,6 @@ type cacheKey struct {
 type script struct {
 	stmts []*syntax.Stmt
 	err   error
-	grows map[*syntax.Word][]*syntax.ParamExp // ${x//a/b} by the words they are in
 }
 
 // NewCache returns an empty cache.
@@ -42,7 +44,7 @@ func (c *Cache) parse(text string, d Dialect) *script {
 	if s, ok := c.scripts[key]; ok {
 		return s
 	}
-	s := parse(text, d)
+	s := parse(text, d, func(text string) io.Reader { return strings.NewReader(text) })
 	if len(text) <= cachedMax {
 		if len(c.scripts) >= cacheMax {
 			clear(c.scripts)
@@ -52,19 +54,67 @@ func (c *Cache) parse(text string, d Dialect) *script {
 	return s
 }
 
-func parse(text string, d Dialect) *script {
-	s := &script{}
-	if len(text) > scriptMax || tooDeep(text) {
-		s.err = errNesting
-		return s
+// parse reads a script. What the cache does not keep is accounted for as it is
+// read, what it may keep in the same way whether or not it has it.
+func (sh *Shell) parse(text string) *script {
+	if len(text) > cachedMax {
+		return parse(text, sh.dialect, func(text string) io.Reader { return &meteredText{sh.p, text} })
 	}
+	if len(text) > largeWord {
+		sh.p.Step(len(text) / 16)
+	}
+	return sh.cache.parse(text, sh.dialect)
+}
+
+// meteredText is a text that costs steps to be read.
+type meteredText struct {
+	p    *kernel.Proc
+	rest string
+}
+
+// Read implements io.Reader.
+func (t *meteredText) Read(b []byte) (int, error) {
+	if t.rest == "" {
+		return 0, io.EOF
+	}
+	n := copy(b, t.rest)
+	t.rest = t.rest[n:]
+	t.p.Step(1 + n/4)
+	return n, nil
+}
+
+// unclosedMax bounds the here-documents that the end of a script ends: each is
+// found by another reading of all of it.
+const unclosedMax = 8
+
+func parse(text string, d Dialect, open func(text string) io.Reader) *script {
+	if len(text) > scriptMax || tooDeep(text) {
+		return &script{err: errNesting}
+	}
+	var s *script
+	for range unclosedMax {
+		s = parseOnce(open(text), d)
+		if s.err == nil {
+			return s
+		}
+		m := unclosed.FindStringSubmatch(s.err.Error())
+		if m == nil || strings.HasSuffix(text, "\n"+m[1]+"\n") {
+			return s
+		}
+		text += "\n" + m[1] + "\n"
+	}
+	return s
+}
+
+func parseOnce(r io.Reader, d Dialect) *script {
+	s := &script{}
 	lang := syntax.LangBash
 	if d == Dash {
 		lang = syntax.LangPOSIX
 	}
 	// The loop has no break: after an error the parser's iterator may go on,
 	// and panics if it was told to stop (mvdan.cc/sh v3.14.1, "0&0\xff").
-	for stmt, err := range syntax.NewParser(syntax.Variant(lang)).StmtsSeq(strings.NewReader(text)) {
+	for stmt, err := range syntax.NewParser(syntax.Variant(lang)).StmtsSeq(r) {
 		switch {
 		case s.err != nil:
 		case err != nil:
@@ -75,15 +125,8 @@ func parse(text string, d Dialect) *script {
 			if d != Bash {
 				keepBraces(stmt)
 			}
-			s.findGrowth(stmt)
 			s.stmts = append(s.stmts, stmt)
 		}
-	}
-	if s.err == nil {
-		return s
-	}
-	if m := unclosed.FindStringSubmatch(s.err.Error()); m != nil && !strings.HasSuffix(text, "\n"+m[1]+"\n") {
-		return parse(text+"\n"+m[1]+"\n", d) // the end of the script ends it
 	}
 	return s
 }
@@ -98,27 +141,6 @@ func nameless(stmt *syntax.Stmt) (err error) {
 		return err == nil
 	})
 	return err
-}
-
-// findGrowth notes the words whose expansion may be far larger than what goes
-// into it.
-func (s *script) findGrowth(stmt *syntax.Stmt) {
-	syntax.Walk(stmt, func(n syntax.Node) bool {
-		word, ok := n.(*syntax.Word)
-		if !ok {
-			return true
-		}
-		syntax.Walk(word, func(n syntax.Node) bool {
-			if pe, ok := n.(*syntax.ParamExp); ok && pe.Repl != nil {
-				if s.grows == nil {
-					s.grows = make(map[*syntax.Word][]*syntax.ParamExp)
-				}
-				s.grows[word] = append(s.grows[word], pe)
-			}
-			return true
-		})
-		return true
-	})
 }
 
 var unclosed = regexp.MustCompile("unclosed here-document [`'\"]?([^`'\" ]+)[`'\"]?$")
@@ -161,24 +183,33 @@ func escapeBraces(s string) string {
 	return out.String()
 }
 
-// nestWords open and close compound commands.
-var nestWords = regexp.MustCompile(`\b(if|while|until|for|case|select|time|fi|done|esac|coproc|function)\b|[!&|({\[)}\]` + "`" + `\n]|\$|\\`)
-
 // tooDeep tells, before the parser recurses, whether a script may be nested
 // deeper than any real one. It counts generously: quotes do not matter.
 func tooDeep(text string) bool {
 	depth, run, ticks := 0, 0, 0
-	for _, at := range nestWords.FindAllStringIndex(text, -1) {
-		switch word := text[at[0]:at[1]]; word {
-		case "if", "while", "until", "for", "case", "select", "(", "{", "[", "time", "coproc", "function":
+	for i := 0; i < len(text); i++ {
+		if wordByte(text[i]) {
+			start := i
+			for i+1 < len(text) && wordByte(text[i+1]) {
+				i++
+			}
+			switch text[start : i+1] {
+			case "if", "while", "until", "for", "case", "select", "time", "coproc", "function":
+				depth++
+			case "fi", "done", "esac":
+				depth = max(depth-1, 0)
+			}
+		}
+		switch text[i] {
+		case '(', '{', '[':
 			depth++
-		case "fi", "done", "esac", ")", "}", "]":
+		case ')', '}', ']':
 			depth = max(depth-1, 0)
-		case "!", "&", "|", "$", "\\":
+		case '!', '&', '|', '$', '\\':
 			run++
-		case "`":
+		case '`':
 			ticks++
-		case "\n":
+		case '\n':
 			if ticks%2 == 0 {
 				run = 0
 			}
@@ -190,6 +221,15 @@ func tooDeep(text string) bool {
 	return false
 }
 
+// wordByte tells whether c may be in a name.
+func wordByte(c byte) bool {
+	return c == '_' || c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9'
+}
+
+// errorTextMax bounds what is looked at of a message of the parser, which may hold
+// a part of the script. Unit: bytes.
+const errorTextMax = 512
+
 // syntaxError returns a parse error in the dialect's words and its line.
 func syntaxError(err error, d Dialect) (text string, line uint) {
 	var perr syntax.ParseError
@@ -200,7 +240,7 @@ func syntaxError(err error, d Dialect) (text string, line uint) {
 		}
 		return lowerFor(d, "syntax error: "+err.Error()), 1
 	}
-	text = perr.Text
+	text = perr.Text[:min(len(perr.Text), errorTextMax)]
 	var want string
 	if m := expecting.FindStringSubmatch(text); m != nil {
 		want = m[1]

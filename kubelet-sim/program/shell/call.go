@@ -76,7 +76,7 @@ func (sh *Shell) expandAlias(words []*syntax.Word) []*syntax.Word {
 	if !ok {
 		return words
 	}
-	s := sh.cache.parse(text, sh.dialect)
+	s := sh.parse(text)
 	if s.err != nil || len(s.stmts) != 1 {
 		return words
 	}
@@ -199,7 +199,7 @@ func (sh *Shell) load(c *kernel.Proc, file string, args []string) (kernel.Main, 
 	if err != kernel.ENOEXEC {
 		return main, err
 	}
-	data, err := c.FS().ReadFile(c.Abs(file), c.User())
+	data, err := c.ReadFile(file, 256)
 	if err != nil {
 		return nil, err
 	}
@@ -239,6 +239,7 @@ func (sh *Shell) trace(assigns []*syntax.Assign, args []string) {
 		parts = append(parts, a.Name.Value+"="+quote(sh.get(a.Name.Value)))
 	}
 	for _, a := range args {
+		sh.large(len(a))
 		parts = append(parts, quote(a))
 	}
 	_, _ = sh.p.Stderr().Write([]byte(sh.get("PS4") + strings.Join(parts, " ") + "\n"))

@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"strings"
 
-	"mvdan.cc/sh/v3/pattern"
 	"mvdan.cc/sh/v3/syntax"
 )
 
@@ -188,17 +187,6 @@ func (sh *Shell) caseMatches(item *syntax.CaseItem, word string) bool {
 		}
 	}
 	return false
-}
-
-// match tells whether a shell pattern matches all of s.
-func (sh *Shell) match(pat, s string) bool {
-	sh.p.Step(1 + len(s)*(1+strings.Count(pat, "*"))/32)
-	mode := pattern.EntireString | pattern.ExtendedOperators
-	if sh.opts.nocasematch {
-		mode |= pattern.NoGlobCase
-	}
-	m, err := matcher(pat, mode)
-	return err == nil && m(s)
 }
 
 func (sh *Shell) define(cmd *syntax.FuncDecl) {

@@ -1,51 +1,15 @@
 package shell
 
 import (
+	"bytes"
 	"errors"
 	"io"
-	"io/fs"
 	"strconv"
 	"strings"
 
 	"mvdan.cc/sh/v3/expand"
 	"mvdan.cc/sh/v3/syntax"
 )
-
-// configure makes the expansion look at this shell.
-func (sh *Shell) configure() {
-	sh.config = &expand.Config{
-		Env:       environ{sh},
-		CmdSubst:  sh.substitute,
-		ProcSubst: sh.processSubstitution,
-	}
-	sh.optionsChanged()
-}
-
-func (sh *Shell) optionsChanged() {
-	c := sh.config
-	c.ReadDir2 = sh.readDir
-	if sh.opts.noglob {
-		c.ReadDir2 = nil
-	}
-	c.NoUnset = sh.opts.nounset
-	c.GlobStar, c.DotGlob, c.NullGlob = sh.opts.globstar, sh.opts.dotglob, sh.opts.nullglob
-	c.NoCaseGlob, c.ExtGlob = sh.opts.nocaseglob, sh.opts.extglob
-}
-
-// notDir satisfies what expand's glob asks of an error for a file that is read
-// as a directory: it is no fs.ErrNotExist.
-func (sh *Shell) readDir(name string) ([]fs.DirEntry, error) {
-	list, err := sh.p.ReadDir(name)
-	if err != nil {
-		return nil, err
-	}
-	sh.p.Step(1 + len(list)/16)
-	entries := make([]fs.DirEntry, len(list))
-	for i, in := range list {
-		entries[i] = in
-	}
-	return entries, nil
-}
 
 // substitute runs $(…) and gives its output to w.
 func (sh *Shell) substitute(w io.Writer, cs *syntax.CmdSubst) error {
@@ -60,17 +24,13 @@ func (sh *Shell) substitute(w io.Writer, cs *syntax.CmdSubst) error {
 		return errLeaving
 	}
 	c.Args = sh.p.Args
-	limit := valueMax
-	if sh.captureMax > 0 {
-		limit = sh.captureMax
-	}
-	out, collect := sh.p.Capture(limit)
+	out, collect := sh.p.Capture(valueMax)
 	_ = c.SetFD(1, out)
 	sh.didSubst = true
 	sh.substituted = sh.p.Run(c, sh.inChild(c, func(sub *Shell) { sub.stmts(cs.Stmts) })).ExitCode()
 	data := collect()
-	if i := strings.IndexByte(string(data), 0); i >= 0 {
-		data = []byte(strings.ReplaceAll(string(data), "\x00", ""))
+	if bytes.IndexByte(data, 0) >= 0 {
+		data = bytes.ReplaceAll(data, []byte{0}, nil)
 	}
 	_, err := w.Write(data)
 	return err
@@ -121,11 +81,11 @@ func (sh *Shell) processSubstitution(ps *syntax.ProcSubst) (string, error) {
 
 // expansionError reports what an expansion returned.
 func (sh *Shell) expansionError(err error) {
-	var unset expand.UnsetParameterError
+	var unset *unsetError
 	switch {
 	case err == nil || errors.Is(err, errLeaving):
 	case errors.As(err, &unset):
-		name, text := unset.Node.Param.Value, unset.Message
+		name, text := unset.name, unset.text
 		if text == "unbound variable" && sh.dialect != Bash || text == "" || text == "parameter not set or null" {
 			text = "parameter not set"
 			if sh.dialect == Bash {
@@ -136,7 +96,7 @@ func (sh *Shell) expansionError(err error) {
 		if sh.dialect == Bash {
 			sh.status = 127
 		}
-	case strings.Contains(err.Error(), "division by zero"):
+	case errors.Is(err, errDivision):
 		switch sh.dialect {
 		case Bash:
 			sh.fatalf("division by 0 (error token is \"0\")")
@@ -154,69 +114,109 @@ func (sh *Shell) expansionError(err error) {
 	}
 }
 
+// drawnMax bounds the variables that go into one expansion. Unit: bytes.
+const drawnMax = 4 * valueMax
+
 // fields expands words to arguments. It is false if the shell must leave.
 func (sh *Shell) fields(words ...*syntax.Word) ([]string, bool) {
 	if len(words) == 0 {
 		return nil, true
 	}
-	for _, w := range words {
-		if !sh.bounded(w) {
-			return nil, false
-		}
-	}
-	defer func() { sh.captureMax = 0 }()
+	sh.drawn = 0
 	list := make([]string, 0, len(words))
 	total := 0
-	for s, err := range expand.FieldsSeq(sh.config, words...) {
-		if err != nil {
+	emit := func(s string) error {
+		if total += len(s) + 16; total > valueMax {
+			return errTooLarge
+		}
+		list = append(list, s)
+		return nil
+	}
+	for _, w := range words {
+		if err := sh.wordFields(w, emit); err != nil {
 			sh.expansionError(err)
 			return nil, false
 		}
-		if total += len(s) + 16; total > valueMax {
-			sh.fatalf("out of memory")
-			return nil, false
-		}
-		list = append(list, s)
 	}
 	if sh.drawn > drawnMax {
 		sh.fatalf("out of memory")
 		return nil, false
 	}
-	if n := len(list); n > 64 {
-		sh.p.Step(n / 16)
-	}
+	sh.large(total) // what a builtin, a loop or a program does with them
 	return list, sh.leaving == stay
 }
 
-func (sh *Shell) literal(word *syntax.Word) string {
+// wordFields gives each field of a word to emit.
+func (sh *Shell) wordFields(w *syntax.Word, emit func(string) error) error {
+	if len(w.Parts) == 1 {
+		if lit, ok := w.Parts[0].(*syntax.Lit); ok && !strings.ContainsAny(lit.Value, "\\~{*?[") {
+			return emit(lit.Value)
+		}
+	}
+	sh.weigh(w)
+	s := splitter{sh: sh, ifs: sh.separators()}
+	s.emit = func(field []piece) error {
+		found, err := sh.paths(field)
+		if err != nil {
+			return err
+		}
+		for _, name := range found {
+			if err := emit(name); err != nil {
+				return err
+			}
+		}
+		if len(found) > 0 || sh.opts.nullglob && sh.isPattern(field) {
+			return nil
+		}
+		text, err := sh.join(field, bare)
+		if err != nil {
+			return err
+		}
+		return emit(text)
+	}
+	if !hasBraces(w) {
+		return s.word(w.Parts)
+	}
+	split := *w // SplitBraces replaces its parts
+	if !syntax.SplitBraces(&split) {
+		return s.word(w.Parts)
+	}
+	for one, err := range expand.BracesSeq(nil, &split) {
+		if err != nil {
+			return err
+		}
+		sh.p.Work(16 * len(one.Parts))
+		if err := s.word(one.Parts); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func hasBraces(w *syntax.Word) bool {
+	for _, part := range w.Parts {
+		if lit, ok := part.(*syntax.Lit); ok && strings.IndexByte(lit.Value, '{') >= 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// literal expands a word to one string, as a value that is assigned.
+func (sh *Shell) literal(word *syntax.Word) string { return sh.expanded(word, bare) }
+
+// pattern expands a word to a pattern: what was quoted is quoted in it.
+func (sh *Shell) pattern(word *syntax.Word) string { return sh.expanded(word, asPattern) }
+
+// document expands the text of a here-document.
+func (sh *Shell) document(word *syntax.Word) string { return sh.expanded(word, inDocument) }
+
+func (sh *Shell) expanded(word *syntax.Word, q quoting) string {
 	if word == nil {
 		return ""
 	}
-	if !sh.bounded(word) {
-		return ""
-	}
-	s, err := expand.Literal(sh.config, word)
-	sh.captureMax = 0
-	sh.expansionError(err)
-	return s
-}
-
-func (sh *Shell) pattern(word *syntax.Word) string {
-	if !sh.bounded(word) {
-		return ""
-	}
-	s, err := expand.Pattern(sh.config, word)
-	sh.captureMax = 0
-	sh.expansionError(err)
-	return s
-}
-
-func (sh *Shell) document(word *syntax.Word) string {
-	if !sh.bounded(word) {
-		return ""
-	}
-	s, err := expand.Document(sh.config, word)
-	sh.captureMax = 0
+	sh.drawn = 0
+	s, err := sh.text(word, q)
 	sh.expansionError(err)
 	return s
 }
@@ -225,81 +225,7 @@ func (sh *Shell) arithmetic(x syntax.ArithmExpr) int {
 	if x == nil {
 		return 0
 	}
-	n, err := expand.Arithm(sh.config, x)
+	n, err := sh.compute(x)
 	sh.expansionError(err)
-	return n
-}
-
-var (
-	_ expand.WriteEnviron = environ{}
-)
-
-// drawnMax bounds the variables that go into one expansion. Unit: bytes.
-const drawnMax = 4 * valueMax
-
-// uses notes a script that runs, for bounded.
-func (sh *Shell) uses(s *script) {
-	if s.grows == nil {
-		return
-	}
-	for _, known := range sh.growing {
-		if known == s {
-			return
-		}
-	}
-	if len(sh.growing) > callsMax {
-		sh.fatalf("out of memory")
-		return
-	}
-	sh.growing = append(sh.growing[:len(sh.growing):len(sh.growing)], s)
-}
-
-// bounded starts an expansion. It refuses a ${x//a/b} whose result might be
-// larger than a variable may be.
-func (sh *Shell) bounded(word *syntax.Word) bool {
-	sh.drawn = 0
-	for _, s := range sh.growing {
-		for _, pe := range s.grows[word] {
-			n := int64(0)
-			if pe.Param != nil {
-				v, _ := sh.special(pe.Param.Value)
-				w, _ := sh.vars.find(pe.Param.Value)
-				n = size(v) + size(w)
-			}
-			with := int64(1)
-			if pe.Repl.With != nil {
-				with += sh.lengthOf(pe.Repl.With)
-			}
-			if n*with > drawnMax {
-				sh.fatalf("out of memory")
-				return false
-			}
-			sh.captureMax = int(drawnMax / (n + 1))
-		}
-	}
-	return true
-}
-
-// lengthOf is at least the length of a word's text and variables.
-func (sh *Shell) lengthOf(word *syntax.Word) int64 {
-	n := int64(0)
-	syntax.Walk(word, func(node syntax.Node) bool {
-		switch node := node.(type) {
-		case *syntax.Lit:
-			n += int64(len(node.Value))
-		case *syntax.SglQuoted:
-			n += int64(len(node.Value))
-		case *syntax.ParamExp:
-			if node.Param != nil {
-				v, _ := sh.special(node.Param.Value)
-				w, _ := sh.vars.find(node.Param.Value)
-				n += size(v) + size(w)
-			}
-			if node.Repl != nil {
-				n = n*n + 1 // replacements within replacements: be generous
-			}
-		}
-		return true
-	})
 	return n
 }

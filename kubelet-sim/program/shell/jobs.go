@@ -36,6 +36,7 @@ func (sh *Shell) addJob(c *kernel.Proc, st *syntax.Stmt) {
 			n = max(n, j.n+1)
 		}
 	}
+	sh.weigh(st)
 	sh.jobs = append(keep, &job{n: n, proc: c, text: describe(st)})
 	if sh.interactive {
 		_, _ = sh.p.Stderr().Write([]byte("[" + itoa(n) + "] " + itoa(c.PID) + "\n"))
@@ -120,6 +121,7 @@ func waitBuiltin(sh *Shell, args []string) int {
 	}
 	status := 0
 	for _, id := range args {
+		sh.p.Step(1)
 		j := sh.findJob(id)
 		if j == nil {
 			status = 127

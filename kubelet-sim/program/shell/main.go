@@ -154,8 +154,7 @@ func (sh *Shell) cannotRead(name string, err error) {
 
 // runScript runs a whole script; last says that the shell ends with it.
 func (sh *Shell) runScript(text string, last bool) {
-	s := sh.cache.parse(text, sh.dialect)
-	sh.uses(s)
+	s := sh.parse(text)
 	sh.p.StepBytes(len(text))
 	for i, st := range s.stmts {
 		sh.exitOnExec = last && s.err == nil && i == len(s.stmts)-1
@@ -218,8 +217,7 @@ func (sh *Shell) runInput() {
 
 // runPending runs the lines read so far. It is false if they are incomplete.
 func (sh *Shell) runPending(pending *string, eof bool) bool {
-	s := parse(*pending, sh.dialect)
-	sh.uses(s)
+	s := sh.parse(*pending)
 	if !eof && (syntax.IsIncomplete(s.err) || strings.HasSuffix(*pending, "\\\n")) {
 		return false
 	}

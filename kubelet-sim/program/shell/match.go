@@ -1,28 +1,14 @@
 package shell
 
 import (
-	"regexp"
-
-	"mvdan.cc/sh/v3/pattern"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/match"
 )
 
-// matcher compiles a shell pattern.
-func matcher(pat string, mode pattern.Mode) (func(string) bool, error) {
-	if !pattern.HasMeta(pat, mode) {
-		want := unquoteMeta(pat)
-		if mode&pattern.NoGlobCase == 0 {
-			return func(s string) bool { return s == want }, nil
-		}
-	}
-	expr, err := pattern.Regexp(pat, mode)
-	if err != nil {
-		return nil, err
-	}
-	rx, err := regexp.Compile(expr)
-	if err != nil {
-		return nil, err
-	}
-	return rx.MatchString, nil
+// match tells whether a shell pattern matches all of s.
+func (sh *Shell) match(pattern, s string) bool {
+	sh.p.Step(1)
+	p, err := match.CompileExtended(sh.p, pattern, sh.opts.nocasematch)
+	return err == nil && p.Match(sh.p, s)
 }
 
 // unquoteMeta removes the backslashes of a pattern without operators.

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"mvdan.cc/sh/v3/expand"
+
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 )
 
 // setFlag sets a one-letter option of set. It is false if there is none.
@@ -32,7 +34,6 @@ func (sh *Shell) setFlag(flag byte, on bool) bool {
 	default:
 		return false
 	}
-	sh.optionsChanged()
 	return true
 }
 
@@ -135,6 +136,11 @@ func (sh *Shell) printAll() {
 	var s strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		v := all[name]
+		sh.large(int(size(v)))
+		if s.Len() > kernel.PieceMax {
+			sh.outf("%s", s.String())
+			s.Reset()
+		}
 		if !v.Set || strings.HasPrefix(name, "\x00") {
 			continue
 		}
@@ -172,7 +178,6 @@ func (sh *Shell) shopt(name string, on bool) bool {
 	default:
 		return false
 	}
-	sh.optionsChanged()
 	return true
 }
 

@@ -63,6 +63,7 @@ func (sh *Shell) redirect(list []*syntax.Redirect) (undo func(), ok bool) {
 // that they get; nil: they are closed.
 func (sh *Shell) openRedirect(r *syntax.Redirect) (fds []int, open *kernel.Open, ok bool) {
 	fd := 1
+	sh.p.Work(32)
 	switch r.Op {
 	case syntax.RdrIn, syntax.RdrInOut, syntax.DplIn, syntax.Hdoc, syntax.DashHdoc, syntax.WordHdoc:
 		fd = 0
@@ -167,6 +168,7 @@ func (sh *Shell) hereDocument(r *syntax.Redirect) *kernel.Open {
 		text = sh.document(r.Hdoc)
 	}
 	if r.Op == syntax.DashHdoc {
+		sh.large(len(text))
 		lines := strings.SplitAfter(text, "\n")
 		for i := range lines {
 			lines[i] = strings.TrimLeft(lines[i], "\t")

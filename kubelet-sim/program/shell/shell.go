@@ -52,7 +52,6 @@ type Shell struct {
 	funcs  map[string]*syntax.FuncDecl
 	alias  map[string]string
 	opts   options
-	config *expand.Config
 
 	status       int // $?
 	substituted  int // exit code of the last command substitution
@@ -76,10 +75,8 @@ type Shell struct {
 	editor       *editor // of an interactive shell at a terminal
 	randomState  uint64
 	randomSeeded bool
-	growing      []*script // scripts in use that have words which grow
-	drawn        int64     // bytes of variables in the present expansion
-	captureMax   int       // bytes of one substitution, if not valueMax
-	exitOnExec   bool      // the statement is the last of sh -c: run it in place
+	drawn        int64   // bytes of variables in the present expansion
+	exitOnExec   bool    // the statement is the last of sh -c: run it in place
 }
 
 // options are those of set.
@@ -93,7 +90,6 @@ type options struct {
 func newShell(p *kernel.Proc, d Dialect, cache *Cache) *Shell {
 	sh := &Shell{p: p, dialect: d, cache: cache, name: p.Args[0], vars: &scope{}}
 	sh.importEnv()
-	sh.configure()
 	return sh
 }
 
@@ -129,7 +125,7 @@ func (sh *Shell) importEnv() {
 
 // subshell returns a copy of sh for a child process of it.
 func (sh *Shell) subshell(c *kernel.Proc) *Shell {
-	sh.p.Step(1 + (sh.vars.count()+len(sh.funcs)+len(sh.alias))/4)
+	sh.p.Step(1 + (sh.vars.count()+len(sh.funcs)+len(sh.alias))/4 + len(sh.params)/16)
 	sub := *sh
 	sub.p = c
 	sub.vars = sh.vars.copied()
@@ -147,7 +143,6 @@ func (sh *Shell) subshell(c *kernel.Proc) *Shell {
 			sub.traps[sig] = ""
 		}
 	}
-	sub.configure()
 	return &sub
 }
 

@@ -3,11 +3,13 @@ package shell
 import (
 	"regexp"
 	"strconv"
+	"strings"
 
 	"mvdan.cc/sh/v3/expand"
 	"mvdan.cc/sh/v3/syntax"
 
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/applet"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/match"
 )
 
 // testClause runs [[ … ]].
@@ -124,22 +126,33 @@ func compare(op syntax.BinTestOperator, a, b int) bool {
 
 // regexTest is [[ s =~ expression ]]: quoted parts stand for themselves.
 func (sh *Shell) regexTest(s string, w *syntax.Word) (bool, int) {
-	expr := ""
+	var expr strings.Builder
 	for _, part := range w.Parts {
+		if lit, ok := part.(*syntax.Lit); ok {
+			expr.WriteString(lit.Value)
+			continue
+		}
 		one := sh.literal(&syntax.Word{Parts: []syntax.WordPart{part}})
 		switch part.(type) {
 		case *syntax.SglQuoted, *syntax.DblQuoted:
 			one = regexp.QuoteMeta(one)
 		}
-		expr += one
+		expr.WriteString(one)
 	}
-	rx, err := regexp.Compile(expr)
+	rx, err := match.Compile(sh.p, expr.String(), false)
 	if err != nil {
 		return false, 2
 	}
-	m := rx.FindStringSubmatch(s)
-	if m != nil {
-		sh.setList("BASH_REMATCH", m)
+	at := rx.Find(sh.p, s, 0, rx.Groups())
+	if at == nil {
+		return false, 0
 	}
-	return m != nil, 0
+	groups := make([]string, len(at)/2)
+	for i := range groups {
+		if at[2*i] >= 0 {
+			groups[i] = s[at[2*i]:at[2*i+1]]
+		}
+	}
+	sh.setList("BASH_REMATCH", groups)
+	return true, 0
 }

@@ -74,7 +74,7 @@ var (
 	errTooLarge = errors.New("out of memory")
 )
 
-// environ shows a shell's variables to the expand package.
+// environ shows a shell's variables to the expand package, which follows references.
 type environ struct{ sh *Shell }
 
 // Get implements expand.Environ.
@@ -89,9 +89,6 @@ func (e environ) Get(name string) expand.Variable {
 	}
 	return v
 }
-
-// Set implements expand.WriteEnviron.
-func (e environ) Set(name string, v expand.Variable) error { return e.sh.assign(name, v) }
 
 // Each implements expand.Environ, in order of the names.
 func (e environ) Each(fn func(name string, v expand.Variable) bool) {
@@ -289,7 +286,7 @@ func (sh *Shell) random() uint64 {
 
 // homeOf is what ~user means, from /etc/passwd. An unknown user's is ~user.
 func (sh *Shell) homeOf(user string) string {
-	data, err := sh.p.FS().ReadFile("/etc/passwd", sh.p.User())
+	data, err := sh.p.Contents("/etc/passwd")
 	if err != nil {
 		return "~" + user
 	}
@@ -306,6 +303,11 @@ func (sh *Shell) homeOf(user string) string {
 func (sh *Shell) environment() []string {
 	sh.p.Step(1 + sh.vars.count()/16)
 	all := sh.vars.all()
+	for _, v := range all {
+		if v.Exported {
+			sh.p.Work(len(v.Str))
+		}
+	}
 	env := make([]string, 0, len(sh.p.Env)+4)
 	seen := make(map[string]bool, len(sh.p.Env))
 	for _, e := range sh.p.Env {

@@ -1,0 +1,492 @@
+package shell
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"mvdan.cc/sh/v3/expand"
+	"mvdan.cc/sh/v3/syntax"
+
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
+)
+
+// The shell expands words itself, and not by the expand package of mvdan.cc/sh,
+// which it agrees with: that one cannot be interrupted, and takes time beyond any
+// proportion for some values. Here whatever looks at a value accounts for that.
+
+// piece is a part of a word after its expansion.
+type piece struct {
+	text   string
+	quoted bool // it is not split, and has no patterns
+}
+
+// quoting is where a part of a word stands.
+type quoting uint8
+
+const (
+	bare       quoting = iota // quotes are removed
+	inDouble                  // between "
+	inDocument                // between <<E and E
+	asPattern                 // backslashes stay, for who reads the pattern
+)
+
+// largeWord is from where on a word's own text is accounted for. Unit: bytes.
+const largeWord = 256
+
+// weigh accounts for a word, which may be as long as a script.
+func (sh *Shell) weigh(w syntax.Node) {
+	if n := int(w.End().Offset()) - int(w.Pos().Offset()); n > largeWord {
+		sh.p.Work(4 * n)
+	}
+}
+
+// text expands a word to one string.
+func (sh *Shell) text(w *syntax.Word, q quoting) (string, error) {
+	if w == nil {
+		return "", nil
+	}
+	if len(w.Parts) == 1 && q == bare {
+		if lit, ok := w.Parts[0].(*syntax.Lit); ok && strings.IndexAny(lit.Value, "\\~\x00") < 0 {
+			return lit.Value, nil
+		}
+	}
+	sh.weigh(w)
+	pieces, err := sh.pieces(nil, w.Parts, q)
+	if err != nil {
+		return "", err
+	}
+	return sh.join(pieces, q)
+}
+
+// join makes one string of pieces, quoted for a pattern if q says so.
+func (sh *Shell) join(pieces []piece, q quoting) (string, error) {
+	size := 0
+	for i, p := range pieces {
+		if p.quoted && q == asPattern {
+			sh.large(len(p.text))
+			pieces[i].text = quotePattern(p.text)
+		}
+		size += len(pieces[i].text)
+	}
+	switch {
+	case len(pieces) == 0:
+		return "", nil
+	case len(pieces) == 1:
+		return pieces[0].text, nil
+	case size > drawnMax:
+		return "", errTooLarge
+	}
+	sh.large(size)
+	var out strings.Builder
+	out.Grow(size)
+	for _, p := range pieces {
+		out.WriteString(p.text)
+	}
+	return out.String(), nil
+}
+
+// large accounts for looking at a text of n bytes; short ones belong to their
+// command.
+func (sh *Shell) large(n int) {
+	if n > largeWord {
+		sh.p.Work(4 * n)
+	}
+}
+
+// quotePattern quotes what a pattern would not take as itself.
+func quotePattern(s string) string {
+	const special = "*?[\\!+@()|"
+	if strings.IndexAny(s, special) < 0 {
+		return s
+	}
+	out := make([]byte, 0, len(s)+8)
+	for i := range len(s) {
+		if strings.IndexByte(special, s[i]) >= 0 {
+			out = append(out, '\\')
+		}
+		out = append(out, s[i])
+	}
+	return string(out)
+}
+
+// pieces expands the parts of a word that is not split.
+func (sh *Shell) pieces(out []piece, parts []syntax.WordPart, q quoting) ([]piece, error) {
+	quoted := q == inDouble
+	for i, part := range parts {
+		switch part := part.(type) {
+		case *syntax.Lit:
+			out = append(out, sh.literalPieces(part.Value, q, i == 0, len(parts) > 1)...)
+		case *syntax.SglQuoted:
+			text, err := sh.singleQuoted(part)
+			if err != nil {
+				return nil, err
+			}
+			if quoted && !part.Dollar { // in "${x:-'y'}" they are characters
+				text = "'" + text + "'"
+			}
+			out = append(out, piece{text, true})
+		case *syntax.DblQuoted:
+			var err error
+			if out, err = sh.pieces(out, part.Parts, inDouble); err != nil {
+				return nil, err
+			}
+			if len(part.Parts) == 0 {
+				out = append(out, piece{"", true})
+			}
+		default:
+			text, err := sh.value(part, q)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, piece{text, quoted})
+		}
+	}
+	return out, nil
+}
+
+// literalPieces are the plain text of a word.
+func (sh *Shell) literalPieces(s string, q quoting, first, more bool) []piece {
+	s, _, _ = strings.Cut(s, "\x00")
+	if first && (q == bare || q == asPattern) && strings.HasPrefix(s, "~") {
+		if home, rest := sh.tilde(s, more); home != "" {
+			s = rest
+			return append([]piece{{home, true}}, sh.literalPieces(rest, q, false, more)...)
+		}
+	}
+	if q == asPattern || strings.IndexByte(s, '\\') < 0 {
+		return []piece{{s, q == inDouble}}
+	}
+	out := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+1 < len(s) && escapes(s[i+1], q) {
+			i++
+		}
+		out = append(out, s[i])
+	}
+	return []piece{{string(out), q == inDouble}}
+}
+
+// escapes tells whether a backslash before c is only a quote.
+func escapes(c byte, q quoting) bool {
+	switch q {
+	case inDouble:
+		return strings.IndexByte("\"\\$`", c) >= 0
+	case inDocument:
+		return strings.IndexByte("\\$`", c) >= 0
+	}
+	return true
+}
+
+func (sh *Shell) singleQuoted(part *syntax.SglQuoted) (string, error) {
+	if !part.Dollar {
+		return part.Value, nil
+	}
+	sh.large(len(part.Value))
+	s, _, err := expand.Format(nil, part.Value, nil)
+	s, _, _ = strings.Cut(s, "\x00")
+	return s, err
+}
+
+// errExtGlob is what bash says of a pattern that it was not asked to know.
+var errExtGlob = errors.New("extended globbing operator used without the \"extglob\" option set")
+
+// value is what a part of a word that is no text stands for.
+func (sh *Shell) value(part syntax.WordPart, q quoting) (string, error) {
+	switch part := part.(type) {
+	case *syntax.ParamExp:
+		return sh.parameter(part, q)
+	case *syntax.CmdSubst:
+		return sh.substitution(part)
+	case *syntax.ArithmExp:
+		n, err := sh.compute(part.X)
+		return itoa(n), err
+	case *syntax.ProcSubst:
+		return sh.processSubstitution(part)
+	case *syntax.ExtGlob:
+		return part.Op.String() + part.Pattern.Value + ")", nil
+	}
+	return "", fmt.Errorf("syntax error: not supported")
+}
+
+// substitution is the output of $(…) without the newlines at its end.
+func (sh *Shell) substitution(cs *syntax.CmdSubst) (string, error) {
+	var out strings.Builder
+	if err := sh.substitute(&out, cs); err != nil {
+		return "", err
+	}
+	s := out.String()
+	if sh.drawn += int64(len(s)); sh.drawn > drawnMax {
+		return "", errTooLarge
+	}
+	sh.large(len(s))
+	return strings.TrimRight(s, "\n"), nil
+}
+
+// tilde expands ~ and ~user at the beginning of s; home is empty if there is none.
+// More says that other parts of the word follow.
+func (sh *Shell) tilde(s string, more bool) (home, rest string) {
+	name, rest := s[1:], ""
+	if i := strings.IndexByte(name, '/'); i >= 0 {
+		name, rest = name[:i], name[i:]
+	} else if more {
+		return "", s
+	}
+	if name == "" {
+		if v := (environ{sh}).Get("HOME"); v.IsSet() {
+			return v.String(), rest
+		}
+		return "", s
+	}
+	return sh.homeOf(name), rest
+}
+
+// splitter makes fields of the pieces of a word.
+type splitter struct {
+	sh     *Shell
+	ifs    separators
+	field  []piece
+	open   bool // the field is one, if it is empty too
+	spaced bool // the last field was ended by white space
+	emit   func(field []piece) error
+}
+
+// ifsMax bounds the separators. Unit: bytes. Deviation: a longer IFS ends there.
+const ifsMax = 256
+
+// separators are the characters of IFS.
+type separators struct {
+	ascii [2]uint64
+	wide  string // those beyond
+	first string // that joins "$*"
+}
+
+func (sh *Shell) separators() separators {
+	text := " \t\n"
+	if v, ok := sh.vars.find("IFS"); ok && v.IsSet() {
+		text = v.String()
+	}
+	text = text[:min(len(text), ifsMax)]
+	var s separators
+	for i, c := range text {
+		_, width := utf8.DecodeRuneInString(text[i:])
+		if i == 0 {
+			s.first = text[:width]
+		}
+		if c < utf8.RuneSelf {
+			s.ascii[c>>6] |= 1 << (c & 63)
+		} else {
+			s.wide += text[i : i+width]
+		}
+	}
+	return s
+}
+
+// at tells whether a separator is at place i of s, how long it is, and whether it is
+// white space.
+func (s *separators) at(text string, i int) (width int, space bool) {
+	c := text[i]
+	if c < utf8.RuneSelf {
+		if s.ascii[c>>6]&(1<<(c&63)) == 0 {
+			return 0, false
+		}
+		return 1, c == ' ' || c == '\t' || c == '\n'
+	}
+	if s.wide == "" {
+		return 0, false
+	}
+	if r, n := utf8.DecodeRuneInString(text[i:]); strings.ContainsRune(s.wide, r) {
+		return n, false
+	}
+	return 0, false
+}
+
+// add adds a piece that is not split.
+func (s *splitter) add(p piece) {
+	s.field = append(s.field, p)
+	s.open = s.open || p.quoted || p.text != ""
+	if s.open {
+		s.spaced = false
+	}
+}
+
+// flush ends the field.
+func (s *splitter) flush() error {
+	field, open := s.field, s.open
+	s.field, s.open = nil, false
+	if !open {
+		return nil
+	}
+	return s.emit(field)
+}
+
+// split adds a value, which separators cut into fields.
+func (s *splitter) split(text string) error {
+	from := 0
+	for i := 0; i < len(text); {
+		if i&(kernel.PieceMax-1) == 0 && i > 0 {
+			s.sh.p.Work(4 * kernel.PieceMax)
+		}
+		width, space := s.ifs.at(text, i)
+		if width == 0 {
+			i++
+			continue
+		}
+		if i > from {
+			s.add(piece{text[from:i], false})
+		}
+		switch {
+		case s.open:
+			s.spaced = space
+			if err := s.flush(); err != nil {
+				return err
+			}
+		case space:
+		case s.spaced: // it belongs to the white space before it
+			s.spaced = false
+		default:
+			s.open = true
+			if err := s.flush(); err != nil {
+				return err
+			}
+		}
+		i += width
+		from = i
+	}
+	if from < len(text) {
+		s.add(piece{text[from:], false})
+	}
+	return nil
+}
+
+// word splits one word that has no braces.
+func (s *splitter) word(parts []syntax.WordPart) error {
+	for i, part := range parts {
+		if err := s.part(part, i == 0, len(parts) > 1); err != nil {
+			return err
+		}
+	}
+	s.spaced = false
+	return s.flush()
+}
+
+func (s *splitter) part(part syntax.WordPart, first, more bool) error {
+	switch part := part.(type) {
+	case *syntax.Lit:
+		s.literal(part.Value, first, more)
+	case *syntax.SglQuoted:
+		text, err := s.sh.singleQuoted(part)
+		s.add(piece{text, true})
+		return err
+	case *syntax.DblQuoted:
+		return s.double(part)
+	case *syntax.ParamExp:
+		return s.parameter(part)
+	case *syntax.CmdSubst, *syntax.ProcSubst:
+		text, err := s.sh.value(part, bare)
+		if err != nil {
+			return err
+		}
+		return s.split(text)
+	default:
+		if _, ok := part.(*syntax.ExtGlob); ok && !s.sh.opts.extglob {
+			return errExtGlob
+		}
+		text, err := s.sh.value(part, bare)
+		s.add(piece{text, false})
+		return err
+	}
+	return nil
+}
+
+// parameter adds what ${…} is without quotes around it.
+func (s *splitter) parameter(pe *syntax.ParamExp) error {
+	if word, ok, err := s.sh.otherWord(pe); ok || err != nil {
+		if err != nil || word == nil {
+			return err
+		}
+		for i, part := range word.Parts { // "$@" in ${1+"$@"} is several fields
+			if err := s.part(part, i == 0, len(word.Parts) > 1); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	elements, list, err := s.sh.unquotedElements(pe)
+	if err != nil {
+		return err
+	}
+	if !list {
+		text, err := s.sh.parameter(pe, bare)
+		if err != nil {
+			return err
+		}
+		return s.split(text)
+	}
+	for i, e := range elements {
+		if i > 0 {
+			if err := s.flush(); err != nil {
+				return err
+			}
+		}
+		if err := s.split(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// literal adds the plain text of a word. What a backslash quotes is no pattern.
+func (s *splitter) literal(text string, first, more bool) {
+	if first && strings.HasPrefix(text, "~") {
+		if home, rest := s.sh.tilde(text, more); home != "" || rest != text {
+			s.add(piece{home, true})
+			text = rest
+		}
+	}
+	for {
+		i := strings.IndexByte(text, '\\')
+		if i < 0 || i == len(text)-1 {
+			break // at the end it stays
+		}
+		_, width := utf8.DecodeRuneInString(text[i+1:])
+		if i > 0 {
+			s.add(piece{text[:i], false})
+		}
+		s.add(piece{text[i+1 : i+1+width], true})
+		text = text[i+1+width:]
+	}
+	if text != "" {
+		s.add(piece{text, false})
+	}
+}
+
+// double adds what is between ", which may be several fields: "$@".
+func (s *splitter) double(part *syntax.DblQuoted) error {
+	if len(part.Parts) == 1 {
+		if pe, ok := part.Parts[0].(*syntax.ParamExp); ok {
+			elements, list, err := s.sh.quotedElements(pe)
+			if err != nil {
+				return err
+			}
+			for i, e := range elements {
+				if i > 0 {
+					if err := s.flush(); err != nil {
+						return err
+					}
+				}
+				s.add(piece{e, true})
+			}
+			if list {
+				return nil
+			}
+		}
+	}
+	pieces, err := s.sh.pieces(nil, part.Parts, inDouble)
+	s.add(piece{"", true})
+	for _, p := range pieces {
+		s.add(piece{p.text, true})
+	}
+	return err
+}
