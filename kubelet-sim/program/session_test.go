@@ -201,3 +201,32 @@ func TestWindowSize(t *testing.T) {
 	u.p.Resume(u.now)
 	u.sees("40 120\r\n")
 }
+
+// TestATerminalWithoutASizeHas80Columns: kubectl attach of a client without a terminal of
+// a size sends 1 1, then 0 0.
+func TestATerminalWithoutASizeHas80Columns(t *testing.T) {
+	for name, tc := range map[string]struct {
+		image, shell, prompt string
+		sizes                [][2]int
+	}{
+		"nobody has told one":                {"busybox", "sh", "/ # ", nil},
+		"0 0":                                {"busybox", "sh", "/ # ", [][2]int{{0, 0}}},
+		"1 1, as kubectl attach":             {"busybox", "sh", "/ # ", [][2]int{{1, 1}}},
+		"1 1 and 0 0":                        {"busybox", "sh", "/ # ", [][2]int{{1, 1}, {0, 0}}},
+		"a width beyond every terminal":      {"busybox", "sh", "/ # ", [][2]int{{65535, 24}}},
+		"80 24":                              {"busybox", "sh", "/ # ", [][2]int{{80, 24}}},
+		"bash, which takes 0 alone for none": {"bash", "bash", "web-0:/# ", [][2]int{{0, 0}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			u := execIn(t, tc.image, true, tc.shell)
+			for _, size := range tc.sizes {
+				u.exec.Resize(size[0], size[1], u.now)
+			}
+			u.types("echo abc\r")
+			text := u.seen.String()
+			if want := "echo abc\r\nabc\r\n"; !strings.Contains(text, want) {
+				t.Errorf("on the screen: %q\nwant %q in it", text, want)
+			}
+		})
+	}
+}

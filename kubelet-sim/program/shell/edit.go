@@ -65,11 +65,29 @@ func (e *editor) readLine(prompt string) (string, error) {
 	return "", err
 }
 
-// resize takes the size of the window over, once somebody has told it.
+// The size of a terminal that does not tell a plausible one.
+const (
+	colsDefault = 80
+	rowsDefault = 24
+)
+
+// resize takes the size of the window over.
 func (e *editor) resize() {
-	if cols, rows := e.sh.p.TTYSize(0); cols > 0 {
-		_ = e.term.SetSize(cols, rows) // it fails as the next write does
+	cols, rows := e.sh.p.TTYSize(0)
+	_ = e.term.SetSize(e.plausible(cols, colsDefault), e.plausible(rows, rowsDefault)) // it fails as the next write does
+}
+
+// plausible is a length of the window, or another for one that nobody has told. A client
+// without a size of its own, such as kubectl under script, sends 0 0, and kubectl attach
+// 1 1 before it.
+//
+// Source: wh_helper in busybox 1.37 libbb/xfuncs.c; readline 8.2 terminal.c, which takes
+// a width of 1 as it is.
+func (e *editor) plausible(n, other int) int {
+	if n <= 0 || e.sh.dialect != Bash && (n == 1 || n >= 30000) {
+		return other
 	}
+	return n
 }
 
 // Read implements io.Reader for the terminal: a key at a time, because what
