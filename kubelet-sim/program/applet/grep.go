@@ -208,8 +208,16 @@ func (g *grepper) compile(patterns []string) error {
 		expr = "(?i)" + expr
 	}
 	var err error
-	g.rx, err = regexp.Compile(expr)
+	g.rx, err = compileBytes(expr)
 	return err
+}
+
+// compileBytes compiles an expression that need not be UTF-8: package regexp takes no
+// other, and sees U+FFFD for each byte of a text that is none.
+//
+// Deviation: such a byte of an expression matches every other such byte.
+func compileBytes(expr string) (*regexp.Regexp, error) {
+	return regexp.Compile(string([]rune(expr))) // whose bytes that are no UTF-8 are U+FFFD each
 }
 
 func (g *grepper) run() int {

@@ -2,7 +2,6 @@ package applet
 
 import (
 	"math"
-	"regexp"
 	"strconv"
 	"strings"
 )
@@ -329,7 +328,7 @@ func (e *evaluator) match() string {
 }
 
 func (e *evaluator) matchPattern(s, pattern string) string {
-	rx, err := regexp.Compile("^(?:" + basicRegexp(strings.TrimPrefix(pattern, "^")) + ")")
+	rx, err := compileBytes("^(?:" + basicRegexp(strings.TrimPrefix(pattern, "^")) + ")")
 	if err != nil {
 		e.bad = "bad regex '" + pattern + "'"
 		return ""

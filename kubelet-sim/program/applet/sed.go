@@ -170,7 +170,7 @@ func (p *sedParser) compile(flags, text string) (*regexp.Regexp, error) {
 	if p.extended {
 		expr = extendedRegexp(text)
 	}
-	rx, err := regexp.Compile(flags + expr)
+	rx, err := compileBytes(flags + expr)
 	if err != nil {
 		return nil, fmt.Errorf("bad regex '%s'", text)
 	}

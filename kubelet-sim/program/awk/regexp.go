@@ -7,7 +7,10 @@ import (
 
 // compile reads an extended regular expression; the longest match wins.
 func compile(source string) (*regexp.Regexp, error) {
-	re, err := regexp.Compile(translate(source))
+	// Package regexp takes UTF-8 alone, and sees U+FFFD for each byte of a text that is none.
+	//
+	// Deviation: such a byte of an expression matches every other such byte.
+	re, err := regexp.Compile(string([]rune(translate(source))))
 	if err != nil {
 		return nil, err
 	}

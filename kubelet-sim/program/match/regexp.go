@@ -27,6 +27,13 @@ func Compile(m Meter, source string, longest bool) (*Regexp, error) {
 		return nil, ErrTooBig
 	}
 	m.Step(weight(source))
+	if !utf8.ValidString(source) {
+		// Package regexp takes UTF-8 alone, and sees U+FFFD for each byte of a text that
+		// is none.
+		//
+		// Deviation: such a byte of an expression matches every other such byte.
+		source = string([]rune(source))
+	}
 	tree, err := syntax.Parse(source, syntax.Perl)
 	if err != nil {
 		return nil, err

@@ -91,7 +91,16 @@ func parse(text string, d Dialect, open func(text string) io.Reader) *script {
 	if len(text) > scriptMax || tooDeep(text) {
 		return &script{err: errNesting}
 	}
-	var s *script
+	parsed := decodable(text)
+	s := parseToEnd(parsed, d, open)
+	if parsed != text {
+		s.restoreBytes()
+	}
+	return s
+}
+
+// parseToEnd ends the here-documents that the end of the script ends.
+func parseToEnd(text string, d Dialect, open func(text string) io.Reader) (s *script) {
 	for range unclosedMax {
 		s = parseOnce(open(text), d)
 		if s.err == nil {
