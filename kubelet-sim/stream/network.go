@@ -40,7 +40,7 @@ type Network struct {
 
 // endMax bounds how long a Network that is closed waits for its sessions to tell
 // their clients. Unit: wall time.
-const endMax = time.Second
+const endMax = 300 * time.Millisecond
 
 // NewNetwork returns the network of the nodes of these addresses, with host
 // behind their kubelets. It must be closed.

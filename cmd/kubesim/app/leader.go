@@ -27,7 +27,7 @@ const leaseName = "kubesim"
 
 // lastWritesMax bounds how long a leader that stops waits for what it has begun to
 // write. Unit: wall time.
-const lastWritesMax = 2 * time.Second
+const lastWritesMax = 500 * time.Millisecond
 
 // run implements backend. It stands for election again and again: a server that
 // has lost the lease goes on as one of those that do not lead.
@@ -102,13 +102,17 @@ func (s *shared) elector(identity string, won chan<- context.Context) (*leaderel
 	})
 }
 
+// resignMax bounds how long a server that stops tries that: etcd may be away. Unit: wall
+// time.
+const resignMax = 500 * time.Millisecond
+
 // resign gives the lease back, if this server holds it, so that the next one
 // need not wait for its end.
 //
 // Upstream's ReleaseOnCancel is not used: it takes the lease from whoever
 // holds it by then, and lets the engine run on while it tries.
 func (s *shared) resign(ctx context.Context, identity string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.c.options.Etcd.RetryPeriod)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(s.c.options.Etcd.RetryPeriod, resignMax))
 	defer cancel()
 	leases := s.c.server.Client().CoordinationV1().Leases(metav1.NamespaceSystem)
 	lease, err := leases.Get(ctx, leaseName, metav1.GetOptions{})

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net"
 	"sync"
-	"time"
 )
 
 // memory is a listener that only this process reaches: a cluster in a test or a
@@ -54,67 +53,30 @@ func (m *memory) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 }
 
 // borrow returns a listener for one of several servers, see borrowed.
-func (m *memory) borrow() net.Listener {
-	return &borrowedMemory{memory: m, done: make(chan struct{}), open: map[*memoryConn]struct{}{}}
-}
+func (m *memory) borrow() net.Listener { return &borrowedMemory{memory: m, done: make(chan struct{})} }
 
 // borrowedMemory is a borrowed memory: closing it leaves the other open.
 type borrowedMemory struct {
 	*memory
 	once sync.Once
 	done chan struct{}
-
-	mu   sync.Mutex
-	open map[*memoryConn]struct{}
-}
-
-// memoryConn is a server's end of a connection.
-type memoryConn struct {
-	net.Conn
-	of *borrowedMemory
+	open connections
 }
 
 // Accept implements net.Listener.
 func (b *borrowedMemory) Accept() (net.Conn, error) {
 	select {
 	case conn := <-b.conns:
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		c := &memoryConn{Conn: conn, of: b}
-		b.open[c] = struct{}{}
-		return c, nil
+		return b.open.add(conn), nil
 	case <-b.done:
 	case <-b.closed:
 	}
 	return nil, net.ErrClosed
 }
 
-// Close implements net.Conn.
-func (c *memoryConn) Close() error {
-	c.of.mu.Lock()
-	defer c.of.mu.Unlock()
-	delete(c.of.open, c)
-	return c.Conn.Close()
-}
-
-// unreadMax bounds how long a server that stops waits for clients that do not read. A
-// port has buffers; here every write waits for its reader. Unit: wall time.
-const unreadMax = 100 * time.Millisecond
-
 // Close implements net.Listener.
 func (b *borrowedMemory) Close() error {
-	b.once.Do(func() {
-		close(b.done)
-		time.AfterFunc(unreadMax, b.cut)
-	})
+	b.once.Do(func() { close(b.done) })
+	b.open.end()
 	return nil
-}
-
-// cut ends the connections that are left.
-func (b *borrowedMemory) cut() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for c := range b.open {
-		_ = c.Conn.Close() // of a pipe it never fails
-	}
 }

@@ -178,7 +178,7 @@ func (c *Cluster) takeApart() {
 
 // streamsMax bounds how long a server that stops waits for its clients to hear that
 // their sessions have ended. Unit: wall time.
-const streamsMax = time.Second
+const streamsMax = 300 * time.Millisecond
 
 func (c *Cluster) awaitStreams() {
 	if c.server == nil {
