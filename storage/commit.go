@@ -85,7 +85,7 @@ func (db *DB) take(ctx context.Context, w write) (*record, *round, error) {
 		return nil, nil, err
 	}
 	db.rev++
-	db.stamp = max(db.stamp, db.cfg.Now().UnixNano())
+	db.stamp = max(db.stamp, db.cfg.Now().UnixNano(), 1) // 0 is no instant, see LastWrite
 	rec := w.record(db.rev, db.stamp)
 	rec.actor = db.actor(ctx)
 	if w.obj != nil {

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"math"
 	"slices"
 	"time"
 
@@ -236,9 +237,9 @@ func (s Stamper) stampDeletion(m metav1.Object, before former) {
 		grace = *g
 	}
 	now := s.now()
-	at := metav1.NewTime(now.Add(time.Duration(grace) * time.Second))
+	at := metav1.NewTime(now.Add(seconds(grace)))
 	if before.deletion != nil {
-		at = metav1.NewTime(before.deletion.Add(time.Duration(grace-before.grace) * time.Second))
+		at = metav1.NewTime(before.deletion.Add(seconds(grace - before.grace)))
 		if at.Before(&now) {
 			at = now
 			if grace != 0 {
@@ -247,6 +248,13 @@ func (s Stamper) stampDeletion(m metav1.Object, before former) {
 		}
 	}
 	m.SetDeletionTimestamp(&at)
+}
+
+// seconds returns n seconds, or the longest Duration (292 years) if they are more: a
+// deletion after the end of virtual time never comes (engine.TimeMax).
+func seconds(n int64) time.Duration {
+	const most = int64(math.MaxInt64 / time.Second)
+	return time.Duration(min(max(n, -most), most)) * time.Second
 }
 
 // writesConditions reports whether the request is for one of the subresources

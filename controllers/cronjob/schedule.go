@@ -8,6 +8,8 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	"k8s.io/kubernetes/pkg/util/parsers"
+
+	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
 
 // schedule is what a parsed spec.schedule can tell: the first of its times after
@@ -43,10 +45,11 @@ func zone(spec *batchv1.CronJobSpec) *time.Location {
 
 // since is the instant after which scheduled times count: that of the last Job,
 // or of the CronJob's creation. It is in UTC, because a schedule without a time
-// zone is read in that of the instant it is asked about.
+// zone is read in that of the instant it is asked about. A status may name the year
+// 2, from which there would be a long way to walk.
 func since(cj *batchv1.CronJob) time.Time {
 	if cj.Status.LastScheduleTime != nil {
-		return cj.Status.LastScheduleTime.UTC()
+		return engine.Within(cj.Status.LastScheduleTime.UTC())
 	}
 	return cj.CreationTimestamp.UTC()
 }
@@ -56,13 +59,11 @@ func withDeadline(from time.Time, spec *batchv1.CronJobSpec, now time.Time) time
 	if spec.StartingDeadlineSeconds == nil {
 		return from
 	}
-	if earliest := now.Add(-seconds(*spec.StartingDeadlineSeconds)); earliest.After(from) {
+	if earliest := engine.After(now, -engine.Seconds(*spec.StartingDeadlineSeconds)); earliest.After(from) {
 		return earliest
 	}
 	return from
 }
-
-func seconds(n int64) time.Duration { return time.Duration(n) * time.Second }
 
 // missedMax is how many missed times are too many to go unmentioned. Source:
 // mostRecentScheduleTime, k8s.io/kubernetes pkg/controller/cronjob v1.37.2.
@@ -103,7 +104,7 @@ func missedTimes(from time.Time, sched schedule, now time.Time) (missed, error) 
 	m := missed{Count: int64(now.Sub(first)/time.Second)/interval + 1}
 	// One interval less than fits in, so that the walk finds the last time of an
 	// irregular schedule too.
-	almost := first.Add(seconds((m.Count - 2) * interval))
+	almost := engine.After(first, engine.Seconds((m.Count-2)*interval))
 	for t := sched.Next(almost); !t.IsZero() && !t.After(now); t = sched.Next(t) {
 		m.Last = t
 	}

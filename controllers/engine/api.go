@@ -160,7 +160,8 @@ const (
 
 // Wake says when a key must be reconciled again although nothing changed.
 type Wake struct {
-	// At is the instant; zero means not before something changes.
+	// At is the instant; zero means not before something changes, and one after
+	// TimeMax means never.
 	At time.Time
 	// Kind is what the wake is good for.
 	Kind Kind

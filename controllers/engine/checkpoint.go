@@ -3,12 +3,9 @@ package engine
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
-
-	"github.com/fxamacker/cbor/v2"
 )
 
 // Rememberer is a Reconciler that remembers more than the API's objects say.
@@ -18,11 +15,12 @@ type Rememberer interface {
 	Reconciler
 	// Remember returns what is remembered about key, nil for nothing. It is asked
 	// at settled instants, for the keys that had a step or were named to
-	// Engine.Touch since it was asked last.
-	Remember(key Key) []byte
+	// Engine.Touch since it was asked last. After an error the key is without a note,
+	// and Config.Warn is told.
+	Remember(key Key) ([]byte, error)
 	// Recall takes back what Remember gave at the instant now. The View is
 	// complete; keys come in the order in which they were first remembered. After
-	// an error the key has a step.
+	// an error the note is left aside, Config.Warn is told, and the key has a step.
 	Recall(ctx context.Context, key Key, note []byte, now time.Time) error
 }
 
@@ -181,9 +179,8 @@ func (e *Engine) entry(key Key) checkpointEntry {
 		c.At, c.Kind, c.Seq = it.wake.At.UnixNano(), it.wake.Kind, it.seq
 		c.Failures, c.Turns = it.failures, it.turns
 	}
-	r, ok := e.byName[key.Controller].(Rememberer)
-	if ok {
-		c.Note = r.Remember(key)
+	if r, ok := e.byName[key.Controller].(Rememberer); ok {
+		c.Note = e.remember(r, key)
 	}
 	if c.Note == nil {
 		delete(m.noted, key)
@@ -197,164 +194,20 @@ func (e *Engine) entry(key Key) checkpointEntry {
 	return c
 }
 
-// Checkpoint is a state that an engine can go on from, see Restore.
-type Checkpoint struct {
-	last    checkpoint
-	entries map[Key]checkpointEntry
-}
-
-// ReadCheckpoint puts together what Config.Mark was given: a full checkpoint and
-// those that followed it.
-func ReadCheckpoint(marks [][]byte) (*Checkpoint, error) {
-	if len(marks) == 0 {
-		return nil, errors.New("engine: no checkpoint")
-	}
-	c := &Checkpoint{entries: map[Key]checkpointEntry{}}
-	for i, data := range marks {
-		before := c.last
-		c.last = checkpoint{}
-		if err := cbor.Unmarshal(data, &c.last); err != nil {
-			return nil, fmt.Errorf("engine: checkpoint %d of %d: %w", i+1, len(marks), err)
-		}
-		if !c.last.Full {
-			c.last.Build, c.last.Reconcilers = before.Build, before.Reconcilers
-		}
-		if c.last.Full {
-			clear(c.entries)
-		}
-		for _, entry := range c.last.Entries {
-			if entry.At == 0 && entry.Note == nil {
-				delete(c.entries, entry.key())
-			} else {
-				c.entries[entry.key()] = entry
-			}
-		}
-	}
-	return c, nil
-}
-
-// Now is the instant of the checkpoint.
-func (c *Checkpoint) Now() time.Time { return time.Unix(0, c.last.Now).UTC() }
-
-// MarkedAt is the instant of one mark.
-func MarkedAt(mark []byte) (time.Time, error) {
-	var c checkpoint
-	if err := cbor.Unmarshal(mark, &c); err != nil {
-		return time.Time{}, fmt.Errorf("engine: checkpoint: %w", err)
-	}
-	return time.Unix(0, c.Now).UTC(), nil
-}
-
-// sorted returns the entries in order of their notes, then of their steps.
-func (c *Checkpoint) sorted() []checkpointEntry {
-	entries := make([]checkpointEntry, 0, len(c.entries))
-	for _, entry := range c.entries {
-		entries = append(entries, entry)
-	}
-	slices.SortFunc(entries, func(a, b checkpointEntry) int {
-		return cmp.Or(cmp.Compare(a.Order, b.Order), cmp.Compare(a.Seq, b.Seq))
-	})
-	return entries
-}
-
-// Restore makes the engine go on from a checkpoint: its queue, its randomness
-// and what its reconcilers remember. state must call its argument with every
-// object of then, as Added, in revision order. Commits that came after the
-// checkpoint are delivered as usual, next; if there were any, the caller must
-// say so with later, because their names and UIDs must not be drawn again.
-//
-// A reconciler that did not run then, and every one if another build of kubesim
-// wrote the checkpoint, looks at all its objects anew; a Rememberer also at those
-// of which the checkpoint says nothing: it had no part in them then, as the
-// kubelet in the Pods of a node that there was not. Call it before Run and after
-// all Registers.
-func (e *Engine) Restore(ctx context.Context, c *Checkpoint, later bool, state func(func(Commit)) error) error {
-	sameBuild := c.last.Build == e.cfg.Build
-	known := func(controller string) bool {
-		return sameBuild && slices.Contains(c.last.Reconcilers, controller) && e.byName[controller] != nil
-	}
-	e.clock.moveTo(c.Now())
-	e.now = e.clock.now()
-	if !later && c.last.Seed == e.cfg.Seed {
-		if err := e.random.setState(c.last.Random); err != nil {
-			return err
-		}
-	}
-	// What is queued from here on comes after what was queued then.
-	e.queue.seq = c.last.Seq
-	err := state(func(commit Commit) {
-		for _, key := range e.see(commit) {
-			_, remembers := e.byName[key.Controller].(Rememberer)
-			_, mentioned := c.entries[key]
-			if !known(key.Controller) || remembers && !mentioned {
-				e.queue.hasten(key, e.now, false)
-			}
-		}
-	})
+// remember asks r for its note of key. One that cannot be written is told and left out:
+// what a note says is worth less than a cluster that runs.
+func (e *Engine) remember(r Rememberer, key Key) []byte {
+	note, err := r.Remember(key)
 	if err != nil {
-		return err
-	}
-	e.recallQueue(c, known)
-	e.recallNotes(ctx, c, known)
-	e.noteNext()
-	return nil
-}
-
-// see fills the View with one object of an earlier run, and returns
-// its keys.
-func (e *Engine) see(c Commit) []Key {
-	e.revision = max(e.revision, c.Revision)
-	if !e.view.Tracks(c.Resource) {
+		e.warn("what is to be remembered about %s is left out: %v", key, err)
 		return nil
 	}
-	e.view.apply(c)
-	var keys []Key
-	for _, r := range e.reconcilers {
-		keys = append(keys, r.Keys(c)...)
-	}
-	return keys
+	return note
 }
 
-func (e *Engine) recallQueue(c *Checkpoint, known func(string) bool) {
-	for _, entry := range c.entries {
-		if entry.At == 0 || !known(entry.Controller) {
-			continue
-		}
-		e.queue.put(&item{
-			key: entry.key(), wake: Wake{At: time.Unix(0, entry.At).UTC(), Kind: entry.Kind},
-			seq: entry.Seq, position: -1, failures: entry.Failures, turns: entry.Turns,
-		})
+// warn tells Config.Warn of what had to be left aside.
+func (e *Engine) warn(format string, args ...any) {
+	if e.cfg.Warn != nil {
+		e.cfg.Warn(fmt.Sprintf(format, args...))
 	}
-	if e.eventNames != nil && c.last.EventsAt != 0 {
-		e.eventNames.at, e.eventNames.seq = time.Unix(0, c.last.EventsAt).UTC(), c.last.EventsSeq
-	}
-}
-
-func (e *Engine) recallNotes(ctx context.Context, c *Checkpoint, known func(string) bool) {
-	e.memories.order = c.last.Order
-	for _, entry := range c.sorted() {
-		if entry.Note == nil || !known(entry.Controller) {
-			continue
-		}
-		r, ok := e.byName[entry.Controller].(Rememberer)
-		if !ok {
-			continue
-		}
-		if err := r.Recall(ctx, entry.key(), entry.Note, c.Now()); err != nil {
-			e.log.failed(e.now, entry.key(), err) // it looks at the key anew
-			e.queue.hasten(entry.key(), e.now, false)
-			continue
-		}
-		e.memories.noted[entry.key()] = entry.Order
-	}
-	// The first steps that New asked for are under way already.
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.inbox = slices.DeleteFunc(e.inbox, func(a arrival) bool {
-		if a.poke == nil {
-			return false
-		}
-		entry := c.entries[*a.poke]
-		return entry.At != 0 && known(a.poke.Controller)
-	})
 }

@@ -27,11 +27,11 @@ func (c counting) Reconcile(ctx context.Context, key Key, now time.Time) (Wake, 
 	return Wake{At: now.Add(time.Minute)}, nil
 }
 
-func (c counting) Remember(key Key) []byte {
+func (c counting) Remember(key Key) ([]byte, error) {
 	if n, ok := c.counts[key]; ok {
-		return []byte(n)
+		return []byte(n), nil
 	}
-	return nil
+	return nil, nil
 }
 
 func (c counting) Recall(_ context.Context, key Key, note []byte, _ time.Time) error {

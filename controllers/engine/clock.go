@@ -45,12 +45,12 @@ func newClock(start time.Time, mode Mode, speed float64) *clock {
 	if start.IsZero() {
 		start = time.Now()
 	}
-	return &clock{mode: mode, speed: speed, at: start.UTC().Round(0), since: time.Now()}
+	return &clock{mode: mode, speed: speed, at: Within(start.UTC().Round(0)), since: time.Now()}
 }
 
 func (c *clock) flows() bool { return c.mode == Realtime && !c.paused && !c.held }
 
-// now returns the virtual instant. It never goes back.
+// now returns the virtual instant. It never goes back, and ends at TimeMax.
 func (c *clock) now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -62,23 +62,22 @@ func (c *clock) nowLocked() time.Time {
 		return c.at
 	}
 	wall := time.Since(c.since)
-	now := c.at.Add(time.Duration(float64(wall) * c.speed))
+	now := Within(c.at.Add(Span(c.speed, wall)))
 	if wall > rebaseAfter {
 		c.at, c.since = now, c.since.Add(wall)
 	}
 	return now
 }
 
-// rebaseAfter keeps what is multiplied small: an hour times SpeedMax is within
-// the 292 years of a time.Duration.
+// rebaseAfter keeps what is multiplied small, and so exact.
 const rebaseAfter = time.Hour
 
-// moveTo sets virtual time to t, unless that would turn it back.
+// moveTo sets virtual time to t, at most TimeMax, unless that would turn it back.
 func (c *clock) moveTo(t time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if t.After(c.nowLocked()) {
-		c.at, c.since = t.UTC(), time.Now()
+	if t = Within(t.UTC()); t.After(c.nowLocked()) {
+		c.at, c.since = t, time.Now()
 	}
 }
 

@@ -39,22 +39,29 @@ const (
 var ErrBackwards = errors.New("virtual time cannot go back")
 
 // Advance moves time on by d, through every timer in between, and returns when
-// the cluster is at rest.
+// the cluster is at rest. It refuses to move past TimeMax.
 func (e *Engine) Advance(ctx context.Context, d time.Duration) error {
 	if d < 0 {
 		return fmt.Errorf("advance %s: %w: want a positive duration, for example 10m", d, ErrBackwards)
 	}
 	return e.command(ctx, Command{Action: Advance, Duration: d}, func() error {
-		e.aim(e.clock.now().Add(d))
+		now := e.clock.now()
+		if left := TimeMax().Sub(now); d > left {
+			return fmt.Errorf("advance %s: it is %s, and %w: want at most %s", d, now.Format(time.RFC3339), ErrOutOfTime, left)
+		}
+		e.aim(now.Add(d))
 		return nil
 	})
 }
 
-// Until moves time on to t, as Advance does.
+// Until moves time on to t, at most TimeMax, as Advance does.
 func (e *Engine) Until(ctx context.Context, t time.Time) error {
 	return e.command(ctx, Command{Action: Until, Until: t}, func() error {
 		if now := e.clock.now(); t.Before(now) {
 			return fmt.Errorf("until %s: it is %s already: %w", t.UTC().Format(time.RFC3339), now.Format(time.RFC3339), ErrBackwards)
+		}
+		if err := CheckTime(t); err != nil {
+			return fmt.Errorf("until: %w", err)
 		}
 		e.aim(t.UTC())
 		return nil

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/fxamacker/cbor/v2"
 	"github.com/google/btree"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -126,20 +125,20 @@ func (c *correlator) Keys(commit Commit) []Key {
 func (c *correlator) Reconcile(context.Context, Key, time.Time) (Wake, error) { return Wake{}, nil }
 
 // Remember implements Rememberer.
-func (c *correlator) Remember(key Key) []byte {
+func (c *correlator) Remember(key Key) ([]byte, error) {
 	key, _, equal, ofSeen := splitKey(key)
 	o, ok := c.objects[key]
 	if !ok {
-		return nil
+		return nil, nil
 	}
 	note := make([]byte, 0, noteBytes)
 	if !ofSeen {
-		return o.append(note)
+		return o.append(note), nil
 	}
 	if s, ok := o.Seen[equal]; ok && o.apart() {
-		return s.append(note)
+		return s.append(note), nil
 	}
-	return nil
+	return nil, nil
 }
 
 // noteBytes is about how long a note is.
@@ -152,11 +151,11 @@ func (c *correlator) Recall(_ context.Context, key Key, note []byte, _ time.Time
 	if ofSeen {
 		s := &seen{}
 		o.Seen[equal] = s
-		return cbor.Unmarshal(note, s)
+		return decode(note, s)
 	}
 	c.quiet.Delete(o)
 	apart := o.Seen
-	err := cbor.Unmarshal(note, o)
+	err := decode(note, o)
 	if o.Seen == nil { // each has a note of its own
 		o.Seen = apart
 	}

@@ -79,7 +79,7 @@ func restart(t interface {
 	old := e.correlator
 	e.correlator = newCorrelator(e)
 	for _, key := range slices.Clone(e.memories.touched) {
-		if note := old.Remember(key); note != nil {
+		if note, _ := old.Remember(key); note != nil {
 			if err := e.correlator.Recall(t.Context(), key, note, noon()); err != nil {
 				t.Fatal(err)
 			}

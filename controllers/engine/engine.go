@@ -15,7 +15,8 @@ import (
 
 // Config is what an engine needs to know before it starts.
 type Config struct {
-	// Start is the first instant of virtual time; zero is the present.
+	// Start is the first instant of virtual time, between TimeMin and TimeMax; zero is
+	// the present.
 	Start time.Time
 	// Seed makes the run repeatable; Stream tells apart the runs on one store,
 	// see NewRandom.
@@ -39,6 +40,9 @@ type Config struct {
 	// revision of the last commit that it includes; if not full, what has changed
 	// since the one before. With them an engine goes on, see Restore.
 	Mark func(revision int64, state []byte, full bool)
+	// Warn, if set, is told of what had to be left aside, in a line each: a note that
+	// cannot be written or read.
+	Warn func(text string)
 	// StepsMax bounds the steps at one instant; more than that many are two
 	// reconcilers that undo each other. Zero means stepsMaxDefault.
 	StepsMax int
@@ -71,6 +75,11 @@ func (c *Config) validate() error {
 	}
 	if err := CheckSpeed(c.Speed); err != nil {
 		errs = append(errs, err)
+	}
+	if !c.Start.IsZero() {
+		if err := CheckTime(c.Start); err != nil {
+			errs = append(errs, fmt.Errorf("engine: Start: %w", err))
+		}
 	}
 	if c.StepsMax < 0 || c.TurnsMax < 0 || c.MovesMax < 0 {
 		errs = append(errs, errors.New("engine: StepsMax, TurnsMax and MovesMax must not be negative"))
@@ -279,7 +288,7 @@ func (e *Engine) due() bool {
 // jumps reports whether mode auto has a reason to move time.
 func (e *Engine) jumps() bool {
 	mode, _, paused := e.clock.settings()
-	if mode != Auto || paused || e.queue.work == 0 || e.moves >= e.cfg.MovesMax {
+	if mode != Auto || paused || !e.queue.working() || e.moves >= e.cfg.MovesMax {
 		return false
 	}
 	next, ok := e.queue.next()
@@ -389,9 +398,12 @@ func (e *Engine) Delay(until time.Time) {
 	}
 }
 
+// ErrBroken is that of a run which a panic has ended.
+var ErrBroken = errors.New("engine")
+
 // broken is the error with which a panic ends the run.
 func (e *Engine) broken(where string, p any) error {
-	return fmt.Errorf("engine: %s at %s, seed %d: %v\n%s", where, stampLine(e.now), e.cfg.Seed, p, debug.Stack())
+	return fmt.Errorf("%w: %s at %s, seed %d: %v\n%s", ErrBroken, where, stampLine(e.now), e.cfg.Seed, p, debug.Stack())
 }
 
 // demote turns work that has had all its turns into a recurring step.
@@ -436,7 +448,7 @@ func (e *Engine) noteNext() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.nextTimer, _ = e.queue.next()
-	e.working = e.queue.work > 0
+	e.working = e.queue.working()
 }
 
 // move lets the clock reach the next timer, if its mode or a command wants

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -15,23 +14,19 @@ import (
 type Notes[T any] map[types.NamespacedName]T
 
 // Remember implements Rememberer.
-func (n Notes[T]) Remember(key Key) []byte {
+func (n Notes[T]) Remember(key Key) ([]byte, error) {
 	note, ok := n[types.NamespacedName{Namespace: key.Namespace, Name: key.Name}]
 	if !ok {
-		return nil
+		return nil, nil
 	}
-	data, err := json.Marshal(note)
-	if err != nil {
-		panic(fmt.Sprintf("engine: the note of %s, %T: %v", key, note, err)) // plain data
-	}
-	return data
+	return json.Marshal(note)
 }
 
 // Recall implements Rememberer.
 func (n Notes[T]) Recall(_ context.Context, key Key, data []byte, _ time.Time) error {
 	var note T
 	if err := json.Unmarshal(data, &note); err != nil {
-		return fmt.Errorf("engine: the note of %s, %T: %w", key, note, err)
+		return err
 	}
 	n[types.NamespacedName{Namespace: key.Namespace, Name: key.Name}] = note
 	return nil

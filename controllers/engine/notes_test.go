@@ -16,14 +16,18 @@ func TestNotesOutliveTheirReconciler(t *testing.T) {
 	key := Key{Controller: "x", Namespace: "default", Name: "a"}
 	before := Notes[memory]{{Namespace: "default", Name: "a"}: {At: time.Date(2026, 1, 1, 0, 0, 0, 5, time.UTC), Done: true}}
 	after := Notes[memory]{}
-	if err := after.Recall(t.Context(), key, before.Remember(key), time.Time{}); err != nil {
+	note, err := before.Remember(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := after.Recall(t.Context(), key, note, time.Time{}); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(before, after); diff != "" {
 		t.Errorf("notes (-before +after):\n%s", diff)
 	}
-	if note := before.Remember(Key{Controller: "x", Namespace: "default", Name: "b"}); note != nil {
-		t.Errorf("a key without a note has %q", note)
+	if note, err := before.Remember(Key{Controller: "x", Namespace: "default", Name: "b"}); note != nil || err != nil {
+		t.Errorf("a key without a note has %q, %v", note, err)
 	}
 	if err := after.Recall(t.Context(), key, []byte("no JSON"), time.Time{}); err == nil {
 		t.Error("a broken note was taken")

@@ -26,25 +26,27 @@ const turnsIdle = 1 << 62
 // idle reports whether the key's work is no reason to move time, see Periodic.
 func (it *item) idle() bool { return it.turns >= turnsIdle }
 
+// kinds is how many Kinds there are.
+const kinds = int(Chore) + 1
+
 // queue orders steps by instant, then by order of arrival, and holds each key
-// at most once. Chores lie in a heap of their own, because a jump of the clock
-// does not stop at them; of the others it counts those that are work, so that
-// mode auto knows at once whether there is a reason to move time.
+// at most once. Each Kind lies in a heap of its own: a jump of the clock does not
+// stop at chores, and mode auto has to know at once whether there is work, and when
+// it is due, to have a reason to move time.
 type queue struct {
-	items  map[Key]*item
-	timed  itemHeap
-	chores itemHeap
-	seq    int64
-	work   int
+	items map[Key]*item
+	heaps [kinds]itemHeap
+	seq   int64
 	// touch is told of every key whose wake is set.
 	touch func(Key)
 }
 
 func newQueue() *queue { return &queue{items: map[Key]*item{}, touch: func(Key) {}} }
 
-// schedule replaces the key's wake.
+// schedule replaces the key's wake. One after the end of virtual time never comes.
 func (q *queue) schedule(key Key, wake Wake) {
 	q.touch(key)
+	wake = wake.bounded()
 	it, ok := q.items[key]
 	if !ok {
 		if wake.At.IsZero() {
@@ -63,12 +65,20 @@ func (q *queue) schedule(key Key, wake Wake) {
 	q.push(it)
 }
 
-func (q *queue) push(it *item) {
-	heap.Push(q.heapOf(it), it)
-	if it.wake.Kind == Work {
-		q.work++
+// bounded holds a wake to virtual time. Instants are stored as Unix nanoseconds, of
+// which 0 says that there is none.
+func (w Wake) bounded() Wake {
+	switch {
+	case w.At.IsZero():
+	case w.At.After(TimeMax()):
+		return Wake{}
+	case !w.At.After(TimeMin()):
+		w.At = TimeMin().Add(1)
 	}
+	return w
 }
+
+func (q *queue) push(it *item) { heap.Push(q.heapOf(it), it) }
 
 // put queues an item as it is, in place of the one of its key.
 func (q *queue) put(it *item) {
@@ -117,44 +127,40 @@ func (q *queue) failing(key Key) bool {
 	return ok && it.failures > 0
 }
 
-func (q *queue) heapOf(it *item) *itemHeap {
-	if it.wake.Kind == Chore {
-		return &q.chores
-	}
-	return &q.timed
-}
+func (q *queue) heapOf(it *item) *itemHeap { return &q.heaps[it.wake.Kind] }
 
 func (q *queue) remove(it *item) {
 	if it.position < 0 {
 		return
 	}
 	heap.Remove(q.heapOf(it), it.position)
-	if it.wake.Kind == Work {
-		q.work--
-	}
 }
 
 // next returns the first instant at which something other than a chore is due.
-func (q *queue) next() (time.Time, bool) {
-	if len(q.timed) == 0 {
-		return time.Time{}, false
-	}
-	return q.timed[0].wake.At, true
-}
+func (q *queue) next() (time.Time, bool) { return q.first(Work, Recurring) }
+
+// nextWork returns the first instant at which work is due.
+func (q *queue) nextWork() (time.Time, bool) { return q.first(Work) }
 
 // nextOfAny returns the first instant at which anything is due.
-func (q *queue) nextOfAny() (time.Time, bool) {
-	at, ok := q.next()
-	if len(q.chores) > 0 && (!ok || q.chores[0].wake.At.Before(at)) {
-		return q.chores[0].wake.At, true
+func (q *queue) nextOfAny() (time.Time, bool) { return q.first(Work, Recurring, Chore) }
+
+func (q *queue) first(of ...Kind) (at time.Time, ok bool) {
+	for _, kind := range of {
+		if h := q.heaps[kind]; len(h) > 0 && (!ok || h[0].wake.At.Before(at)) {
+			at, ok = h[0].wake.At, true
+		}
 	}
 	return at, ok
 }
 
+// working reports whether there is work.
+func (q *queue) working() bool { return len(q.heaps[Work]) > 0 }
+
 // pop takes the first item that is due at now.
 func (q *queue) pop(now time.Time) (*item, bool) {
 	var first *item
-	for _, h := range []itemHeap{q.timed, q.chores} {
+	for _, h := range q.heaps {
 		if len(h) == 0 || h[0].wake.At.After(now) {
 			continue
 		}

@@ -272,18 +272,14 @@ func (r *Reconciler) drawn(rec *record, kind string, n int64) bool {
 }
 
 // Remember implements engine.Rememberer.
-func (r *Reconciler) Remember(k engine.Key) []byte {
+func (r *Reconciler) Remember(k engine.Key) ([]byte, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	rec := r.records[k.Name]
 	if rec == nil {
-		return nil
+		return nil, nil
 	}
-	data, err := json.Marshal(rec.note)
-	if err != nil {
-		panic(fmt.Sprintf("fault: the note of %s: %v", k.Name, err)) // plain data
-	}
-	return data
+	return json.Marshal(rec.note)
 }
 
 // Recall implements engine.Rememberer.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/kubesim-dev/kubesim/apiserver/apis/sim/v1alpha1"
+	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
 
 // Outcome is what a request meets: nothing, an error in place of an answer, or a
@@ -71,7 +72,7 @@ func (r *Reconciler) meetLocal(req *Request) error {
 		r.engine.Tell(tale(rec.name, req, out))
 	}
 	if out.Delay > 0 {
-		r.engine.Delay(now.Add(out.Delay))
+		r.engine.Delay(engine.After(now, out.Delay))
 	}
 	return out.Err
 }
@@ -146,7 +147,7 @@ func (rec *record) outcome(req *Request, step string, now time.Time) Outcome {
 			if rec.Delayed == nil {
 				rec.Delayed = map[string]delayed{}
 			}
-			rec.Delayed[step] = delayed{req.String(), now.Add(wait)}
+			rec.Delayed[step] = delayed{req.String(), engine.After(now, wait)}
 		}
 		return Outcome{Delay: wait}
 	case s.Expire != nil:

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/kubesim-dev/kubesim/apiserver/apis/sim/v1alpha1"
+	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
 
 // moment is where a Fault is in its schedule.
@@ -21,9 +22,9 @@ type moment struct {
 // arguments.
 func schedule(f *v1alpha1.Fault, now time.Time) moment {
 	s := &f.Spec
-	begin := f.CreationTimestamp.Add(v1alpha1.Duration(s.After))
+	begin := engine.After(f.CreationTimestamp.Time, v1alpha1.Duration(s.After))
 	if s.At != nil {
-		begin = s.At.Time
+		begin = engine.Within(s.At.UTC())
 	}
 	if now.Before(begin) {
 		return moment{State: v1alpha1.FaultPending, Next: begin}
@@ -40,14 +41,14 @@ func schedule(f *v1alpha1.Fault, now time.Time) moment {
 	if every > 0 {
 		n = min(int64(now.Sub(begin)/every), times-1)
 	}
-	m := moment{State: v1alpha1.FaultActive, Activations: int32(n + 1), Since: begin.Add(time.Duration(n) * every)}
-	m.Next = m.Since.Add(v1alpha1.Duration(s.Duration))
+	m := moment{State: v1alpha1.FaultActive, Activations: int32(n + 1), Since: engine.After(begin, time.Duration(n)*every)}
+	m.Next = engine.After(m.Since, v1alpha1.Duration(s.Duration))
 	switch {
 	case s.Duration == nil && s.DropWatch == nil: // for ever
 		m.Next = time.Time{}
 	case now.Before(m.Next):
 	case n+1 < times:
-		m.State, m.Next = v1alpha1.FaultPending, m.Since.Add(every)
+		m.State, m.Next = v1alpha1.FaultPending, engine.After(m.Since, every)
 	default:
 		m.State, m.Next = v1alpha1.FaultEnded, time.Time{}
 	}

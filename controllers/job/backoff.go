@@ -1,13 +1,14 @@
 package job
 
 import (
-	"cmp"
 	"slices"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
+
+	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
 
 // backoffRecord says how a Job's Pods have been failing lately.
@@ -103,9 +104,9 @@ func finishedAt(pod *corev1.Pod) time.Time {
 	if pod.DeletionTimestamp != nil {
 		var grace time.Duration
 		if pod.DeletionGracePeriodSeconds != nil {
-			grace = time.Duration(*pod.DeletionGracePeriodSeconds) * time.Second
+			grace = engine.Seconds(*pod.DeletionGracePeriodSeconds)
 		}
-		return pod.DeletionTimestamp.Add(-grace)
+		return engine.After(pod.DeletionTimestamp.Time, -grace)
 	}
 	return pod.CreationTimestamp.Time
 }
@@ -133,7 +134,7 @@ func containersFinishedAt(pod *corev1.Pod) (time.Time, bool) {
 		}
 	}
 	last := slices.MaxFunc(statuses, func(a, b corev1.ContainerStatus) int {
-		return cmp.Compare(a.State.Terminated.FinishedAt.UnixNano(), b.State.Terminated.FinishedAt.UnixNano())
+		return a.State.Terminated.FinishedAt.Compare(b.State.Terminated.FinishedAt.Time)
 	})
 	return last.State.Terminated.FinishedAt.Time, true
 }

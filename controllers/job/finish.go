@@ -6,6 +6,8 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
 
 // verdictOn returns the condition that ends the Job before its completions are
@@ -79,7 +81,7 @@ func deadline(job *batchv1.Job, startTime *metav1.Time) time.Time {
 	if job.Spec.ActiveDeadlineSeconds == nil || startTime == nil || suspended(job) {
 		return time.Time{}
 	}
-	return startTime.Add(time.Duration(*job.Spec.ActiveDeadlineSeconds) * time.Second)
+	return engine.After(startTime.Time, engine.Seconds(*job.Spec.ActiveDeadlineSeconds))
 }
 
 // pastBackoffLimitOnFailure reports whether the containers of Pods that the

@@ -100,7 +100,7 @@ func overdueAt(ns *corev1.Namespace, pods []engine.Object) (time.Time, bool) {
 			grace = max(grace, ptr.Deref(pod.Spec.TerminationGracePeriodSeconds, 0))
 		}
 	}
-	return ns.DeletionTimestamp.Add(time.Duration(2*(grace/2+1)) * time.Second), true
+	return engine.After(ns.DeletionTimestamp.Time, engine.Seconds(grace/2*2+2)), true
 }
 
 func terminating(ns *corev1.Namespace) *corev1.NamespaceStatus {

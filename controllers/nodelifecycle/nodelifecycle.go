@@ -17,7 +17,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -133,22 +132,18 @@ func (r *Reconciler) Keys(c engine.Commit) []engine.Key {
 
 // Remember implements engine.Rememberer: that a Node was announced and has fallen
 // silent, or the state of the zones.
-func (r *Reconciler) Remember(key engine.Key) []byte {
+func (r *Reconciler) Remember(key engine.Key) ([]byte, error) {
 	if name, ok := strings.CutPrefix(key.Name, nodePrefix); ok {
 		uid, known := r.known[name]
 		switch {
 		case !known:
-			return nil
+			return nil, nil
 		case r.fallen[name]:
-			return []byte(string(uid) + fallenSuffix)
+			return []byte(string(uid) + fallenSuffix), nil
 		}
-		return []byte(uid)
+		return []byte(uid), nil
 	}
-	note, err := json.Marshal(r.zones)
-	if err != nil {
-		panic(fmt.Sprintf("nodelifecycle: the state of the zones: %v", err)) // it cannot fail
-	}
-	return note
+	return json.Marshal(r.zones)
 }
 
 // Recall implements engine.Rememberer.

@@ -103,9 +103,9 @@ func decideUnscheduled(pod *corev1.Pod, period time.Duration, now time.Time) pla
 	}
 	grace := time.Duration(0)
 	if s := pod.DeletionGracePeriodSeconds; s != nil {
-		grace = time.Duration(*s) * time.Second
+		grace = engine.Seconds(*s)
 	}
-	if at := pod.DeletionTimestamp.Add(period - grace); now.Before(at) {
+	if at := engine.After(pod.DeletionTimestamp.Time, period-grace); now.Before(at) {
 		return plan{WakeAt: at}
 	}
 	return plan{Delete: []*corev1.Pod{pod}, Reason: metrics.PodGCReasonTerminatingUnscheduled}

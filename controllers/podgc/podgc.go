@@ -156,15 +156,15 @@ func (r *Reconciler) podKeys(old, pod *corev1.Pod, deleted bool) []engine.Key {
 
 // Remember implements engine.Rememberer: since when a Node is missed, or when the
 // next sweep may be.
-func (r *Reconciler) Remember(key engine.Key) []byte {
+func (r *Reconciler) Remember(key engine.Key) ([]byte, error) {
 	at := r.missing[strings.TrimPrefix(key.Name, nodePrefix)]
 	if key.Name == terminatedKey {
 		at = r.sweep
 	}
 	if at.IsZero() {
-		return nil
+		return nil, nil
 	}
-	return []byte(at.Format(time.RFC3339Nano))
+	return []byte(at.Format(time.RFC3339Nano)), nil
 }
 
 // Recall implements engine.Rememberer.

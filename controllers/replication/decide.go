@@ -11,6 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
 	"k8s.io/kubernetes/pkg/controller"
+
+	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
 
 // burstReplicas bounds the Pods that one step creates or deletes. Source:
@@ -70,7 +72,7 @@ func nextAvailable(rc *corev1.ReplicationController, active []*corev1.Pod, now t
 		if c == nil || c.Status != corev1.ConditionTrue {
 			continue
 		}
-		at := c.LastTransitionTime.Add(time.Duration(rc.Spec.MinReadySeconds) * time.Second)
+		at := engine.After(c.LastTransitionTime.Time, engine.Seconds(int64(rc.Spec.MinReadySeconds)))
 		if at.After(now) && (next.IsZero() || at.Before(next)) {
 			next = at
 		}

@@ -97,18 +97,18 @@ func (r *Reconciler) Keys(c engine.Commit) []engine.Key {
 }
 
 // Remember implements engine.Rememberer: a namespace that there is.
-func (r *Reconciler) Remember(key engine.Key) []byte {
+func (r *Reconciler) Remember(key engine.Key) ([]byte, error) {
 	if _, ok := engine.Get[*corev1.Namespace](r.view, engine.Namespaces, "", key.Name); !ok {
-		return nil
+		return nil, nil
 	}
-	return []byte{}
+	return []byte{}, nil
 }
 
 // Recall implements engine.Rememberer. What is remembered may be another
 // cluster's, whose snapshot was restored here.
 func (r *Reconciler) Recall(_ context.Context, key engine.Key, _ []byte, _ time.Time) error {
 	if namespace, ok := engine.Get[*corev1.Namespace](r.view, engine.Namespaces, "", key.Name); ok && r.decide(namespace) != (plan{}) {
-		return errors.New("rootcacertpublisher: the CA certificate is another cluster's: it is written anew")
+		return &engine.StaleError{Reason: "rootcacertpublisher: the CA certificate is another cluster's: it is written anew"}
 	}
 	return nil
 }

@@ -149,11 +149,11 @@ func schedulable(pod *corev1.Pod) bool {
 }
 
 // Remember implements engine.Rememberer: that a Pod fits nowhere.
-func (r *Reconciler) Remember(key engine.Key) []byte {
+func (r *Reconciler) Remember(key engine.Key) ([]byte, error) {
 	if _, ok := r.waiting.shapes[types.NamespacedName{Namespace: key.Namespace, Name: key.Name}]; ok {
-		return []byte{}
+		return []byte{}, nil
 	}
-	return nil
+	return nil, nil
 }
 
 // Recall implements engine.Rememberer. Which Pods of a shape have been tried

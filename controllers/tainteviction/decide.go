@@ -10,6 +10,8 @@ import (
 	"k8s.io/klog/v2"
 	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
 	v1helper "k8s.io/kubernetes/pkg/apis/core/v1/helper"
+
+	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
 
 // eviction is a deletion to come.
@@ -54,7 +56,7 @@ func decide(pod *corev1.Pod, taints []corev1.Taint, scheduled *eviction, now tim
 	case wait == 0:
 		return plan{Cancel: scheduled != nil, Delete: true}
 	}
-	return plan{Cancel: scheduled != nil, Schedule: &eviction{CreatedAt: now, FireAt: now.Add(wait)}}
+	return plan{Cancel: scheduled != nil, Schedule: &eviction{CreatedAt: now, FireAt: engine.After(now, wait)}}
 }
 
 // evicted reports whether the Pod goes already.
@@ -77,7 +79,7 @@ func tolerationTime(tolerations []corev1.Toleration) (wait time.Duration, foreve
 	if least == math.MaxInt64 {
 		return 0, true
 	}
-	return time.Duration(least) * time.Second, false
+	return engine.Seconds(least), false
 }
 
 // reason is that of the condition DisruptionTarget.

@@ -108,7 +108,7 @@ func expiry(job *batchv1.Job) time.Time {
 	for _, c := range job.Status.Conditions {
 		finished := c.Type == batchv1.JobComplete || c.Type == batchv1.JobFailed
 		if finished && c.Status == corev1.ConditionTrue && !c.LastTransitionTime.IsZero() {
-			return c.LastTransitionTime.Add(time.Duration(*job.Spec.TTLSecondsAfterFinished) * time.Second)
+			return engine.After(c.LastTransitionTime.Time, engine.Seconds(int64(*job.Spec.TTLSecondsAfterFinished)))
 		}
 	}
 	return time.Time{}

@@ -109,8 +109,8 @@ func (c Config) validate() error {
 	if err := app.CheckControllers(c.Controllers); err != nil {
 		errs = append(errs, fmt.Errorf("testcluster.Config.Controllers: %w", err))
 	}
-	if c.Start.Year() < 1971 || c.Start.Year() > 2200 {
-		errs = append(errs, fmt.Errorf("testcluster.Config.Start %s: want an instant between the years 1971 and 2200, for example 2026-01-01T00:00:00Z", c.Start.UTC().Format(time.RFC3339)))
+	if err := engine.CheckTime(c.Start); err != nil {
+		errs = append(errs, fmt.Errorf("testcluster.Config.Start %w", err))
 	}
 	return errors.Join(errs...)
 }

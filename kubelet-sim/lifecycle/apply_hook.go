@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 )
@@ -81,7 +82,7 @@ func (r *Reconciler) runHook(run *podRun, i int, handler *corev1.LifecycleHandle
 		_, _, err := run.get(i, handler.HTTPGet, "lifecycle", now)
 		h.end(run.hookError(i, handler, err, ""))
 	case handler.Sleep != nil:
-		h.Until = now.Add(time.Duration(handler.Sleep.Seconds) * time.Second)
+		h.Until = engine.After(now, engine.Seconds(handler.Sleep.Seconds))
 	}
 	return h
 }

@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 )
 
@@ -63,7 +64,7 @@ func killEvent(run *podRun, i int, why killReason) string {
 func (run *podRun) hastenKill(i int, now time.Time) {
 	k := run.Containers[i].Kill
 	k.Since, k.Grace = now, grace(run.pod, run.spec(run.pod, i), k.Reason)
-	if deadline := now.Add(k.left(now)); !k.Term.IsZero() && deadline.Before(k.Deadline) {
+	if deadline := engine.After(now, k.left(now)); !k.Term.IsZero() && deadline.Before(k.Deadline) {
 		k.Deadline = deadline
 	}
 }
@@ -80,7 +81,7 @@ func (run *podRun) endPreStop(ctx context.Context, i int) {
 // terminate asks a container to end, with the signal that its image names.
 func (run *podRun) terminate(i int, now time.Time) {
 	k := run.Containers[i].Kill
-	k.Term, k.Deadline = now, now.Add(k.left(now))
+	k.Term, k.Deadline = now, engine.After(now, k.left(now))
 	run.Containers[i].Current.Term = now
 	run.parts[i].process.Signal(run.parts[i].process.StopSignal(), now)
 	run.collect(i, now)

@@ -53,7 +53,7 @@ func deadlineOf(pod *corev1.Pod, s *podState) time.Time {
 	if pod.Spec.ActiveDeadlineSeconds == nil {
 		return time.Time{}
 	}
-	return s.StartTime.Add(time.Duration(*pod.Spec.ActiveDeadlineSeconds) * time.Second)
+	return engine.After(s.StartTime, engine.Seconds(*pod.Spec.ActiveDeadlineSeconds))
 }
 
 // decideRun brings a Pod that may run forward.

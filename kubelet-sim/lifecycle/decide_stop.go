@@ -4,6 +4,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
 
 // stoppedSince is when the Pod's grace period began: now, unless the server was
@@ -12,7 +14,7 @@ func stoppedSince(pod *corev1.Pod, now time.Time) time.Time {
 	if pod.DeletionTimestamp == nil || pod.DeletionGracePeriodSeconds == nil {
 		return now
 	}
-	began := pod.DeletionTimestamp.Add(-time.Duration(*pod.DeletionGracePeriodSeconds) * time.Second)
+	began := engine.After(pod.DeletionTimestamp.Time, -engine.Seconds(*pod.DeletionGracePeriodSeconds))
 	if now.Sub(began) > time.Second {
 		return began
 	}

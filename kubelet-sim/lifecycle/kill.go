@@ -59,14 +59,14 @@ func grace(pod *corev1.Pod, c *corev1.Container, why killReason) time.Duration {
 	case why == livenessFailed && c.LivenessProbe.TerminationGracePeriodSeconds != nil:
 		seconds = c.LivenessProbe.TerminationGracePeriodSeconds
 	}
-	return time.Duration(*seconds) * time.Second
+	return engine.Seconds(*seconds)
 }
 
 // decideKill goes on with the end of container i. turn says that nothing has to
 // end before it. Source: kubeGenericRuntimeManager.killContainer, ibid.
 func decideKill(s *podState, i int, turn bool, now time.Time) plan {
 	c := &s.Containers[i]
-	k, until := c.Kill, c.Kill.Since.Add(c.Kill.Grace)
+	k, until := c.Kill, engine.After(c.Kill.Since, c.Kill.Grace)
 	goesOn := at(c.WakeAt, engine.Work)
 	switch {
 	case !k.Term.IsZero() && now.Before(k.Deadline):

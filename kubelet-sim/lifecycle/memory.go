@@ -3,7 +3,6 @@ package lifecycle
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/netip"
 	"strings"
 	"time"
@@ -54,31 +53,23 @@ func (r *Reconciler) nodeKey(n *nodeState) engine.Key {
 }
 
 // Remember implements engine.Rememberer.
-func (r *Reconciler) Remember(key engine.Key) []byte {
+func (r *Reconciler) Remember(key engine.Key) ([]byte, error) {
 	if name, ok := strings.CutPrefix(key.Name, nodePrefix); ok {
 		n := r.nodes[name]
 		if n == nil { // the cluster was started again with fewer nodes
-			return nil
+			return nil, nil
 		}
-		return encodeNote(nodeNote{n.ips.last, n.images, n.pressure, n.static.manifests})
+		return json.Marshal(nodeNote{n.ips.last, n.images, n.pressure, n.static.manifests})
 	}
 	run := r.runs[types.NamespacedName{Namespace: key.Namespace, Name: key.Name}]
 	if run == nil { // also the key of a probe, whose state is the Pod's
-		return nil
+		return nil, nil
 	}
 	n := podNote{UID: run.pod.UID, State: run.podState, Removed: run.removed, Dirty: run.dirty}
 	for _, d := range r.waiters.by(run.name) {
 		n.Waits = append(n.Waits, waitNote{d.resource, d.name.Namespace, d.name.Name})
 	}
-	return encodeNote(n)
-}
-
-func encodeNote(note any) []byte {
-	data, err := json.Marshal(note)
-	if err != nil {
-		panic(fmt.Sprintf("lifecycle: %T: %v", note, err)) // plain data
-	}
-	return data
+	return json.Marshal(n)
 }
 
 // Recall implements engine.Rememberer.

@@ -64,7 +64,7 @@ func newProbes(spec *corev1.Container, in *instance, podStart time.Time) []probe
 // over. Source: worker.run and worker.doProbe, ibid.; the worker's ticks begin
 // with the Pod, not with the container.
 func firstCheck(probe *corev1.Probe, in *instance, from time.Time) time.Time {
-	earliest := in.StartedAt.Truncate(time.Second).Add(time.Duration(probe.InitialDelaySeconds) * time.Second)
+	earliest := engine.After(in.StartedAt.Truncate(time.Second), engine.Seconds(int64(probe.InitialDelaySeconds)))
 	if earliest.Before(in.StartedAt) {
 		earliest = in.StartedAt
 	}
@@ -101,7 +101,7 @@ func (p *probeState) judge(probe *corev1.Probe, success bool) (decided bool) {
 func (p *probeState) checked(probe *corev1.Probe) {
 	p.Checks++
 	p.Deadline = time.Time{}
-	p.Next = p.Next.Add(time.Duration(max(probe.PeriodSeconds, 1)) * time.Second)
+	p.Next = engine.After(p.Next, engine.Seconds(int64(max(probe.PeriodSeconds, 1))))
 }
 
 // hold takes over what a probe has decided.

@@ -221,7 +221,7 @@ func (r *Reconciler) beginCheck(ctx context.Context, run *podRun, i, j int, now 
 		r.checkResult(ctx, run, i, j, got)
 		return
 	}
-	p.Deadline = now.Add(timeoutOf(probe))
+	p.Deadline = engine.After(now, timeoutOf(probe))
 }
 
 func timeoutOf(probe *corev1.Probe) time.Duration {

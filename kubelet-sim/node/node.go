@@ -114,11 +114,11 @@ func (r *Reconciler) Keys(c engine.Commit) []engine.Key {
 }
 
 // Remember implements engine.Rememberer: that the node is registered.
-func (r *Reconciler) Remember(key engine.Key) []byte {
+func (r *Reconciler) Remember(key engine.Key) ([]byte, error) {
 	if r.registered[key.Name] {
-		return []byte{}
+		return []byte{}, nil
 	}
-	return nil
+	return nil, nil
 }
 
 // Recall implements engine.Rememberer. A Node that was deleted registers again, as

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
 
 // timestampFormat is how a line's instant is printed. Source: RFC3339NanoFixed
@@ -28,7 +30,7 @@ type selection struct {
 func newSelection(opts *corev1.PodLogOptions, now time.Time) selection {
 	s := selection{timestamps: opts.Timestamps, follow: opts.Follow, tail: -1, limit: -1}
 	if opts.SinceSeconds != nil {
-		s.since = now.Add(-time.Duration(*opts.SinceSeconds) * time.Second)
+		s.since = engine.After(now, -engine.Seconds(*opts.SinceSeconds))
 	}
 	if opts.SinceTime != nil && opts.SinceTime.After(s.since) {
 		s.since = opts.SinceTime.Time

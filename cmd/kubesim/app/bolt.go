@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"sync/atomic"
@@ -60,7 +61,7 @@ func openBolt(c *Cluster) (_ backend, err error) {
 	b.engine, err = engine.New(engine.Config{
 		Start: startTime(o, b.db.LastWrite()), Seed: o.Seed, Stream: uint64(b.db.Revision()),
 		Mode: o.Mode, Speed: o.Speed, Paused: o.paused, Log: o.Log,
-		Build: moduleVersion(), Mark: b.db.Mark, Commanded: func(c engine.Command) { b.c.recording.clock(c) },
+		Build: moduleVersion(), Mark: b.db.Mark, Warn: c.warn, Commanded: func(c engine.Command) { b.c.recording.clock(c) },
 	})
 	if err == nil {
 		err = b.record()
@@ -114,12 +115,14 @@ func (b *bolt) actor(ctx context.Context) string {
 
 // startTime lets virtual time go on from the last write of an earlier run, so
 // that it never goes back. In mode realtime it then keeps up with the wall
-// clock again.
+// clock again. Builds that did not hold to the bounds of virtual time have left
+// files that were written outside of them.
 func startTime(o Options, last time.Time) time.Time {
 	start := o.Start
 	if last.IsZero() {
 		return start
 	}
+	last = engine.Within(last)
 	if o.resumed {
 		return last
 	}
@@ -200,20 +203,35 @@ func commitOf(c storage.Commit, obj engine.Object) engine.Commit {
 	return engine.Commit{Revision: c.Revision, Type: c.Type, Resource: engine.ResourceOf(c.Resource), Object: obj}
 }
 
+// checkpoint reads the engine's last checkpoint and the revision of it; nil if there is
+// none. One that cannot be read is told and left aside: a cluster without it starts its
+// containers anew, and that is better than none.
+func (b *bolt) checkpoint() (*engine.Checkpoint, int64) {
+	marks, at, err := b.db.Marks(b.db.Revision())
+	if err == nil && (len(marks) == 0 || b.db.Compacted() > at) {
+		return nil, 0
+	}
+	checkpoint := (*engine.Checkpoint)(nil)
+	if err == nil {
+		checkpoint, err = engine.ReadCheckpoint(marks)
+	}
+	if err != nil {
+		b.c.warn(fmt.Sprintf("what the last run remembered is left aside, and containers start anew: %v", err))
+		return nil, 0
+	}
+	return checkpoint, at
+}
+
 // goOn fills caches and view with what an earlier run has left: the engine's last
 // checkpoint with the state of then, and after it, as news, what came later. A
 // crash leaves some of that, a rewind may; without a checkpoint all is news.
 func (b *bolt) goOn(ctx context.Context) error {
-	marks, at, err := b.db.Marks(b.db.Revision())
-	if err != nil {
-		return err
-	}
-	checkpoint, err := engine.ReadCheckpoint(marks)
-	if err != nil || b.db.Compacted() > at {
+	checkpoint, at := b.checkpoint()
+	if checkpoint == nil {
 		return b.db.Replay(b.db.Revision(), b.recallAsNews)
 	}
 	var later []storage.Commit
-	err = b.db.ReplayAfter(at, func(c storage.Commit) error {
+	err := b.db.ReplayAfter(at, func(c storage.Commit) error {
 		later = append(later, c)
 		return nil
 	})
@@ -252,10 +270,16 @@ func (b *bolt) recallAsNews(c storage.Commit) error {
 	return nil
 }
 
-// run implements backend: nobody else has the file, so the engine runs at once.
+// run implements backend: nobody else has the file, so the engine runs at once. If a
+// reconciler panics over what was remembered, it would do so at each start: the next one
+// leaves it aside.
 func (b *bolt) run(ctx context.Context) error {
 	defer b.network.Load().Close() // nobody answers any more
-	return b.engine.Run(storage.WithoutWait(ctx))
+	err := b.engine.Run(storage.WithoutWait(ctx))
+	if errors.Is(err, engine.ErrBroken) {
+		b.db.Mark(b.db.Revision(), engine.BrokenMark(err), true)
+	}
+	return err
 }
 
 // settleMax bounds how long a client waits for rest, as for the answer to a write.

@@ -51,7 +51,7 @@ func (c *clockClient) advance() *cobra.Command {
 		Args: oneArg("DURATION, for example 10m"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if d, err := time.ParseDuration(args[0]); err != nil || d < 0 {
-				return usageError{fmt.Errorf("clock advance %q: want a positive duration, for example 10m or 24h", args[0])}
+				return usageError{fmt.Errorf("clock advance %q: want a positive duration of at most 2562047h, for example 10m or 24h", args[0])}
 			}
 			return c.move(&v1alpha1.ClockAdvance{Duration: &args[0]})(cmd.Context())
 		},

@@ -220,10 +220,10 @@ func instant(db *storage.DB) (time.Time, error) {
 		return db.LastWrite(), err
 	}
 	at, err := engine.MarkedAt(marks[len(marks)-1])
-	if last := db.LastWrite(); at.Before(last) {
+	if last := db.LastWrite(); err != nil || at.Before(last) { // it is left aside at the next start
 		at = last
 	}
-	return at, err
+	return at, nil
 }
 
 // openExisting is openStill for a file that must be there.

@@ -54,8 +54,8 @@ func (h *housekeeping) Name() string { return "store" }
 func (h *housekeeping) Keys(engine.Commit) []engine.Key { return nil }
 
 // Remember implements engine.Rememberer: when the next compaction is due.
-func (h *housekeeping) Remember(engine.Key) []byte {
-	return []byte(h.compact.Format(time.RFC3339Nano))
+func (h *housekeeping) Remember(engine.Key) ([]byte, error) {
+	return []byte(h.compact.Format(time.RFC3339Nano)), nil
 }
 
 // Recall implements engine.Rememberer.

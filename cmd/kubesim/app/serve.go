@@ -89,6 +89,9 @@ func (f *serveFlags) complete() error {
 		if f.Start, err = time.Parse(time.RFC3339, f.start); err != nil {
 			return usageError{fmt.Errorf("--start-time %q: want RFC 3339, for example 2026-01-01T00:00:00Z", f.start)}
 		}
+		if err := engine.CheckTime(f.Start); err != nil { // the year 1 is not "now" either
+			return usageError{fmt.Errorf("--start-time %w", err)}
+		}
 	}
 	if f.Nodes < 0 {
 		return usageError{fmt.Errorf("--nodes %d: want 0 or more", f.Nodes)}
@@ -110,6 +113,7 @@ func (f *serveFlags) serve(ctx context.Context, s streams) (err error) {
 		return err
 	}
 	quiet(f.verbose, s.err)
+	f.Warnings = s.err
 	if err := utilfeature.DefaultMutableFeatureGate.SetFromMap(f.featureGates); err != nil {
 		return usageError{fmt.Errorf("--feature-gates: %w", err)}
 	}

@@ -95,7 +95,7 @@ func (k timekeeper) written(ctx context.Context) error {
 // refused is the API error for one of the engine's.
 func (k timekeeper) refused(ctx context.Context, err error) error {
 	switch {
-	case errors.Is(err, engine.ErrBackwards):
+	case errors.Is(err, engine.ErrBackwards), errors.Is(err, engine.ErrOutOfTime):
 		return apierrors.NewBadRequest(err.Error())
 	case ctx.Err() != nil:
 		return apierrors.NewTimeoutError("the cluster has not settled in time; pausing the clock stops it", 0)

@@ -40,8 +40,9 @@ type Options struct {
 	Speed float64
 	// Seed decides every name, UID and random number.
 	Seed uint64
-	// Start is the first virtual instant; zero for the present. A cluster that
-	// starts again goes on from where it stopped, if that is later.
+	// Start is the first virtual instant, between engine.TimeMin and engine.TimeMax;
+	// zero for the present. A cluster that starts again goes on from where it stopped,
+	// if that is later.
 	Start time.Time
 	// Nodes is how many simulated nodes there are; 0 for an API alone.
 	Nodes int
@@ -62,6 +63,9 @@ type Options struct {
 	// Timeline receives what happens to Pods and Jobs, a line each, with the virtual
 	// time since Start, as `kubesim script test` prints it; nil for none.
 	Timeline io.Writer
+	// Warnings receives a line about each thing in the data directory that had to be
+	// left aside; nil for nobody.
+	Warnings io.Writer
 	// CheckTrusted: the writes of controllers and kubelets are validated also where
 	// they are trusted, and one that is not valid ends the cluster. For tests.
 	CheckTrusted bool
@@ -273,6 +277,13 @@ func (c *Cluster) run(ctx context.Context) error {
 		}
 	})
 	return nil
+}
+
+// warn tells the user about what the cluster goes on without.
+func (c *Cluster) warn(text string) {
+	if c.options.Warnings != nil {
+		fmt.Fprintf(c.options.Warnings, "kubesim: %s\n", text)
+	}
 }
 
 // fail reports why the cluster cannot go on.

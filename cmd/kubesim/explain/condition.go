@@ -4,10 +4,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
 
 // conditions tells what the Job has come to.
@@ -20,7 +21,7 @@ func (t *teller) conditions(s *jobStory, old, job *batchv1.Job) {
 		t.condition(s, job, &c)
 	}
 	if start := job.Status.StartTime; start != nil && job.Spec.ActiveDeadlineSeconds != nil && !start.Equal(old.Status.StartTime) && !ending(job) {
-		until := start.Add(time.Duration(*job.Spec.ActiveDeadlineSeconds) * time.Second)
+		until := engine.After(start.Time, engine.Seconds(*job.Spec.ActiveDeadlineSeconds))
 		t.say(Plain, fmt.Sprintf("activeDeadlineSeconds end at %s", t.since(until)), "", s.opened)
 	}
 }

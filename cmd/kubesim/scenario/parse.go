@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/kubesim-dev/kubesim/cmd/kubesim/manifest"
+	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
 
 // Read reads a file. Its errors name file, line and field, a line each.
@@ -70,7 +71,11 @@ func (s *Scenario) located(wrong field.ErrorList) error {
 }
 
 // problems are all that is wrong with a file, gathered on the way.
-type problems struct{ field.ErrorList }
+type problems struct {
+	field.ErrorList
+	// left is how much virtual time there is after the start.
+	left time.Duration
+}
 
 func (p *problems) add(path *field.Path, value any, format string, args ...any) {
 	p.ErrorList = append(p.ErrorList, field.Invalid(path, value, fmt.Sprintf(format, args...)))
@@ -84,6 +89,8 @@ func (p *problems) duration(path *field.Path, text string) time.Duration {
 	d, err := time.ParseDuration(text)
 	if err != nil || d < 0 {
 		p.add(path, text, "want a duration, for example 90s, 10m or 24h")
+	} else if d > p.left {
+		p.add(path, text, "it ends after virtual time does (%v): want at most %s", engine.ErrOutOfTime, p.left)
 	}
 	return d
 }
@@ -107,9 +114,12 @@ func (s *Scenario) compile() field.ErrorList {
 		var err error
 		if s.Start, err = time.Parse(time.RFC3339Nano, text); err != nil {
 			p.add(spec.Child("startTime"), text, "want RFC 3339, for example 2026-01-01T00:00:00Z")
+		} else if err := engine.CheckTime(s.Start); err != nil {
+			p.add(spec.Child("startTime"), text, "%v", err)
 		}
-		s.Start = s.Start.UTC()
+		s.Start = engine.Within(s.Start.UTC())
 	}
+	p.left = engine.TimeMax().Sub(s.Start)
 	if n := s.Spec.Nodes; n != nil && (*n < 0 || *n > nodesMax) {
 		p.add(spec.Child("nodes"), *n, "want 0 to %d", nodesMax)
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
 
 // Cluster is what a scenario is played on. All calls return when it is at rest.
@@ -131,12 +133,20 @@ func (p *Player) play(ctx context.Context) error {
 		}
 		to, more := p.target()
 		if !more {
-			return nil
+			return p.reached()
 		}
 		if err := p.cluster.Until(ctx, to); err != nil {
 			return err
 		}
 	}
+}
+
+// reached says that a step is left for which there is no time any more.
+func (p *Player) reached() error {
+	if p.next == len(p.scenario.steps) || !p.due.After(engine.TimeMax()) {
+		return nil
+	}
+	return p.located(&p.scenario.steps[p.next], engine.CheckTime(p.due))
 }
 
 // plan sets when the next step is due, after one that was done at an instant.
@@ -216,7 +226,7 @@ func (p *Player) located(st *step, err error) error {
 func (p *Player) target() (to time.Time, more bool) {
 	end := p.scenario.Start.Add(p.scenario.Length)
 	if p.scenario.Length == 0 {
-		end = p.scenario.Start.Add(lengthMax)
+		end = engine.Within(p.scenario.Start.Add(lengthMax))
 	}
 	now := p.cluster.Now()
 	if p.scenario.Spec.EndsWithSteps && p.next == len(p.scenario.steps) && len(p.drains) == 0 {
@@ -232,7 +242,7 @@ func (p *Player) target() (to time.Time, more bool) {
 	sooner(p.cluster.Next())
 	if p.next < len(p.scenario.steps) {
 		sooner(p.due)
-		end = later(end, p.due)
+		end = later(end, engine.Within(p.due))
 	}
 	for _, d := range p.drains {
 		sooner(d.again)
@@ -240,7 +250,7 @@ func (p *Player) target() (to time.Time, more bool) {
 	for _, t := range p.trackers {
 		sooner(t.deadline())
 		more = more || t.open()
-		end = later(end, t.deadline())
+		end = later(end, engine.Within(t.deadline()))
 	}
 	return to, more && now.Before(end)
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
 
 // step is a Step that was found valid.
@@ -37,7 +39,12 @@ func (s *Scenario) compileSteps(p *problems, list *field.Path) {
 		case st.timed:
 			last = st.at
 		}
-		last += st.after + st.advance
+		for _, d := range [...]time.Duration{st.after, st.advance} {
+			if last += min(d, p.left); last > p.left {
+				p.add(st.path, field.OmitValueType{}, "it ends after virtual time does (%v)", engine.ErrOutOfTime)
+				last = p.left
+			}
+		}
 		if one.Name != "" && names[one.Name] {
 			p.add(st.path.Child("name"), one.Name, "another step is called so")
 		}

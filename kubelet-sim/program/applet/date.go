@@ -238,7 +238,7 @@ func parseDate(s string, now time.Time, loc *time.Location) (time.Time, bool) {
 	s = strings.TrimSpace(s)
 	if sec, ok := strings.CutPrefix(s, "@"); ok {
 		n, err := strconv.ParseInt(sec, 10, 64)
-		return time.Unix(n, 0), err == nil
+		return time.Unix(n, 0), err == nil && max(n, -n) <= dateMax
 	}
 	for _, layout := range [...]string{
 		"2006-01-02 15:04:05", "2006-01-02 15:04", "2006-01-02", "2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05",
@@ -255,6 +255,18 @@ func parseDate(s string, now time.Time, loc *time.Location) (time.Time, bool) {
 	return relativeDate(s, now)
 }
 
+// dateMax is the last second that GNU date knows, of the year 2147485547; countMax
+// bounds the numbers of relative dates, so that no sum of them overflows.
+const (
+	dateMax  = 67768036191676799
+	countMax = 1 << 40
+)
+
+// addSeconds is t.Add for more than the 292 years of a time.Duration.
+func addSeconds(t time.Time, n int) time.Time {
+	return time.Unix(t.Unix()+int64(n), int64(t.Nanosecond())).In(t.Location())
+}
+
 func relativeDate(s string, now time.Time) (time.Time, bool) {
 	words := strings.Fields(strings.ToLower(s))
 	n, known := 1, false
@@ -268,6 +280,9 @@ func relativeDate(s string, now time.Time) (time.Time, bool) {
 			count = -n
 		}
 		known = true
+		if max(count, -count) > countMax {
+			return now, false
+		}
 		switch strings.TrimSuffix(w, "s") {
 		case "now", "today", "ago":
 		case "yesterday":
@@ -275,11 +290,11 @@ func relativeDate(s string, now time.Time) (time.Time, bool) {
 		case "tomorrow":
 			now = now.AddDate(0, 0, 1)
 		case "second", "sec":
-			now = now.Add(time.Duration(count) * time.Second)
+			now = addSeconds(now, count)
 		case "minute", "min":
-			now = now.Add(time.Duration(count) * time.Minute)
+			now = addSeconds(now, 60*count)
 		case "hour":
-			now = now.Add(time.Duration(count) * time.Hour)
+			now = addSeconds(now, 3600*count)
 		case "day":
 			now = now.AddDate(0, 0, count)
 		case "week":

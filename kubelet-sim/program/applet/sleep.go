@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
 
 // sleep waits for the sum of its arguments: 1, 0.5, 1m, 2h, 1d, infinity.
@@ -28,11 +30,10 @@ func sleep(c *Call) int {
 			}
 			return c.fail("invalid number '%s'", a)
 		}
-		if d < 0 || total < 0 || total+d < 0 {
-			total = -1
-			continue
+		if total += d; d < 0 || total < 0 {
+			c.Sleep(-1)
+			return 0
 		}
-		total += d
 	}
 	c.Sleep(total)
 	return 0
@@ -65,8 +66,5 @@ func interval(s string) (time.Duration, bool) {
 	if err != nil {
 		return 0, false
 	}
-	if n*float64(unit) > 9e18 {
-		return -1, true
-	}
-	return time.Duration(n * float64(unit)), true
+	return engine.Span(n, unit), true
 }

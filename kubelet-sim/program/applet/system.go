@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 )
 
@@ -39,7 +40,7 @@ func systemFamily(name string) Func {
 	case "usleep":
 		return func(c *Call) int {
 			n, _ := strconv.Atoi(strings.Join(c.Args[:min(1, len(c.Args))], ""))
-			c.Sleep(time.Duration(max(n, 0)) * time.Microsecond)
+			c.Sleep(engine.Span(float64(max(n, 0)), time.Microsecond))
 			return 0
 		}
 	case "dmesg", "ifconfig", "netstat", "ip", "lsof", "top", "strings":

@@ -2,7 +2,6 @@ package server
 
 import (
 	"net/http"
-	"time"
 
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 )
@@ -38,7 +37,7 @@ func grpcHealth(p *kernel.Proc) int {
 			return kernel.Response{} // it closes the connection
 		}
 		log("Serving the Check request for health check, started at " + started.UTC().String())
-		late := delay >= 0 && p.Now().Sub(started) >= time.Duration(delay)*time.Second
+		late := delay >= 0 && p.Now().Sub(started) >= secondsOf(int64(delay))
 		switch {
 		case string(req.Body) != service:
 			answer.Header["Grpc-Status"], answer.Header["Grpc-Message"] = "5", "rpc error: code = NotFound desc = unknown service"

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 )
 
@@ -221,7 +222,7 @@ func (d dialect) run(r interpreter, s string) (done bool, code int) {
 		if d.name == "node" {
 			f /= 1000
 		}
-		r.p.Sleep(time.Duration(min(f, 1e9) * float64(time.Second)))
+		r.p.Sleep(engine.Span(f, time.Second))
 	}
 	if m := d.exit.FindStringSubmatch(s); m != nil {
 		n, _ := strconv.Atoi(m[1])

@@ -7,11 +7,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
 )
 
-func secondsOf(n int64) time.Duration { return time.Duration(n) * time.Second }
+func secondsOf(n int64) time.Duration { return engine.Seconds(n) }
 
 // size reads 128M, 1G, 250k.
 func size(s string) int64 {

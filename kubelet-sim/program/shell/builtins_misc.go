@@ -5,18 +5,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"mvdan.cc/sh/v3/syntax"
 )
-
-// secondsOf is s seconds; too many are for ever.
-func secondsOf(s float64) time.Duration {
-	if s > 1e9 {
-		return -1
-	}
-	return time.Duration(s * float64(time.Second))
-}
 
 func (sh *Shell) describeCommand(name string) (kind, text string) {
 	switch {

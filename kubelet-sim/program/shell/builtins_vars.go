@@ -5,9 +5,12 @@ import (
 	"maps"
 	"strconv"
 	"strings"
+	"time"
 
 	"mvdan.cc/sh/v3/expand"
 	"mvdan.cc/sh/v3/syntax"
+
+	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
 
 func unsetBuiltin(sh *Shell, args []string) int {
@@ -205,7 +208,7 @@ func (sh *Shell) inputBefore(seconds string) bool {
 	if err != nil {
 		return true
 	}
-	return sh.p.WaitInput(0, secondsOf(s))
+	return sh.p.WaitInput(0, engine.Span(s, time.Second))
 }
 
 // readText reads up to the delimiter, or o.count bytes. An escaped newline

@@ -10,6 +10,11 @@ import (
 // clockSpeedMax is engine.SpeedMax, which this package may not import.
 const clockSpeedMax = 1e6
 
+// inTime reports whether t is between engine.TimeMin and engine.TimeMax.
+func inTime(t time.Time) bool {
+	return t.Unix() >= 0 && !t.After(time.Date(2262, time.April, 1, 0, 0, 0, 0, time.UTC))
+}
+
 // ValidateClock says what is wrong with a Clock.
 func ValidateClock(c *Clock) field.ErrorList {
 	var errs field.ErrorList
@@ -36,7 +41,7 @@ func ValidateClockAdvance(a *ClockAdvance) field.ErrorList {
 	}
 	if a.Duration != nil {
 		if d, err := time.ParseDuration(*a.Duration); err != nil || d < 0 {
-			return field.ErrorList{field.Invalid(field.NewPath("duration"), *a.Duration, "must be a duration that is not negative, for example 10m or 24h")}
+			return field.ErrorList{field.Invalid(field.NewPath("duration"), *a.Duration, "must be a duration that is not negative, at most 2562047h, for example 10m or 24h")}
 		}
 	}
 	return nil

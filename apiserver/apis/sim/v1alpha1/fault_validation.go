@@ -153,6 +153,9 @@ func validateSchedule(s *FaultSpec, path *field.Path) field.ErrorList {
 	if s.After != nil && s.At != nil {
 		errs = append(errs, field.Forbidden(path.Child("at"), "after is set already"))
 	}
+	if s.At != nil && !inTime(s.At.Time) {
+		errs = append(errs, field.Invalid(path.Child("at"), s.At, "must be within virtual time, from 1970-01-01T00:00:00Z to 2262-04-01T00:00:00Z"))
+	}
 	errs = append(errs, validateDuration(s.After, path.Child("after"))...)
 	errs = append(errs, validatePositive(s.Duration, path.Child("duration"))...)
 	if s.Percent != nil && (*s.Percent < 1 || *s.Percent > 100) {

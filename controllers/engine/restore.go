@@ -1,0 +1,237 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fxamacker/cbor/v2"
+)
+
+// Checkpoint is a state that an engine can go on from, see Restore.
+type Checkpoint struct {
+	last    checkpoint
+	entries map[Key]checkpointEntry
+}
+
+// ReadCheckpoint puts together what Config.Mark was given: a full checkpoint and
+// those that followed it.
+func ReadCheckpoint(marks [][]byte) (*Checkpoint, error) {
+	if len(marks) == 0 {
+		return nil, errors.New("engine: no checkpoint")
+	}
+	c := &Checkpoint{entries: map[Key]checkpointEntry{}}
+	for i, data := range marks {
+		if why, broken := strings.CutPrefix(string(data), brokenMark); broken {
+			return nil, fmt.Errorf("the last run has ended over it: %s", why)
+		}
+		before := c.last
+		c.last = checkpoint{}
+		if err := decode(data, &c.last); err != nil {
+			return nil, fmt.Errorf("engine: checkpoint %d of %d: %w", i+1, len(marks), err)
+		}
+		if !c.last.Full {
+			c.last.Build, c.last.Reconcilers = before.Build, before.Reconcilers
+		}
+		if c.last.Full {
+			clear(c.entries)
+		}
+		for _, entry := range c.last.Entries {
+			if entry.At == 0 && entry.Note == nil {
+				delete(c.entries, entry.key())
+			} else {
+				c.entries[entry.key()] = entry
+			}
+		}
+	}
+	return c, nil
+}
+
+// brokenMark begins a mark that is no CBOR of a checkpoint.
+const brokenMark = "broken: "
+
+// BrokenMark is the full mark of a run that has ended with ErrBroken: who reads it must
+// leave aside what came before.
+func BrokenMark(err error) []byte {
+	why, _, _ := strings.Cut(err.Error(), "\n") // the rest is a stack
+	return []byte(brokenMark + why)
+}
+
+// Now is the instant of the checkpoint.
+func (c *Checkpoint) Now() time.Time { return instant(c.last.Now) }
+
+// instant is the one that a checkpoint means. One outside of virtual time was written
+// by a build that did not hold to its bounds.
+func instant(unixNano int64) time.Time { return Within(time.Unix(0, unixNano).UTC()) }
+
+// decode reads CBOR that may be anything. A large cluster has more entries than the
+// library's own bound, 131,072; what they take is in the data already.
+func decode(data []byte, into any) error {
+	mode, err := cbor.DecOptions{MaxArrayElements: math.MaxInt32, MaxMapPairs: math.MaxInt32}.DecMode()
+	if err != nil {
+		return err
+	}
+	return mode.Unmarshal(data, into)
+}
+
+// MarkedAt is the instant of one mark.
+func MarkedAt(mark []byte) (time.Time, error) {
+	var c checkpoint
+	if err := decode(mark, &c); err != nil {
+		return time.Time{}, fmt.Errorf("engine: checkpoint: %w", err)
+	}
+	return instant(c.Now), nil
+}
+
+// sorted returns the entries in order of their notes, then of their steps.
+func (c *Checkpoint) sorted() []checkpointEntry {
+	entries := make([]checkpointEntry, 0, len(c.entries))
+	for _, entry := range c.entries {
+		entries = append(entries, entry)
+	}
+	slices.SortFunc(entries, func(a, b checkpointEntry) int {
+		return cmp.Or(cmp.Compare(a.Order, b.Order), cmp.Compare(a.Seq, b.Seq))
+	})
+	return entries
+}
+
+// Restore makes the engine go on from a checkpoint: its queue, its randomness
+// and what its reconcilers remember. state must call its argument with every
+// object of then, as Added, in revision order. Commits that came after the
+// checkpoint are delivered as usual, next; if there were any, the caller must
+// say so with later, because their names and UIDs must not be drawn again.
+//
+// A reconciler that did not run then, and every one if another build of kubesim
+// wrote the checkpoint, looks at all its objects anew; a Rememberer also at those
+// of which the checkpoint says nothing: it had no part in them then, as the
+// kubelet in the Pods of a node that there was not. Call it before Run and after
+// all Registers.
+func (e *Engine) Restore(ctx context.Context, c *Checkpoint, later bool, state func(func(Commit)) error) error {
+	sameBuild := c.last.Build == e.cfg.Build
+	known := func(controller string) bool {
+		return sameBuild && slices.Contains(c.last.Reconcilers, controller) && e.byName[controller] != nil
+	}
+	e.clock.moveTo(c.Now())
+	e.now = e.clock.now()
+	if !later && c.last.Seed == e.cfg.Seed {
+		if err := e.random.setState(c.last.Random); err != nil {
+			e.warn("the state of the random source cannot be read, and is left aside: %v", err)
+		}
+	}
+	// What is queued from here on comes after what was queued then.
+	e.queue.seq = count(c.last.Seq)
+	err := state(func(commit Commit) {
+		for _, key := range e.see(commit) {
+			_, remembers := e.byName[key.Controller].(Rememberer)
+			_, mentioned := c.entries[key]
+			if !known(key.Controller) || remembers && !mentioned {
+				e.queue.hasten(key, e.now, false)
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	e.recallQueue(c, known)
+	e.recallNotes(ctx, c, known)
+	e.noteNext()
+	return nil
+}
+
+// see fills the View with one object of an earlier run, and returns
+// its keys.
+func (e *Engine) see(c Commit) []Key {
+	e.revision = max(e.revision, c.Revision)
+	if !e.view.Tracks(c.Resource) {
+		return nil
+	}
+	e.view.apply(c)
+	var keys []Key
+	for _, r := range e.reconcilers {
+		keys = append(keys, r.Keys(c)...)
+	}
+	return keys
+}
+
+func (e *Engine) recallQueue(c *Checkpoint, known func(string) bool) {
+	for _, entry := range c.entries {
+		if entry.At == 0 || !known(entry.Controller) {
+			continue
+		}
+		if it := entry.item(); !it.wake.At.IsZero() {
+			e.queue.put(it)
+		}
+	}
+	if e.eventNames != nil && (c.last.EventsAt != 0 || c.last.EventsSeq != 0) {
+		e.eventNames.at, e.eventNames.seq = instant(c.last.EventsAt), count(c.last.EventsSeq)
+	}
+}
+
+// item is the key's next step. The entry may say anything.
+func (c *checkpointEntry) item() *item {
+	kind := c.Kind
+	if kind < Work || int(kind) >= kinds {
+		kind = Recurring
+	}
+	return &item{
+		key: c.key(), wake: Wake{At: time.Unix(0, c.At).UTC(), Kind: kind}.bounded(),
+		seq: count(c.Seq), position: -1, failures: int(min(count(int64(c.Failures)), math.MaxInt32)), turns: int(count(int64(c.Turns))),
+	}
+}
+
+// count is a number that was counted: not negative, and far from the end of 64 bits.
+func count(n int64) int64 { return min(max(n, 0), turnsIdle) }
+
+func (e *Engine) recallNotes(ctx context.Context, c *Checkpoint, known func(string) bool) {
+	e.memories.order = count(c.last.Order)
+	for _, entry := range c.sorted() {
+		if entry.Note == nil || !known(entry.Controller) {
+			continue
+		}
+		r, ok := e.byName[entry.Controller].(Rememberer)
+		if !ok {
+			continue
+		}
+		if err := e.recall(ctx, r, &entry, c.Now()); err != nil {
+			e.log.failed(e.now, entry.key(), err) // it looks at the key anew
+			e.queue.hasten(entry.key(), e.now, false)
+			continue
+		}
+		e.memories.noted[entry.key()] = entry.Order
+	}
+	// The first steps that New asked for are under way already.
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.inbox = slices.DeleteFunc(e.inbox, func(a arrival) bool {
+		if a.poke == nil {
+			return false
+		}
+		entry := c.entries[*a.poke]
+		return entry.At != 0 && known(a.poke.Controller)
+	})
+}
+
+// StaleError is that of a note which can be read but is of no use here, for the Reason
+// that it gives: its key has a step, and nobody need be told.
+type StaleError struct{ Reason string }
+
+// Error implements error.
+func (e *StaleError) Error() string { return e.Reason }
+
+// recall gives r its note of key back. What stood in a file may be anything.
+func (e *Engine) recall(ctx context.Context, r Rememberer, entry *checkpointEntry, now time.Time) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%v", p)
+		}
+		if stale := (*StaleError)(nil); err != nil && !errors.As(err, &stale) {
+			e.warn("what was remembered about %s is left aside: %v", entry.key(), err)
+		}
+	}()
+	return r.Recall(ctx, entry.key(), entry.Note, now)
+}
