@@ -32,12 +32,20 @@ func (r *Reconciler) adopt(ctx context.Context, name types.NamespacedName, pod *
 		r.cfg.Logs.SetPod(pod)
 		restore(pod, &run.podState, r.drawOf(pod))
 		run.take(pod)
-		run.demand = demandOf(run.pod)
-		run.count(true)
-		run.node.ips.reserve(run.IP) // it may have come after takeStock
+		r.moveIn(run)
 		r.replay(run, now)
 	}
 	return run
+}
+
+// moveIn enters what a Pod of before the server was started has of its node.
+func (r *Reconciler) moveIn(run *podRun) {
+	run.node.ips.note(run.holder(), run.IP, r.has)
+	run.demand = demandOf(run.pod)
+	if run.Resize != nil && run.Resize.Pending != nil {
+		run.node.deferred[run.name] = true
+	}
+	run.count(!run.Finished)
 }
 
 // admit counts a new Pod in, or rejects it.
@@ -72,8 +80,8 @@ func (r *Reconciler) newRun(name types.NamespacedName, pod *corev1.Pod, n *nodeS
 	return run
 }
 
-// takeStock takes over what the nodes have from an earlier run: the IPs of
-// their live Pods and the images.
+// takeStock takes over what the nodes have from an earlier run: who has which
+// address, and the images.
 func (r *Reconciler) takeStock() {
 	if r.stocked {
 		return
@@ -84,9 +92,8 @@ func (r *Reconciler) takeStock() {
 		if n == nil {
 			continue
 		}
-		if !podutil.IsPodPhaseTerminal(pod.Status.Phase) {
-			n.ips.reserve(pod.Status.PodIP)
-		}
+		name := types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}
+		n.ips.note(holder{name, uidOf(pod)}, pod.Status.PodIP, r.has)
 		for _, list := range [][]corev1.ContainerStatus{pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses} {
 			for i := range list {
 				if list[i].ImageID != "" {
@@ -118,9 +125,10 @@ func (r *Reconciler) recall(run *podRun, now time.Time) {
 	}
 	apart := *run.node
 	apart.host, apart.netns, apart.static, apart.watch = &volumeFS{}, &kernel.Netns{}, staticPods{}, nil
-	again := r.newRun(run.name, run.pod, &apart, now)
+	pod := run.shown(now)
+	again := r.newRun(run.name, pod, &apart, now)
 	again.apart, again.follower = true, nil
-	restore(run.pod, &again.podState, r.drawOf(run.pod))
+	restore(pod, &again.podState, r.drawOf(run.pod))
 	again.takeKnown(&run.podState)
 	again.Certificates = run.Certificates
 	r.replay(again, now)

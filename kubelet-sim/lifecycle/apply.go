@@ -129,16 +129,11 @@ func (r *Reconciler) beginSandbox(ctx context.Context, run *podRun, now time.Tim
 func (r *Reconciler) endSandbox(ctx context.Context, run *podRun, now time.Time) {
 	if run.pod.Spec.HostNetwork {
 		run.IP = run.HostIP
-	} else {
-		addr, ok := run.node.ips.take()
-		if !ok {
-			run.event(ctx, -1, corev1.EventTypeWarning, "FailedCreatePodSandBox",
-				"Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup network for sandbox: no IP addresses available in %s", run.node.PodCIDR)
-			run.SandboxAt = now.Add(backOffStart)
-			return
-		}
-		run.IP = addr.String()
-		r.cfg.Engine.Touch(r.nodeKey(run.node))
+	} else if !r.takeAddress(run) {
+		run.event(ctx, -1, corev1.EventTypeWarning, "FailedCreatePodSandBox",
+			"Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup network for sandbox: no IP addresses available in %s", run.node.PodCIDR)
+		run.SandboxAt = now.Add(backOffStart)
+		return
 	}
 	run.Sandbox, run.Cursor = sandboxReady, run.SandboxAt
 }

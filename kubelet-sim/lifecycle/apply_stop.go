@@ -98,7 +98,6 @@ func (run *podRun) kill(i int, now time.Time) {
 
 // finish takes the sandbox down. The logs stay until the Pod is deleted.
 func (run *podRun) finish() {
-	run.node.release(run.IP)
 	run.count(false)
 	run.Finished = true
 	if run.Sandbox != noSandbox {

@@ -33,6 +33,10 @@ type cluster struct {
 	logs    *stream.Logs
 	log     *bytes.Buffer
 	stop    func()
+	kubelet *Reconciler
+	nodes   []node.Node
+	// marks are those since the last full one.
+	marks [][]byte
 }
 
 func newCluster(t *testing.T, mode engine.Mode) *cluster {
@@ -43,31 +47,63 @@ func newCluster(t *testing.T, mode engine.Mode) *cluster {
 // time that it had reached.
 func restart(t *testing.T, mode engine.Mode, old *cluster, runtime Runtime) *cluster {
 	t.Helper()
-	c := &cluster{t: t, runtime: runtime, log: &bytes.Buffer{}}
+	nodes := node.List(2)
+	if old != nil {
+		nodes = old.nodes
+	}
+	return startCluster(t, mode, old, nodes, runtime, nil)
+}
+
+// resume starts a server that goes on from what the earlier one has left as a mark.
+func resume(t *testing.T, mode engine.Mode, old *cluster) *cluster {
+	t.Helper()
+	old.stop()
+	from, err := engine.ReadCheckpoint(old.marks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return startCluster(t, mode, old, old.nodes, old.runtime, from)
+}
+
+func startCluster(t *testing.T, mode engine.Mode, old *cluster, nodes []node.Node, runtime Runtime, from *engine.Checkpoint) *cluster {
+	t.Helper()
+	c := &cluster{t: t, runtime: runtime, log: &bytes.Buffer{}, nodes: nodes}
 	start, stream2 := noon, uint64(0)
 	if old != nil {
 		start, stream2 = old.engine.Now(), uint64(old.api.revision)
 		old.stop()
 	}
+	mark := func(_ int64, state []byte, full bool) {
+		if full {
+			c.marks = nil
+		}
+		c.marks = append(c.marks, state)
+	}
 	var err error
-	c.engine, err = engine.New(engine.Config{Start: start, Seed: 7, Stream: stream2, Mode: mode, Speed: 1, Log: c.log})
+	c.engine, err = engine.New(engine.Config{Start: start, Seed: 7, Stream: stream2, Mode: mode, Speed: 1, Log: c.log, Mark: mark})
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.api = newFakeAPI(c.engine)
 	store := &stream.Store{}
-	nodes := node.List(2)
 	kubelet, err := New(Config{Engine: c.engine, API: c.api, Nodes: nodes, Runtime: c.runtime, Logs: store, Stats: &stats.Store{},
 		Token: func(r TokenRequest) (string, error) { return "token of " + r.ServiceAccount, nil }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.engine.Register(kubelet)
+	c.kubelet = kubelet
 	if c.logs, err = stream.NewLogs(store, c.engine.Now); err != nil {
 		t.Fatal(err)
 	}
-	if old != nil {
-		c.replay(old.api)
+	switch {
+	case from != nil:
+		err = c.engine.Restore(t.Context(), from, false, func(see func(engine.Commit)) error { c.replay(old.api, see); return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+	case old != nil:
+		c.replay(old.api, c.engine.Deliver)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -88,7 +124,7 @@ func restart(t *testing.T, mode engine.Mode, old *cluster, runtime Runtime) *clu
 }
 
 // replay fills the View with what an earlier server stored.
-func (c *cluster) replay(old *fakeAPI) {
+func (c *cluster) replay(old *fakeAPI, see func(engine.Commit)) {
 	c.api.revision = old.revision
 	for _, r := range []engine.Resource{engine.Nodes, engine.ConfigMaps, engine.Secrets, engine.Services, engine.Pods} {
 		c.api.objects[r] = old.objects[r]
@@ -98,7 +134,7 @@ func (c *cluster) replay(old *fakeAPI) {
 		}
 		slices.SortFunc(keys, func(a, b types.NamespacedName) int { return strings.Compare(a.String(), b.String()) })
 		for _, k := range keys {
-			c.engine.Deliver(engine.Commit{Revision: old.revision, Type: watch.Added, Resource: r, Object: old.objects[r][k]})
+			see(engine.Commit{Revision: old.revision, Type: watch.Added, Resource: r, Object: old.objects[r][k]})
 		}
 	}
 }

@@ -316,7 +316,6 @@ func (r *Reconciler) forget(ctx context.Context, name types.NamespacedName, run 
 		}
 	}
 	run.close()
-	run.node.release(run.IP)
 	run.count(false)
 	delete(run.node.deferred, name)
 	if isMirror(run.pod) {

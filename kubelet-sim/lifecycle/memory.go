@@ -9,7 +9,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
-	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
@@ -94,20 +93,15 @@ func (r *Reconciler) Recall(_ context.Context, key engine.Key, data []byte, now 
 	run := r.newRun(name, pod, r.nodes[pod.Spec.NodeName], now)
 	r.runs[name] = run
 	run.podState, run.removed, run.dirty = n.State, n.Removed, n.Dirty
-	run.node.ips.reserve(run.IP)
 	run.take(pod)
 	pod = run.pod
 	r.noteMirror(run)
-	run.demand = demandOf(run.pod)
-	if run.Resize != nil && run.Resize.Pending != nil {
-		run.node.deferred[name] = true
-	}
-	run.count(!run.Finished)
+	r.moveIn(run)
 	for _, w := range n.Waits {
 		r.waiters.add(dependency{w.Resource, types.NamespacedName{Namespace: w.Namespace, Name: w.Name}}, name)
 	}
-	if podutil.IsPodPhaseTerminal(pod.Status.Phase) {
-		r.cfg.Logs.Recallable(pod, func() { r.wantRecall(name) })
+	if run.Finished { // not: its phase is terminal, which others may have said or it could not say yet
+		r.cfg.Logs.Recallable(run.shown(now), func() { r.wantRecall(name) })
 		return nil
 	}
 	r.cfg.Logs.SetPod(pod)
@@ -116,6 +110,17 @@ func (r *Reconciler) Recall(_ context.Context, key engine.Key, data []byte, now 
 	}
 	r.replay(run, now)
 	return run.remembered(data)
+}
+
+// shown is the Pod with the status that it has or, if that could not be written yet,
+// will have.
+func (r *podRun) shown(now time.Time) *corev1.Pod {
+	if !r.dirty {
+		return r.pod
+	}
+	pod := *r.pod
+	pod.Status = status(r.pod, &r.podState, now)
+	return &pod
 }
 
 // remembered puts the state of the note back, which the replay has been over, and

@@ -44,10 +44,9 @@ func newNodeState(n node.Node, recorder *engine.Recorder) (*nodeState, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lifecycle: node %q: PodCIDR %q: want for example 10.244.1.0/24: %w", n.Name, n.PodCIDR, err)
 	}
-	gateway := cidr.Masked().Addr().Next()
 	return &nodeState{
 		Node: n, recorder: recorder, images: map[string]bool{}, host: &volumeFS{}, netns: &kernel.Netns{},
-		ips: ipPool{cidr: cidr.Masked(), last: gateway, used: map[netip.Addr]bool{gateway: true}}, deferred: map[types.NamespacedName]bool{},
+		ips: newIPPool(cidr), deferred: map[types.NamespacedName]bool{},
 		static: staticPods{mirrors: map[types.NamespacedName]bool{}},
 	}, nil
 }
@@ -61,46 +60,6 @@ func (n *nodeState) hostFS(now time.Time) *vfs.FS {
 		n.static.restore(n.host.fs, now)
 	}
 	return n.host.fs
-}
-
-// release gives a Pod's IP back; an address that is not the pool's is ignored.
-func (n *nodeState) release(ip string) {
-	if addr, err := netip.ParseAddr(ip); err == nil && ip != n.IP {
-		delete(n.ips.used, addr)
-	}
-}
-
-// ipPool hands out the addresses of a node in turn, so that one that was given
-// back is used again as late as possible. Source: the round-robin of CNI's
-// host-local plugin.
-type ipPool struct {
-	cidr netip.Prefix
-	last netip.Addr
-	used map[netip.Addr]bool
-}
-
-// take returns the next free address, or false if there is none.
-func (p *ipPool) take() (netip.Addr, bool) {
-	addr := p.last
-	for range 1 << (32 - p.cidr.Bits()) {
-		addr = addr.Next()
-		if !p.cidr.Contains(addr) || !p.cidr.Contains(addr.Next()) {
-			addr = p.cidr.Addr() // the last one is the broadcast address
-			continue
-		}
-		if !p.used[addr] {
-			p.used[addr], p.last = true, addr
-			return addr, true
-		}
-	}
-	return netip.Addr{}, false
-}
-
-// reserve marks an address as taken.
-func (p *ipPool) reserve(ip string) {
-	if addr, err := netip.ParseAddr(ip); err == nil && p.cidr.Contains(addr) {
-		p.used[addr] = true
-	}
 }
 
 // Images returns what a node has pulled, as its status lists it: the largest

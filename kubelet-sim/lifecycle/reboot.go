@@ -60,7 +60,6 @@ func (r *Reconciler) reboot(run *podRun, now time.Time) {
 		c := &run.Containers[i]
 		c.Again = c.Role == initializer && c.exited()
 	}
-	run.node.release(run.IP)
 	run.Sandbox, run.IP, run.netns = noSandbox, "", &kernel.Netns{}
 	if run.pod.Spec.HostNetwork {
 		run.netns = run.node.netns

@@ -1,0 +1,177 @@
+package lifecycle
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/node"
+)
+
+// smallPool is one node with five addresses for Pods: 10.244.1.2 to 10.244.1.6.
+func smallPool(t *testing.T, mode engine.Mode) *cluster {
+	t.Helper()
+	nodes := node.List(1)
+	nodes[0].PodCIDR = "10.244.1.0/29"
+	return startCluster(t, mode, nil, nodes, &fakeRuntime{}, nil)
+}
+
+func (c *cluster) finish(names ...string) {
+	for _, name := range names {
+		c.create(engine.Pods, newPod(name, runs("exit 0")))
+		c.advance(time.Minute)
+	}
+}
+
+func (c *cluster) hold(names ...string) {
+	for _, name := range names {
+		c.create(engine.Pods, newPod(name, runs("sleep 360000")))
+		c.advance(time.Minute)
+	}
+}
+
+// addresses are those of the live Pods, and of each that has one, the last part.
+func (c *cluster) addresses() string {
+	var all []string
+	seen := map[string]string{}
+	for name, obj := range c.api.objects[engine.Pods] {
+		pod := obj.(*corev1.Pod)
+		if pod.Status.PodIP == "" || pod.Status.Phase == corev1.PodSucceeded {
+			continue
+		}
+		if other := seen[pod.Status.PodIP]; other != "" {
+			c.t.Errorf("Pods %s and %s both have %s", other, name.Name, pod.Status.PodIP)
+		}
+		seen[pod.Status.PodIP] = name.Name
+		all = append(all, pod.Name+"="+pod.Status.PodIP[len("10.244.1"):])
+	}
+	return strings.Join(slices.Sorted(slices.Values(all)), " ")
+}
+
+// TestAddressesOfFinishedPods runs a story in which the pool wraps, without a stop
+// and with one of each kind in the middle: nobody keeps an address after its end.
+func TestAddressesOfFinishedPods(t *testing.T) {
+	story := func(again func(*cluster) *cluster) string {
+		c := smallPool(t, engine.Manual)
+		c.hold("a")
+		c.finish("f1", "f2", "f3")
+		c = again(c)
+		c.hold("b", "d")
+		c = again(c)
+		c.finish("f4", "f5", "f6")
+		c.hold("e")
+		return c.addresses()
+	}
+	want := "a=.2 b=.6 d=.3 e=.5"
+	if got := story(func(c *cluster) *cluster { return c }); got != want {
+		t.Fatalf("addresses: got %s, want %s", got, want)
+	}
+	if got := story(func(c *cluster) *cluster { return resume(t, engine.Manual, c) }); got != want {
+		t.Errorf("with a stop in the middle: got %s, want %s", got, want)
+	}
+	// Without a mark nobody knows where the pool was: it begins at its start.
+	if got := story(func(c *cluster) *cluster { return restart(t, engine.Manual, c, c.runtime) }); got == "" {
+		t.Error("after a restart without a mark no Pod runs")
+	}
+}
+
+// TestAddressOfADeletedPod deletes a Pod that has finished long ago, after another
+// has got its address: the other one keeps it.
+func TestAddressOfADeletedPod(t *testing.T) {
+	for name, again := range map[string]func(*cluster) *cluster{
+		"at once":                        func(c *cluster) *cluster { return c },
+		"after a restart":                func(c *cluster) *cluster { return resume(t, engine.Manual, c) },
+		"after a restart without a mark": func(c *cluster) *cluster { return restart(t, engine.Manual, c, c.runtime) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := smallPool(t, engine.Manual)
+			c.finish("old")
+			c.hold("a", "b", "d", "e", "heir")
+			c = again(c)
+			if got := c.addresses(); !strings.Contains(got, "heir=.2") {
+				t.Fatalf("addresses: %s, want heir to have the finished Pod's", got)
+			}
+			c.delete("old")
+			c.delete("a")
+			c.advance(time.Minute)
+			c.hold("x")
+			c.addresses()
+			c.hold("y") // there is none left
+			if pod := c.api.pod(t, "y"); pod.Status.PodIP != "" {
+				t.Errorf("a sixth live Pod of five addresses has %s", pod.Status.PodIP)
+			}
+		})
+	}
+}
+
+// TestHas is the rule in all the states that a Pod may be in.
+func TestHas(t *testing.T) {
+	c := smallPool(t, engine.Manual)
+	c.hold("a")
+	c.finish("f")
+	c.create(engine.Pods, newPod("host", runs("sleep 360000"), func(p *corev1.Pod) { p.Spec.HostNetwork = true }))
+	c.advance(time.Minute)
+	h := func(name string) holder {
+		return holder{types.NamespacedName{Namespace: "default", Name: name}, c.api.pod(t, name).UID}
+	}
+	for _, tc := range []struct {
+		h    holder
+		ip   string
+		want bool
+	}{
+		{h("a"), "10.244.1.2", true},
+		{h("a"), "10.244.1.3", false},
+		{holder{h("a").name, "another"}, "10.244.1.2", false},
+		{h("f"), "10.244.1.3", false},
+		{h("host"), c.nodes[0].IP, false},
+		{holder{name: types.NamespacedName{Name: "nobody"}}, "10.244.1.4", false},
+	} {
+		addr := netip.MustParseAddr(tc.ip)
+		if got := c.kubelet.has(tc.h, addr); got != tc.want {
+			t.Errorf("%v has %s: got %v, want %v", tc.h, tc.ip, got, tc.want)
+		}
+		// Of Pods that it has not met yet the kubelet knows the same.
+		runs := c.kubelet.runs
+		c.kubelet.runs = nil
+		if got := c.kubelet.has(tc.h, addr); got != tc.want {
+			t.Errorf("by its status, %v has %s: got %v, want %v", tc.h, tc.ip, got, tc.want)
+		}
+		c.kubelet.runs = runs
+	}
+}
+
+// TestPoolWraps gives out every address and no more, whatever the order in which
+// they come free.
+func TestPoolWraps(t *testing.T) {
+	pool := newIPPool(netip.MustParsePrefix("10.244.1.0/24"))
+	live := map[holder]netip.Addr{}
+	has := func(h holder, addr netip.Addr) bool { return live[h] == addr }
+	next := uint32(1)
+	for n := range 5000 {
+		h := holder{uid: types.UID(fmt.Sprint(n))}
+		addr, ok := pool.take(h, has)
+		if free := len(live) < 253; ok != free {
+			t.Fatalf("take %d: got %v with %d of 253 addresses in use", n, ok, len(live))
+		}
+		if ok {
+			for other, theirs := range live {
+				if theirs == addr {
+					t.Fatalf("take %d: %s belongs to %s", n, addr, other.uid)
+				}
+			}
+			live[h] = addr
+		}
+		if next = next*1664525 + 1013904223; next>>30 == 0 || !ok { // of four, one ends
+			ends := slices.MinFunc(slices.Collect(maps.Keys(live)), func(a, b holder) int { return strings.Compare(string(a.uid), string(b.uid)) })
+			delete(live, ends)
+		}
+	}
+}
