@@ -45,7 +45,9 @@ func (n serviceNumbers) observe(event watch.EventType, service *corev1.Service) 
 		n.held[service.UID] = now
 	}
 	for _, ip := range now.ips {
-		n.ips.Hold(ip)
+		if !slices.ContainsFunc(before.ips, ip.Equal) {
+			n.ips.Hold(ip)
+		}
 	}
 	for _, ip := range before.ips {
 		if !slices.ContainsFunc(now.ips, ip.Equal) {
@@ -53,7 +55,9 @@ func (n serviceNumbers) observe(event watch.EventType, service *corev1.Service) 
 		}
 	}
 	for _, port := range now.ports {
-		n.ports.Hold(port)
+		if !slices.Contains(before.ports, port) {
+			n.ports.Hold(port)
+		}
 	}
 	for _, port := range before.ports {
 		if !slices.Contains(now.ports, port) {
@@ -74,8 +78,10 @@ func holdingOf(service *corev1.Service) holding {
 		nodePorts = append(nodePorts, port.NodePort)
 	}
 	for _, port := range nodePorts {
-		if port != 0 {
-			h.ports = append(h.ports, int(port)-nodePortFirst)
+		// One may be given twice, for TCP and UDP; one outside of the range is
+		// nobody's concern.
+		if n := int(port) - nodePortFirst; n >= 0 && n < nodePortRangeSize && !slices.Contains(h.ports, n) {
+			h.ports = append(h.ports, n)
 		}
 	}
 	return h

@@ -47,3 +47,37 @@ func TestServiceNumbersFollowTheStore(t *testing.T) {
 		}
 	}
 }
+
+// TestServiceNumbersOfTwo: one of two Services that were given the same numbers, by
+// two servers at once, lets go of them; the other one has them still.
+func TestServiceNumbersOfTwo(t *testing.T) {
+	_, cidr, err := net.ParseCIDR(serviceCIDR)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := newServiceNumbers(*cidr, nil)
+	ip := net.ParseIP("10.96.7.7")
+	service := func(uid types.UID) *corev1.Service {
+		return &corev1.Service{ObjectMeta: metav1.ObjectMeta{UID: uid}, Spec: corev1.ServiceSpec{
+			ClusterIPs: []string{ip.String()},
+			Ports:      []corev1.ServicePort{{Protocol: corev1.ProtocolTCP, NodePort: nodePortFirst + 5}, {Protocol: corev1.ProtocolUDP, NodePort: nodePortFirst + 5}},
+		}}
+	}
+	for _, step := range []struct {
+		event watch.EventType
+		uid   types.UID
+		has   bool
+	}{
+		{watch.Added, "one", true}, {watch.Added, "two", true},
+		{watch.Added, "two", true}, // a watch that begins anew tells it again
+		{watch.Deleted, "one", true}, {watch.Deleted, "two", false},
+	} {
+		n.observe(step.event, service(step.uid))
+		if n.ips.Has(ip) != step.has || n.ports.Has(5) != step.has {
+			t.Errorf("%s %s: the address is taken: %v, the port: %v; want %v", step.event, step.uid, n.ips.Has(ip), n.ports.Has(5), step.has)
+		}
+	}
+	if free := n.ports.Free(); free != nodePortRangeSize {
+		t.Errorf("%d of %d ports are free in the end", free, nodePortRangeSize)
+	}
+}

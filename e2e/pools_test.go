@@ -46,7 +46,7 @@ spec:
   containers:
   - name: c
     image: busybox:1.%[2]d
-    command: [sh, -c, "cat /data/*; hostname -i >>/data/%[1]s; nc -lk -p 80%[2]d -e true & sleep 100000"]
+    command: [sh, -c, "hostname -i | tee -a /data/%[1]s; cat /data/%[1]s; nc -lk -p 80%[2]d -e true & sleep 100000"]
     resources: {requests: {cpu: 100m, memory: 10Mi}}
     ports: [{containerPort: 80, hostPort: 80%[2]d}]
     volumeMounts: [{name: v, mountPath: /data}]
@@ -76,7 +76,7 @@ func poolActs(t *testing.T) []func(*server) {
 		func(s *server) { pooled(s, "c") },
 		func(s *server) { job(s, filling("second", 60)) },
 		func(s *server) {
-			s.kubectl(t, "", "delete", "--wait=false", "pod/pod-b", "service/at-b", "job/first")
+			s.kubectl(t, "", "delete", "--wait=false", "pod/pod-b", "pvc/of-b", "service/at-b", "job/first")
 			s.clock(t, "advance", "2m")
 			pooled(s, "d", "b")
 		},

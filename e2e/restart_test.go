@@ -68,32 +68,50 @@ func TestARestartChangesNothing(t *testing.T) {
 
 func inStages(t *testing.T, restart bool) outcome {
 	t.Helper()
+	var acts []func(*server)
+	for i, stage := range stages {
+		acts = append(acts, func(s *server) {
+			switch i {
+			case 0:
+				createWorkload(t, s, clientOf(t, s))
+			case 3:
+				changeImages(t, clientOf(t, s), "alpine:3.21")
+			case 5:
+				// It would have had a time by now; it waits for the next, if the
+				// controller knows that it is new.
+				reschedule(t, clientOf(t, s), "@every 4s")
+			case 6:
+				reschedule(t, clientOf(t, s), cronSchedule)
+				changeImages(t, clientOf(t, s), "alpine:3.22")
+			}
+			s.clock(t, "advance", stage)
+		})
+	}
+	return inActs(t, restart, []string{"--clock", "manual"}, acts)
+}
+
+// inActs plays acts on one cluster and returns what has become of it. With restart,
+// the server is stopped and started again after each.
+func inActs(t *testing.T, restart bool, args []string, acts []func(*server)) outcome {
+	t.Helper()
 	dir, eventLogs := t.TempDir(), t.TempDir()
 	start := func(n int) *server {
 		s, err := startServer(dir, append(os.Environ(), "HOME="+dir, "TMPDIR="+dir),
-			"--clock", "manual", "--start-time", "2026-01-01T00:00:00Z", "--seed", "7",
-			"--event-log", filepath.Join(eventLogs, fmt.Sprintf("%03d", n)))
+			append([]string{"--start-time", "2026-01-01T00:00:00Z", "--seed", "7",
+				"--event-log", filepath.Join(eventLogs, fmt.Sprintf("%03d", n))}, args...)...)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return s
 	}
 	s := start(0)
-	client := clientOf(t, s)
-	createWorkload(t, s, client)
-	for i, stage := range stages {
-		switch i {
-		case 3:
-			changeImages(t, clientOf(t, s), "alpine:3.21")
-		case 5:
-			// It would have had a time by now; it waits for the next, if the
-			// controller knows that it is new.
-			reschedule(t, clientOf(t, s), "@every 4s")
-		case 6:
-			reschedule(t, clientOf(t, s), cronSchedule)
-			changeImages(t, clientOf(t, s), "alpine:3.22")
+	t.Cleanup(func() {
+		if s.cmd.ProcessState == nil { // an act has failed
+			s.kill()
 		}
-		s.clock(t, "advance", stage)
+	})
+	for i, act := range acts {
+		act(s)
 		if restart {
 			if err := s.stop(); err != nil {
 				t.Fatal(err)
@@ -101,24 +119,29 @@ func inStages(t *testing.T, restart bool) outcome {
 			s = start(i + 1)
 		}
 	}
-	o := outcome{objects: dumpObjects(t, s), logs: dumpLogs(t, clientOf(t, s))}
+	o := outcome{objects: dumpObjects(t, s), logs: dumpLogs(t, clientOf(t, s)), events: readAll(t, eventLogs)}
 	if err := s.stop(); err != nil {
 		t.Error(err)
 	}
-	files, err := filepath.Glob(filepath.Join(eventLogs, "*"))
+	return o
+}
+
+// readAll reads the files of a directory, one after the other.
+func readAll(t *testing.T, dir string) string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var events strings.Builder
+	var all strings.Builder
 	for _, file := range files {
 		data, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		events.Write(data)
+		all.Write(data)
 	}
-	o.events = events.String()
-	return o
+	return all.String()
 }
 
 // TestRewindRepeats rewinds the workload into its middle: every object is what it

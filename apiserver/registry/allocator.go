@@ -19,14 +19,17 @@ import (
 // Two servers that share a cluster may give one number to two Services that
 // are created at the same moment.
 type set struct {
-	mu            sync.Mutex
-	random        Random
-	max           int
-	claimed, held map[int]struct{}
+	mu      sync.Mutex
+	random  Random
+	max     int
+	claimed map[int]struct{}
+	// held counts the Services that have a number: two, where two servers gave it out
+	// at once. It is free when the last of them has let go of it.
+	held map[int]int
 }
 
 func newSet(limit int, random Random) *set {
-	return &set{max: limit, random: random, claimed: map[int]struct{}{}, held: map[int]struct{}{}}
+	return &set{max: limit, random: random, claimed: map[int]struct{}{}, held: map[int]int{}}
 }
 
 // take claims n, and reports whether it was free.
@@ -62,18 +65,20 @@ func (s *set) release(n int) {
 	delete(s.claimed, n)
 }
 
-// hold and drop follow what is stored: a Service has n, or has it no more.
+// hold and drop follow what is stored: one more Service has n, or one fewer.
 func (s *set) hold(n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.claimed, n)
-	s.held[n] = struct{}{}
+	s.held[n]++
 }
 
 func (s *set) drop(n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.held, n)
+	if s.held[n]--; s.held[n] <= 0 {
+		delete(s.held, n)
+	}
 }
 
 func (s *set) has(n int) bool {
@@ -129,8 +134,8 @@ func (p Ports) Free() int {
 	return p.free()
 }
 
-// Hold tells that a stored Service has port n of the range, Drop that it has it
-// no more.
+// Hold tells that one more stored Service has port n of the range, Drop that one has
+// it no more.
 func (p Ports) Hold(n int) { p.hold(n) }
 
 // Drop is the inverse of Hold.
@@ -209,7 +214,8 @@ func (a *IPs) Release(ip net.IP) error {
 	return nil
 }
 
-// Hold tells that a stored Service has the address, Drop that it has it no more.
+// Hold tells that one more stored Service has the address, Drop that one has it no
+// more.
 // What is outside of the range is nobody's concern.
 func (a *IPs) Hold(ip net.IP) {
 	if n, err := a.offset(ip); err == nil {
