@@ -39,13 +39,15 @@ type clock struct {
 	since time.Time
 	// held keeps realtime still while the engine steps towards a target.
 	held bool
+	// wall is the wall clock; tests have their own.
+	wall func() time.Time
 }
 
 func newClock(start time.Time, mode Mode, speed float64) *clock {
 	if start.IsZero() {
 		start = time.Now()
 	}
-	return &clock{mode: mode, speed: speed, at: Within(start.UTC().Round(0)), since: time.Now()}
+	return &clock{mode: mode, speed: speed, at: Within(start.UTC().Round(0)), since: time.Now(), wall: time.Now}
 }
 
 func (c *clock) flows() bool { return c.mode == Realtime && !c.paused && !c.held }
@@ -61,7 +63,7 @@ func (c *clock) nowLocked() time.Time {
 	if !c.flows() {
 		return c.at
 	}
-	wall := time.Since(c.since)
+	wall := c.wall().Sub(c.since)
 	now := Within(c.at.Add(Span(c.speed, wall)))
 	if wall > rebaseAfter {
 		c.at, c.since = now, c.since.Add(wall)
@@ -77,7 +79,7 @@ func (c *clock) moveTo(t time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if t = Within(t.UTC()); t.After(c.nowLocked()) {
-		c.at, c.since = t, time.Now()
+		c.at, c.since = t, c.wall()
 	}
 }
 
@@ -85,8 +87,20 @@ func (c *clock) moveTo(t time.Time) {
 func (c *clock) change(edit func(*clock)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.at, c.since = c.nowLocked(), time.Now()
+	c.at, c.since = c.nowLocked(), c.wall()
 	edit(c)
+}
+
+// measure returns the wall time since it was called, as long as time flows, else
+// nothing.
+func (c *clock) measure() func() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.flows() {
+		return nil
+	}
+	begun := c.wall()
+	return func() time.Duration { return c.wall().Sub(begun) }
 }
 
 // wake calls f once virtual time has flowed to t, and returns what cancels

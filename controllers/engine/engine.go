@@ -316,7 +316,8 @@ func (e *Engine) settle(ctx context.Context) error {
 			return err
 		}
 		e.flow()
-		it, ok := e.queue.pop(e.now)
+		took := e.clock.measure()
+		it, ok := e.next(took != nil)
 		if !ok {
 			e.noteNext()
 			e.mark()
@@ -332,7 +333,18 @@ func (e *Engine) settle(ctx context.Context) error {
 		if err := e.step(ctx, it); err != nil {
 			return err
 		}
+		if took != nil {
+			e.queue.shares.charge(it.key, it.tag, took())
+		}
 	}
+}
+
+// next takes an item that is due, while time flows by fair shares.
+func (e *Engine) next(flows bool) (*item, bool) {
+	if flows || len(e.queue.ready.itemHeap) > 0 { // time may have been stopped in between
+		return e.queue.popFair(e.now)
+	}
+	return e.queue.pop(e.now)
 }
 
 // flow keeps the steps' instant up with a clock that flows.

@@ -18,6 +18,9 @@ type item struct {
 	// turns counts the item's timers, see Config.TurnsMax; turnsIdle and more are
 	// those of a key that only follows from what a schedule started.
 	turns int
+	// ready: it is due, and among queue.ready, where tag is its place, see shares.
+	ready bool
+	tag   time.Duration
 }
 
 // turnsIdle are more turns than any key may have.
@@ -33,15 +36,21 @@ const kinds = int(Chore) + 1
 // at most once. Each Kind lies in a heap of its own: a jump of the clock does not
 // stop at chores, and mode auto has to know at once whether there is work, and when
 // it is due, to have a reason to move time.
+//
+// While time flows, what is due moves on to ready, and goes in another order.
 type queue struct {
-	items map[Key]*item
-	heaps [kinds]itemHeap
-	seq   int64
+	items  map[Key]*item
+	heaps  [kinds]itemHeap
+	ready  readyHeap
+	shares *shares
+	seq    int64
 	// touch is told of every key whose wake is set.
 	touch func(Key)
 }
 
-func newQueue() *queue { return &queue{items: map[Key]*item{}, touch: func(Key) {}} }
+func newQueue() *queue {
+	return &queue{items: map[Key]*item{}, shares: newShares(), touch: func(Key) {}}
+}
 
 // schedule replaces the key's wake. One after the end of virtual time never comes.
 func (q *queue) schedule(key Key, wake Wake) {
@@ -127,13 +136,19 @@ func (q *queue) failing(key Key) bool {
 	return ok && it.failures > 0
 }
 
-func (q *queue) heapOf(it *item) *itemHeap { return &q.heaps[it.wake.Kind] }
+func (q *queue) heapOf(it *item) heap.Interface {
+	if it.ready {
+		return &q.ready
+	}
+	return &q.heaps[it.wake.Kind]
+}
 
 func (q *queue) remove(it *item) {
 	if it.position < 0 {
 		return
 	}
 	heap.Remove(q.heapOf(it), it.position)
+	it.ready = false
 }
 
 // next returns the first instant at which something other than a chore is due.
