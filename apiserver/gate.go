@@ -17,6 +17,7 @@ import (
 	genericrequest "k8s.io/apiserver/pkg/endpoints/request"
 
 	"github.com/kubesim-dev/kubesim/apiserver/apis/sim/v1alpha1"
+	"github.com/kubesim-dev/kubesim/apiserver/registry"
 )
 
 // entrance is where the requests of clients come in. Writes enter through the gate and
@@ -35,6 +36,8 @@ type entrance struct {
 	// authorizer judges again what was authorized before it waited for the gate.
 	authorizer authorizer.Authorizer
 	serializer runtime.NegotiatedSerializer
+	// clock is virtual time; nil for none.
+	clock registry.Clock
 	// ends is done when the server stops.
 	ends context.Context
 }
@@ -85,11 +88,14 @@ func (e *entrance) act(w http.ResponseWriter, v *visit) (wait time.Duration, don
 		return 0, true
 	}
 	held := &heldResponse{ResponseWriter: w}
-	answered := false
+	answered, began := false, e.now()
 	defer func() {
 		// The write has happened: if the cluster takes too long to come to
 		// rest, the answer is true, though early.
-		_ = leave(ctx)
+		err := leave(ctx)
+		if v.write && !e.gate.Flows() {
+			e.warn(w.Header(), began, err)
+		}
 		if answered && done { // else a handler panics, and net/http answers
 			held.release()
 		}

@@ -126,7 +126,7 @@ func (e *Engine) Hold(until time.Time) {
 
 // input begins a new account of mode auto: somebody outside does something.
 func (e *Engine) input() {
-	e.moves = 0
+	e.moves, e.from = 0, e.clock.now()
 	e.held, e.holds = e.holds, time.Time{}
 }
 

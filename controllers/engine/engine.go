@@ -56,6 +56,9 @@ type Config struct {
 	// left at rest after that many moves, until the next input. Zero means
 	// movesMaxDefault.
 	MovesMax int
+	// AutoMax bounds how far mode auto moves time after one input from outside: work
+	// that is due later is no reason to move it at all. Zero is no bound.
+	AutoMax time.Duration
 }
 
 // Defaults of Config.
@@ -80,6 +83,9 @@ func (c *Config) validate() error {
 		if err := CheckTime(c.Start); err != nil {
 			errs = append(errs, fmt.Errorf("engine: Start: %w", err))
 		}
+	}
+	if c.AutoMax < 0 {
+		errs = append(errs, fmt.Errorf("engine: AutoMax %s: want a positive duration, or 0 for no bound", c.AutoMax))
 	}
 	if c.StepsMax < 0 || c.TurnsMax < 0 || c.MovesMax < 0 {
 		errs = append(errs, errors.New("engine: StepsMax, TurnsMax and MovesMax must not be negative"))
@@ -138,8 +144,10 @@ type Engine struct {
 	// held bounds mode auto, and holds is what it will be after the next input, see
 	// Hold; zero for no bound.
 	held, holds time.Time
-	// moves counts how often mode auto moved time since the last input.
+	// moves counts how often mode auto moved time since the last input, which was at
+	// the instant from.
 	moves int
+	from  time.Time
 	// err is why the engine stopped.
 	err error
 	// nextTimer and working are what Status shows.
@@ -171,6 +179,7 @@ func New(cfg Config) (*Engine, error) {
 	e.Register(e.correlator)
 	e.cond = sync.NewCond(&e.mu)
 	e.now = e.clock.now()
+	e.from = e.now
 	return e, nil
 }
 
@@ -288,7 +297,11 @@ func (e *Engine) due() bool {
 // jumps reports whether mode auto has a reason to move time.
 func (e *Engine) jumps() bool {
 	mode, _, paused := e.clock.settings()
-	if mode != Auto || paused || !e.queue.working() || e.moves >= e.cfg.MovesMax {
+	if mode != Auto || paused || e.moves >= e.cfg.MovesMax {
+		return false
+	}
+	work, ok := e.queue.nextWork()
+	if !ok || e.cfg.AutoMax > 0 && work.Sub(e.from) > e.cfg.AutoMax {
 		return false
 	}
 	next, ok := e.queue.next()
@@ -479,6 +492,7 @@ func (e *Engine) move() bool {
 		}
 		if !to.Before(e.target) {
 			e.stopMoving()
+			e.from = to
 		}
 		e.moveTo(to)
 		return true

@@ -40,7 +40,7 @@ func (e *Engine) Poke(key Key) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if !e.running {
-		e.moves = 0
+		e.moves, e.from = 0, e.clock.now()
 	}
 	e.inbox = append(e.inbox, arrival{poke: &key, idle: e.running && e.idle})
 	e.cond.Broadcast()
@@ -52,7 +52,7 @@ func (e *Engine) Ask(key Key, what string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if !e.running {
-		e.moves = 0
+		e.moves, e.from = 0, e.clock.now()
 	}
 	e.inbox = append(e.inbox, arrival{poke: &key, asked: what})
 	e.cond.Broadcast()

@@ -118,6 +118,7 @@ func (e *Engine) Restore(ctx context.Context, c *Checkpoint, later bool, state f
 	}
 	e.clock.moveTo(c.Now())
 	e.now = e.clock.now()
+	e.from = e.now
 	if !later && c.last.Seed == e.cfg.Seed {
 		if err := e.random.setState(c.last.Random); err != nil {
 			e.warn("the state of the random source cannot be read, and is left aside: %v", err)

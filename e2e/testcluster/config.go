@@ -50,6 +50,9 @@ type Config struct {
 	// Mode is Manual or Auto. Empty means Manual: in it nothing happens behind the test's
 	// back, and what clients beside the test do takes no virtual time.
 	Mode Mode
+	// AutoMax bounds how far mode Auto moves time after one write of the test, so that a
+	// container that sleeps for longer goes on sleeping. Zero means no bound.
+	AutoMax time.Duration
 	// Nodes is how many simulated nodes there are. Zero means 2, NoNodes none.
 	Nodes int
 	// Controllers selects controllers as kube-controller-manager's flag does, for example
@@ -100,6 +103,9 @@ func (c Config) validate() error {
 	if c.Mode != Manual && c.Mode != Auto {
 		errs = append(errs, fmt.Errorf("testcluster.Config.Mode %q: want testcluster.Manual or testcluster.Auto", c.Mode))
 	}
+	if c.AutoMax < 0 {
+		errs = append(errs, fmt.Errorf("testcluster.Config.AutoMax %s: want a positive duration, or 0 for no bound", c.AutoMax))
+	}
 	if c.Nodes < 0 {
 		errs = append(errs, fmt.Errorf("testcluster.Config.Nodes %d: want a number, or testcluster.NoNodes for an API alone", c.Nodes))
 	}
@@ -118,7 +124,7 @@ func (c Config) validate() error {
 // options are those of the cluster, whose logs go to events and timeline.
 func (c Config) options(events, timeline *record) app.Options {
 	return app.Options{
-		DataDir: c.DataDir, Ephemeral: true, Listen: c.Listen, Mode: c.Mode, Speed: 1, Seed: c.Seed, Start: c.Start,
+		DataDir: c.DataDir, Ephemeral: true, Listen: c.Listen, Mode: c.Mode, Speed: 1, AutoMax: c.AutoMax, Seed: c.Seed, Start: c.Start,
 		Nodes: c.Nodes, Controllers: c.Controllers, Authorization: "RBAC", Log: events, Timeline: timeline,
 	}
 }

@@ -123,6 +123,18 @@ func (c *containerState) hold(p *probeState) (changed bool) {
 	return changed
 }
 
+// readyWithin is how long after its first check a container may become ready for mode
+// auto to move time for it: a probe that fails every 1000 s is no work under way.
+const readyWithin = 5 * time.Minute
+
+// soon reports whether the next check of a readiness probe is a reason to move time: it
+// is the first, or one of the first few of a probe that does not take long for them, or
+// it follows a success of which there must be more.
+func (p *probeState) soon(probe *corev1.Probe) bool {
+	since := engine.Seconds(int64(p.Checks) * int64(max(probe.PeriodSeconds, 1)))
+	return p.Last || p.Checks <= max(probe.FailureThreshold, 1) && since <= readyWithin
+}
+
 // probeDecision is what the prober does next.
 type probeDecision int
 
@@ -135,7 +147,7 @@ const (
 // decideProbe says what to do now for a probe of c, and when to look again. It
 // reads nothing but its arguments.
 //
-// As long as a container has a chance to start or to become ready, time may be
+// As long as a container starts, or has a chance to become ready soon, time may be
 // moved for it.
 func decideProbe(probe *corev1.Probe, c *containerState, p *probeState, now time.Time) (probeDecision, engine.Wake) {
 	if p.Over || p.Type != startup && !c.Started {
@@ -143,7 +155,7 @@ func decideProbe(probe *corev1.Probe, c *containerState, p *probeState, now time
 	}
 	kind := engine.Recurring
 	switch {
-	case p.Type == readiness && !c.Ready && p.Checks <= max(probe.FailureThreshold, 1),
+	case p.Type == readiness && !c.Ready && p.soon(probe),
 		p.Type == startup && c.Current.Attempt == 0:
 		kind = engine.Work
 	}

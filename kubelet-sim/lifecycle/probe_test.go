@@ -127,3 +127,26 @@ func TestReadinessInModeAuto(t *testing.T) {
 		t.Errorf("took %s", took)
 	}
 }
+
+// TestAReadinessProbeIsWorkOnlyForAWhile: three failures of a probe every 1000 s are 50
+// minutes, for which no write should wait.
+func TestAReadinessProbeIsWorkOnlyForAWhile(t *testing.T) {
+	for name, tc := range map[string]struct {
+		period, checks int32
+		last           bool
+		want           engine.Kind
+	}{
+		"the first check":                    {1000, 0, false, engine.Work},
+		"the second, 1000 s later":           {1000, 1, false, engine.Recurring},
+		"the second success of those wanted": {1000, 1, true, engine.Work},
+		"the default's last":                 {10, 3, false, engine.Work},
+		"the default's one too many":         {10, 4, false, engine.Recurring},
+	} {
+		probe := &corev1.Probe{PeriodSeconds: tc.period, FailureThreshold: 3, SuccessThreshold: 2}
+		c := &containerState{Started: true}
+		_, wake := decideProbe(probe, c, &probeState{Type: readiness, Next: noon.Add(time.Second), Checks: tc.checks, Last: tc.last}, noon)
+		if wake.Kind != tc.want {
+			t.Errorf("%s: kind %d, want %d", name, wake.Kind, tc.want)
+		}
+	}
+}

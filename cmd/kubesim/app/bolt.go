@@ -60,7 +60,7 @@ func openBolt(c *Cluster) (_ backend, err error) {
 	}
 	b.engine, err = engine.New(engine.Config{
 		Start: startTime(o, b.db.LastWrite()), Seed: o.Seed, Stream: uint64(b.db.Revision()),
-		Mode: o.Mode, Speed: o.Speed, Paused: o.paused, Log: o.Log,
+		Mode: o.Mode, Speed: o.Speed, AutoMax: o.AutoMax, Paused: o.paused, Log: o.Log,
 		Build: moduleVersion(), Mark: b.db.Mark, Warn: c.warn, Commanded: func(c engine.Command) { b.c.recording.clock(c) },
 	})
 	if err == nil {

@@ -93,6 +93,9 @@ func newRecording(o Options, start time.Time, now func() time.Time) (*recording,
 	if !slices.Equal(o.Controllers, []string{"*"}) {
 		spec.Server.Controllers = o.Controllers
 	}
+	if o.AutoMax != 0 {
+		spec.Server.AutoMax = o.AutoMax.String()
+	}
 	if o.CompactionInterval != 0 {
 		spec.Server.CompactionInterval = o.CompactionInterval.String()
 	}

@@ -56,6 +56,7 @@ func newServe(s streams) *cobra.Command {
 	flags.StringVar(&f.Kubeconfig, "kubeconfig", "", "`file` to write the kubeconfig to (default DATA-DIR/kubeconfig)")
 	flags.StringVar(&f.mode, "clock", string(engine.Realtime), "how virtual time moves: realtime, auto (jumps over idle waits while work is under way) or manual")
 	flags.Float64Var(&f.Speed, "speed", 1, "virtual seconds per second in clock mode realtime")
+	flags.DurationVar(&f.AutoMax, "auto-max", 0, "how far clock mode auto moves virtual time after one write, for example 24h; 0 for no limit but the end of time")
 	flags.Uint64Var(&f.Seed, "seed", 1, "decides every name, UID and random number")
 	flags.StringVar(&f.start, "start-time", "", "first virtual `instant`, RFC 3339 (default: now)")
 	flags.IntVar(&f.Nodes, "nodes", 2, "number of simulated nodes; 0 for an API alone, where Pods stay Pending")
@@ -92,6 +93,9 @@ func (f *serveFlags) complete() error {
 		if err := engine.CheckTime(f.Start); err != nil { // the year 1 is not "now" either
 			return usageError{fmt.Errorf("--start-time %w", err)}
 		}
+	}
+	if f.AutoMax < 0 {
+		return usageError{fmt.Errorf("--auto-max %s: want a positive duration, for example 24h, or 0 for no limit", f.AutoMax)}
 	}
 	if f.Nodes < 0 {
 		return usageError{fmt.Errorf("--nodes %d: want 0 or more", f.Nodes)}

@@ -55,7 +55,7 @@ func newStage(ctx context.Context, s *scenario.Scenario, w *scenario.World, t *s
 		return nil, fmt.Errorf("%s: spec.server.controllers: %w", s.At("spec.server.controllers"), err)
 	}
 	c, err := Start(ctx, Options{
-		Ephemeral: true, Mode: mode, Speed: 1, Seed: s.Seed(), Start: s.Start, Nodes: s.Nodes(), Controllers: server.Controllers,
+		Ephemeral: true, Mode: mode, Speed: 1, AutoMax: s.AutoMax(), Seed: s.Seed(), Start: s.Start, Nodes: s.Nodes(), Controllers: server.Controllers,
 		Authorization: server.Authorization, DisableAdmissionPlugins: server.DisableAdmissionPlugins,
 		CompactionInterval: s.CompactionInterval(), Log: log, timeline: lines, noOpenAPI: true,
 	})

@@ -38,6 +38,8 @@ type Options struct {
 	// Mode and Speed say how virtual time moves.
 	Mode  engine.Mode
 	Speed float64
+	// AutoMax bounds how far mode auto moves time after one input, see engine.Config.
+	AutoMax time.Duration
 	// Seed decides every name, UID and random number.
 	Seed uint64
 	// Start is the first virtual instant, between engine.TimeMin and engine.TimeMax;

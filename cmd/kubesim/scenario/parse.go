@@ -129,6 +129,7 @@ func (s *Scenario) compile() field.ErrorList {
 	if a := s.Spec.Server.Authorization; !slices.Contains([]string{"", "RBAC", "AlwaysAllow"}, a) {
 		p.add(spec.Child("server", "authorization"), a, "want RBAC or AlwaysAllow")
 	}
+	s.autoMax = p.duration(spec.Child("server", "autoMax"), s.Spec.Server.AutoMax)
 	s.compaction = p.duration(spec.Child("server", "compactionInterval"), s.Spec.Server.CompactionInterval)
 	s.Length = p.duration(spec.Child("for"), s.Spec.For)
 	s.compileSteps(p, spec.Child("steps"))

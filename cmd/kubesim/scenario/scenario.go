@@ -28,6 +28,7 @@ type Scenario struct {
 
 	document   manifest.Document
 	compaction time.Duration
+	autoMax    time.Duration
 	steps      []step
 	expect     []expectation
 }
@@ -76,6 +77,7 @@ type Server struct {
 	Controllers             []string        `json:"controllers,omitempty"`
 	DisableAdmissionPlugins []string        `json:"disableAdmissionPlugins,omitempty"`
 	CompactionInterval      string          `json:"compactionInterval,omitempty"`
+	AutoMax                 string          `json:"autoMax,omitempty"`
 	FeatureGates            map[string]bool `json:"featureGates,omitempty"`
 }
 
@@ -232,6 +234,9 @@ func (s *Scenario) Clock() string {
 
 // CompactionInterval is what the file says; zero for the default.
 func (s *Scenario) CompactionInterval() time.Duration { return s.compaction }
+
+// AutoMax is how far mode auto moves time after one input; zero for no limit.
+func (s *Scenario) AutoMax() time.Duration { return s.autoMax }
 
 // At is file and line of a field.
 func (s *Scenario) At(field string) string { return s.document.At(field) }
