@@ -224,7 +224,7 @@ func (r *Reconciler) takeCertificate(run *podRun, c *certificateState, issued *c
 	}
 	c.Key, c.Chain = string(key), cleanChain(issued.CertificateChain)
 	if issued.BeginRefreshAt != nil {
-		c.AskAt = engine.After(issued.BeginRefreshAt.Time, time.Duration(seed % uint64(refreshJitter)))
+		c.AskAt = engine.After(issued.BeginRefreshAt.Time, time.Duration(seed%uint64(refreshJitter)))
 	}
 }
 
