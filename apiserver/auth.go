@@ -11,11 +11,13 @@ import (
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 	"k8s.io/apiserver/pkg/authorization/authorizerfactory"
 	authorizerunion "k8s.io/apiserver/pkg/authorization/union"
+	genericapiserver "k8s.io/apiserver/pkg/server"
 	"k8s.io/apiserver/pkg/server/dynamiccertificates"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	controller "k8s.io/kubernetes/pkg/controller/serviceaccount"
 	kubeauthenticator "k8s.io/kubernetes/pkg/kubeapiserver/authenticator"
+	"k8s.io/kubernetes/pkg/routes"
 	"k8s.io/kubernetes/pkg/serviceaccount"
 	"k8s.io/kubernetes/plugin/pkg/auth/authorizer/rbac"
 )
@@ -38,11 +40,7 @@ func publicPaths() []apiserver.AnonymousAuthCondition {
 // newAuthenticator knows client certificates of the CA, service-account
 // tokens, static tokens, and the anonymous user for publicPaths.
 func newAuthenticator(ctx context.Context, cfg *Config, ca dynamiccertificates.CAContentProvider,
-	client kubernetes.Interface, factory informers.SharedInformerFactory) (authenticator.Request, error) {
-	keys, err := serviceaccount.StaticPublicKeysGetter([]any{cfg.ServiceAccountKey.Public()})
-	if err != nil {
-		return nil, err
-	}
+	client kubernetes.Interface, factory informers.SharedInformerFactory, keys serviceaccount.PublicKeysGetter) (authenticator.Request, error) {
 	v1 := factory.Core().V1()
 	getter := controller.NewGetterFromClient(client, v1.Secrets().Lister(), v1.ServiceAccounts().Lister(), v1.Pods().Lister(), v1.Nodes().Lister(),
 		factory.Admissionregistration().V1().ValidatingWebhookConfigurations().Lister(),
@@ -84,6 +82,19 @@ func newAuthorizer(mode string, factory informers.SharedInformerFactory) (author
 		authorizerunion.NamedAuthorizer{AuthorizerName: AuthorizationRBAC, Authorizer: roles},
 	)
 	return both, roles, err
+}
+
+// installIssuerDiscovery serves what others need to verify service-account tokens by
+// themselves: /.well-known/openid-configuration and /openid/v1/jwks. As upstream's it
+// is for those with the role system:service-account-issuer-discovery, which every
+// ServiceAccount has.
+func installIssuerDiscovery(s *genericapiserver.GenericAPIServer, keys serviceaccount.PublicKeysGetter) error {
+	metadata, err := serviceaccount.NewOpenIDMetadataProvider(Issuer, "", s.ExternalAddress, keys)
+	if err != nil {
+		return fmt.Errorf("the discovery of the tokens' issuer: %w", err)
+	}
+	routes.NewOpenIDMetadataServer(metadata).Install(s.Handler.GoRestfulContainer)
+	return nil
 }
 
 // newIssuer signs service-account tokens.

@@ -34,19 +34,23 @@ func (s *Server) Bootstrap(ctx context.Context) error {
 	b := bootstrap{local: s.local, who: &user.DefaultInfo{
 		Name: user.APIServerUser, Groups: []string{user.SystemPrivilegedGroup, user.AllAuthenticated},
 	}}
+	if err := s.groups.numbers.outside.check(s.cfg.Services); err != nil {
+		return err
+	}
 	created := !b.local.exists(ctx, b.who, schema.GroupResource{Resource: "namespaces"}, "", metav1.NamespaceDefault)
 	b.namespaces(ctx)
 	b.policy(ctx)
 	for _, class := range schedulingv1.SystemPriorityClasses() {
 		b.create(ctx, schema.GroupResource{Group: "scheduling.k8s.io", Resource: "priorityclasses"}, class.DeepCopy())
 	}
-	b.kubernetesService(ctx, s.cfg.AdvertiseAddress.String())
+	b.kubernetesService(ctx, s.cfg.Services.Kubernetes.String(), s.cfg.AdvertiseAddress.String())
 	if created { // who deletes it later does not want it back
 		b.create(registry.WithUID(ctx, standardClassUID), schema.GroupResource{Group: storagev1.GroupName, Resource: "storageclasses"}, standardClass())
 	}
 	if b.err != nil {
 		return fmt.Errorf("apiserver: the cluster's first objects: %w", b.err)
 	}
+	s.founded.Store(true)
 	return nil
 }
 
@@ -108,20 +112,19 @@ func (b *bootstrap) policy(ctx context.Context) {
 // pkg/controlplane/controller/kubernetesservice v1.37.2.
 const (
 	kubernetesServiceName = "kubernetes"
-	kubernetesServiceIP   = "10.96.0.1"
 	kubernetesServicePort = 443
 	kubernetesTargetPort  = 6443
 )
 
 // kubernetesService writes the Service by which Pods find the API server, and
 // its endpoint.
-func (b *bootstrap) kubernetesService(ctx context.Context, address string) {
+func (b *bootstrap) kubernetesService(ctx context.Context, clusterIP, address string) {
 	labels := map[string]string{"provider": "kubernetes", "component": "apiserver"}
 	meta := metav1.ObjectMeta{Name: kubernetesServiceName, Namespace: metav1.NamespaceDefault, Labels: labels}
 	b.create(ctx, schema.GroupResource{Resource: "services"}, &corev1.Service{
 		ObjectMeta: meta,
 		Spec: corev1.ServiceSpec{
-			ClusterIP: kubernetesServiceIP, Type: corev1.ServiceTypeClusterIP, SessionAffinity: corev1.ServiceAffinityNone,
+			ClusterIP: clusterIP, Type: corev1.ServiceTypeClusterIP, SessionAffinity: corev1.ServiceAffinityNone,
 			Ports: []corev1.ServicePort{{
 				Name: "https", Protocol: corev1.ProtocolTCP, Port: kubernetesServicePort, TargetPort: intstr.FromInt32(kubernetesTargetPort),
 			}},

@@ -12,7 +12,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apiserver/pkg/server/healthz"
 	"k8s.io/apiserver/pkg/storage"
 	"k8s.io/apiserver/pkg/storage/storagebackend/factory"
 	"k8s.io/client-go/tools/cache"
@@ -41,6 +40,11 @@ type Config struct {
 	// AdvertiseAddress is the address of the kubernetes Service's endpoint. It
 	// must not be a loopback address: the API refuses that.
 	AdvertiseAddress net.IP
+	// ExternalAddress is the host and port at which clients of this machine reach
+	// the server.
+	ExternalAddress string
+	// Services is where the addresses of Services come from.
+	Services ServiceRange
 	// NewStorage opens the store of one resource.
 	NewStorage func(StorageConfig) (storage.Interface, factory.DestroyFunc, error)
 	// Clock and Random are the cluster's time and randomness.
@@ -64,8 +68,8 @@ type Config struct {
 	// Handlers answer paths outside of the API, for clients that may post to
 	// that path: "/kubesim/history". Optional.
 	Handlers map[string]http.Handler
-	// HealthChecks are added to /healthz, /livez and /readyz. Optional.
-	HealthChecks []healthz.HealthChecker
+	// StoreHealth says what is wrong with the store; it is the check etcd.
+	StoreHealth func(ctx context.Context) error
 	// CheckTrusted: what Local writes is validated also where it is trusted, and
 	// anything that is found there ends the run with a panic. For tests. Optional.
 	CheckTrusted bool
@@ -75,6 +79,8 @@ type Config struct {
 	// Version is what /version reports as gitVersion, for example
 	// "v1.37.2+kubesim".
 	Version string
+	// Build is the source that the binary was built from, for /version.
+	Build Build
 }
 
 // StorageConfig describes one resource to the store.
@@ -114,7 +120,7 @@ func (c *Config) validate() error {
 	var errs []error
 	for what, missing := range map[string]bool{
 		"Listener": c.Listener == nil, "CA": len(c.CA) == 0, "ServiceAccountKey": c.ServiceAccountKey == nil,
-		"NewStorage": c.NewStorage == nil, "Clock": c.Clock == nil, "Random": c.Random == nil,
+		"NewStorage": c.NewStorage == nil, "StoreHealth": c.StoreHealth == nil, "Services": c.Services.IP == nil, "ExternalAddress": c.ExternalAddress == "", "Clock": c.Clock == nil, "Random": c.Random == nil,
 		"Timekeeper": c.Timekeeper == nil, "Gate": c.Gate == nil, "Logs": c.Logs == nil, "Metrics": c.Metrics == nil, "Dial": c.Dial == nil, "Version": c.Version == "", "AdvertiseAddress": c.AdvertiseAddress == nil,
 	} {
 		if missing {

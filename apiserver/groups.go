@@ -2,7 +2,6 @@ package apiserver
 
 import (
 	"fmt"
-	"net"
 	"time"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
@@ -67,10 +66,8 @@ import (
 	"github.com/kubesim-dev/kubesim/apiserver/registry"
 )
 
-// Ranges of what Services are given. Source: defaults of
-// --service-cluster-ip-range (kubeadm's) and --service-node-port-range.
+// The node ports that Services are given. Source: default of --service-node-port-range.
 const (
-	serviceCIDR       = "10.96.0.0/12"
 	nodePortFirst     = 30000
 	nodePortRangeSize = 2768
 )
@@ -91,6 +88,7 @@ type groups struct {
 	authorizer    authorizer.Authorizer
 	rules         authorizer.RuleResolver
 	random        registry.Random
+	addresses     ServiceRange
 	timekeeper    registry.Timekeeper
 	logs          registry.LogReader
 	usage         registry.MetricsReader
@@ -242,11 +240,7 @@ func (g *groups) workloads(to map[string]rest.Storage) error {
 
 // services adds services and endpoints.
 func (g *groups) services(to map[string]rest.Storage) error {
-	_, cidr, err := net.ParseCIDR(serviceCIDR)
-	if err != nil {
-		return err
-	}
-	g.numbers = newServiceNumbers(*cidr, g.random)
+	g.numbers = newServiceNumbers(g.addresses, g.random)
 	ports, err := portallocator.New(utilnet.PortRange{Base: nodePortFirst, Size: nodePortRangeSize},
 		func(int, string, int) (allocator.Interface, error) {
 			return g.numbers.ports, nil

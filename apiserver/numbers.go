@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 
@@ -18,6 +19,9 @@ type serviceNumbers struct {
 	ips   *registry.IPs
 	ports registry.Ports
 	held  map[types.UID]holding
+	// valid is the range of ips.
+	valid   ServiceRange
+	outside outside
 }
 
 // holding is what one Service holds.
@@ -26,11 +30,12 @@ type holding struct {
 	ports []int // of the range
 }
 
-func newServiceNumbers(cidr net.IPNet, random registry.Random) serviceNumbers {
+func newServiceNumbers(valid ServiceRange, random registry.Random) serviceNumbers {
 	return serviceNumbers{
-		ips:   registry.NewIPs(cidr, random),
+		ips:   registry.NewIPs(valid.IPNet, random),
 		ports: registry.NewPorts(nodePortRangeSize, random),
 		held:  map[types.UID]holding{},
+		valid: valid, outside: outside{},
 	}
 }
 
@@ -44,9 +49,14 @@ func (n serviceNumbers) observe(event watch.EventType, service *corev1.Service) 
 		now = holdingOf(service)
 		n.held[service.UID] = now
 	}
+	delete(n.outside, service.UID)
 	for _, ip := range now.ips {
 		if !slices.ContainsFunc(before.ips, ip.Equal) {
 			n.ips.Hold(ip)
+		}
+		isKubernetes := service.Namespace == metav1.NamespaceDefault && service.Name == kubernetesServiceName
+		if !n.valid.Contains(ip) || isKubernetes && !ip.Equal(n.valid.Kubernetes) {
+			n.outside[service.UID] = ip.String() + " of " + service.Namespace + "/" + service.Name
 		}
 	}
 	for _, ip := range before.ips {

@@ -13,11 +13,11 @@ import (
 // TestServiceNumbersFollowTheStore tells the life of a Service that another
 // server writes.
 func TestServiceNumbersFollowTheStore(t *testing.T) {
-	_, cidr, err := net.ParseCIDR(serviceCIDR)
+	services, err := ParseServiceRange("")
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := newServiceNumbers(*cidr, nil)
+	n := newServiceNumbers(services, nil)
 	ip := net.ParseIP("10.96.7.7")
 	service := func(address string, nodePort int32) *corev1.Service {
 		return &corev1.Service{ObjectMeta: metav1.ObjectMeta{UID: types.UID("one")}, Spec: corev1.ServiceSpec{
@@ -51,11 +51,11 @@ func TestServiceNumbersFollowTheStore(t *testing.T) {
 // TestServiceNumbersOfTwo: one of two Services that were given the same numbers, by
 // two servers at once, lets go of them; the other one has them still.
 func TestServiceNumbersOfTwo(t *testing.T) {
-	_, cidr, err := net.ParseCIDR(serviceCIDR)
+	services, err := ParseServiceRange("")
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := newServiceNumbers(*cidr, nil)
+	n := newServiceNumbers(services, nil)
 	ip := net.ParseIP("10.96.7.7")
 	service := func(uid types.UID) *corev1.Service {
 		return &corev1.Service{ObjectMeta: metav1.ObjectMeta{UID: uid}, Spec: corev1.ServiceSpec{

@@ -35,7 +35,7 @@ func sharedPrefix(gr schema.GroupResource) string {
 
 // GetRESTOptions implements generic.RESTOptionsGetter.
 func (o *restOptions) GetRESTOptions(gr schema.GroupResource, _ runtime.Object) (generic.RESTOptions, error) {
-	codec, err := storageCodec(gr.Group)
+	codec, versioner, err := storageCodec(gr)
 	if err != nil {
 		return generic.RESTOptions{}, err
 	}
@@ -43,6 +43,7 @@ func (o *restOptions) GetRESTOptions(gr schema.GroupResource, _ runtime.Object) 
 		gr.Group = ""
 	}
 	config := storagebackend.NewDefaultConfig("", codec)
+	config.EncodeVersioner = versioner
 	return generic.RESTOptions{
 		StorageConfig:             config.ForResource(gr),
 		ResourcePrefix:            sharedPrefix(gr),

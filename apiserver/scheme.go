@@ -9,6 +9,7 @@ import (
 	serverstorage "k8s.io/apiserver/pkg/server/storage"
 	"k8s.io/apiserver/pkg/storage/storagebackend"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
+	"k8s.io/kubernetes/pkg/apis/certificates"
 
 	// Every group that groups.go serves registers its types and defaults here.
 	_ "k8s.io/kubernetes/pkg/apis/authentication/install"
@@ -41,8 +42,8 @@ func storedMediaType(group string) string {
 	return runtime.ContentTypeProtobuf
 }
 
-// storageVersion returns the version in which a group's objects are stored:
-// the preferred one of those that are served.
+// storageVersion returns the version in which a group's objects are stored, and are
+// given to the engine: the preferred one of those that are served.
 func storageVersion(group string) (schema.GroupVersion, error) {
 	// Events have one store for two groups, in core/v1; upstream:
 	// NewStorageFactoryConfig's cohabitating resources.
@@ -61,23 +62,34 @@ func storageVersion(group string) (schema.GroupVersion, error) {
 	return versions[0], nil
 }
 
-// storageCodec encodes a group's objects for the store.
-func storageCodec(group string) (runtime.Codec, error) {
-	stored, err := storageVersion(group)
-	if err != nil {
-		return nil, err
+// storedVersion returns the version in which a resource is stored: its group's, but
+// for those whose v1 the release before would not read. Source: the overrides of
+// NewStorageFactoryConfigEffectiveVersion, k8s.io/kubernetes pkg/kubeapiserver v1.37.2.
+func storedVersion(gr schema.GroupResource) (schema.GroupVersion, error) {
+	switch gr {
+	case certificates.Resource("clustertrustbundles"), certificates.Resource("podcertificaterequests"):
+		return schema.GroupVersion{Group: gr.Group, Version: "v1beta1"}, nil
 	}
-	codec, _, err := serverstorage.NewStorageCodec(serverstorage.StorageCodecConfig{
-		StorageMediaType:  storedMediaType(group),
+	return storageVersion(gr.Group)
+}
+
+// storageCodec encodes a resource's objects for the store. The versioner tells in which
+// version: discovery has a hash of it for each resource.
+func storageCodec(gr schema.GroupResource) (runtime.Codec, runtime.GroupVersioner, error) {
+	stored, err := storedVersion(gr)
+	if err != nil {
+		return nil, nil, err
+	}
+	return serverstorage.NewStorageCodec(serverstorage.StorageCodecConfig{
+		StorageMediaType:  storedMediaType(gr.Group),
 		StorageSerializer: legacyscheme.Codecs,
 		StorageVersion:    stored,
 		MemoryVersion:     schema.GroupVersion{Group: stored.Group, Version: runtime.APIVersionInternal},
 		Config:            storagebackend.Config{},
 	})
-	return codec, err
 }
 
-// externalize returns obj, an internal type, in its group's stored version.
+// externalize returns obj, an internal type, in its group's version.
 // The result may share memory with obj: neither may be changed.
 func externalize(obj runtime.Object) (runtime.Object, error) {
 	kinds, _, err := legacyscheme.Scheme.ObjectKinds(obj)

@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -26,6 +27,7 @@ import (
 	openapicommon "k8s.io/kube-openapi/pkg/common"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
 	"k8s.io/kubernetes/pkg/capabilities"
+	"k8s.io/kubernetes/pkg/serviceaccount"
 
 	"github.com/kubesim-dev/kubesim/apiserver/registry"
 )
@@ -42,6 +44,8 @@ type Server struct {
 	// streams are the requests under way that join a client to a container.
 	streams inFlight
 	back    *loopback
+	// founded: Bootstrap has written the cluster's first objects.
+	founded atomic.Bool
 }
 
 // New builds a server. It opens every resource's store but serves nothing yet.
@@ -68,13 +72,17 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	s.caches = caches
 
 	generic := genericapiserver.NewConfig(legacyscheme.Codecs)
-	generic.EffectiveVersion = newVersion(cfg.Version)
+	generic.EffectiveVersion = newVersion(cfg.Version, cfg.Build)
 	generic.LoopbackClientConfig = loopbackConfig
 	if generic.SecureServing, err = secureServing(&cfg); err != nil {
 		return nil, err
 	}
-	generic.PublicAddress = cfg.AdvertiseAddress
-	if generic.Authentication.Authenticator, err = newAuthenticator(ctx, &cfg, generic.SecureServing.ClientCA, client, factory); err != nil {
+	generic.PublicAddress, generic.ExternalAddress = cfg.AdvertiseAddress, cfg.ExternalAddress
+	keys, err := serviceaccount.StaticPublicKeysGetter([]any{cfg.ServiceAccountKey.Public()})
+	if err != nil {
+		return nil, err
+	}
+	if generic.Authentication.Authenticator, err = newAuthenticator(ctx, &cfg, generic.SecureServing.ClientCA, client, factory, keys); err != nil {
 		return nil, err
 	}
 	generic.Authentication.APIAudiences = authenticator.Audiences{Issuer}
@@ -86,13 +94,16 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	options := &restOptions{open: cfg.NewStorage, stamper: registry.Stamper{Clock: cfg.Clock, Random: cfg.Random}}
 	generic.RESTOptionsGetter = options
-	generic.AddHealthChecks(cfg.HealthChecks...)
+	addHealthChecks(generic, cfg.StoreHealth, &s.founded)
 	configureServing(ctx, generic, &cfg, &s.streams)
 	s.openapi = generic.OpenAPIV3Config
 
 	// No informer factory is handed over: ours never runs, see newCaches.
 	completed := generic.Complete(nil)
 	if s.generic, err = completed.New("kubesim", genericapiserver.NewEmptyDelegate()); err != nil {
+		return nil, err
+	}
+	if err := installIssuerDiscovery(s.generic, keys); err != nil {
 		return nil, err
 	}
 	issuer, err := newIssuer(cfg.ServiceAccountKey)
@@ -102,7 +113,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	s.groups = &groups{
 		options: options, client: client, informers: factory, issuer: issuer, audiences: generic.Authentication.APIAudiences,
 		authenticator: generic.Authentication.Authenticator, authorizer: generic.Authorization.Authorizer, rules: generic.RuleResolver,
-		random: cfg.Random, timekeeper: cfg.Timekeeper, logs: cfg.Logs, usage: cfg.Metrics, dial: cfg.Dial,
+		random: cfg.Random, addresses: cfg.Services, timekeeper: cfg.Timekeeper, logs: cfg.Logs, usage: cfg.Metrics, dial: cfg.Dial,
 	}
 	infos, err := s.groups.build()
 	if err != nil {

@@ -1,6 +1,7 @@
 package apiserver
 
 import (
+	"cmp"
 	"runtime"
 	"strconv"
 
@@ -9,16 +10,31 @@ import (
 	basecompatibility "k8s.io/component-base/compatibility"
 )
 
+// Build is what a binary knows of the source that it was built from. Each field is
+// empty where that is not known.
+type Build struct {
+	// Commit is the hash of the commit; TreeState is "clean" or "dirty".
+	Commit, TreeState string
+	// Date is that of the commit, RFC 3339: two builds of one commit are the same.
+	Date string
+}
+
+// unknownDate is the build date of what was built without link-time stamps. Clients
+// parse it: fabric8's for Java fails on an empty one. Source: buildDate in
+// k8s.io/component-base/version v0.37.2.
+const unknownDate = "1970-01-01T00:00:00Z"
+
 // stampedVersion reports the release that the API code was taken from. The
 // module cache knows no link-time stamps: unstamped, upstream's code would
 // claim v0.0.0 and clients would refuse it.
 type stampedVersion struct {
 	basecompatibility.EffectiveVersion
 	gitVersion string
+	build      Build
 }
 
-func newVersion(gitVersion string) stampedVersion {
-	return stampedVersion{EffectiveVersion: compatibility.DefaultBuildEffectiveVersion(), gitVersion: gitVersion}
+func newVersion(gitVersion string, build Build) stampedVersion {
+	return stampedVersion{EffectiveVersion: compatibility.DefaultBuildEffectiveVersion(), gitVersion: gitVersion, build: build}
 }
 
 // Info implements compatibility.EffectiveVersion.
@@ -30,7 +46,7 @@ func (v stampedVersion) Info() *apimachineryversion.Info {
 	binary := v.BinaryVersion()
 	info.Major, info.Minor = strconv.FormatUint(uint64(binary.Major()), 10), strconv.FormatUint(uint64(binary.Minor()), 10)
 	info.GitVersion = v.gitVersion
-	info.GitCommit, info.GitTreeState, info.BuildDate = "", "", ""
+	info.GitCommit, info.GitTreeState, info.BuildDate = v.build.Commit, v.build.TreeState, cmp.Or(v.build.Date, unknownDate)
 	info.GoVersion, info.Compiler = runtime.Version(), runtime.Compiler
 	info.Platform = runtime.GOOS + "/" + runtime.GOARCH
 	return info

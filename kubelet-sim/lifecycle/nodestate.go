@@ -20,6 +20,8 @@ import (
 type nodeState struct {
 	node.Node
 	recorder *engine.Recorder
+	// dns is the cluster's name server.
+	dns string
 	// images holds the full names of those that were pulled.
 	images map[string]bool
 	host   *volumeFS
@@ -39,13 +41,13 @@ type nodeState struct {
 	written bool
 }
 
-func newNodeState(n node.Node, recorder *engine.Recorder) (*nodeState, error) {
+func newNodeState(n node.Node, dns string, recorder *engine.Recorder) (*nodeState, error) {
 	cidr, err := netip.ParsePrefix(n.PodCIDR)
 	if err != nil {
 		return nil, fmt.Errorf("lifecycle: node %q: PodCIDR %q: want for example 10.244.1.0/24: %w", n.Name, n.PodCIDR, err)
 	}
 	return &nodeState{
-		Node: n, recorder: recorder, images: map[string]bool{}, host: &volumeFS{}, netns: &kernel.Netns{},
+		Node: n, dns: dns, recorder: recorder, images: map[string]bool{}, host: &volumeFS{}, netns: &kernel.Netns{},
 		ips: newIPPool(cidr), deferred: map[types.NamespacedName]bool{},
 		static: staticPods{mirrors: map[types.NamespacedName]bool{}},
 	}, nil
@@ -55,7 +57,7 @@ func newNodeState(n node.Node, recorder *engine.Recorder) (*nodeState, error) {
 // it.
 func (n *nodeState) hostFS(now time.Time) *vfs.FS {
 	if n.host.fs == nil {
-		n.host.fs = nodeFS(now)
+		n.host.fs = nodeFS(n.dns, now)
 		n.host.fs.Watch = n.watch
 		n.static.restore(n.host.fs, now)
 	}

@@ -2,6 +2,8 @@ package node
 
 import (
 	"fmt"
+	"iter"
+	"net"
 )
 
 // Node is where a simulated node is.
@@ -17,6 +19,14 @@ type Node struct {
 
 // CountMax bounds the number of nodes: each takes a /24 of 10.244.0.0/14.
 const CountMax = 1000
+
+// Ranges returns where the addresses of all nodes, and of their Pods, come from.
+func Ranges() iter.Seq2[string, net.IPNet] {
+	return func(yield func(string, net.IPNet) bool) {
+		_ = yield("Pods", net.IPNet{IP: net.IPv4(10, 244, 0, 0).To4(), Mask: net.CIDRMask(14, 32)}) &&
+			yield("nodes", net.IPNet{IP: net.IPv4(10, 0, 0, 0).To4(), Mask: net.CIDRMask(16, 32)})
+	}
+}
 
 // List returns the nodes node-1 … node-count.
 func List(count int) []Node {

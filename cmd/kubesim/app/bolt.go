@@ -149,6 +149,7 @@ func (b *bolt) configure(cfg *apiserver.Config) error {
 		return err
 	}
 	cfg.NewStorage = b.newStorage
+	cfg.StoreHealth = func(context.Context) error { return b.db.Err() }
 	cfg.Clock, cfg.Random, cfg.Timekeeper = b.engine, b.engine.Random(), timekeeper{b}
 	cfg.Gate, cfg.Faults, cfg.Recorder = gate{b}, &b.faults, b.c.recorder()
 	cfg.Logs, cfg.Metrics = logs, metrics

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	utilnet "k8s.io/apimachinery/pkg/util/net"
-	"k8s.io/apiserver/pkg/server/healthz"
 	k8sstorage "k8s.io/apiserver/pkg/storage"
 	"k8s.io/apiserver/pkg/storage/storagebackend/factory"
 	"k8s.io/client-go/rest"
@@ -144,7 +143,7 @@ func (s *shared) configure(cfg *apiserver.Config) error {
 	cfg.Logs, cfg.Metrics = leaderLogs{s}, leaderMetrics{s}
 	cfg.Dial = s.dial
 	cfg.Handlers = map[string]http.Handler{historyPath: http.HandlerFunc(noHistory), explainPath: http.HandlerFunc(noExplain), dialPath: s}
-	cfg.HealthChecks = []healthz.HealthChecker{healthz.NamedCheck("etcd", func(req *http.Request) error { return s.db.Ping(req.Context()) })}
+	cfg.StoreHealth = s.db.Ping
 	certificate, key, err := s.c.keys.client(forwarder, time.Now())
 	// Whatever its address, another server has a certificate of the cluster's
 	// authority, for this name too.

@@ -267,6 +267,10 @@ func CheckControllers(patterns []string) error {
 // register adds the reconcilers to e: controllers and kubelets, which write to
 // api, and whose containers write to logs and use what used says. The caller must close what is returned when e has ended.
 func (c *Cluster) register(e *engine.Engine, api engine.API, logs *stream.Store, used *stats.Store) (*lifecycle.Reconciler, error) {
+	services, err := serviceRange(c.options)
+	if err != nil {
+		return nil, err
+	}
 	list := node.List(c.options.Nodes)
 	p := parts{engine: e, view: e.View(), api: api, rootCA: c.keys.caPEM, resources: c.server.Local().Persisted(), nodes: list}
 	for _, candidate := range controllers() {
@@ -281,6 +285,7 @@ func (c *Cluster) register(e *engine.Engine, api engine.API, logs *stream.Store,
 	}
 	config := lifecycle.Config{
 		Engine: e, API: p.api, Nodes: list, Runtime: lifecycle.NewRuntime(), Logs: logs, Stats: used, Token: c.token,
+		ClusterDNS: services.DNS.String(),
 	}
 	if t := c.options.timeline; t != nil {
 		t.attach(e)

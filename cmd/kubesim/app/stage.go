@@ -54,10 +54,14 @@ func newStage(ctx context.Context, s *scenario.Scenario, w *scenario.World, t *s
 	if err := CheckControllers(server.Controllers); err != nil {
 		return nil, fmt.Errorf("%s: spec.server.controllers: %w", s.At("spec.server.controllers"), err)
 	}
+	if _, err := apiserver.ParseServiceRange(server.ServiceClusterIPRange); err != nil {
+		return nil, fmt.Errorf("%s: spec.server.serviceClusterIPRange: %w", s.At("spec.server.serviceClusterIPRange"), err)
+	}
 	c, err := Start(ctx, Options{
 		Ephemeral: true, Mode: mode, Speed: 1, AutoMax: s.AutoMax(), Seed: s.Seed(), Start: s.Start, Nodes: s.Nodes(), Controllers: server.Controllers,
 		Authorization: server.Authorization, DisableAdmissionPlugins: server.DisableAdmissionPlugins,
-		CompactionInterval: s.CompactionInterval(), Log: log, timeline: lines, noOpenAPI: true,
+		ServiceClusterIPRange: server.ServiceClusterIPRange,
+		CompactionInterval:    s.CompactionInterval(), Log: log, timeline: lines, noOpenAPI: true,
 	})
 	if err != nil {
 		if c != nil {

@@ -6,6 +6,8 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/kubesim-dev/kubesim/apiserver"
 )
 
 // kubernetesVersion is the release whose API code is linked in; go.mod pins it.
@@ -26,6 +28,35 @@ func newVersion(s streams) *cobra.Command {
 			return err
 		},
 	}
+}
+
+// modulePath is this module's. A program that has kubesim as a library, such as a
+// user's test, was built from other sources.
+const modulePath = "github.com/kubesim-dev/kubesim"
+
+// builtFrom is the commit that this binary was built from, where Go knows it.
+func builtFrom() apiserver.Build {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Path != modulePath {
+		return apiserver.Build{}
+	}
+	return buildOf(info.Settings)
+}
+
+func buildOf(settings []debug.BuildSetting) (b apiserver.Build) {
+	for _, s := range settings {
+		switch {
+		case s.Key == "vcs.revision":
+			b.Commit = s.Value
+		case s.Key == "vcs.time":
+			b.Date = s.Value
+		case s.Key == "vcs.modified" && s.Value == "true":
+			b.TreeState = "dirty"
+		case s.Key == "vcs.modified":
+			b.TreeState = "clean"
+		}
+	}
+	return b
 }
 
 // moduleVersion is the module's version where Go knows it.

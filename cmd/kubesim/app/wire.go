@@ -16,6 +16,7 @@ import (
 
 	"github.com/kubesim-dev/kubesim/apiserver"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/node"
 	"github.com/kubesim-dev/kubesim/storage"
 )
 
@@ -58,6 +59,9 @@ type Options struct {
 	Authorization           string
 	TokenAuthFile           string
 	DisableAdmissionPlugins []string
+	// ServiceClusterIPRange is where the addresses of Services come from, as
+	// kube-apiserver's flag says it; empty for the default.
+	ServiceClusterIPRange string
 	// Etcd says where the cluster lies if it does not lie in DataDir.
 	Etcd EtcdOptions
 	// Log receives the event log; nil for none.
@@ -208,13 +212,33 @@ func listen(address string) (net.Listener, error) {
 	return listener, nil
 }
 
+// serviceRange is where the addresses of Services come from. It must not overlap with
+// those of Pods and nodes.
+func serviceRange(o Options) (apiserver.ServiceRange, error) {
+	services, err := apiserver.ParseServiceRange(o.ServiceClusterIPRange)
+	if err != nil {
+		return services, err
+	}
+	for what, cidr := range node.Ranges() {
+		if services.Overlaps(&cidr) {
+			return services, fmt.Errorf("--service-cluster-ip-range %s overlaps with %s, from which %s get their addresses: want for example %s",
+				services.String(), cidr.String(), what, apiserver.DefaultServiceClusterIPRange)
+		}
+	}
+	return services, nil
+}
+
 // newServer builds the API server on what the backend gives it.
 func (c *Cluster) newServer(ctx context.Context) error {
 	host, _, err := net.SplitHostPort(c.listener.Addr().String())
 	if err != nil {
 		return err
 	}
-	certificate, err := c.keys.serving([]net.IP{net.ParseIP(host), net.IPv4(127, 0, 0, 1), net.IPv6loopback, net.ParseIP(advertised), net.ParseIP("10.96.0.1")}, time.Now())
+	services, err := serviceRange(c.options)
+	if err != nil {
+		return err
+	}
+	certificate, err := c.keys.serving([]net.IP{net.ParseIP(host), net.IPv4(127, 0, 0, 1), net.IPv6loopback, net.ParseIP(advertised), services.Kubernetes}, time.Now())
 	if err != nil {
 		return err
 	}
@@ -222,7 +246,7 @@ func (c *Cluster) newServer(ctx context.Context) error {
 		Listener: borrow(c.listener), Certificate: certificate, CA: c.keys.caPEM, ServiceAccountKey: c.keys.tokenKey(),
 		TokenAuthFile: c.options.TokenAuthFile, Authorization: c.options.Authorization,
 		DisableAdmissionPlugins: c.options.DisableAdmissionPlugins,
-		AdvertiseAddress:        net.ParseIP(advertised), Version: gitVersion,
+		AdvertiseAddress:        net.ParseIP(advertised), ExternalAddress: reachable(c.listener.Addr()), Version: gitVersion, Build: builtFrom(), Services: services,
 		CheckTrusted: c.options.CheckTrusted, NoOpenAPI: c.options.noOpenAPI,
 	}
 	if err := c.backend.configure(&cfg); err != nil {

@@ -78,6 +78,7 @@ type Server struct {
 	DisableAdmissionPlugins []string        `json:"disableAdmissionPlugins,omitempty"`
 	CompactionInterval      string          `json:"compactionInterval,omitempty"`
 	AutoMax                 string          `json:"autoMax,omitempty"`
+	ServiceClusterIPRange   string          `json:"serviceClusterIPRange,omitempty"`
 	FeatureGates            map[string]bool `json:"featureGates,omitempty"`
 }
 
