@@ -3,7 +3,10 @@ package engine
 import (
 	"fmt"
 	"io"
+	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/watch"
 )
@@ -26,13 +29,33 @@ func (l *eventLog) commit(a *arrival) {
 	if ns := a.Object.GetNamespace(); ns != "" {
 		where += "/" + ns
 	}
-	fmt.Fprintf(l.w, "%s r%d %s %s %s/%s\n", stampLine(a.at), a.Revision, a.actor, verb(a.Type), where, a.Object.GetName())
+	fmt.Fprintf(l.w, "%s r%d %s %s %s/%s\n", stampLine(a.at), a.Revision, oneLine(a.actor), verb(a.Type), where, a.Object.GetName())
 }
 
 func (l *eventLog) told(at time.Time, who, what string) {
 	if l.w != nil {
-		fmt.Fprintf(l.w, "%s - %s %s\n", stampLine(at), who, what)
+		fmt.Fprintf(l.w, "%s - %s %s\n", stampLine(at), oneLine(who), oneLine(what))
 	}
+}
+
+// oneLine escapes what is no text, as strconv quotes it: the name in a request that a
+// Fault hits may have anything, the end of a line too.
+func oneLine(s string) string {
+	if strings.IndexFunc(s, func(r rune) bool { return !strconv.IsGraphic(r) }) < 0 && utf8.ValidString(s) {
+		return s
+	}
+	var out strings.Builder
+	for i := 0; i < len(s); {
+		r, size := utf8.DecodeRuneInString(s[i:])
+		if part := s[i : i+size]; strconv.IsGraphic(r) && r != utf8.RuneError {
+			out.WriteString(part)
+		} else {
+			quoted := strconv.Quote(part)
+			out.WriteString(quoted[1 : len(quoted)-1])
+		}
+		i += size
+	}
+	return out.String()
 }
 
 func (l *eventLog) failed(at time.Time, key Key, err error) {

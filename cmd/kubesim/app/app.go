@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/kubesim-dev/kubesim/cmd/kubesim/terminal"
 )
 
 // Exit statuses.
@@ -31,8 +33,15 @@ func (e exitError) Error() string { return fmt.Sprintf("exit status %d", e.statu
 
 // streams are the process's standard streams.
 type streams struct {
-	in       io.Reader
+	in io.Reader
+	// out and err are for people: whatever a terminal would obey is escaped. So is
+	// text of the cluster's, by construction.
 	out, err io.Writer
+	// document is standard output as it is, for what must be exact: JSON, pictures, a
+	// scenario, a child's output.
+	document io.Writer
+	// errors is standard error as it is, for a child, and for lines that change.
+	errors io.Writer
 }
 
 // Main runs the command line args and returns the exit status.
@@ -41,7 +50,10 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) int {
 	defer stop()
 	// A second signal ends the process at once.
 	context.AfterFunc(ctx, stop)
-	root := newRoot(streams{in: in, out: out, err: errOut})
+	shown, told := terminal.NewWriter(out), terminal.NewWriter(errOut)
+	defer shown.Close()
+	defer told.Close()
+	root := newRoot(streams{in: in, out: shown, err: told, document: out, errors: errOut})
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	var usage usageError
@@ -52,10 +64,10 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) int {
 	case errors.As(err, &exit):
 		return exit.status
 	case errors.As(err, &usage):
-		fmt.Fprintf(errOut, "kubesim: %v\nRun 'kubesim --help' for usage.\n", err)
+		fmt.Fprintf(told, "kubesim: %v\nRun 'kubesim --help' for usage.\n", err)
 		return exitUsage
 	}
-	fmt.Fprintf(errOut, "kubesim: %v\n", err)
+	fmt.Fprintf(told, "kubesim: %v\n", err)
 	return exitFailed
 }
 

@@ -40,7 +40,7 @@ func check(ctx context.Context, s streams, path string) error {
 	if err != nil {
 		return fmt.Errorf("check %s: %w", path, rootCause(err))
 	}
-	progress, done := progressOn(s.err)
+	progress, done := progressOn(s.errors)
 	report, err := storage.CheckFile(ctx, path, progress)
 	done()
 	for _, problem := range report.Problems {

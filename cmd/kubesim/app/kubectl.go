@@ -24,7 +24,7 @@ func newKubectl(s streams) *cobra.Command {
 			child := exec.CommandContext(cmd.Context(), path, args...)
 			// Ctrl-C reaches kubectl as well; it ends by itself.
 			child.Cancel = func() error { return child.Process.Signal(os.Interrupt) }
-			child.Stdin, child.Stdout, child.Stderr = s.in, s.out, s.err
+			child.Stdin, child.Stdout, child.Stderr = s.in, s.document, s.errors
 			if !namesKubeconfig(args) {
 				kubeconfig, err := findKubeconfig("")
 				if err != nil {

@@ -20,6 +20,7 @@ import (
 
 	"github.com/kubesim-dev/kubesim/apiserver/apis/sim/v1alpha1"
 	"github.com/kubesim-dev/kubesim/cmd/kubesim/scenario"
+	"github.com/kubesim-dev/kubesim/cmd/kubesim/terminal"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/lifecycle"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
@@ -93,9 +94,10 @@ func (t *timeline) say(at time.Time, who, format string, args ...any) {
 		t.sink(at, who, fmt.Sprintf(format, args...))
 		return
 	}
+	who = terminal.Line(who)
 	t.width = max(t.width, len(who))
 	// A column of 9 holds 99m59.99s.
-	_, err := fmt.Fprintf(t.out, "%9s  %-*s  %s\n", offset(at.Sub(t.start)), t.width, who, fmt.Sprintf(format, args...))
+	_, err := fmt.Fprintf(t.out, "%9s  %-*s  %s\n", offset(at.Sub(t.start)), t.width, who, terminal.Line(fmt.Sprintf(format, args...)))
 	t.err = cmp.Or(t.err, err)
 }
 

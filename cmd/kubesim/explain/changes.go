@@ -13,6 +13,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
+
+	"github.com/kubesim-dev/kubesim/cmd/kubesim/terminal"
 )
 
 // Changes tells the commits themselves: each that has changed something worth reading of a
@@ -63,7 +65,7 @@ func PrintChanges(w io.Writer, s *Story) error {
 	var out strings.Builder
 	for _, step := range s.Steps {
 		line := fmt.Sprintf("%-7s %-16s %s  %s", step.At.Sub(s.Start).Truncate(time.Second), step.By, step.What, step.Why)
-		out.WriteString(strings.TrimSpace(line) + "\n")
+		out.WriteString(terminal.Line(strings.TrimSpace(line)) + "\n")
 	}
 	_, err := io.WriteString(w, out.String())
 	return err

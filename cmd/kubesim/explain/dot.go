@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/kubesim-dev/kubesim/cmd/kubesim/terminal"
 )
 
 // Dot writes a story as a graph for Graphviz: its steps, and arrows from cause to effect.
@@ -42,9 +44,9 @@ func dotTone(t Tone) string {
 	return ""
 }
 
-// quote is a string of the DOT language.
+// quote is a string of the DOT language. The file may be shown on a terminal.
 func quote(s string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\r", "").Replace(s) + `"`
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(terminal.Text(s)) + `"`
 }
 
 // wrapWidth is how long a line of a label becomes. Unit: characters.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/kubesim-dev/kubesim/cmd/kubesim/terminal"
 )
 
 // Print writes a story as text: when, who, what it was about, what happened, and the cause.
@@ -15,14 +17,17 @@ func Print(w io.Writer, s *Story) error {
 			some(s.Forgotten))
 	}
 	at, by, object := len("TIME"), len("BY"), len("OBJECT")
-	for _, step := range s.Steps {
+	steps := make([]Step, len(s.Steps))
+	for i, step := range s.Steps {
+		step.By, step.Object, step.What, step.Why = terminal.Line(step.By), terminal.Line(step.Object), terminal.Line(step.What), terminal.Line(step.Why)
 		at, by, object = max(at, len(offset(step.At.Sub(s.Start)))), max(by, len(step.By)), max(object, len(step.Object))
+		steps[i] = step
 	}
 	line := func(t, b, o, what string) {
 		out.WriteString(strings.TrimRight(fmt.Sprintf("%*s  %-*s  %-*s  %s", at, t, by, b, object, o, what), " ") + "\n")
 	}
 	line("TIME", "BY", "OBJECT", "WHAT")
-	for _, step := range s.Steps {
+	for _, step := range steps {
 		line(offset(step.At.Sub(s.Start)), step.By, step.Object, step.What)
 		if step.Why != "" {
 			line("", "", "", "  "+"because: "+step.Why)

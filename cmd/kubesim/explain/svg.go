@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/kubesim-dev/kubesim/cmd/kubesim/terminal"
 )
 
 // The measures of a picture. Unit: pixels.
@@ -98,9 +100,10 @@ func px(v float64) string {
 	return strings.TrimSuffix(strings.TrimSuffix(fmt.Sprintf("%.2f", v), "0"), ".0")
 }
 
+// escape is s as text of XML, which cannot hold every character.
 func escape(s string) string {
 	var b strings.Builder
-	_ = xml.EscapeText(&b, []byte(s)) // a strings.Builder takes everything
+	_ = xml.EscapeText(&b, []byte(terminal.Text(s))) // a strings.Builder takes everything
 	return b.String()
 }
 

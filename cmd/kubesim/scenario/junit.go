@@ -7,6 +7,8 @@ import (
 	"io"
 	"strconv"
 	"strings"
+
+	"github.com/kubesim-dev/kubesim/cmd/kubesim/terminal"
 )
 
 // The elements of a JUnit file, as CI systems read them. Times are virtual.
@@ -68,7 +70,7 @@ func suite(r *Result) junitSuite {
 	if r.Error != "" {
 		s.Errors++
 		first, _, _ := strings.Cut(r.Error, "\n")
-		run.Error = &junitMessage{Message: first, Text: r.Error}
+		run.Error = message(first, r.Error)
 	}
 	s.Cases = append(s.Cases, run)
 	for i := range r.Outcomes {
@@ -78,7 +80,7 @@ func suite(r *Result) junitSuite {
 		case Failed:
 			s.Failures++
 			first, _, _ := strings.Cut(o.Actual, "\n")
-			c.Failure = &junitMessage{Message: o.Expected + ": " + first, Text: failureText(r, o)}
+			c.Failure = message(o.Expected+": "+first, failureText(r, o))
 		case Skipped:
 			s.Skipped++
 			c.Time, c.Skipped = seconds(0), &struct{}{}
@@ -86,6 +88,12 @@ func suite(r *Result) junitSuite {
 		s.Cases = append(s.Cases, c)
 	}
 	return s
+}
+
+// message is an element with two texts. XML cannot hold every character that the
+// cluster's texts may have, not even escaped: they are shown as on a terminal.
+func message(first, text string) *junitMessage {
+	return &junitMessage{Message: terminal.Text(first), Text: terminal.Text(text)}
 }
 
 func seconds(s float64) string { return strconv.FormatFloat(s, 'f', 3, 64) }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/pmezard/go-difflib/difflib"
 	"sigs.k8s.io/yaml"
+
+	"github.com/kubesim-dev/kubesim/cmd/kubesim/terminal"
 )
 
 // Printer writes a timeline and a result as people read them.
@@ -33,12 +35,13 @@ const (
 
 // Entry prints a line of the timeline.
 func (p *Printer) Entry(e Entry) {
-	p.width = max(p.width, min(len(e.Who), whoWidth))
-	p.printf("%9s  %-*s  %s\n", Offset(e.Time.Sub(p.start)), p.width, e.Who, e.What)
+	who := terminal.Line(e.Who)
+	p.width = max(p.width, min(len(who), whoWidth))
+	p.printf("%9s  %-*s  %s\n", Offset(e.Time.Sub(p.start)), p.width, who, terminal.Line(e.What))
 }
 
 func (p *Printer) printf(format string, args ...any) {
-	if _, err := fmt.Fprintf(p.out, format, args...); err != nil && p.err == nil {
+	if _, err := io.WriteString(p.out, terminal.Text(fmt.Sprintf(format, args...))); err != nil && p.err == nil {
 		p.err = err
 	}
 }
@@ -90,7 +93,7 @@ func (p *Printer) outcome(r *Result, o *Outcome) {
 		if len(o.Events) > 0 {
 			p.printf("        what happened last:\n")
 			for _, e := range o.Events {
-				p.printf("        %9s  %-*s  %s\n", Offset(e.Time.Sub(r.Start)), min(p.width, whoWidth), e.Who, e.What)
+				p.printf("        %9s  %-*s  %s\n", Offset(e.Time.Sub(r.Start)), min(p.width, whoWidth), terminal.Line(e.Who), terminal.Line(e.What))
 			}
 		}
 	}
