@@ -96,6 +96,27 @@ func writeFile(path string, data []byte) error {
 	return err
 }
 
+// createPrivate creates or empties a file that a user has named. What a cluster is asked
+// and what it says, command lines with passwords among it, is its owner's alone, in a
+// file that was there before too; what is no file, such as /dev/stderr or a pipe, stays
+// as it is.
+func createPrivate(path string) (*os.File, error) {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	info, err := file.Stat()
+	if err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
+		if err = file.Chmod(0o600); err != nil {
+			err = fmt.Errorf("others may read it, and this user cannot change that: remove it, or name another file: %w", rootCause(err))
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
+}
+
 // syncDir makes what was linked or renamed in a folder last through a crash of
 // the machine.
 func syncDir(path string) error {

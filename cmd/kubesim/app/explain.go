@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 
@@ -114,10 +113,19 @@ func (e *explainCommand) run(ctx context.Context, target explain.Target) error {
 		return err
 	}
 	if e.output == "" {
-		_, err := e.s.out.Write(out.Bytes())
+		to := e.s.out
+		if e.json || e.svg || e.dot {
+			to = e.s.document
+		}
+		_, err := to.Write(out.Bytes())
 		return err
 	}
-	if err := os.WriteFile(e.output, out.Bytes(), 0o644); err != nil {
+	file, err := createPrivate(e.output)
+	if err == nil {
+		_, err = file.Write(out.Bytes())
+		err = errors.Join(err, file.Close())
+	}
+	if err != nil {
 		return fmt.Errorf("-o %s: %w", e.output, rootCause(err))
 	}
 	return nil

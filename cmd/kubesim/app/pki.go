@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -16,18 +17,21 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"time"
+
+	"k8s.io/client-go/util/keyutil"
 )
 
 // pki is a cluster's certificate authority and what it has signed. The
 // authority and the key of the service-account tokens are kept, in the data
 // directory or in etcd; the serving certificate and the administrator's are
-// made anew at each start.
+// made anew at each start. The authority and the key may be a user's own.
 type pki struct {
 	ca     *x509.Certificate
 	caPEM  []byte
-	caKey  *ecdsa.PrivateKey
-	tokens *ecdsa.PrivateKey
+	caKey  crypto.Signer
+	tokens crypto.Signer
 }
 
 // validity is how long certificates are good for. Certificates follow the wall
@@ -39,15 +43,18 @@ func openPKI(dir *dataDir, now time.Time) (*pki, error) {
 	if err := os.MkdirAll(dir.file("pki"), dirMode); err != nil {
 		return nil, fmt.Errorf("data directory %s: %w", dir.path, rootCause(err))
 	}
+	path, keyPath := dir.file(filepath.Join("pki", "ca.crt")), dir.file(filepath.Join("pki", "ca.key"))
+	if exists(path) && !exists(keyPath) {
+		return nil, fmt.Errorf("the certificate authority %s has no key: put it beside, as %s, or remove the folder %s to make a new one", path, keyPath, filepath.Dir(path))
+	}
 	p := &pki{}
 	var err error
-	if p.caKey, err = openKey(dir.file(filepath.Join("pki", "ca.key"))); err != nil {
+	if p.caKey, err = openKey(keyPath); err != nil {
 		return nil, err
 	}
 	if p.tokens, err = openKey(dir.file(filepath.Join("pki", "sa.key"))); err != nil {
 		return nil, err
 	}
-	path := dir.file(filepath.Join("pki", "ca.crt"))
 	p.caPEM, err = os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if p.caPEM, err = p.newCA(now); err == nil {
@@ -57,22 +64,46 @@ func openPKI(dir *dataDir, now time.Time) (*pki, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the certificate authority %s: %w", path, rootCause(err))
 	}
-	if p.ca, err = parseCertificate(p.caPEM); err != nil {
+	if p.ca, err = parseCertificate(p.caPEM); err == nil {
+		err = p.checkCA(now)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("the certificate authority %s: %w: remove the folder %s to make a new one", path, err, filepath.Dir(path))
 	}
 	return p, nil
 }
 
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// parseCertificate reads the first certificate of a bundle.
 func parseCertificate(data []byte) (*x509.Certificate, error) {
-	block, _ := pem.Decode(data)
-	if block == nil {
-		return nil, errors.New("it is no PEM certificate")
+	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type == "CERTIFICATE" {
+			return x509.ParseCertificate(block.Bytes)
+		}
 	}
-	return x509.ParseCertificate(block.Bytes)
+	return nil, errors.New("it is no PEM certificate")
+}
+
+// checkCA says why clients would not trust what the authority signs.
+func (p *pki) checkCA(now time.Time) error {
+	own, ok := p.caKey.Public().(interface{ Equal(crypto.PublicKey) bool })
+	switch {
+	case !ok || !own.Equal(p.ca.PublicKey):
+		return errors.New("the key ca.key is not that of its first certificate")
+	case !p.ca.IsCA || p.ca.KeyUsage != 0 && p.ca.KeyUsage&x509.KeyUsageCertSign == 0:
+		return errors.New("its first certificate may not sign others: want one with CA:TRUE, and the usage keyCertSign if it names any")
+	case now.After(p.ca.NotAfter):
+		return fmt.Errorf("it has expired, on %s", p.ca.NotAfter.UTC().Format(time.DateOnly))
+	}
+	return nil
 }
 
 // openKey reads a private key or makes one.
-func openKey(path string) (*ecdsa.PrivateKey, error) {
+func openKey(path string) (crypto.Signer, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return newKey(path)
@@ -87,15 +118,34 @@ func openKey(path string) (*ecdsa.PrivateKey, error) {
 	return key, nil
 }
 
-func parseKey(data []byte) (*ecdsa.PrivateKey, error) {
-	block, _ := pem.Decode(data)
-	if block == nil {
+// parseKey reads a key as OpenSSL, cfssl and kubeadm write it: RSA or ECDSA, as PKCS#1,
+// PKCS#8 or SEC1. These are the kinds that can sign tokens, too.
+func parseKey(data []byte) (crypto.Signer, error) {
+	if block, _ := pem.Decode(data); block == nil {
 		return nil, errors.New("it is no PEM file")
 	}
-	return x509.ParseECPrivateKey(block.Bytes)
+	parsed, err := keyutil.ParsePrivateKeyPEM(data)
+	if err != nil {
+		if encrypted.Match(data) {
+			return nil, errors.New("it is encrypted: take the passphrase away, for example with openssl pkey")
+		}
+		return nil, errors.New("it is no private key of RSA or ECDSA in PKCS#1, PKCS#8 or SEC1")
+	}
+	switch key := parsed.(type) {
+	case *rsa.PrivateKey:
+		return key, nil
+	case *ecdsa.PrivateKey:
+		if key.Curve != elliptic.P224() {
+			return key, nil
+		}
+	}
+	return nil, fmt.Errorf("it is a key of another kind (%T): want one of RSA, or of ECDSA on P-256, P-384 or P-521", parsed)
 }
 
-func newKey(path string) (*ecdsa.PrivateKey, error) {
+// encrypted is how a key with a passphrase begins, in PKCS#8 and in OpenSSL's own form.
+var encrypted = regexp.MustCompile(`(?m)^(-----BEGIN ENCRYPTED PRIVATE KEY-----|Proc-Type: 4,ENCRYPTED)`)
+
+func newKey(path string) (crypto.Signer, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
@@ -122,17 +172,18 @@ type sharedPKI struct {
 func newSharedPKI(now time.Time) (s sharedPKI, err error) {
 	p := &pki{}
 	for _, key := range []struct {
-		to   **ecdsa.PrivateKey
+		to   *crypto.Signer
 		text *string
 	}{{&p.caKey, &s.AuthorityKey}, {&p.tokens, &s.TokenKey}} {
-		if *key.to, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
-			return s, err
-		}
-		data, err := encodeKey(*key.to)
+		made, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 		if err != nil {
 			return s, err
 		}
-		*key.text = string(data)
+		data, err := encodeKey(made)
+		if err != nil {
+			return s, err
+		}
+		*key.to, *key.text = made, string(data)
 	}
 	certificate, err := p.newCA(now)
 	s.Authority = string(certificate)

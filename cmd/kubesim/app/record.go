@@ -51,10 +51,15 @@ func newRecord(s streams) *cobra.Command {
 				fmt.Fprintf(s.err, "%d things could not be recorded: look for \"not recorded\" in the scenario\n", r.Gaps)
 			}
 			if output == "" || output == "-" {
-				_, err := io.WriteString(s.out, r.Scenario)
+				_, err := io.WriteString(s.document, r.Scenario)
 				return err
 			}
-			if err := os.WriteFile(output, []byte(r.Scenario), 0o600); err != nil {
+			file, err := createPrivate(output)
+			if err == nil {
+				_, err = file.WriteString(r.Scenario)
+				err = errors.Join(err, file.Close())
+			}
+			if err != nil {
 				return fmt.Errorf("--output %s: %w", output, rootCause(err))
 			}
 			return nil
@@ -76,7 +81,7 @@ var _ apiserver.Recorder = (*recording)(nil)
 
 // createRecord creates the file of --record.
 func (f *serveFlags) createRecord() (*os.File, error) {
-	file, err := os.OpenFile(f.record, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600) // it may have Secrets in it
+	file, err := createPrivate(f.record)
 	if err != nil {
 		return nil, fmt.Errorf("--record %s: %w", f.record, rootCause(err))
 	}
@@ -95,6 +100,9 @@ func newRecording(o Options, start time.Time, now func() time.Time) (*recording,
 	}
 	if o.AutoMax != 0 {
 		spec.Server.AutoMax = o.AutoMax.String()
+	}
+	if o.ServiceClusterIPRange != apiserver.DefaultServiceClusterIPRange {
+		spec.Server.ServiceClusterIPRange = o.ServiceClusterIPRange
 	}
 	if o.CompactionInterval != 0 {
 		spec.Server.CompactionInterval = o.CompactionInterval.String()

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
@@ -107,7 +106,7 @@ func (f *runFlags) play(ctx context.Context, sc *scenario.Scenario, s streams) e
 	if err != nil {
 		return err
 	}
-	out := bufio.NewWriter(s.out)
+	out := bufio.NewWriter(f.writer(s))
 	printer := scenario.NewPrinter(out, sc.Start)
 	var show func(scenario.Entry)
 	if !f.json && !f.quiet {
@@ -131,6 +130,14 @@ func (f *runFlags) play(ctx context.Context, sc *scenario.Scenario, s streams) e
 		return err
 	}
 	return verdict(result, err)
+}
+
+// writer is where the result goes.
+func (f *runFlags) writer(s streams) io.Writer {
+	if f.json {
+		return s.document
+	}
+	return s.out
 }
 
 // verdict is the one line with which a run that failed ends.
@@ -163,7 +170,7 @@ func (f *runFlags) openLog() (io.Writer, func() error, error) {
 	if f.log == "" {
 		return nil, func() error { return nil }, nil
 	}
-	file, err := os.Create(f.log)
+	file, err := createPrivate(f.log)
 	if err != nil {
 		return nil, nil, fmt.Errorf("--log %s: %w", f.log, rootCause(err))
 	}
@@ -181,7 +188,7 @@ func (f *runFlags) writeJUnit(results []*scenario.Result) error {
 	if f.junit == "" {
 		return nil
 	}
-	file, err := os.Create(f.junit)
+	file, err := createPrivate(f.junit)
 	if err != nil {
 		return fmt.Errorf("--junit %s: %w", f.junit, rootCause(err))
 	}

@@ -158,7 +158,7 @@ func (x *exploration) converse(in io.Writer, out *json.Decoder) (more bool, err 
 func work(ctx context.Context, sc *scenario.Scenario, s streams) error {
 	// Ctrl-C on a terminal goes to every process; the parent says what becomes of it.
 	signal.Ignore(os.Interrupt)
-	encoder := json.NewEncoder(s.out)
+	encoder := json.NewEncoder(s.document)
 	for lines := bufio.NewScanner(s.in); lines.Scan(); {
 		seed, err := strconv.ParseUint(lines.Text(), 10, 64)
 		if err != nil {
@@ -219,7 +219,7 @@ func (p *progress) end() {
 
 // exploreSeeds plays the file with many seeds and tells the first that fails.
 func (f *runFlags) exploreSeeds(ctx context.Context, sc *scenario.Scenario, s streams) error {
-	x := &exploration{file: f.file, from: f.seed, count: f.seeds, children: runtime.GOMAXPROCS(0), progress: newProgress(s.err, f.seeds)}
+	x := &exploration{file: f.file, from: f.seed, count: f.seeds, children: runtime.GOMAXPROCS(0), progress: newProgress(s.errors, f.seeds)}
 	if x.count > 0 {
 		x.children = int(min(uint64(x.children), x.count))
 	}
@@ -231,7 +231,7 @@ func (f *runFlags) exploreSeeds(ctx context.Context, sc *scenario.Scenario, s st
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(f.tellSeeds(sc, x, s.out), f.writeJUnit(x.results)); err != nil {
+	if err := errors.Join(f.tellSeeds(sc, x, f.writer(s)), f.writeJUnit(x.results)); err != nil {
 		return err
 	}
 	if x.failed == nil {

@@ -62,6 +62,7 @@ func newServe(s streams) *cobra.Command {
 	flags.IntVar(&f.Nodes, "nodes", 2, "number of simulated nodes; 0 for an API alone, where Pods stay Pending")
 	flags.StringSliceVar(&f.Controllers, "controllers", []string{"*"}, "controllers to run: '*' for all, 'foo' switches foo on, '-foo' off")
 	flags.DurationVar(&f.CompactionInterval, "compaction-interval", 0, "virtual time for which old revisions are kept (default 5m, and never fewer than 10000 revisions)")
+	flags.StringVar(&f.ServiceClusterIPRange, "service-cluster-ip-range", apiserver.DefaultServiceClusterIPRange, "`range` of IPv4 addresses for Services, as kube-apiserver's; the cluster keeps it")
 	flags.StringVar(&f.Authorization, "authorization", apiserver.AuthorizationRBAC, "RBAC or AlwaysAllow")
 	flags.StringVar(&f.TokenAuthFile, "token-auth-file", "", "`file` of static bearer tokens, as kube-apiserver's")
 	flags.StringSliceVar(&f.DisableAdmissionPlugins, "disable-admission-plugins", nil, "admission plugins to leave out")
@@ -106,6 +107,9 @@ func (f *serveFlags) complete() error {
 	if f.Authorization != apiserver.AuthorizationRBAC && f.Authorization != apiserver.AuthorizationAlwaysAllow {
 		return usageError{fmt.Errorf("--authorization %q: want RBAC or AlwaysAllow", f.Authorization)}
 	}
+	if _, err := serviceRange(f.Options); err != nil {
+		return usageError{err}
+	}
 	if err := CheckControllers(f.Controllers); err != nil {
 		return usageError{fmt.Errorf("--controllers %w", err)}
 	}
@@ -122,7 +126,7 @@ func (f *serveFlags) serve(ctx context.Context, s streams) (err error) {
 		return usageError{fmt.Errorf("--feature-gates: %w", err)}
 	}
 	if f.logFile != "" {
-		log, err := os.Create(f.logFile)
+		log, err := createPrivate(f.logFile)
 		if err != nil {
 			return fmt.Errorf("--event-log %s: %w", f.logFile, rootCause(err))
 		}
