@@ -16,7 +16,7 @@ import (
 func rightsUsers() []struct{ name, role, namespace string } {
 	return []struct{ name, role, namespace string }{
 		{"view-default", "view", "default"}, {"edit-default", "edit", "default"}, {"admin-default", "admin", "default"},
-		{"view", "view", ""}, {"edit", "edit", ""}, {"admin", "admin", ""}, {"cluster-admin", "cluster-admin", ""},
+		{"view-all", "view", ""}, {"edit-all", "edit", ""}, {"admin-all", "admin", ""}, {"cluster-admin-all", "cluster-admin", ""},
 	}
 }
 
