@@ -37,6 +37,18 @@ func publicPaths() []apiserver.AnonymousAuthCondition {
 	return []apiserver.AnonymousAuthCondition{{Path: "/healthz"}, {Path: "/livez"}, {Path: "/readyz"}, {Path: "/version"}}
 }
 
+// authenticate sets who is let in. It returns the keys that verify tokens.
+func authenticate(ctx context.Context, c *genericapiserver.Config, cfg *Config, client kubernetes.Interface,
+	factory informers.SharedInformerFactory) (serviceaccount.PublicKeysGetter, error) {
+	keys, err := serviceaccount.StaticPublicKeysGetter([]any{cfg.ServiceAccountKey.Public()})
+	if err != nil {
+		return nil, err
+	}
+	c.Authentication.APIAudiences = authenticator.Audiences{Issuer}
+	c.Authentication.Authenticator, err = newAuthenticator(ctx, cfg, c.SecureServing.ClientCA, client, factory, keys)
+	return keys, err
+}
+
 // newAuthenticator knows client certificates of the CA, service-account
 // tokens, static tokens, and the anonymous user for publicPaths.
 func newAuthenticator(ctx context.Context, cfg *Config, ca dynamiccertificates.CAContentProvider,

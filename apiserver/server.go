@@ -17,7 +17,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/apiserver/pkg/admission"
-	"k8s.io/apiserver/pkg/authentication/authenticator"
 	openapinamer "k8s.io/apiserver/pkg/endpoints/openapi"
 	genericrequest "k8s.io/apiserver/pkg/endpoints/request"
 	genericapiserver "k8s.io/apiserver/pkg/server"
@@ -27,7 +26,6 @@ import (
 	openapicommon "k8s.io/kube-openapi/pkg/common"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
 	"k8s.io/kubernetes/pkg/capabilities"
-	"k8s.io/kubernetes/pkg/serviceaccount"
 
 	"github.com/kubesim-dev/kubesim/apiserver/registry"
 )
@@ -78,14 +76,10 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, err
 	}
 	generic.PublicAddress, generic.ExternalAddress = cfg.AdvertiseAddress, cfg.ExternalAddress
-	keys, err := serviceaccount.StaticPublicKeysGetter([]any{cfg.ServiceAccountKey.Public()})
+	keys, err := authenticate(ctx, generic, &cfg, client, factory)
 	if err != nil {
 		return nil, err
 	}
-	if generic.Authentication.Authenticator, err = newAuthenticator(ctx, &cfg, generic.SecureServing.ClientCA, client, factory, keys); err != nil {
-		return nil, err
-	}
-	generic.Authentication.APIAudiences = authenticator.Audiences{Issuer}
 	if generic.Authorization.Authorizer, generic.RuleResolver, err = newAuthorizer(cfg.Authorization, factory); err != nil {
 		return nil, err
 	}

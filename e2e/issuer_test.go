@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 
@@ -54,11 +55,14 @@ func TestTheIssuerOfTokensIsDiscovered(t *testing.T) {
 	if len(keys.Keys) != 1 || keys.Keys[0].Kid == "" {
 		t.Fatalf("%d keys are published, want the one of the issuer, with its id: %v", len(keys.Keys), keys.Keys)
 	}
-	public := &ecdsa.PublicKey{Curve: elliptic.P256(), X: number(t, keys.Keys[0].X), Y: number(t, keys.Keys[0].Y)}
+	public, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), slices.Concat([]byte{4}, decoded(t, keys.Keys[0].X), decoded(t, keys.Keys[0].Y)))
+	if err != nil {
+		t.Fatal(err)
+	}
 	signed, signature, _ := cutLast(token, ".")
-	raw, err := base64.RawURLEncoding.DecodeString(signature)
-	if err != nil || len(raw) != 64 {
-		t.Fatalf("the signature has %d bytes: %v", len(raw), err)
+	raw := decoded(t, signature)
+	if len(raw) != 64 {
+		t.Fatalf("the signature has %d bytes, want 64", len(raw))
 	}
 	digest := sha256.Sum256([]byte(signed))
 	if !ecdsa.Verify(public, digest[:], new(big.Int).SetBytes(raw[:32]), new(big.Int).SetBytes(raw[32:])) {
@@ -97,13 +101,13 @@ func get(t *testing.T, config *rest.Config, path string, into any) {
 	}
 }
 
-func number(t *testing.T, text string) *big.Int {
+func decoded(t *testing.T, text string) []byte {
 	t.Helper()
 	data, err := base64.RawURLEncoding.DecodeString(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return new(big.Int).SetBytes(data)
+	return data
 }
 
 func cutLast(s, sep string) (before, after string, found bool) {

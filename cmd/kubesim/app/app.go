@@ -51,8 +51,7 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) int {
 	// A second signal ends the process at once.
 	context.AfterFunc(ctx, stop)
 	shown, told := terminal.NewWriter(out), terminal.NewWriter(errOut)
-	defer shown.Close()
-	defer told.Close()
+	defer func() { _ = errors.Join(shown.Close(), told.Close()) }() // nobody is left to tell
 	root := newRoot(streams{in: in, out: shown, err: told, document: out, errors: errOut})
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
