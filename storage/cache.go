@@ -6,7 +6,9 @@ import (
 )
 
 // cache holds decoded records by revision, least recently used last, up to a
-// bound in encoded bytes.
+// bound in encoded bytes, of which a large one counts costMax only: most of it is
+// strings, which the engine's View has too, and without it ten clients that list large
+// objects decode each of them ten times.
 type cache struct {
 	bytesMax int64
 
@@ -50,6 +52,12 @@ func (c *cache) newest(key string) *record {
 	return e.Value.(*record)
 }
 
+// costMax is what a record of the cache counts at most. The cache holds 256 of those, at
+// most 400 MB.
+const costMax = 128 << 10
+
+func cost(r *record) int64 { return min(r.size(), costMax) }
+
 // put keeps r, any version of its key, and drops what no longer fits. It ignores
 // a record that was never decoded.
 func (c *cache) put(r *record) {
@@ -74,11 +82,11 @@ func (c *cache) replace(prev, r *record) {
 
 // keep does put's work. Needs mu.
 func (c *cache) keep(r *record) {
-	if r.obj == nil || r.size() > c.bytesMax || c.byRev[r.rev] != nil {
+	if r.obj == nil || cost(r) > c.bytesMax || c.byRev[r.rev] != nil {
 		return
 	}
 	c.byRev[r.rev] = c.recent.PushFront(r)
-	c.bytes += r.size()
+	c.bytes += cost(r)
 	for c.bytes > c.bytesMax {
 		c.remove(c.recent.Back())
 	}
@@ -90,7 +98,7 @@ func (c *cache) remove(e *list.Element) {
 	if c.byKey[r.key] == e {
 		delete(c.byKey, r.key)
 	}
-	c.bytes -= r.size()
+	c.bytes -= cost(r)
 }
 
 // clear forgets everything.

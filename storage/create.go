@@ -23,6 +23,9 @@ func (s *Store) Create(ctx context.Context, key string, obj, out runtime.Object,
 		return fmt.Errorf("PrepareObjectForStorage failed: %w", err)
 	}
 	stored, data, err := s.encode(ctx, key, obj)
+	if err == nil {
+		err = fits(key, stored)
+	}
 	if err != nil {
 		return err
 	}

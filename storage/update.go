@@ -71,6 +71,9 @@ func (s *Store) tryOnce(
 		return s.setOut(destination, st.obj, given(before), st.rev())
 	}
 	stored, err := s.toStorage(ctx, key, data)
+	if err == nil {
+		err = fits(key, stored)
+	}
 	if err != nil {
 		return err
 	}

@@ -89,6 +89,9 @@ func (t *turns) status(s *historyStatus) {
 	}
 }
 
+// historyBytesMax is far more than any request to historyPath has.
+const historyBytesMax = 64 << 10
+
 // historyHandler serves historyPath.
 type historyHandler struct{ b *bolt }
 
@@ -101,7 +104,7 @@ func (h historyHandler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	case http.MethodGet:
 	case http.MethodPost:
 		var r historyRequest
-		if err = json.NewDecoder(req.Body).Decode(&r); err != nil {
+		if err = json.NewDecoder(http.MaxBytesReader(w, req.Body, historyBytesMax)).Decode(&r); err != nil {
 			err = fmt.Errorf("the request is no JSON history request: %w", err)
 			break
 		}

@@ -160,18 +160,6 @@ func (f *serveFlags) serve(ctx context.Context, s streams) (err error) {
 	return cluster.Wait(ctx)
 }
 
-// gcPercent trades memory under load for a quarter of the processor time
-// (BenchmarkCronJob, 100 against 400); an idle server is not larger for it.
-const gcPercent = 400
-
-// TuneGC sets how often this process collects garbage, unless $GOGC says so. It is
-// for the process that serves, and for benchmarks that stand for it.
-func TuneGC() {
-	if _, chosen := os.LookupEnv("GOGC"); !chosen {
-		debug.SetGCPercent(gcPercent)
-	}
-}
-
 // readyInterval is how often AwaitReady asks. Unit: wall time.
 const readyInterval = 5 * time.Millisecond
 
