@@ -30,7 +30,7 @@ func awkApplet(c *Call) int {
 	}
 	c.Step(len(source) / 16)
 	c.Charge(int64(20 * len(source))) // what it is parsed into
-	program, err := awk.Parse(source)
+	program, err := awk.Parse(source, c)
 	if err != nil {
 		return c.fail("%v", err)
 	}

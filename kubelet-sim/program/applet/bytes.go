@@ -111,27 +111,12 @@ func base64Applet(c *Call) int {
 	}
 	bad := false
 	code := c.inputs(o.rest, func(_ string, r io.Reader) error {
-		data, err := c.readAll(r)
-		if err != nil {
-			return err
-		}
 		if o.has('d') || o.has('D') {
-			clean := strings.NewReplacer("\n", "", "\r", "", " ", "").Replace(string(data))
-			out, err := base64.StdEncoding.DecodeString(clean)
-			c.print(string(out))
+			_, err := io.Copy(plainWriter{c}, base64.NewDecoder(base64.StdEncoding, &blankless{r}))
 			bad = err != nil
 			return nil
 		}
-		text := base64.StdEncoding.EncodeToString(data)
-		for width > 0 && len(text) > width {
-			c.print(text[:width] + "\n")
-			text = text[width:]
-		}
-		c.print(text)
-		if width > 0 && text != "" {
-			c.print("\n")
-		}
-		return nil
+		return c.encode(r, width)
 	})
 	if bad {
 		if c.style == GNU {
@@ -140,6 +125,54 @@ func base64Applet(c *Call) int {
 		return c.fail("truncated base64 input")
 	}
 	return code
+}
+
+// plainWriter hides all of a Call but Write.
+type plainWriter struct{ c *Call }
+
+func (w plainWriter) Write(b []byte) (int, error) { return w.c.Write(b) }
+
+// blankless leaves the blanks of a text out.
+type blankless struct{ r io.Reader }
+
+func (b *blankless) Read(p []byte) (int, error) {
+	for {
+		n, err := b.r.Read(p)
+		kept := p[:0]
+		for _, x := range p[:n] {
+			if x != '\n' && x != '\r' && x != ' ' {
+				kept = append(kept, x)
+			}
+		}
+		if len(kept) > 0 || err != nil || n == 0 {
+			return len(kept), err
+		}
+	}
+}
+
+// encode prints a file in base64, in lines of width characters, if that is not 0.
+func (c *Call) encode(r io.Reader, width int) error {
+	buf := make([]byte, 3*1024)
+	column := 0
+	for {
+		n, err := io.ReadFull(plain{r}, buf)
+		text := base64.StdEncoding.EncodeToString(buf[:n])
+		for width > 0 && column+len(text) > width {
+			c.print(text[:width-column] + "\n")
+			text, column = text[width-column:], 0
+		}
+		c.print(text)
+		column += len(text)
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			if width > 0 && column > 0 {
+				c.print("\n")
+			}
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
 }
 
 func dump(c *Call) int {
@@ -159,7 +192,12 @@ func dump(c *Call) int {
 	})
 	switch {
 	case c.Name == "xxd" && o.has('p'):
-		c.print(hex.EncodeToString(data) + "\n")
+		for rest := data; len(rest) > 0; {
+			n := min(len(rest), outMax)
+			c.print(hex.EncodeToString(rest[:n]))
+			rest = rest[n:]
+		}
+		c.print("\n")
 	case c.Name == "hexdump" && o.has('C') || c.Name == "hd":
 		for at := 0; at < len(data); at += 16 {
 			c.dumpCanonical(at, data[at:min(at+16, len(data))])

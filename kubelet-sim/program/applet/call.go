@@ -31,8 +31,9 @@ type Call struct {
 	Args  []string // without the name
 	style Style
 	shell *Shell
-	out   []byte // not yet written
-	err   error  // of a write to standard output
+	out   []byte                // not yet written
+	err   error                 // of a write to standard output
+	known map[string][][]string // the databases that were read
 }
 
 // Shell says how an applet that is built into a shell reports errors.
@@ -72,6 +73,10 @@ func Builtin(p *kernel.Proc, args []string, style Style, sh Shell) int {
 
 // Write adds to standard output. The error is that of an earlier write.
 func (c *Call) Write(b []byte) (int, error) {
+	if len(b) > kernel.PieceMax {
+		c.print(string(b))
+		return len(b), c.err
+	}
 	c.out = append(c.out, b...)
 	if len(c.out) >= outMax {
 		c.flush()
@@ -81,6 +86,11 @@ func (c *Call) Write(b []byte) (int, error) {
 
 // print adds to standard output.
 func (c *Call) print(s string) {
+	for len(s) > kernel.PieceMax {
+		c.out = append(c.out, s[:kernel.PieceMax]...)
+		s = s[kernel.PieceMax:]
+		c.flush()
+	}
 	c.out = append(c.out, s...)
 	if len(c.out) >= outMax {
 		c.flush()

@@ -112,11 +112,11 @@ func strftime(format string, t time.Time) string {
 			flag = format[i]
 			i++
 		}
-		width := ""
+		start := i
 		for i+1 < len(format) && format[i] >= '1' && format[i] <= '9' {
-			width += string(format[i])
 			i++
 		}
+		width := format[start:i]
 		if format[i] == ':' && i+1 < len(format) && format[i+1] == 'z' {
 			i++
 			s.WriteString(t.Format("-07:00"))

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
 )
 
@@ -68,6 +69,7 @@ func dd(c *Call) int {
 		}
 		w = c.ReaderOf(o)
 		if f := o.File(); f != nil && seek > 0 {
+			c.Work(int(min(seek*size, vfs.SizeMax))) // a write fills what is before it
 			_, _ = f.Seek(seek*size, io.SeekStart)
 		}
 	}
@@ -138,6 +140,7 @@ func cmp(c *Call) int {
 			return 2
 		}
 	}
+	c.Work(2 * (len(data[0]) + len(data[1])))
 	a, b := string(data[0]), string(data[1])
 	if a == b {
 		return 0
@@ -145,6 +148,9 @@ func cmp(c *Call) int {
 	if c.Name == "cmp" {
 		at, line := 0, 1
 		for at < min(len(a), len(b)) && a[at] == b[at] {
+			if at&(kernel.PieceMax-1) == 0 {
+				c.Work(4 * kernel.PieceMax)
+			}
 			if a[at] == '\n' {
 				line++
 			}
@@ -159,17 +165,19 @@ func cmp(c *Call) int {
 		c.printf("Files %s and %s differ\n", names[0], names[1])
 		return 1
 	}
-	c.diffLines(names, strings.Split(strings.TrimSuffix(a, "\n"), "\n"), strings.Split(strings.TrimSuffix(b, "\n"), "\n"))
+	c.diffLines(names, c.split(strings.TrimSuffix(a, "\n"), "\n"), c.split(strings.TrimSuffix(b, "\n"), "\n"))
 	return 1
 }
 
 func (c *Call) diffLines(names, a, b []string) {
 	head := 0
 	for head < min(len(a), len(b)) && a[head] == b[head] {
+		c.Work(16 + len(a[head]))
 		head++
 	}
 	tail := 0
 	for tail < min(len(a), len(b))-head && a[len(a)-1-tail] == b[len(b)-1-tail] {
+		c.Work(16 + len(a[len(a)-1-tail]))
 		tail++
 	}
 	c.printf("--- %s\n+++ %s\n@@ -%d,%d +%d,%d @@\n", names[0], names[1], 1, len(a), 1, len(b))

@@ -288,8 +288,9 @@ func getent(c *Call) int {
 				c.printf("%-15s STREAM %s\n%-15s DGRAM  \n%-15s RAW    \n", addr, name, addr, addr)
 			}
 		case "passwd", "group":
-			data, _ := c.FS().ReadFile("/etc/"+c.Args[0], c.User())
+			data, _ := c.ReadFile("/etc/"+c.Args[0], databaseMax)
 			for line := range strings.Lines(string(data)) {
+				c.Work(8 * len(line))
 				if f := strings.Split(line, ":"); f[0] == key || len(f) > 2 && f[2] == key {
 					c.print(line)
 					found = true

@@ -2,10 +2,12 @@ package applet
 
 import (
 	"io/fs"
-	"path"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/match"
 )
 
 func findFamily(name string) Func {
@@ -24,6 +26,8 @@ type finder struct {
 	acts               bool
 	code               int
 	batch              map[int][]string // arguments of -exec … +
+	sizes              map[int]int      // of these, in bytes
+	globs              map[int]*match.Glob
 }
 
 // term is one test or action; not inverts it.
@@ -43,7 +47,7 @@ func find(c *Call) int {
 	if len(roots) == 0 {
 		roots = []string{"."}
 	}
-	f := &finder{c: c, maxDepth: 1 << 30, batch: make(map[int][]string)}
+	f := &finder{c: c, maxDepth: 1 << 30, batch: make(map[int][]string), sizes: make(map[int]int), globs: make(map[int]*match.Glob)}
 	if !f.parse(args) {
 		return 1
 	}
@@ -157,6 +161,7 @@ func (f *finder) evaluate(name string, in fileInfo) bool {
 	for _, list := range f.terms {
 		ok := true
 		for _, t := range list {
+			f.c.Work(32)
 			if t.name == "-prune" {
 				descend = false
 				continue
@@ -183,11 +188,11 @@ func (f *finder) term(t term, name string, in fileInfo) bool {
 	}
 	switch t.name {
 	case "-name":
-		return glob(arg, base(name))
+		return f.glob(t, arg, base(name))
 	case "-iname":
-		return glob(strings.ToLower(arg), strings.ToLower(base(name)))
+		return f.glob(t, arg, base(name))
 	case "-path", "-wholename":
-		return glob(strings.ReplaceAll(arg, "/", "\x01"), strings.ReplaceAll(name, "/", "\x01"))
+		return f.glob(t, arg, name)
 	case "-type":
 		return strings.Contains(arg, fileType(in.Mode()))
 	case "-size":
@@ -246,7 +251,8 @@ func (f *finder) action(t term, name string, in fileInfo) bool {
 			f.c.idName("/etc/passwd", in.UID()), f.c.idName("/etc/group", in.GID()), in.Size(), in.ModTime().UTC().Format("Jan _2 15:04"), name)
 	case "-printf":
 		text, _ := unescape(t.args[0], false)
-		f.c.print(strings.NewReplacer("%p", name, "%f", base(name), "%s", strconv.FormatInt(in.Size(), 10), "%m", strconv.FormatUint(uint64(octalMode(in.Mode())), 8), "%%", "%").Replace(text))
+		f.c.Work(4 * len(text))
+		_, _ = strings.NewReplacer("%p", name, "%f", base(name), "%s", strconv.FormatInt(in.Size(), 10), "%m", strconv.FormatUint(uint64(octalMode(in.Mode())), 8), "%%", "%").WriteString(f.c, text)
 	case "-delete":
 		if err := f.c.FS().Remove(f.c.Abs(name), f.c.User()); err != nil && name != "." {
 			f.code = f.c.cannot("remove", name, err)
@@ -266,11 +272,18 @@ func (f *finder) exec(t term, name string) bool {
 	command := t.args[:len(t.args)-1]
 	if t.args[len(t.args)-1] == "+" {
 		f.batch[t.id] = append(f.batch[t.id], name)
+		if f.sizes[t.id] += len(name) + 1; f.sizes[t.id] > xargsMax {
+			f.runBatch(t)
+		}
 		return true
 	}
 	args := make([]string, len(command))
 	for i, a := range command {
-		args[i] = strings.ReplaceAll(a, "{}", name)
+		var ok bool
+		if args[i], ok = f.c.filled(a, "{}", name); !ok {
+			f.code = f.c.fail("%s: %v", command[0], kernel.E2BIG)
+			return false
+		}
 	}
 	return len(args) > 0 && f.c.execute(args, nil) == 0
 }
@@ -278,22 +291,32 @@ func (f *finder) exec(t term, name string) bool {
 func (f *finder) runBatches() {
 	for _, list := range f.terms {
 		for _, t := range list {
-			names := f.batch[t.id]
-			if t.name != "-exec" || len(names) == 0 {
-				continue
+			if t.name == "-exec" && len(f.batch[t.id]) > 0 {
+				f.runBatch(t)
 			}
-			args := append([]string{}, t.args[:len(t.args)-2]...)
-			if f.c.execute(append(args, names...), nil) != 0 {
-				f.code = 1
-			}
-			delete(f.batch, t.id)
 		}
 	}
 }
 
-func glob(pattern, s string) bool {
-	ok, err := path.Match(pattern, s)
-	return err == nil && ok
+// runBatch runs the command of -exec … + with the files that were found so far.
+func (f *finder) runBatch(t term) {
+	args := append([]string{}, t.args[:len(t.args)-2]...)
+	names := f.batch[t.id]
+	delete(f.batch, t.id)
+	f.sizes[t.id] = 0
+	if f.c.execute(append(args, names...), nil) != 0 {
+		f.code = 1
+	}
+}
+
+// glob tells whether a test's pattern matches s.
+func (f *finder) glob(t term, pattern, s string) bool {
+	g, ok := f.globs[t.id]
+	if !ok {
+		g, _ = match.CompileGlob(f.c, pattern, t.name == "-iname") // nil matches nothing
+		f.globs[t.id] = g
+	}
+	return g != nil && g.Match(f.c, s)
 }
 
 func fileType(m fs.FileMode) string {

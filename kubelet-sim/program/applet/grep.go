@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/match"
 )
 
 func grepFamily(name string) Func {
@@ -84,6 +86,20 @@ func escapedRegexp(b byte) string {
 	return regexp.QuoteMeta(string(b))
 }
 
+// classNameMax bounds the name of a class in brackets, with its colons.
+const classNameMax = 32
+
+// classEnd is how long [:name:] is that s begins with; 0 if it does not.
+func classEnd(s string) int {
+	if !strings.HasPrefix(s, "[:") {
+		return 0
+	}
+	if n := strings.Index(s[:min(len(s), classNameMax)], ":]"); n > 0 {
+		return n + 2
+	}
+	return 0
+}
+
 // bracketEnd is the end of the bracket expression that starts at i.
 func bracketEnd(s string, i int) int {
 	j := i + 1
@@ -94,10 +110,8 @@ func bracketEnd(s string, i int) int {
 		j++
 	}
 	for j < len(s) && s[j] != ']' {
-		if strings.HasPrefix(s[j:], "[:") {
-			if end := strings.Index(s[j:], ":]"); end > 0 {
-				j += end + 1
-			}
+		if n := classEnd(s[j:]); n > 0 {
+			j += n - 1
 		}
 		j++
 	}
@@ -117,14 +131,10 @@ func bracket(s string) string {
 	}
 	var out strings.Builder
 	for i := 0; i < len(s); i++ {
-		switch {
-		case strings.HasPrefix(s[i:], "[:"):
-			if end := strings.Index(s[i:], ":]"); end > 0 {
-				out.WriteString(s[i : i+end+2])
-				i += end + 1
-				continue
-			}
-			out.WriteString(`\[`)
+		switch n := classEnd(s[i:]); {
+		case n > 0:
+			out.WriteString(s[i : i+n])
+			i += n - 1
 		case s[i] == '[' || s[i] == '\\' || s[i] == '&' || s[i] == '~':
 			out.WriteString(`\` + string(s[i]))
 		default:
@@ -138,7 +148,7 @@ func bracket(s string) string {
 type grepper struct {
 	c             *Call
 	o             *options
-	rx            *regexp.Regexp
+	rx            *match.Regexp
 	names         bool // print file names
 	before, after int
 	limit         int
@@ -184,6 +194,7 @@ func grep(c *Call) int {
 func (g *grepper) compile(patterns []string) error {
 	var list []string
 	for _, p := range patterns {
+		g.c.Work(16 * len(p))
 		for line := range strings.SplitSeq(p, "\n") {
 			switch {
 			case g.o.has('F') || g.c.Name == "fgrep":
@@ -208,16 +219,8 @@ func (g *grepper) compile(patterns []string) error {
 		expr = "(?i)" + expr
 	}
 	var err error
-	g.rx, err = compileBytes(expr)
+	g.rx, err = match.Compile(g.c, expr, false)
 	return err
-}
-
-// compileBytes compiles an expression that need not be UTF-8: package regexp takes no
-// other, and sees U+FFFD for each byte of a text that is none.
-//
-// Deviation: such a byte of an expression matches every other such byte.
-func compileBytes(expr string) (*regexp.Regexp, error) {
-	return regexp.Compile(string([]rune(expr))) // whose bytes that are no UTF-8 are U+FFFD each
 }
 
 func (g *grepper) run() int {
@@ -294,13 +297,15 @@ func (g *grepper) file(name string, r io.Reader) error {
 		line++
 		g.c.StepBytes(len(b))
 		text := string(b)
-		if g.rx.MatchString(text) == g.o.has('v') {
+		if g.rx.Match(g.c, text) == g.o.has('v') {
 			if pending > 0 {
 				pending--
 				g.show(name, line, text, '-')
 				lastShown = line
 			} else if g.before > 0 {
+				g.c.Charge(int64(len(text)) + 16)
 				if held = append(held, text); len(held) > g.before {
+					g.c.Charge(-int64(len(held[0])) - 16)
 					held = held[1:]
 				}
 			}
@@ -320,6 +325,9 @@ func (g *grepper) file(name string, r io.Reader) error {
 			}
 			g.match(name, line, text)
 			lastShown = line
+		}
+		for _, h := range held {
+			g.c.Charge(-int64(len(h)) - 16)
 		}
 		held, pending = nil, g.after
 		return g.limit < 0 || count < g.limit
@@ -341,11 +349,12 @@ func (g *grepper) match(name string, line int, text string) {
 		g.show(name, line, text, ':')
 		return
 	}
-	for _, m := range g.rx.FindAllString(text, -1) {
-		if m != "" {
-			g.show(name, line, m, ':')
+	g.rx.All(g.c, text, 0, func(at []int) bool {
+		if at[0] < at[1] {
+			g.show(name, line, text[at[0]:at[1]], ':')
 		}
-	}
+		return g.c.err == nil
+	})
 }
 
 func (g *grepper) show(name string, line int, text string, mark byte) {

@@ -3,6 +3,7 @@ package applet
 import (
 	"bytes"
 	"io"
+	"strings"
 )
 
 // lineMax bounds a line that an applet keeps in memory. Unit: bytes.
@@ -64,6 +65,14 @@ func (c *Call) eachLine(r io.Reader, do func(line []byte) bool) error {
 			return nil
 		}
 	}
+}
+
+// split cuts a text at each separator. What it makes counts as memory.
+func (c *Call) split(text, separator string) []string {
+	n := 1 + strings.Count(text, separator)
+	c.Charge(16 * int64(n))
+	c.Work(len(text) + 32*n)
+	return strings.Split(text, separator)
 }
 
 // copyAll copies r to standard output.

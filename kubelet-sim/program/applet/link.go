@@ -67,6 +67,7 @@ func truncate(c *Call) int {
 			code = c.cannotOpen(name, err)
 			continue
 		}
+		c.Work(int(min(n, vfs.SizeMax)))
 		if err := c.FS().Resize(c.Abs(name), n, c.User()); err != nil {
 			code = c.fail("%s: truncate: %v", name, err)
 		}

@@ -4,6 +4,9 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unicode/utf8"
+
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/match"
 )
 
 func numberFamily(name string) Func {
@@ -328,21 +331,36 @@ func (e *evaluator) match() string {
 }
 
 func (e *evaluator) matchPattern(s, pattern string) string {
-	rx, err := compileBytes("^(?:" + basicRegexp(strings.TrimPrefix(pattern, "^")) + ")")
+	e.c.Work(16 * len(pattern))
+	rx, err := match.Compile(e.c, "^(?:"+basicRegexp(strings.TrimPrefix(pattern, "^"))+")", false)
 	if err != nil {
 		e.bad = "bad regex '" + pattern + "'"
 		return ""
 	}
-	m := rx.FindStringSubmatch(s)
+	at := rx.Find(e.c, s, 0, 1)
 	switch {
-	case m == nil && rx.NumSubexp() > 0:
+	case at == nil && rx.Groups() > 0:
 		return ""
-	case m == nil:
+	case at == nil:
 		return "0"
-	case rx.NumSubexp() > 0:
-		return m[1]
+	case rx.Groups() > 0 && at[2] < 0:
+		return ""
+	case rx.Groups() > 0:
+		return s[at[2]:at[3]]
 	}
-	return strconv.Itoa(len([]rune(m[0])))
+	return strconv.Itoa(utf8.RuneCountInString(s[:at[1]]))
+}
+
+// indexAny is strings.IndexAny for many characters.
+func indexAny(s, chars string) int {
+	if len(chars) <= 64 {
+		return strings.IndexAny(s, chars)
+	}
+	set := make(map[rune]bool)
+	for _, c := range chars {
+		set[c] = true
+	}
+	return strings.IndexFunc(s, func(c rune) bool { return set[c] })
 }
 
 func (e *evaluator) primary() string {
@@ -368,7 +386,7 @@ func (e *evaluator) primary() string {
 		}
 		return v
 	case w == "length" && len(e.words) > 0:
-		return strconv.Itoa(len([]rune(e.primary())))
+		return strconv.Itoa(utf8.RuneCountInString(e.primary()))
 	case w == "match" && len(e.words) > 1:
 		s := e.primary()
 		return e.matchPattern(s, e.primary())
@@ -381,8 +399,7 @@ func (e *evaluator) primary() string {
 		}
 		return s[i-1 : min(len(s), i-1+min(k, len(s)))]
 	case w == "index" && len(e.words) > 1:
-		s := e.primary()
-		return strconv.Itoa(strings.IndexAny(s, e.primary()) + 1)
+		return strconv.Itoa(indexAny(e.primary(), e.primary()) + 1)
 	case w == "quote" || w == "+" && len(e.words) > 0:
 		return e.primary()
 	}

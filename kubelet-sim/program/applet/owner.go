@@ -76,18 +76,29 @@ func (c *Call) lookupID(file, name string) (int64, bool) {
 	return 0, false
 }
 
-// database reads a file such as /etc/passwd.
+// databaseMax bounds what is read of a file of the system. Unit: bytes.
+const databaseMax = 1 << 20
+
+// database reads a file such as /etc/passwd, once.
 func (c *Call) database(file string) [][]string {
-	data, err := c.FS().ReadFile(file, c.User())
+	if rows, ok := c.known[file]; ok {
+		return rows
+	}
+	data, err := c.ReadFile(file, databaseMax)
 	if err != nil {
 		return nil
 	}
 	var rows [][]string
 	for line := range strings.Lines(string(data)) {
+		c.Work(4 * len(line))
 		if f := strings.Split(strings.TrimSuffix(line, "\n"), ":"); len(f) > 2 {
 			rows = append(rows, f)
 		}
 	}
+	if c.known == nil {
+		c.known = make(map[string][][]string)
+	}
+	c.known[file] = rows
 	return rows
 }
 
@@ -110,6 +121,7 @@ func chmod(c *Call) int {
 		if err != nil {
 			return err
 		}
+		c.Work(64 * len(o.rest[0]))
 		mode, _ := parseMode(o.rest[0], in.Mode(), c.Umask)
 		return c.FS().Chmod(c.Abs(name), mode, c.User())
 	})

@@ -96,7 +96,7 @@ func mount(c *Call) int {
 	if len(c.Args) > 0 {
 		return c.fail("permission denied (are you root?)")
 	}
-	data, err := c.FS().ReadFile("/proc/mounts", c.User())
+	data, err := c.ReadFile("/proc/mounts", databaseMax)
 	if err != nil {
 		return c.fail("no /proc/mounts")
 	}

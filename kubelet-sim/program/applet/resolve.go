@@ -14,10 +14,14 @@ type resolver struct {
 	ndots           int
 }
 
+// resolvMax bounds what is read of /etc/resolv.conf. Unit: bytes.
+const resolvMax = 64 << 10
+
 func (c *Call) resolver() resolver {
 	r := resolver{ndots: 1}
-	data, _ := c.FS().ReadFile("/etc/resolv.conf", c.User())
-	for line := range strings.Lines(string(data)) {
+	data, _ := c.Contents("/etc/resolv.conf")
+	for line := range strings.Lines(string(data[:min(len(data), resolvMax)])) {
+		c.Work(4 * len(line))
 		words := strings.Fields(line)
 		if len(words) < 2 {
 			continue
@@ -66,8 +70,9 @@ func (c *Call) query(name string, t kernel.RecordType) kernel.Answer {
 
 // hosts looks a name up in /etc/hosts; canonical is the first name there.
 func (c *Call) hosts(name string) (addr netip.Addr, canonical string, ok bool) {
-	data, _ := c.FS().ReadFile("/etc/hosts", c.User())
-	for line := range strings.Lines(string(data)) {
+	data, _ := c.Contents("/etc/hosts")
+	for line := range strings.Lines(string(data[:min(len(data), databaseMax)])) {
+		c.Work(8 * len(line))
 		text, _, _ := strings.Cut(line, "#")
 		words := strings.Fields(text)
 		for i := 1; i < len(words); i++ {

@@ -79,15 +79,23 @@ func env(c *Call) int {
 	if o.has('i') {
 		list = nil
 	}
+	gone := make(map[string]bool, len(o.values['u']))
 	for _, name := range o.values['u'] {
-		list = slices.DeleteFunc(list, func(e string) bool { return strings.HasPrefix(e, name+"=") })
+		gone[name] = true
+	}
+	list = slices.DeleteFunc(list, func(e string) bool { return gone[envName(e)] })
+	at := make(map[string]int, len(list))
+	for i, e := range list {
+		if _, ok := at[envName(e)]; !ok {
+			at[envName(e)] = i
+		}
 	}
 	for len(args) > 0 && strings.Contains(args[0], "=") {
-		name, _, _ := strings.Cut(args[0], "=")
-		i := slices.IndexFunc(list, func(e string) bool { return strings.HasPrefix(e, name+"=") })
-		if i >= 0 {
+		name := envName(args[0])
+		if i, ok := at[name]; ok {
 			list[i] = args[0]
 		} else {
+			at[name] = len(list)
 			list = append(list, args[0])
 		}
 		args = args[1:]
@@ -107,6 +115,12 @@ func env(c *Call) int {
 		return c.executeFile(file, args, list)
 	}
 	return c.execute(args, append(list, "PATH="))
+}
+
+// envName is the name of NAME=value.
+func envName(e string) string {
+	name, _, _ := strings.Cut(e, "=")
+	return name
 }
 
 func valueOf(env []string, name string) string {
@@ -139,6 +153,7 @@ func printenv(c *Call) int {
 	}
 	code := 0
 	for _, name := range c.Args {
+		c.Work(8 * len(c.Env))
 		v, ok := kernel.LookupEnv(c.Env, name)
 		if !ok {
 			code = 1

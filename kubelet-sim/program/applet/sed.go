@@ -3,9 +3,10 @@ package applet
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/match"
 )
 
 func sedFamily(name string) Func {
@@ -19,7 +20,7 @@ func sedFamily(name string) Func {
 type sedAddress struct {
 	line int
 	last bool
-	rx   *regexp.Regexp
+	rx   *match.Regexp
 	step int
 }
 
@@ -29,7 +30,7 @@ type sedCommand struct {
 	not       bool
 	name      byte
 	text      string // of a, i, c; label; file
-	rx        *regexp.Regexp
+	rx        *match.Regexp
 	replace   string
 	global    bool
 	print     bool
@@ -39,6 +40,9 @@ type sedCommand struct {
 	active    bool // within from,to
 	endedLine int
 }
+
+// sedScriptMax bounds a script. Unit: bytes.
+const sedScriptMax = 256 << 10
 
 const sedUsage = "[-i[SFX]] [-nrE] [-f FILE]... [-e CMD]... [FILE]...\nor: sed [-i[SFX]] [-nrE] CMD [FILE]..."
 
@@ -66,7 +70,11 @@ func sed(c *Call) int {
 		}
 		scripts, o.rest = o.rest[:1], o.rest[1:]
 	}
-	p := sedParser{s: strings.Join(scripts, "\n"), extended: o.has('r') || o.has('E')}
+	script := strings.Join(scripts, "\n")
+	if len(script) > sedScriptMax {
+		return c.fail("script too long")
+	}
+	p := sedParser{c: c, s: script, extended: o.has('r') || o.has('E')}
 	list, err := p.commands(false)
 	if err != nil {
 		return c.fail("%v", err)
@@ -86,10 +94,11 @@ func sed(c *Call) int {
 
 // sedParser reads a script.
 type sedParser struct {
+	c        *Call
 	s        string
 	extended bool
 	depth    int
-	last     *regexp.Regexp
+	last     *match.Regexp
 }
 
 func (p *sedParser) skip(chars string) { p.s = strings.TrimLeft(p.s, chars) }
@@ -117,10 +126,12 @@ func (p *sedParser) commands(inBlock bool) ([]*sedCommand, error) {
 			_, p.s, _ = strings.Cut(p.s, "\n")
 			continue
 		}
+		before := len(p.s)
 		cmd, err := p.command()
 		if err != nil {
 			return nil, err
 		}
+		p.c.Work(64 + 8*(before-len(p.s)))
 		list = append(list, cmd)
 	}
 }
@@ -162,7 +173,7 @@ func (p *sedParser) address() (*sedAddress, error) {
 	return nil, nil
 }
 
-func (p *sedParser) compile(flags, text string) (*regexp.Regexp, error) {
+func (p *sedParser) compile(flags, text string) (*match.Regexp, error) {
 	if text == "" && p.last != nil {
 		return p.last, nil
 	}
@@ -170,7 +181,7 @@ func (p *sedParser) compile(flags, text string) (*regexp.Regexp, error) {
 	if p.extended {
 		expr = extendedRegexp(text)
 	}
-	rx, err := compileBytes(flags + expr)
+	rx, err := match.Compile(p.c, flags+expr, false)
 	if err != nil {
 		return nil, fmt.Errorf("bad regex '%s'", text)
 	}
@@ -262,14 +273,16 @@ func (p *sedParser) arguments(cmd *sedCommand) error {
 		if strings.HasPrefix(p.s, "\\") {
 			p.s = strings.TrimPrefix(strings.TrimLeft(p.s[1:], " \t"), "\n")
 		}
+		var text strings.Builder
 		for {
 			line, rest, more := strings.Cut(p.s, "\n")
 			p.s = rest
 			if strings.HasSuffix(line, "\\") && more {
-				cmd.text += line[:len(line)-1] + "\n"
+				text.WriteString(line[:len(line)-1] + "\n")
 				continue
 			}
-			cmd.text += line
+			text.WriteString(line)
+			cmd.text = text.String()
 			return nil
 		}
 	case ':', 'b', 't', 'T', 'r', 'w':

@@ -1,6 +1,7 @@
 package applet
 
 import (
+	"bytes"
 	"io"
 	"strconv"
 	"strings"
@@ -20,17 +21,17 @@ type sedRun struct {
 	ahead    []byte
 	aheadEnd bool
 	line     int
-	space    string
-	hold     string
+	space    sedSpace
+	hold     sedSpace
 	newline  bool
-	appended string
+	appended heldText
 	replaced bool
 	quit     bool
 	code     int
 }
 
 func (s *sedRun) stream(names []string) int {
-	s.out = s.c
+	s.out, s.appended = s.c, heldText{c: s.c}
 	s.names = names
 	if len(names) == 0 {
 		s.names = []string{"-"}
@@ -41,12 +42,13 @@ func (s *sedRun) stream(names []string) int {
 }
 
 func (s *sedRun) inPlace(name string) int {
-	data, err := s.c.FS().ReadFile(s.c.Abs(name), s.c.User())
+	data, err := s.c.Contents(name)
 	if err != nil {
 		return s.c.fail("%s: %v", name, err)
 	}
-	var out strings.Builder
-	run := &sedRun{c: s.c, quiet: s.quiet, list: s.list, out: &out, input: newLineReader(strings.NewReader(string(data)))}
+	out := heldText{c: s.c}
+	defer out.reset()
+	run := &sedRun{c: s.c, quiet: s.quiet, list: s.list, out: &out, input: newLineReader(bytes.NewReader(data)), appended: heldText{c: s.c}}
 	run.fill()
 	run.run()
 	w, err := s.c.create(name, vfs.Truncate)
@@ -54,10 +56,29 @@ func (s *sedRun) inPlace(name string) int {
 		return s.c.fail("%s: %v", name, err)
 	}
 	defer func() { _ = w.Close() }()
-	if _, err := io.WriteString(w, out.String()); err != nil {
+	if _, err := w.Write(out.text); err != nil {
 		return s.c.fail("%s: %v", name, err)
 	}
 	return run.code
+}
+
+// heldText is output that is kept. It counts as memory.
+type heldText struct {
+	c    *Call
+	text []byte
+}
+
+// Write implements io.Writer.
+func (h *heldText) Write(b []byte) (int, error) {
+	h.c.StepBytes(len(b))
+	h.c.Charge(int64(len(b)))
+	h.text = append(h.text, b...)
+	return len(b), nil
+}
+
+func (h *heldText) reset() {
+	h.c.Charge(-int64(len(h.text)))
+	h.text = nil
 }
 
 // fill reads the line after the present one, to know which is the last.
@@ -112,9 +133,9 @@ func (s *sedRun) emit(text string) {
 }
 
 func (s *sedRun) flush() {
-	if s.appended != "" {
-		_, _ = io.WriteString(s.out, s.appended)
-		s.appended = ""
+	if len(s.appended.text) > 0 {
+		_, _ = s.out.Write(s.appended.text)
+		s.appended.reset()
 	}
 }
 
@@ -122,16 +143,17 @@ func (s *sedRun) run() {
 	again := false
 	for !s.quit && s.c.err == nil {
 		if !again {
-			var ok bool
-			if s.space, ok = s.next(); !ok {
+			line, ok := s.next()
+			if !ok {
 				return
 			}
+			s.space.set(line)
 		}
 		s.replaced = false
 		result, _ := s.commands(s.list)
 		again = result == 'D'
 		if result != 'd' && result != 'D' && result != 'Q' && !s.quiet {
-			s.emit(s.space)
+			s.emit(s.text())
 		}
 		s.flush()
 	}
@@ -152,6 +174,7 @@ func (s *sedRun) commands(list []*sedCommand) (result byte, label string) {
 		result, label = s.command(cmd)
 		if result == 'b' && label != "" {
 			at := -1
+			s.c.Work(8 * len(list))
 			for k, other := range list {
 				if other.name == ':' && other.text == label {
 					at = k
@@ -174,7 +197,7 @@ func (s *sedRun) matches(a *sedAddress) bool {
 	case a.last:
 		return s.aheadEnd
 	case a.rx != nil:
-		return a.rx.MatchString(s.space)
+		return a.rx.Match(s.c, s.text())
 	case a.step > 0:
 		return s.line >= a.line && (s.line-a.line)%a.step == 0
 	}
@@ -218,30 +241,25 @@ func (s *sedRun) command(cmd *sedCommand) (result byte, label string) {
 	case 's':
 		s.substitute(cmd)
 	case 'y':
-		s.space = strings.Map(func(r rune) rune {
-			if to, ok := cmd.set[r]; ok {
-				return to
-			}
-			return r
-		}, s.space)
+		s.space.set(s.transliterated(cmd.set))
 	case 'd':
 		return 'd', ""
 	case 'D':
-		_, rest, more := strings.Cut(s.space, "\n")
+		_, rest, more := strings.Cut(s.text(), "\n")
 		if !more {
 			return 'd', ""
 		}
-		s.space = rest
+		s.space.set(rest)
 		return 'D', ""
 	case 'p':
-		_, _ = io.WriteString(s.out, s.space+"\n")
+		_, _ = io.WriteString(s.out, s.text()+"\n")
 	case 'P':
-		first, _, _ := strings.Cut(s.space, "\n")
+		first, _, _ := strings.Cut(s.text(), "\n")
 		_, _ = io.WriteString(s.out, first+"\n")
 	case '=':
 		_, _ = io.WriteString(s.out, strconv.Itoa(s.line)+"\n")
 	case 'a':
-		s.appended += cmd.text + "\n"
+		_, _ = io.WriteString(&s.appended, cmd.text+"\n")
 	case 'i':
 		_, _ = io.WriteString(s.out, cmd.text+"\n")
 	case 'c':
@@ -251,7 +269,7 @@ func (s *sedRun) command(cmd *sedCommand) (result byte, label string) {
 		return 'd', ""
 	case 'r':
 		if data, err := s.c.ReadFile(cmd.text, lineMax); err == nil {
-			s.appended += string(data)
+			_, _ = s.appended.Write(data)
 		}
 	case 'q', 'Q':
 		s.quit, s.code = true, cmd.nth
@@ -279,66 +297,123 @@ func (s *sedRun) space2(cmd *sedCommand) (result byte, label string) {
 			return 'q', ""
 		}
 		if !s.quiet {
-			s.emit(s.space)
+			s.emit(s.text())
 		}
 		s.flush()
-		s.space, _ = s.next()
+		line, _ := s.next()
+		s.space.set(line)
 	case 'N':
 		if s.aheadEnd {
 			s.quit = true
 			return 'q', ""
 		}
 		more, _ := s.next()
-		s.space += "\n" + more
+		s.space.add(s.c, more)
 	case 'h':
-		s.hold = s.space
+		s.hold.set(s.text())
 	case 'H':
-		s.hold += "\n" + s.space
+		s.hold.add(s.c, s.text())
 	case 'g':
-		s.space = s.hold
+		s.space.set(s.hold.get(s.c))
 	case 'G':
-		s.space += "\n" + s.hold
+		s.space.add(s.c, s.hold.get(s.c))
 	case 'x':
 		s.space, s.hold = s.hold, s.space
 	case 'l':
-		_, _ = io.WriteString(s.out, strconv.Quote(s.space)+"$\n")
+		s.c.Work(8 * s.space.len())
+		_, _ = io.WriteString(s.out, strconv.Quote(s.text())+"$\n")
 	}
-	if len(s.space)+len(s.hold) > lineMax {
+	if s.space.len()+s.hold.len() > lineMax {
 		s.c.Machine().KillForMemory(s.c.Proc)
 	}
 	return 0, ""
 }
 
 func (s *sedRun) substitute(cmd *sedCommand) {
-	s.c.Step(1 + len(s.space)/64)
-	limit := -1
-	if !cmd.global {
-		limit = max(cmd.nth, 1)
-	}
-	found := cmd.rx.FindAllStringSubmatchIndex(s.space, limit)
+	text := s.text()
+	s.c.Step(1 + len(text)/64)
 	var out strings.Builder
 	at, n, done := 0, 0, false
-	for _, m := range found {
-		n++
-		if cmd.nth > 0 && n < cmd.nth || done && !cmd.global {
-			continue
+	cmd.rx.All(s.c, text, groupsOfSed, func(m []int) bool {
+		if n++; cmd.nth > 0 && n < cmd.nth {
+			return true
 		}
 		done = true
-		out.WriteString(s.space[at:m[0]])
-		expandReplacement(&out, cmd.replace, s.space, m)
+		s.c.Work(m[0] - at + len(cmd.replace))
+		out.WriteString(text[at:m[0]])
+		expandReplacement(&out, cmd.replace, text, m)
 		at = m[1]
 		if out.Len() > lineMax {
 			s.c.Machine().KillForMemory(s.c.Proc)
 		}
-	}
+		return cmd.global
+	})
 	if !done {
 		return
 	}
-	out.WriteString(s.space[at:])
-	s.space, s.replaced = out.String(), true
+	out.WriteString(text[at:])
+	s.space.set(out.String())
+	s.replaced = true
 	if cmd.print {
-		_, _ = io.WriteString(s.out, s.space+"\n")
+		_, _ = io.WriteString(s.out, s.text()+"\n")
 	}
+}
+
+// groupsOfSed are those that a replacement may name.
+const groupsOfSed = 9
+
+// text is the pattern space.
+func (s *sedRun) text() string { return s.space.get(s.c) }
+
+// transliterated is the pattern space after y.
+func (s *sedRun) transliterated(set map[rune]rune) string {
+	var out strings.Builder
+	text := s.text()
+	s.c.InPieces(text, func(piece string) { s.c.Work(16 * len(piece)) })
+	for _, r := range text {
+		if to, ok := set[r]; ok {
+			r = to
+		}
+		out.WriteRune(r)
+	}
+	return out.String()
+}
+
+// sedSpace is the pattern space or the hold space. Lines are added to it without
+// a copy of what it holds.
+type sedSpace struct {
+	s     string
+	bytes []byte // what it is, where stale is set
+	stale bool
+}
+
+func (p *sedSpace) set(s string) { *p = sedSpace{s: s} }
+
+func (p *sedSpace) len() int {
+	if p.stale {
+		return len(p.bytes)
+	}
+	return len(p.s)
+}
+
+// get is the space as a text.
+func (p *sedSpace) get(c *Call) string {
+	if p.stale {
+		c.Work(len(p.bytes))
+		p.s, p.stale = string(p.bytes), false
+	}
+	return p.s
+}
+
+// add adds a newline and a line.
+func (p *sedSpace) add(c *Call, line string) {
+	if !p.stale && len(p.bytes) != len(p.s) {
+		c.Work(len(p.s))
+		p.bytes = append([]byte(nil), p.s...)
+	}
+	c.Work(len(line))
+	p.bytes = append(append(p.bytes, '\n'), line...)
+	p.stale = true
 }
 
 // expandReplacement writes a replacement: & and \1 to \9 are what was matched.

@@ -1,7 +1,6 @@
 package applet
 
 import (
-	"fmt"
 	"io/fs"
 	"slices"
 	"strconv"
@@ -28,7 +27,8 @@ func stat(c *Call) int {
 		case o.has('f'):
 			c.printf("  File: \"%s\"\n    ID: 0 Namelen: 255     Type: %s\n", name, in.FSType())
 		case o.has('c'):
-			c.print(c.statFormat(o.value('c'), name, in) + "\n")
+			c.statFormat(o.value('c'), name, in)
+			c.print("\n")
 		default:
 			c.statLong(name, in)
 		}
@@ -50,52 +50,51 @@ func fileKind(in fileInfo) string {
 	return "regular file"
 }
 
-func (c *Call) statFormat(format, name string, in fileInfo) string {
-	var s strings.Builder
+// statFormat prints what -c asks for.
+func (c *Call) statFormat(format, name string, in fileInfo) {
 	for i := 0; i < len(format); i++ {
 		if format[i] != '%' || i+1 == len(format) {
-			s.WriteByte(format[i])
+			c.print(format[i : i+1])
 			continue
 		}
 		i++
 		switch format[i] {
 		case 'n':
-			s.WriteString(name)
+			c.print(name)
 		case 'N':
-			s.WriteString("'" + name + "'")
+			c.print("'" + name + "'")
 		case 's':
-			fmt.Fprint(&s, in.Size())
+			c.printf("%v", in.Size())
 		case 'a':
-			fmt.Fprintf(&s, "%o", octalMode(in.Mode()))
+			c.printf("%o", octalMode(in.Mode()))
 		case 'A':
-			s.WriteString(modeString(in.Mode()))
+			c.print(modeString(in.Mode()))
 		case 'u':
-			fmt.Fprint(&s, in.UID())
+			c.printf("%v", in.UID())
 		case 'g':
-			fmt.Fprint(&s, in.GID())
+			c.printf("%v", in.GID())
 		case 'U':
-			s.WriteString(c.idName("/etc/passwd", in.UID()))
+			c.print(c.idName("/etc/passwd", in.UID()))
 		case 'G':
-			s.WriteString(c.idName("/etc/group", in.GID()))
+			c.print(c.idName("/etc/group", in.GID()))
 		case 'i':
-			fmt.Fprint(&s, in.Inode())
+			c.printf("%v", in.Inode())
 		case 'h':
-			fmt.Fprint(&s, in.Links())
+			c.printf("%v", in.Links())
 		case 'F':
-			s.WriteString(fileKind(in))
+			c.print(fileKind(in))
 		case 'Y', 'X', 'Z':
-			fmt.Fprint(&s, in.ModTime().Unix())
+			c.printf("%v", in.ModTime().Unix())
 		case 'y', 'x', 'z':
-			s.WriteString(in.ModTime().In(c.location()).Format("2006-01-02 15:04:05.000000000 -0700"))
+			c.print(in.ModTime().In(c.location()).Format("2006-01-02 15:04:05.000000000 -0700"))
 		case 'T':
-			s.WriteString(in.FSType())
+			c.print(in.FSType())
 		case '%':
-			s.WriteByte('%')
+			c.print("%")
 		default:
-			s.WriteByte('?')
+			c.print("?")
 		}
 	}
-	return s.String()
 }
 
 func (c *Call) statLong(name string, in fileInfo) {

@@ -207,6 +207,7 @@ func killApplet(c *Call) int {
 	}
 	code := 0
 	for _, a := range args {
+		c.Work(512) // to find the process among all
 		pid, err := strconv.Atoi(a)
 		if err != nil {
 			code = c.fail("invalid number '%s'", a)
@@ -295,10 +296,16 @@ func byName(c *Call) int {
 	code := 1
 	var pids []string
 	for _, p := range c.Machine().Processes() {
+		own, all := p.Name(), ""
+		if full {
+			all = strings.Join(p.Args, " ")
+			c.Work(2 * len(all))
+		}
 		for _, name := range names {
-			match := p.Name() == name
+			c.Work(32 + len(own) + len(all))
+			match := own == name
 			if c.Name == "pkill" || c.Name == "pgrep" {
-				match = strings.Contains(p.Name(), name) || full && strings.Contains(strings.Join(p.Args, " "), name)
+				match = strings.Contains(own, name) || full && strings.Contains(all, name)
 			}
 			if !match || p.PID == c.PID {
 				continue

@@ -95,9 +95,9 @@ func (t *tailer) start(name string, n int64, sign byte, bytewise bool) {
 	f.offset = int64(len(data))
 	at := 0
 	if sign == '+' {
-		at = fromLine(data, n, bytewise)
+		at = t.c.fromLine(data, n, bytewise)
 	} else {
-		at = tailStart(data, n, bytewise)
+		at = t.c.tailStart(data, n, bytewise)
 	}
 	t.c.print(string(data[at:]))
 	t.c.Charge(-int64(len(data)))
@@ -106,7 +106,7 @@ func (t *tailer) start(name string, n int64, sign byte, bytewise bool) {
 }
 
 // fromLine is where line or byte n, counted from 1, begins.
-func fromLine(data []byte, n int64, bytewise bool) int {
+func (c *Call) fromLine(data []byte, n int64, bytewise bool) int {
 	if n > 0 {
 		n--
 	}
@@ -119,6 +119,7 @@ func fromLine(data []byte, n int64, bytewise bool) int {
 		if i < 0 {
 			return len(data)
 		}
+		c.Work(i + 16)
 		at += i + 1
 	}
 	return at

@@ -135,9 +135,17 @@ func (t *tarring) member(name string) string {
 	return short
 }
 
+// pathMax is PATH_MAX. Unit: bytes.
+const pathMax = 4096
+
 func (t *tarring) excluded(name string) bool {
+	if len(name) > pathMax {
+		return false // there is no such file
+	}
 	for _, pattern := range t.o.values['e'] {
+		pattern = pattern[:min(len(pattern), pathMax)]
 		for rest := strings.Trim(name, "/"); ; {
+			t.Work(64 + len(rest)*(1+len(pattern)/16))
 			if ok, _ := path.Match(pattern, rest); ok || pattern == rest {
 				return true
 			}
@@ -173,8 +181,8 @@ func (t *tarring) create() int {
 	pack := io.Writer(out)
 	if t.o.has('z') {
 		z := gzip.NewWriter(out)
+		pack = packing{t.Call, z}
 		defer func() { _ = z.Close(); _ = out.Close() }() // who reads it finds that something is missing
-		pack = z
 	} else {
 		defer func() { _ = out.Close() }() // as above
 	}
@@ -192,6 +200,25 @@ func (t *tarring) create() int {
 		return t.fail("write error: %v", err)
 	}
 	return t.done()
+}
+
+// packing accounts for compressing.
+type packing struct {
+	c *Call
+	w io.Writer
+}
+
+func (p packing) Write(b []byte) (int, error) {
+	done := 0
+	for done < len(b) {
+		part := b[done:min(len(b), done+outMax)]
+		p.c.Work(16 * len(part))
+		n, err := p.w.Write(part)
+		if done += n; err != nil {
+			return done, err
+		}
+	}
+	return done, nil
 }
 
 type nopWriteCloser struct{ *Call }

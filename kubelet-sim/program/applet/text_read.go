@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"io"
 	"strconv"
+
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 )
 
 func readFamily(name string) Func {
@@ -53,6 +55,7 @@ func cat(c *Call) int {
 				c.printf("%6d\t", n)
 			}
 			if o.has('A') || o.has('t') {
+				c.Work(4 * len(text))
 				text = bytes.ReplaceAll(text, []byte("\t"), []byte("^I"))
 			}
 			c.print(string(text))
@@ -171,12 +174,12 @@ func (c *Call) headBut(r io.Reader, n int64, bytewise bool) error {
 	if err != nil {
 		return err
 	}
-	c.print(string(data[:tailStart(data, n, bytewise)]))
+	c.print(string(data[:c.tailStart(data, n, bytewise)]))
 	return nil
 }
 
 // tailStart is where the last n lines or bytes begin.
-func tailStart(data []byte, n int64, bytewise bool) int {
+func (c *Call) tailStart(data []byte, n int64, bytewise bool) int {
 	if bytewise {
 		return int(max(0, int64(len(data))-n))
 	}
@@ -187,12 +190,19 @@ func tailStart(data []byte, n int64, bytewise bool) int {
 	if end > 0 && data[end-1] == '\n' {
 		end--
 	}
-	for ; end > 0; end-- {
-		if data[end-1] == '\n' {
-			if n--; n == 0 {
-				return end
-			}
+	for end > 0 {
+		at := bytes.LastIndexByte(data[max(end-kernel.PieceMax, 0):end], '\n')
+		if at < 0 {
+			c.Work(min(end, kernel.PieceMax))
+			end = max(end-kernel.PieceMax, 0)
+			continue
 		}
+		at += max(end-kernel.PieceMax, 0)
+		c.Work(end - at)
+		if n--; n == 0 {
+			return at + 1
+		}
+		end = at
 	}
 	return 0
 }

@@ -132,8 +132,12 @@ func fieldEndFrom(line, separator string, at int) int {
 	return at
 }
 
+// numeralMax bounds the length of a number that is sorted by. Unit: bytes.
+const numeralMax = 1024
+
 func sortNumber(s string, human bool) float64 {
 	s = strings.TrimLeft(s, " \t")
+	s = s[:min(len(s), numeralMax)]
 	end := 0
 	for end < len(s) && (s[end] >= '0' && s[end] <= '9' || s[end] == '.' || end == 0 && s[end] == '-') {
 		end++
@@ -145,6 +149,15 @@ func sortNumber(s string, human bool) float64 {
 		}
 	}
 	return n
+}
+
+// work is what it costs to compare two lines, see Proc.Work. Where all of both is
+// compared as it is, the first difference ends that.
+func (k sortKey) work(a, b string) int {
+	if k.from == 0 && !k.numeric && !k.human && !k.version && !k.ignoreCase && !k.ignoreBlank {
+		return 8 + min(len(a), len(b))/8
+	}
+	return 32 + 2*(len(a)+len(b))
 }
 
 func (k sortKey) compare(a, b, separator string) int {
@@ -247,6 +260,7 @@ func (c *Call) sortLines(o *options, lines []string, keys []sortKey, reverse boo
 	separator := o.value('t')
 	byKeys := func(a, b string) int {
 		for _, k := range keys {
+			c.Work(k.work(a, b))
 			if r := k.compare(a, b, separator); r != 0 {
 				return r
 			}
@@ -256,6 +270,7 @@ func (c *Call) sortLines(o *options, lines []string, keys []sortKey, reverse boo
 	order := func(a, b string) int {
 		r := byKeys(a, b)
 		if r == 0 && !o.has('s') && !o.has('u') {
+			c.Work(8 + min(len(a), len(b))/8)
 			r = strings.Compare(a, b)
 			if reverse {
 				r = -r
@@ -269,7 +284,7 @@ func (c *Call) sortLines(o *options, lines []string, keys []sortKey, reverse boo
 		}
 		return 0
 	}
-	c.Step(1 + len(lines)/8)
+	c.Step(1 + len(lines)/16)
 	slices.SortStableFunc(lines, order)
 	if o.has('u') {
 		lines = slices.CompactFunc(lines, func(a, b string) bool { return byKeys(a, b) == 0 })

@@ -12,12 +12,10 @@ func trSet(s string) []byte {
 	text, _ := unescape(s, false)
 	var set []byte
 	for i := 0; i < len(text); i++ {
-		if strings.HasPrefix(text[i:], "[:") {
-			if end := strings.Index(text[i:], ":]"); end > 0 {
-				set = append(set, class(text[i+2:i+end])...)
-				i += end + 1
-				continue
-			}
+		if n := classEnd(text[i:]); n > 0 {
+			set = append(set, class(text[i+2:i+n-2])...)
+			i += n - 1
+			continue
 		}
 		if i+2 < len(text) && text[i+1] == '-' && text[i+2] >= text[i] {
 			for b := int(text[i]); b <= int(text[i+2]); b++ {
@@ -63,11 +61,15 @@ func tr(c *Call) int {
 	if len(o.rest) == 0 || len(o.rest) == 1 && !o.has('d') && !o.has('s') {
 		return c.usage("[-cds] STRING1 [STRING2]\n\nTranslate, squeeze, or delete characters from stdin, writing to stdout")
 	}
+	for _, set := range o.rest {
+		c.Work(64 * len(set))
+	}
 	from := trSet(o.rest[0])
 	if o.has('c') || o.has('C') {
 		var rest []byte
+		in := memberOf(from)
 		for b := range 256 {
-			if bytes.IndexByte(from, byte(b)) < 0 {
+			if !in[b] {
 				rest = append(rest, byte(b))
 			}
 		}
@@ -93,10 +95,18 @@ func tr(c *Call) int {
 	if len(o.rest) == 1 {
 		squeeze = from
 	}
-	return c.translate(mapped, squeeze, o.has('s'))
+	return c.translate(mapped, memberOf(squeeze), o.has('s'))
 }
 
-func (c *Call) translate(mapped [256]int, squeeze []byte, squeezing bool) int {
+// memberOf is a set as a table.
+func memberOf(set []byte) (in [256]bool) {
+	for _, b := range set {
+		in[b] = true
+	}
+	return in
+}
+
+func (c *Call) translate(mapped [256]int, squeeze [256]bool, squeezing bool) int {
 	last := -1
 	buf := make([]byte, 4096)
 	for {
@@ -104,7 +114,7 @@ func (c *Call) translate(mapped [256]int, squeeze []byte, squeezing bool) int {
 		out := make([]byte, 0, n)
 		for _, b := range buf[:n] {
 			m := mapped[b]
-			if m < 0 || squeezing && m == last && bytes.IndexByte(squeeze, byte(m)) >= 0 {
+			if m < 0 || squeezing && m == last && squeeze[m] {
 				continue
 			}
 			last = m
@@ -194,7 +204,7 @@ func paste(c *Call) int {
 	var columns [][]string
 	code := c.inputs(o.rest, func(_ string, r io.Reader) error {
 		data, err := c.readAll(r)
-		columns = append(columns, strings.Split(strings.TrimSuffix(string(data), "\n"), "\n"))
+		columns = append(columns, c.split(strings.TrimSuffix(string(data), "\n"), "\n"))
 		return err
 	})
 	if o.has('s') {
@@ -209,6 +219,7 @@ func paste(c *Call) int {
 	}
 	for i := range rows {
 		row := make([]string, len(columns))
+		c.Work(32 * len(columns))
 		for j, col := range columns {
 			if i < len(col) {
 				row[j] = col[i]

@@ -2,6 +2,7 @@ package applet
 
 import (
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -32,6 +33,7 @@ func uniq(c *Call) int {
 	code := c.inputs(o.rest[:min(1, len(o.rest))], func(_ string, r io.Reader) error {
 		return c.eachLine(r, func(line []byte) bool {
 			s := string(line)
+			c.Work(4 * (len(s) + len(last)))
 			if started && key(s) == key(last) {
 				n++
 				return true
@@ -71,13 +73,18 @@ func parseSpans(s string) (spans, bool) {
 	return list, true
 }
 
-func (s spans) has(n int) bool {
+// merged are the ranges in ascending order, none of which meets another.
+func (s spans) merged() spans {
+	slices.SortFunc(s, func(a, b [2]int) int { return a[0] - b[0] })
+	out := s[:0]
 	for _, r := range s {
-		if n >= r[0] && n <= r[1] {
-			return true
+		if n := len(out); n > 0 && r[0] <= out[n-1][1]+1 {
+			out[n-1][1] = max(out[n-1][1], r[1])
+			continue
 		}
+		out = append(out, r)
 	}
-	return false
+	return out
 }
 
 func cut(c *Call) int {
@@ -97,6 +104,7 @@ func cut(c *Call) int {
 	if !ok {
 		return c.fail("invalid range %s", text)
 	}
+	list = list.merged()
 	delimiter := "\t"
 	if o.has('d') {
 		delimiter = o.value('d')
@@ -110,13 +118,14 @@ func cut(c *Call) int {
 				c.cutFields(string(line), delimiter, list, o.has('s'))
 				return true
 			}
-			var kept []byte
-			for i, b := range line {
-				if list.has(i + 1) {
-					kept = append(kept, b)
+			c.Work(len(line) + 8*len(list))
+			for _, r := range list {
+				if r[0] > len(line) {
+					break
 				}
+				c.print(string(line[r[0]-1 : min(r[1], len(line))]))
 			}
-			c.print(string(kept) + "\n")
+			c.print("\n")
 			return true
 		})
 	})
@@ -129,11 +138,22 @@ func (c *Call) cutFields(line, delimiter string, list spans, only bool) {
 		}
 		return
 	}
-	var kept []string
-	for i, f := range strings.Split(line, delimiter) {
-		if list.has(i + 1) {
-			kept = append(kept, f)
+	c.Work(4*len(line) + 8*len(list))
+	rest, more, shown := line, true, false
+	for n := 1; more && len(list) > 0; n++ {
+		var field string
+		field, rest, more = strings.Cut(rest, delimiter)
+		if n < list[0][0] {
+			continue
+		}
+		if shown {
+			c.print(delimiter)
+		}
+		shown = true
+		c.print(field)
+		if n == list[0][1] {
+			list = list[1:]
 		}
 	}
-	c.print(strings.Join(kept, delimiter) + "\n")
+	c.print("\n")
 }

@@ -31,7 +31,7 @@ func (t *tarring) extract() int {
 		if err != nil {
 			return t.notTar()
 		}
-		r = z
+		r = metered{t.Call, z}
 	}
 	archive := tar.NewReader(r)
 	for {
@@ -47,6 +47,19 @@ func (t *tarring) extract() int {
 		t.Step(1)
 		t.unpack(h, archive)
 	}
+}
+
+// metered accounts for what is read from an archive, which may be far more than it
+// was made of.
+type metered struct {
+	c *Call
+	r io.Reader
+}
+
+func (m metered) Read(b []byte) (int, error) {
+	n, err := m.r.Read(b[:min(len(b), outMax)])
+	m.c.StepBytes(2 * n)
+	return n, err
 }
 
 func (t *tarring) notTar() int {

@@ -1,6 +1,7 @@
 package applet
 
 import (
+	"bytes"
 	"io"
 	"strconv"
 	"strings"
@@ -123,9 +124,11 @@ func tee(c *Call) int {
 func tac(c *Call) int {
 	return c.inputs(c.Args, func(_ string, r io.Reader) error {
 		data, err := c.readAll(r)
-		lines := strings.SplitAfter(string(data), "\n")
-		for i := len(lines) - 1; i >= 0; i-- {
-			c.print(lines[i])
+		for end := len(data); end > 0; {
+			start := 1 + bytes.LastIndexByte(data[:end-1], '\n')
+			c.Work(end - start + 16)
+			c.print(string(data[start:end]))
+			end = start
 		}
 		return err
 	})
@@ -134,6 +137,7 @@ func tac(c *Call) int {
 func rev(c *Call) int {
 	return c.inputs(c.Args, func(_ string, r io.Reader) error {
 		return c.eachLine(r, func(line []byte) bool {
+			c.Work(8 * len(line))
 			runes := []rune(string(line))
 			for i, j := 0, len(runes)-1; i < j; i, j = i+1, j-1 {
 				runes[i], runes[j] = runes[j], runes[i]

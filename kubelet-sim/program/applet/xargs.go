@@ -61,13 +61,31 @@ func (c *Call) xargsReplace(o *options, command, words []string) int {
 	for _, w := range words {
 		args := make([]string, len(command))
 		for i, a := range command {
-			args[i] = strings.ReplaceAll(a, o.value('I'), w)
+			var ok bool
+			if args[i], ok = c.filled(a, o.value('I'), w); !ok {
+				return c.fail("argument line too long")
+			}
 		}
 		if code = c.xargsRun(o, args, code); code > 123 {
 			return code
 		}
 	}
 	return code
+}
+
+// argMax bounds what an argument may become, as the kernel does. Unit: bytes.
+const argMax = 128 << 10
+
+// filled is an argument with a word in the place of a mark. It is false if that
+// would be longer than an argument may be.
+func (c *Call) filled(arg, mark, word string) (string, bool) {
+	n := strings.Count(arg, mark)
+	size := len(arg) + n*(len(word)-len(mark))
+	c.Work(len(arg) + max(size, 0))
+	if size > argMax && n > 0 {
+		return "", false
+	}
+	return strings.ReplaceAll(arg, mark, word), true
 }
 
 func (c *Call) xargsRun(o *options, args []string, code int) int {
@@ -98,15 +116,17 @@ func (c *Call) xargsWords(o *options) ([]string, error) {
 	case o.has('I'):
 		var lines []string
 		for line := range strings.SplitSeq(text, "\n") {
+			c.Work(16 + len(line))
+			c.Charge(16)
 			if line = strings.TrimLeft(line, " \t"); line != "" {
 				lines = append(lines, line)
 			}
 		}
 		return lines, nil
 	default:
-		return splitQuoted(text)
+		return c.splitQuoted(text)
 	}
-	words := strings.Split(strings.TrimSuffix(text, separator), separator)
+	words := c.split(strings.TrimSuffix(text, separator), separator)
 	if text == "" {
 		words = nil
 	}
@@ -115,7 +135,7 @@ func (c *Call) xargsWords(o *options) ([]string, error) {
 
 // splitQuoted splits at blanks as xargs does: quotes and backslashes keep
 // words together.
-func splitQuoted(s string) ([]string, error) {
+func (c *Call) splitQuoted(s string) ([]string, error) {
 	var words []string
 	var word []byte
 	in, quote := false, byte(0)
@@ -136,6 +156,8 @@ func splitQuoted(s string) ([]string, error) {
 			word, in = append(word, s[i]), true
 		case b == ' ' || b == '\t' || b == '\n':
 			if in {
+				c.Charge(24)
+				c.Work(64 + 8*len(word))
 				words = append(words, string(word))
 			}
 			word, in = nil, false
@@ -266,8 +288,9 @@ func which(c *Call) int {
 		return 1
 	}
 	code := 0
+	path := c.Getenv("PATH")
 	for _, name := range o.rest {
-		file, err := c.LookPath(name, c.Getenv("PATH"))
+		file, err := c.LookPath(name, path)
 		if err == nil {
 			if in, serr := c.Stat(file); serr != nil || in.IsDir() {
 				err = fs.ErrNotExist

@@ -2,11 +2,12 @@ package awk
 
 import (
 	"math"
-	"regexp"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/benhoyt/goawk/lexer"
+
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/match"
 )
 
 // builtin is a call of one of POSIX' functions.
@@ -169,7 +170,9 @@ func (in *interp) rand() float64 {
 func length(args []*node) *node {
 	return calc(func(in *interp) value {
 		if len(args) == 0 {
-			return num(float64(utf8.RuneCountInString(in.line())))
+			s := in.line()
+			in.host.Step(len(s) / 256)
+			return num(float64(utf8.RuneCountInString(s)))
 		}
 		if args[0].cell != nil {
 			if c := args[0].cell(in); c.arr != nil {
@@ -186,9 +189,8 @@ func matchCall(args []*node) *node {
 	return calc(func(in *interp) value {
 		s := in.toStr(args[0].eval(in))
 		start, size := 0, -1
-		re := in.regexOf(args[1])
-		in.work(re, len(s))
-		if at := re.FindStringIndex(s); at != nil {
+		if at := in.regexOf(args[1]).Find(in.host, s, 0, 0); at != nil {
+			in.host.Step(at[1] / 256)
 			start, size = utf8.RuneCountInString(s[:at[0]])+1, utf8.RuneCountInString(s[at[0]:at[1]])
 		}
 		in.globals[vRSTART].v, in.globals[vRLENGTH].v = num(float64(start)), num(float64(size))
@@ -202,7 +204,7 @@ func (p *parser) splitCall(args []*node) *node {
 	}
 	return calc(func(in *interp) value {
 		s := in.toStr(args[0].eval(in))
-		var re *regexp.Regexp
+		var re *match.Regexp
 		fs := in.text(vFS)
 		if len(args) > 2 {
 			if args[2].re != nil {
@@ -231,34 +233,27 @@ func (p *parser) substitute(args []*node, global bool) *node {
 	return calc(func(in *interp) value {
 		re, with := in.regexOf(args[0]), in.toStr(args[1].eval(in))
 		s := in.toStr(target.eval(in))
-		in.work(re, len(s))
-		most := 1
-		if global {
-			most = len(s) + 1
-		}
-		in.grow(matchSize * most)
-		matches := re.FindAllStringIndex(s, most)
-		if len(matches) == 0 {
-			return num(0)
-		}
 		var out []byte
-		rest := 0
-		for _, at := range matches {
-			in.grow(at[0] - rest + len(with) + strings.Count(with, "&")*(at[1]-at[0]))
+		rest, matches := 0, 0
+		uses := strings.Count(with, "&")
+		re.All(in.host, s, 0, func(at []int) bool {
+			matches++
+			in.grow(at[0] - rest + len(with) + uses*(at[1]-at[0]))
 			in.host.Step(1)
 			out = appendReplacement(append(out, s[rest:at[0]]...), with, s[at[0]:at[1]])
 			rest = at[1]
+			return global
+		})
+		if matches == 0 {
+			return num(0)
 		}
 		in.grow(len(out) + len(s) - rest)
 		if target.set != nil {
 			target.set(in, str(string(append(out, s[rest:]...))))
 		}
-		return num(float64(len(matches)))
+		return num(float64(matches))
 	})
 }
-
-// matchSize is what one match costs until it is replaced. Unit: bytes.
-const matchSize = 64
 
 // appendReplacement appends what replaces a match: & is the match, \& is &.
 func appendReplacement(out []byte, with, match string) []byte {

@@ -2,10 +2,11 @@ package awk
 
 import (
 	"math"
-	"regexp"
 	"strconv"
 
 	"github.com/benhoyt/goawk/lexer"
+
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/match"
 )
 
 // node is an expression.
@@ -13,7 +14,7 @@ type node struct {
 	eval func(*interp) value
 	set  func(*interp, value) // nil: nothing can be assigned to it
 	cell func(*interp) *cell  // of a bare name
-	re   *regexp.Regexp       // a regular expression in slashes
+	re   *match.Regexp        // a regular expression in slashes
 	list []*node              // (a, b)
 }
 
@@ -144,9 +145,7 @@ func (p *parser) match() *node {
 		a, b := left, p.comparison()
 		left = calc(func(in *interp) value {
 			s := in.toStr(a.eval(in))
-			re := in.regexOf(b)
-			in.work(re, len(s))
-			return boolean(re.MatchString(s) == want)
+			return boolean(in.regexOf(b).Match(in.host, s) == want)
 		})
 	}
 	return left
@@ -384,8 +383,7 @@ func (p *parser) regexLiteral() *node {
 	re := p.regex(source)
 	p.next()
 	return &node{re: re, eval: func(in *interp) value {
-		in.work(re, len(in.record))
-		return boolean(re.MatchString(in.record))
+		return boolean(re.Match(in.host, in.record))
 	}}
 }
 

@@ -4,11 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"io"
-	"regexp"
 	"strconv"
 	"strings"
 
 	"github.com/benhoyt/goawk/lexer"
+
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/match"
 )
 
 // files are what a program reads and writes.
@@ -164,12 +165,12 @@ func (in *interp) readParagraph(r *reader) (string, bool) {
 	return strings.Join(lines, "\n"), len(lines) > 0
 }
 
-func (in *interp) readToMatch(r *reader, re *regexp.Regexp) (string, bool) {
+func (in *interp) readToMatch(r *reader, re *match.Regexp) (string, bool) {
 	var record []byte
 	for {
 		part, err := r.ReadSlice('\n')
 		record = append(record, part...)
-		at := re.FindIndex(record)
+		at := re.Find(in.host, string(record), 0, 0)
 		in.host.Step(1 + len(record)/256)
 		if at != nil && at[1] > at[0] && (at[1] < len(record) || err != nil) {
 			rest := bytes.Clone(record[at[1]:])

@@ -48,11 +48,11 @@ func (h *host) Shell(string, []byte, *[]byte, int) int { return 1 }
 
 // try runs a program until it ends or is over its bounds.
 func try(source string) (out string, code int, over bool, err error) {
-	program, err := Parse(source)
+	h := &host{}
+	program, err := Parse(source, &host{steps: -1 << 30})
 	if err != nil {
 		return "", 2, false, err
 	}
-	h := &host{}
 	defer func() {
 		if r := recover(); r != nil {
 			if r != errOver {

@@ -2,9 +2,12 @@ package awk
 
 import (
 	"fmt"
-	"regexp"
+	"maps"
+	"slices"
 
 	"github.com/benhoyt/goawk/lexer"
+
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/match"
 )
 
 // depthMax bounds how deep a program may be nested.
@@ -40,6 +43,8 @@ type function struct {
 }
 
 type parser struct {
+	meter  match.Meter
+	tokens int // since the last step
 	lex    *lexer.Lexer
 	pos    lexer.Position
 	tok    lexer.Token
@@ -59,10 +64,13 @@ type token struct {
 	val string
 }
 
-// Parse parses a program. The error is a *SyntaxError.
-func Parse(source string) (_ *Program, err error) {
+// tokensPerStep is how much of a program is read for a step.
+const tokensPerStep = 4
+
+// Parse parses a program, at m's cost. The error is a *SyntaxError.
+func Parse(source string, m match.Meter) (_ *Program, err error) {
 	p := &parser{
-		lex: lexer.NewLexer([]byte(source)), prog: &Program{globals: map[string]int{}}, funcs: map[string]*function{},
+		meter: m, lex: lexer.NewLexer([]byte(source)), prog: &Program{globals: map[string]int{}}, funcs: map[string]*function{},
 	}
 	defer func() {
 		if r := recover(); r != nil {
@@ -80,8 +88,8 @@ func Parse(source string) (_ *Program, err error) {
 	for p.skip(); p.tok != lexer.EOF; p.skip() {
 		p.item()
 	}
-	for name, f := range p.funcs {
-		if !f.known {
+	for _, name := range slices.Sorted(maps.Keys(p.funcs)) {
+		if !p.funcs[name].known {
 			p.fail("function %q is not defined", name)
 		}
 	}
@@ -97,6 +105,10 @@ func (p *parser) next() {
 		p.pos, p.tok, p.val = p.ahead.pos, p.ahead.tok, p.ahead.val
 		p.ahead = nil
 		return
+	}
+	if p.tokens++; p.tokens == tokensPerStep {
+		p.tokens = 0
+		p.meter.Step(1)
 	}
 	p.pos, p.tok, p.val = p.lex.Scan()
 	if p.tok == lexer.ILLEGAL {
@@ -418,8 +430,8 @@ func (p *parser) index() func(*interp) string {
 	return func(in *interp) string { return in.key(list) }
 }
 
-func (p *parser) regex(source string) *regexp.Regexp {
-	re, err := compile(source)
+func (p *parser) regex(source string) *match.Regexp {
+	re, err := compile(p.meter, source)
 	if err != nil {
 		p.fail("bad regex '%s'", source)
 	}

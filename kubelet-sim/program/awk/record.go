@@ -1,8 +1,10 @@
 package awk
 
 import (
-	"regexp"
+	"iter"
 	"strings"
+
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/match"
 )
 
 // fieldsMax bounds the fields of a record.
@@ -40,54 +42,48 @@ func (in *interp) splitRecord() {
 
 // splitText splits s by a separator, as FS is understood; re is used where it is
 // not nil.
-func (in *interp) splitText(out []string, s, fs string, re *regexp.Regexp) []string {
+func (in *interp) splitText(out []string, s, fs string, re *match.Regexp) []string {
 	in.host.Step(len(s) / 64)
 	switch {
 	case s == "":
 		return out
 	case re == nil && fs == " ":
-		for f := range strings.FieldsFuncSeq(s, func(r rune) bool { return r == ' ' || r == '\t' || r == '\n' }) {
-			out = append(out, f)
-		}
-		return in.bounded(out)
+		return in.collect(out, strings.FieldsFuncSeq(s, func(r rune) bool { return r == ' ' || r == '\t' || r == '\n' }))
 	case re == nil && fs == "":
-		for _, r := range s {
-			out = append(out, string(r))
-		}
-		return in.bounded(out)
-	case re == nil && fs == "\t", re == nil && len(fs) == 1 && strings.IndexByte(`\.+*?()|[]{}^$`, fs[0]) < 0:
-		for f := range strings.SplitSeq(s, fs) {
-			out = append(out, f)
-		}
-		return in.bounded(out)
+		return in.collect(out, func(yield func(string) bool) {
+			for _, r := range s {
+				if !yield(string(r)) {
+					return
+				}
+			}
+		})
 	case re == nil && len(fs) == 1:
-		for f := range strings.SplitSeq(s, fs) {
-			out = append(out, f)
-		}
-		return in.bounded(out)
+		return in.collect(out, strings.SplitSeq(s, fs))
 	case re == nil:
 		re = in.dynamic(fs)
 	}
-	in.work(re, len(s))
-	for {
-		at := re.FindStringIndex(s)
-		if at == nil || at[1] == 0 && len(s) == 0 {
-			return in.bounded(append(out, s))
-		}
-		if at[0] == at[1] { // an empty match separates nothing
-			next := re.FindStringIndex(s[1:])
-			if next == nil || next[0] == next[1] {
-				return in.bounded(append(out, s))
-			}
-			at = []int{next[0] + 1, next[1] + 1}
-		}
-		out = append(out, s[:at[0]])
-		s = s[at[1]:]
-		if len(out) > fieldsMax {
-			return in.bounded(out)
+	rest := 0
+	re.All(in.host, s, 0, func(at []int) bool {
+		if at[0] == at[1] { // it separates nothing
+			return true
 		}
 		in.host.Step(1)
+		out = append(out, s[rest:at[0]])
+		rest = at[1]
+		return len(out) <= fieldsMax
+	})
+	return in.bounded(append(out, s[rest:]))
+}
+
+// collect adds fields one by one.
+func (in *interp) collect(out []string, fields iter.Seq[string]) []string {
+	for f := range fields {
+		if out = append(out, f); len(out)&1023 == 0 {
+			in.host.Step(64)
+			in.bounded(out)
+		}
 	}
+	return in.bounded(out)
 }
 
 func (in *interp) bounded(fields []string) []string {

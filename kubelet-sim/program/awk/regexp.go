@@ -3,19 +3,13 @@ package awk
 import (
 	"regexp"
 	"strings"
+
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/match"
 )
 
 // compile reads an extended regular expression; the longest match wins.
-func compile(source string) (*regexp.Regexp, error) {
-	// Package regexp takes UTF-8 alone, and sees U+FFFD for each byte of a text that is none.
-	//
-	// Deviation: such a byte of an expression matches every other such byte.
-	re, err := regexp.Compile(string([]rune(translate(source))))
-	if err != nil {
-		return nil, err
-	}
-	re.Longest()
-	return re, nil
+func compile(m match.Meter, source string) (*match.Regexp, error) {
+	return match.Compile(m, translate(source), true)
 }
 
 // translate writes an ERE as Go's package regexp reads it: an escape that only
@@ -83,14 +77,14 @@ const (
 )
 
 // dynamic is the regular expression that a string is.
-func (in *interp) dynamic(source string) *regexp.Regexp {
+func (in *interp) dynamic(source string) *match.Regexp {
 	if re, ok := in.regexes[source]; ok {
 		return re
 	}
 	if len(source) > regexMax {
 		panic(runtimeError("regex too long"))
 	}
-	re, err := compile(source)
+	re, err := compile(in.host, source)
 	if err != nil {
 		panic(runtimeError("bad regex '" + source + "'"))
 	}
@@ -102,21 +96,8 @@ func (in *interp) dynamic(source string) *regexp.Regexp {
 	return re
 }
 
-// workMax bounds the product of a text's length and a pattern's: what one match
-// may cost the host.
-const workMax = 1 << 27
-
-// work accounts for a match of re with a text of n bytes.
-func (in *interp) work(re *regexp.Regexp, n int) {
-	cost := n * (1 + len(re.String()))
-	if cost > workMax {
-		panic(runtimeError("regex too complex for a text of this length"))
-	}
-	in.host.Step(cost / 4096)
-}
-
 // regexOf is an operand as a regular expression.
-func (in *interp) regexOf(n *node) *regexp.Regexp {
+func (in *interp) regexOf(n *node) *match.Regexp {
 	if n.re != nil {
 		return n.re
 	}

@@ -3,10 +3,11 @@ package awk
 import (
 	"errors"
 	"io"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/match"
 )
 
 // Host is what a program runs on. Charge and Step may panic to end it.
@@ -96,14 +97,14 @@ type interp struct {
 	in      []bool // ranges that are under way, by rule
 	code    int
 	result  value // of a function
-	regexes map[string]*regexp.Regexp
+	regexes map[string]*match.Regexp
 	files
 	random, seed uint64
 }
 
 // Run runs a program and returns its exit code.
 func Run(prog *Program, cfg Config, host Host) (code int, err error) {
-	in := &interp{host: host, prog: prog, in: make([]bool, len(prog.rules)), regexes: map[string]*regexp.Regexp{}, split: true}
+	in := &interp{host: host, prog: prog, in: make([]bool, len(prog.rules)), regexes: map[string]*match.Regexp{}, split: true}
 	for range prog.globals {
 		in.globals = append(in.globals, &cell{})
 	}
@@ -233,8 +234,15 @@ func (in *interp) patternHolds(n *node) bool {
 	return n.eval(in).truth()
 }
 
+// textMax bounds one string, so that looking at all of it is a piece of work that
+// nobody else notices. Unit: bytes. Deviation: only memory bounds the real one's.
+const textMax = 8 << 20
+
 // grow accounts for a string that the present statement makes.
 func (in *interp) grow(n int) {
+	if n > textMax {
+		panic(runtimeError("out of memory"))
+	}
 	in.temp += int64(n)
 	in.host.Charge(int64(n))
 	in.host.Step(n / 256)

@@ -41,8 +41,15 @@ func input(s string) value {
 	return str(s)
 }
 
+// numeralMax bounds how much of a string is looked at for a number: it may happen
+// wherever a value is used. Unit: bytes.
+const numeralMax = 1024
+
 // looksNumeric tells whether all of s but blanks is a number.
 func looksNumeric(s string) (float64, bool) {
+	if len(s) > numeralMax {
+		return 0, false
+	}
 	s = strings.TrimSpace(s)
 	if s == "" || numberPrefix(s) != len(s) {
 		return 0, false
@@ -93,7 +100,7 @@ func (v value) num() float64 {
 	case unset:
 		return 0
 	}
-	s := strings.TrimLeft(v.s, " \t\n\r\f\v")
+	s := strings.TrimLeft(v.s[:min(len(v.s), numeralMax)], " \t\n\r\f\v")
 	n, _ := strconv.ParseFloat(s[:numberPrefix(s)], 64)
 	return n
 }

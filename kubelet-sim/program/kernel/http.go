@@ -37,6 +37,7 @@ const (
 // http is the Service of an HTTP server.
 func (p *Proc) http(serve func(Request) Response) Service {
 	return func(from netip.Addr, in []byte) (used int, out []byte, done bool) {
+		p.Owe(len(in)) // it is read again whenever more of it has come
 		req, keepAlive, used, err := parseRequest(in)
 		if err != nil {
 			return used, p.render(Response{Status: http.StatusBadRequest}, "", false), true

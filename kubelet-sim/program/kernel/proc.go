@@ -158,6 +158,7 @@ func (p *Proc) User() vfs.User {
 
 // Getenv returns the value of a variable of p's environment.
 func (p *Proc) Getenv(name string) string {
+	p.Owe(4 * len(p.Env))
 	v, _ := LookupEnv(p.Env, name)
 	return v
 }

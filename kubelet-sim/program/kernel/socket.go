@@ -121,6 +121,9 @@ func (s *socket) write(p *Proc, b []byte) (int, error) {
 		if n := min(s.Room(), len(b)-done); n > 0 {
 			done += n
 			s.Send(b[done-n:done], p.m.now)
+			if s.out.tell != nil { // a server has looked at all that has come
+				p.Work(len(s.out.data) / 4)
+			}
 		}
 		if done == len(b) {
 			return done, nil

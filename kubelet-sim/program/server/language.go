@@ -15,6 +15,10 @@ import (
 // digitsMax bounds the digits of π that perl prints.
 const digitsMax = 10_000
 
+// piWork is what a step is worth of the square of the digits of π, which is what
+// they cost.
+const piWork = 2000
+
 // perl knows bpi of bignum, and programs of print, sleep and exit.
 func perl(p *kernel.Proc) int {
 	code, newline, found := "", "", false
@@ -48,13 +52,14 @@ func perl(p *kernel.Proc) int {
 		if err != nil || n < 1 || n > digitsMax {
 			n = digitsMax
 		}
-		p.Step(1 + n/8)
+		p.Step(1 + n/8 + n*n/piWork)
 		p.Sleep(time.Duration(n) * 2500 * time.Microsecond)
 		outf(p, "%s%s", pi(n), newline)
 		return 0
 	}
 	r := interpreter{p: p, newline: newline, quote: `"'`}
 	for statement := range strings.SplitSeq(code, ";") {
+		p.Work(64 + 64*len(statement))
 		if done, exit := r.perl(strings.TrimSpace(statement)); done {
 			return exit
 		}
@@ -189,6 +194,7 @@ func script(p *kernel.Proc, d dialect, unknown func(argv []string) kernel.Main) 
 	}
 	statements := strings.FieldsFunc(args[1], func(r rune) bool { return r == ';' || r == '\n' })
 	for _, s := range statements {
+		p.Work(64 + 64*len(s))
 		s = strings.TrimSpace(s)
 		if !d.knows(s) {
 			return unknown(p.Args)(p)
@@ -196,6 +202,7 @@ func script(p *kernel.Proc, d dialect, unknown func(argv []string) kernel.Main) 
 	}
 	r := interpreter{p: p, quote: d.quote}
 	for _, s := range statements {
+		p.Work(64 + 64*len(s))
 		if done, code := d.run(r, strings.TrimSpace(s)); done {
 			return code
 		}
