@@ -212,6 +212,7 @@ func dump(c *Call) int {
 }
 
 func (c *Call) dumpCanonical(at int, row []byte) {
+	c.Step(2)
 	c.printf("%08x ", at)
 	text := ""
 	for i := range 16 {
@@ -272,6 +273,7 @@ func (c *Call) dumpWords(o *options, data []byte) {
 		address = "%07d"
 	}
 	for at := 0; at < len(data); at += 16 {
+		c.Step(2)
 		if address != "" {
 			c.printf(address, at)
 		}

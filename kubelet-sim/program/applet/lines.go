@@ -3,6 +3,7 @@ package applet
 import (
 	"bytes"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -11,9 +12,10 @@ const lineMax = 4 << 20
 
 // lineReader reads lines.
 type lineReader struct {
-	r    io.Reader
-	buf  []byte
-	done error
+	r     io.Reader
+	buf   []byte
+	start int // of what was not returned yet
+	done  error
 }
 
 func newLineReader(r io.Reader) *lineReader { return &lineReader{r: r} }
@@ -23,30 +25,37 @@ func newLineReader(r io.Reader) *lineReader { return &lineReader{r: r} }
 func (l *lineReader) next() ([]byte, error) { return l.until('\n') }
 
 func (l *lineReader) until(end byte) ([]byte, error) {
-	searched := 0
+	searched := l.start
 	for {
 		if i := bytes.IndexByte(l.buf[searched:], end); i >= 0 {
-			line := l.buf[:searched+i+1]
-			l.buf = l.buf[searched+i+1:]
-			return line, nil
+			return l.take(searched + i + 1), nil
 		}
-		searched = len(l.buf)
-		if l.done != nil || len(l.buf) > lineMax {
-			if len(l.buf) == 0 {
+		if l.done != nil || len(l.buf)-l.start > lineMax {
+			if l.start == len(l.buf) {
 				return nil, l.done
 			}
-			line := l.buf
-			l.buf = nil
-			return line, nil
+			return l.take(len(l.buf)), nil
 		}
-		chunk := make([]byte, 4096)
-		n, err := l.r.Read(chunk)
-		l.buf = append(l.buf[:len(l.buf):len(l.buf)], chunk[:n]...)
+		if l.start > 0 {
+			l.buf = l.buf[:copy(l.buf, l.buf[l.start:])]
+			l.start = 0
+		}
+		searched = len(l.buf)
+		l.buf = slices.Grow(l.buf, outMax)
+		n, err := l.r.Read(l.buf[searched : searched+outMax])
+		l.buf = l.buf[:searched+n]
 		if n == 0 && err == nil {
 			err = io.EOF
 		}
 		l.done = err
 	}
+}
+
+// take returns what is before a place, with no room behind it.
+func (l *lineReader) take(end int) []byte {
+	line := l.buf[l.start:end:end]
+	l.start = end
+	return line
 }
 
 // eachLine calls do for each line without its newline, until do returns false.

@@ -113,6 +113,7 @@ func (c *Call) sequence(v []float64, places int, separator, format string, pad b
 		shown = true
 		text := strconv.FormatFloat(n, 'f', places, 64)
 		if format != "" {
+			c.Step(1)
 			f := formatter{c: c, args: []string{text}}
 			f.run(format)
 			continue

@@ -179,6 +179,7 @@ func fold(c *Call) int {
 	return c.inputs(o.rest, func(_ string, r io.Reader) error {
 		return c.eachLine(r, func(line []byte) bool {
 			for len(line) > width {
+				c.Work(64)
 				at := width
 				if i := bytes.LastIndexByte(line[:width], ' '); o.has('s') && i > 0 {
 					at = i + 1

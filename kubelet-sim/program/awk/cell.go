@@ -114,7 +114,9 @@ func (a *array) clear(in *interp) {
 // key is the index that expressions make.
 func (in *interp) key(list []*node) string {
 	if len(list) == 1 {
-		return in.toStr(list[0].eval(in))
+		key := in.toStr(list[0].eval(in))
+		in.host.Step(len(key) / 64)
+		return key
 	}
 	parts := make([]string, len(list))
 	size := 0

@@ -220,6 +220,7 @@ func (in *interp) getline(from *node, pipe bool, to *node) float64 {
 const openMax = 100
 
 func (in *interp) reader(name string, pipe bool) (*reader, error) {
+	in.host.Step(len(name) / 64)
 	key := "<" + name
 	if pipe {
 		key = "|" + name
@@ -270,10 +271,12 @@ func printTo(args []*node, formatted bool, how lexer.Token, to *node) stmt {
 		case len(list) == 0:
 			s = in.line() + in.text(vORS)
 		default:
-			parts := make([]string, len(list))
+			parts, size := make([]string, len(list)), 0
 			for i, v := range list {
 				parts[i] = v.str(in.text(vOFMT))
+				size += len(parts[i])
 			}
+			in.grow(size)
 			s = strings.Join(parts, in.text(vOFS)) + in.text(vORS)
 		}
 		in.grow(len(s))
@@ -290,6 +293,7 @@ func printTo(args []*node, formatted bool, how lexer.Token, to *node) stmt {
 }
 
 func (in *interp) toFile(name string, appending bool, s string) {
+	in.host.Step(len(name) / 64)
 	w := in.writers[name]
 	if w == nil {
 		in.limit()
@@ -310,6 +314,7 @@ func (in *interp) toFile(name string, appending bool, s string) {
 
 // toPipe keeps what a command is to read until it is closed.
 func (in *interp) toPipe(command, s string) {
+	in.host.Step(len(command) / 64)
 	b := in.pipes[command]
 	if b == nil {
 		in.limit()
@@ -334,6 +339,7 @@ func (in *interp) flushPipes() {
 
 // close closes whatever has a name; -1 if nothing has.
 func (in *interp) close(name string) int {
+	in.host.Step(len(name) / 64)
 	code := -1
 	for _, key := range [...]string{"<" + name, "|" + name} {
 		if r := in.readers[key]; r != nil {

@@ -314,4 +314,3 @@ func unquoteEscapes(s string) string {
 	}
 	return out.String()
 }
-

@@ -75,8 +75,8 @@ type Shell struct {
 	editor       *editor // of an interactive shell at a terminal
 	randomState  uint64
 	randomSeeded bool
-	drawn        int64   // bytes of variables in the present expansion
-	exitOnExec   bool    // the statement is the last of sh -c: run it in place
+	drawn        int64 // bytes of variables in the present expansion
+	exitOnExec   bool  // the statement is the last of sh -c: run it in place
 }
 
 // options are those of set.
