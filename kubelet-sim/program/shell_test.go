@@ -51,6 +51,13 @@ func TestShellScript(t *testing.T) {
 		"a trap runs after the command it interrupts": {"trap 'echo got; exit 9' USR1; (sleep 1; kill -USR1 1) & sleep 5; echo no", want("got\n", "", 9, 5*s)},
 		"a trap interrupts wait":                      {"trap 'echo got; exit 9' USR1; (sleep 1; kill -USR1 1) & sleep 5 & wait; echo no", want("got\n", "", 9, s)},
 		"awk in a pipe, as in runtime.go":             {"printf 'a\\nb\\n' | wc -l | awk {'print $1'}", want("2\n", "", 0, 0)},
+		"a backslash quotes in a value":               {`x=a\ b; y=a\\b; echo "$x" "$y"`, want("a b a\\b\n", "", 0, 0)},
+		"fields may be empty":                         {`IFS=:; x=a::b:; set -- $x; echo $# "[$2]"; IFS=' :'; x=' a : b '; set -- $x; echo $# "[$2]"`, want("3 []\n2 [b]\n", "", 0, 0)},
+		"read takes empty fields":                     {`echo a::c | { IFS=: read x y z; echo "$x[$y]$z"; }; echo a:b:c: | { IFS=: read x y; echo "$y"; }; echo 'a\ b c' | { read x y; echo "$x"; }`, want("a[]c\nb:c:\na b\n", "", 0, 0)},
+		"a quoted pattern is text":                    {`x='a*b*c' p='a*'; echo "${x#"a*"}" "${x#"$p"}" "${x##$p}."; case ab in "$p") echo no;; *) echo yes;; esac`, want("b*c b*c .\nyes\n", "", 0, 0)},
+		"a word in place of a parameter has quotes":   {`set -- "a  b" c; for i in ${1+"$@"}; do echo "[$i]"; done; echo "${u:-'x'}"`, want("[a  b]\n[c]\n'x'\n", "", 0, 0)},
+		"a suffix may go over lines":                  {`x=$(printf 'a.b\nc.d'); echo "${x%.*}"`, want("a.b\nc\n", "", 0, 0)},
+		"an argument may be too long":                 {`x=$(head -c 200000 /dev/zero | tr '\0' a); cat "$x" | head -c 40; echo $?; echo "$x" | wc -c`, want("0\n200001\n", "sh: cat: Argument list too long\n", 0, 20*time.Millisecond)},
 		"brace sequences are bash's":                  {"for i in {1..3}; do echo $i; done", want("{1..3}\n", "", 0, 0)},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -83,6 +90,10 @@ func TestBashScript(t *testing.T) {
 		"an unbound variable":     {`set -u; echo $foo`, want("", "bash: line 1: foo: unbound variable\n", 127, 0)},
 		"pipefail":                {`set -o pipefail; false | true; echo $? ${PIPESTATUS[0]}`, want("1 1\n", "", 0, 0)},
 		"a huge brace sequence":   {`echo {1..1000000000} > /dev/null; echo no`, run{code: 1}},
+		"an anchored replacement": {`x=foo.c; echo ${x/%c/o} ${x/#f/g} ${x//o/0}`, want("foo.o goo.c f00.c\n", "", 0, 0)},
+		"keys in order":           {`declare -A m; for i in e d c b a; do m[$i]=1; done; echo "${!m[@]}"`, want("a b c d e\n", "", 0, 0)},
+		"elements are counted":    {`a=(1 2); ((a[1] += 5, a[0]++)); echo "${a[@]}"; export E=1; ((E++)); env | grep ^E=`, want("2 7\nE=2\n", "", 0, 0)},
+		"groups without an end":   {`p=$(printf '@(%.0s' {1..200}); case $p in $p) echo same;; esac`, want("same\n", "", 0, 0)},
 		"a here-string":           {`read a b <<< "x y"; echo $b`, want("y\n", "", 0, 0)},
 		"RANDOM within its range": {`for i in 1 2 3 4 5; do ((RANDOM < 32768)) || echo bad; done`, want("", "", 0, 0)},
 	} {

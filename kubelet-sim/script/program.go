@@ -40,6 +40,7 @@ func (p *Play) Main(onStep func(time.Time, *v1alpha1.Step)) (program.Main, *Effe
 	return func(c *kernel.Proc, in program.Container) int {
 		c.Handle(kernel.SIGTERM)
 		for i := range p.Steps {
+			c.Step(1)
 			if onStep != nil {
 				onStep(c.Now(), &p.Steps[i])
 			}

@@ -38,7 +38,7 @@ const largeWord = 256
 // weigh accounts for a word, which may be as long as a script.
 func (sh *Shell) weigh(w syntax.Node) {
 	if n := int(w.End().Offset()) - int(w.Pos().Offset()); n > largeWord {
-		sh.p.Work(4 * n)
+		sh.p.Work(2 * n)
 	}
 }
 
@@ -91,7 +91,7 @@ func (sh *Shell) join(pieces []piece, q quoting) (string, error) {
 // command.
 func (sh *Shell) large(n int) {
 	if n > largeWord {
-		sh.p.Work(4 * n)
+		sh.p.Work(n)
 	}
 }
 
