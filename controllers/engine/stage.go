@@ -21,6 +21,9 @@ func (e *Engine) Enter(ctx context.Context) (leave func(context.Context) error, 
 	if err := e.awaitLocked(ctx, e.atRest); err != nil {
 		return nil, err
 	}
+	if e.err != nil {
+		return nil, e.err // nobody would take up what is written
+	}
 	e.outside = true
 	e.input()
 	return e.leave, nil

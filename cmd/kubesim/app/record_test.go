@@ -46,7 +46,8 @@ func TestManyClientsAreRecordedAsTheyWere(t *testing.T) {
 			if _, err := playScenario(t.Context(), sc, nil, &again, false); err != nil {
 				t.Error(err)
 			}
-			if diff := cmp.Diff(strings.Split(live, "\n"), strings.Split(again.String(), "\n")); diff != "" {
+			if !strings.HasPrefix(again.String(), live) { // a request whose client had gone may have come in at the very end
+				diff := cmp.Diff(strings.Split(live, "\n"), strings.Split(again.String(), "\n"))
 				keepRecording(t, file, live, again.String())
 				t.Errorf("event log (-live +replayed):\n%s", diff)
 			}
