@@ -62,6 +62,9 @@ func (r *Reconciler) apply(ctx context.Context, job *batchv1.Job, m memory, p pl
 		r.event(ctx, written, e)
 	}
 	wake = engine.Wake{At: p.WakeAt}
+	if endless(job, p.Backoff) {
+		wake.Kind = engine.Recurring
+	}
 	if missing > 0 {
 		wake = wake.Sooner(retryCreation(m.CreationFailures, now))
 	}

@@ -82,6 +82,21 @@ func (b backoffRecord) until(l Limits, now time.Time) time.Time {
 	return at
 }
 
+// endlessMin is how many failures in a row mode auto moves time for at least.
+const endlessMin = 100
+
+// endless reports whether a Job has failed so often in a row that its next try is no
+// reason for mode auto to move time: nothing that is under way ends it, because its
+// limit is higher or the failures are ignored. One with a deadline, or whose indexes
+// have a limit within reach, goes on to its end.
+func endless(job *batchv1.Job, b backoffRecord) bool {
+	if b.Failures <= endlessMin || job.Spec.ActiveDeadlineSeconds != nil {
+		return false
+	}
+	limit := job.Spec.BackoffLimitPerIndex
+	return limit == nil || *limit > endlessMin || job.Spec.PodFailurePolicy != nil
+}
+
 // indexUntil returns when the index of the failed Pod may be tried again; zero
 // is at once.
 func indexUntil(failed *corev1.Pod, l Limits, now time.Time) time.Time {

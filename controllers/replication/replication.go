@@ -156,11 +156,18 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 		return engine.Wake{}, err
 	}
 	p := decide(rc, active, r.neighbours(rc, active), now)
+	wake := engine.Wake{At: p.WakeAt}
+	if p.Create > 0 {
+		if at := r.failuresOf(rc).until(replicas(rc), now); !at.IsZero() {
+			p.Create = 0
+			wake = wake.Sooner(engine.Wake{At: at, Kind: engine.Recurring})
+		}
+	}
 	missed := r.apply(ctx, rc, p)
 	if err := r.writeStatus(ctx, rc, status(rc, active, missed, now)); err != nil {
 		return engine.Wake{}, err
 	}
-	return engine.Wake{At: p.WakeAt}, missed
+	return wake, missed
 }
 
 // neighbours counts the running Pods that rc selects, whosever they are, on each

@@ -1,7 +1,10 @@
 package lifecycle
 
 import (
+	"cmp"
+	"maps"
 	"net/netip"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -78,11 +81,26 @@ func (r *Reconciler) has(h holder, addr netip.Addr) bool {
 
 func (r *podRun) holder() holder { return holder{r.name, r.pod.UID} }
 
+// retryAddresses makes it worth mode auto's time again that Pods of a node look for an
+// address: one may have come free.
+func (r *Reconciler) retryAddresses(n *nodeState) {
+	for _, name := range slices.SortedFunc(maps.Keys(n.short), func(a, b types.NamespacedName) int { return cmp.Compare(a.String(), b.String()) }) {
+		run := r.runs[name]
+		if run == nil || run.Finished || run.Sandbox != sandboxStarting {
+			delete(n.short, name)
+			continue
+		}
+		run.SandboxTries = 0
+		r.cfg.Engine.Poke(r.key(name))
+	}
+}
+
 // takeAddress gives the Pod an address of its node.
 func (r *Reconciler) takeAddress(run *podRun) bool {
 	addr, ok := run.node.ips.take(run.holder(), r.has)
 	if ok {
-		run.IP = addr.String()
+		run.IP, run.SandboxTries = addr.String(), 0
+		delete(run.node.short, run.name)
 		r.cfg.Engine.Touch(r.nodeKey(run.node))
 	}
 	return ok

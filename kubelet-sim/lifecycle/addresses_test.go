@@ -175,3 +175,22 @@ func TestPoolWraps(t *testing.T) {
 		}
 	}
 }
+
+// TestNoAddressIsNoReasonToMoveTime: mode auto moves time for a few tries only, and
+// for more once an address has come free.
+func TestNoAddressIsNoReasonToMoveTime(t *testing.T) {
+	c := smallPool(t, engine.Auto)
+	always := func(p *corev1.Pod) { p.Spec.RestartPolicy = corev1.RestartPolicyAlways }
+	for _, name := range []string{"a", "b", "d", "e", "f"} {
+		c.create(engine.Pods, newPod(name, runs("sleep 360000"), always))
+	}
+	before, writes := c.engine.Now(), len(c.api.writes)
+	c.create(engine.Pods, newPod("x", runs("sleep 360000"), always))
+	if moved, wrote := c.engine.Now().Sub(before), len(c.api.writes)-writes; moved > 2*time.Minute || wrote > 40 {
+		t.Errorf("time moved by %s, with %d writes, for a Pod that there is no address for", moved, wrote)
+	}
+	c.delete("a")
+	if ip := c.api.pod(t, "x").Status.PodIP; ip != "10.244.1.2" {
+		t.Errorf("after another Pod has gone it has the address %q", ip)
+	}
+}

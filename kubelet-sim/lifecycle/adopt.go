@@ -45,6 +45,9 @@ func (r *Reconciler) moveIn(run *podRun) {
 	if run.Resize != nil && run.Resize.Pending != nil {
 		run.node.deferred[run.name] = true
 	}
+	if run.SandboxTries > 0 {
+		run.node.short[run.name] = true
+	}
 	run.count(!run.Finished)
 }
 

@@ -132,7 +132,8 @@ func (r *Reconciler) endSandbox(ctx context.Context, run *podRun, now time.Time)
 	} else if !r.takeAddress(run) {
 		run.event(ctx, -1, corev1.EventTypeWarning, "FailedCreatePodSandBox",
 			"Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup network for sandbox: no IP addresses available in %s", run.node.PodCIDR)
-		run.SandboxAt = now.Add(backOffStart)
+		run.SandboxAt, run.SandboxTries = now.Add(backOffStart), run.SandboxTries+1
+		run.node.short[run.name] = true
 		return
 	}
 	run.Sandbox, run.Cursor = sandboxReady, run.SandboxAt

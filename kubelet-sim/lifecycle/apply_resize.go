@@ -88,10 +88,12 @@ func (r *Reconciler) recount(run *podRun, wanted demand) {
 	r.retryDeferred(run.node)
 }
 
-// retryDeferred lets the Pods of a node try again whose resize it had no room for:
+// retryDeferred lets the Pods of a node try again that had no address, when they are
+// due, and those whose resize it had no room for:
 // those of higher priority first, then those that have waited longer. Source:
 // manager.sortPendingResizes, ibid.
 func (r *Reconciler) retryDeferred(n *nodeState) {
+	r.retryAddresses(n)
 	var waiting []*podRun
 	for name := range n.deferred {
 		if run := r.runs[name]; run != nil && run.Resize != nil && run.Resize.Pending != nil {

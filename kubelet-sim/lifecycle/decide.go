@@ -56,6 +56,22 @@ func deadlineOf(pod *corev1.Pod, s *podState) time.Time {
 	return engine.After(s.StartTime, engine.Seconds(*pod.Spec.ActiveDeadlineSeconds))
 }
 
+// Mode auto moves time for so many tries to have a network or a certificate, and for so many restarts
+// of a Job's container: one whose Job has a limit that is higher starts again as time
+// goes on.
+const (
+	sandboxTriesMax = 10
+	restartsMax     = 100
+)
+
+// workFor is the kind of a wait that does the same again, after so many tries.
+func workFor(tries, most int) engine.Kind {
+	if tries >= most {
+		return engine.Recurring
+	}
+	return engine.Work
+}
+
 // decideRun brings a Pod that may run forward.
 func decideRun(pod *corev1.Pod, s *podState, now time.Time) plan {
 	switch s.Sandbox {
@@ -66,7 +82,7 @@ func decideRun(pod *corev1.Pod, s *podState, now time.Time) plan {
 		return do(beginSandbox, -1)
 	case sandboxStarting:
 		if now.Before(s.SandboxAt) {
-			return at(s.SandboxAt, engine.Work)
+			return at(s.SandboxAt, workFor(s.SandboxTries, sandboxTriesMax))
 		}
 		return do(endSandbox, -1)
 	}
@@ -189,7 +205,7 @@ func decideContainer(pod *corev1.Pod, s *podState, i int, now time.Time) plan {
 	case c.exited():
 		kind := engine.Recurring
 		if s.JobOwned {
-			kind = engine.Work
+			kind = workFor(int(c.Current.Attempt), restartsMax)
 		}
 		return decideBackOff(c.Reason == crashLoopBackOff, c.Current.FinishedAt, c.BackOff, backOffRestart, pull, i, now, kind)
 	}

@@ -28,6 +28,8 @@ type nodeState struct {
 	// netns has the ports of the Pods in the node's own network.
 	netns *kernel.Netns
 	ips   ipPool
+	// short are the Pods that it had no address for.
+	short map[types.NamespacedName]bool
 	used  usage
 	// deferred are the Pods whose resize there is no room for.
 	deferred map[types.NamespacedName]bool
@@ -48,7 +50,7 @@ func newNodeState(n node.Node, dns string, recorder *engine.Recorder) (*nodeStat
 	}
 	return &nodeState{
 		Node: n, dns: dns, recorder: recorder, images: map[string]bool{}, host: &volumeFS{}, netns: &kernel.Netns{},
-		ips: newIPPool(cidr), deferred: map[types.NamespacedName]bool{},
+		ips: newIPPool(cidr), deferred: map[types.NamespacedName]bool{}, short: map[types.NamespacedName]bool{},
 		static: staticPods{mirrors: map[types.NamespacedName]bool{}},
 	}, nil
 }

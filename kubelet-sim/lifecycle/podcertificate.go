@@ -35,6 +35,8 @@ type certificateState struct {
 	// AskAt is when the next one is made; zero if none is to be before something
 	// changes.
 	AskAt time.Time `json:",omitzero"`
+	// Tries counts requests in a row that could not be written.
+	Tries int `json:",omitempty"`
 	// Key and Chain, in PEM, are what the volume shows; empty before anything was
 	// issued.
 	Key, Chain string `json:",omitempty"`
@@ -99,7 +101,7 @@ func decideCertificates(s *podState, now time.Time) plan {
 		case !now.Before(c.AskAt):
 			return do(askCertificates, -1)
 		case c.Key == "":
-			p = p.and(at(c.AskAt, engine.Work))
+			p = p.and(at(c.AskAt, workFor(c.Tries, sandboxTriesMax)))
 		default:
 			p = p.and(at(c.AskAt, engine.Recurring))
 		}
@@ -118,11 +120,11 @@ func (r *Reconciler) askCertificates(ctx context.Context, run *podRun, now time.
 		if err == nil {
 			var made engine.Object
 			if made, err = r.cfg.API.Create(ctx, node.Identity(run.node.Name), engine.PodCertificateRequests, request); err == nil {
-				c.Asked, c.Request, c.AskAt = c.Asked+1, made.GetName(), time.Time{}
+				c.Asked, c.Tries, c.Request, c.AskAt = c.Asked+1, 0, made.GetName(), time.Time{}
 			}
 		}
 		if err != nil {
-			c.AskAt = now.Add(certificateRetry)
+			c.AskAt, c.Tries = now.Add(certificateRetry), c.Tries+1
 		}
 	}
 }

@@ -144,6 +144,9 @@ const (
 	checkTimedOut
 )
 
+// checksMax is how many checks mode auto moves time for, however many may fail.
+const checksMax = 500
+
 // decideProbe says what to do now for a probe of c, and when to look again. It
 // reads nothing but its arguments.
 //
@@ -155,8 +158,8 @@ func decideProbe(probe *corev1.Probe, c *containerState, p *probeState, now time
 	}
 	kind := engine.Recurring
 	switch {
-	case p.Type == readiness && !c.Ready && p.soon(probe),
-		p.Type == startup && c.Current.Attempt == 0:
+	case p.Type == readiness && !c.Ready && p.Checks <= checksMax && p.soon(probe),
+		p.Type == startup && c.Current.Attempt == 0 && p.Checks <= checksMax:
 		kind = engine.Work
 	}
 	switch {

@@ -16,6 +16,8 @@ type podState struct {
 	// Sandbox is where the Pod's sandbox is, SandboxAt when it is ready.
 	Sandbox   sandbox
 	SandboxAt time.Time
+	// SandboxTries counts those that found no address, since one came free.
+	SandboxTries int `json:",omitempty"`
 	// HostIP is the node's address, IP the Pod's, empty before the sandbox is
 	// ready.
 	HostIP, IP string
