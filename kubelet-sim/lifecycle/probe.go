@@ -158,7 +158,7 @@ func decideProbe(probe *corev1.Probe, c *containerState, p *probeState, now time
 	}
 	kind := engine.Recurring
 	switch {
-	case p.Type == readiness && !c.Ready && p.Checks <= checksMax && p.soon(probe),
+	case p.Type == readiness && !c.Ready && (p.Last || p.Checks <= checksMax) && p.soon(probe),
 		p.Type == startup && c.Current.Attempt == 0 && p.Checks <= checksMax:
 		kind = engine.Work
 	}
