@@ -16,6 +16,7 @@ import (
 	"k8s.io/apiserver/pkg/endpoints/handlers/responsewriters"
 	genericrequest "k8s.io/apiserver/pkg/endpoints/request"
 
+	"github.com/kubesim-dev/kubesim/apiserver/apis/quantity"
 	"github.com/kubesim-dev/kubesim/apiserver/apis/sim/v1alpha1"
 	"github.com/kubesim-dev/kubesim/apiserver/registry"
 )
@@ -52,6 +53,10 @@ func (e *entrance) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if v.write {
 		body, err := readBody(req)
 		if err != nil {
+			e.refuse(w, v, apierrors.NewBadRequest(err.Error()))
+			return
+		}
+		if err := quantity.Check(req.Header.Get("Content-Type"), body); err != nil {
 			e.refuse(w, v, apierrors.NewBadRequest(err.Error()))
 			return
 		}

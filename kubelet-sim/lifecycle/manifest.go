@@ -22,6 +22,8 @@ import (
 	"k8s.io/kubernetes/pkg/apis/core/validation"
 	kubelettypes "k8s.io/kubernetes/pkg/kubelet/types"
 	hashutil "k8s.io/kubernetes/pkg/util/hash"
+
+	"github.com/kubesim-dev/kubesim/apiserver/apis/quantity"
 )
 
 // manifest is a file in a node's manifestDir.
@@ -51,6 +53,9 @@ func newManifest(file string, data []byte, nodeName string, seen time.Time) mani
 // reads nothing but its arguments. Source: tryDecodeSinglePod and applyDefaults in
 // k8s.io/kubernetes pkg/kubelet/config v1.37.2.
 func staticPod(file string, data []byte, nodeName string) (*corev1.Pod, error) {
+	if err := quantity.Check("application/yaml", data); err != nil {
+		return nil, err
+	}
 	json, err := utilyaml.ToJSON(data)
 	if err != nil {
 		return nil, err
