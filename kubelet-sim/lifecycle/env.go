@@ -62,9 +62,10 @@ func (r *Reconciler) makeEnvironment(run *podRun, container *corev1.Container) (
 		}
 	}
 	mapping := expansion.MappingFuncFor(e.vars, services)
+	var x expander
 	for i := range container.Env {
 		v := &container.Env[i]
-		value, ok, err := e.value(v, mapping)
+		value, ok, err := e.value(v, &x, mapping)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -76,6 +77,9 @@ func (r *Reconciler) makeEnvironment(run *podRun, container *corev1.Container) (
 		if _, ok := e.vars[name]; !ok {
 			e.set(name, services[name])
 		}
+	}
+	if err := e.fits(); err != nil {
+		return nil, nil, err
 	}
 	list := make([]string, 0, len(e.names))
 	for _, name := range e.names {
@@ -117,9 +121,10 @@ func (e *environment) addAll(from *corev1.EnvFromSource) error {
 }
 
 // value returns a variable's value; ok is false if it stays unset.
-func (e *environment) value(v *corev1.EnvVar, mapping func(string) string) (value string, ok bool, err error) {
+func (e *environment) value(v *corev1.EnvVar, x *expander, mapping func(string) string) (value string, ok bool, err error) {
 	if v.Value != "" {
-		return expansion.Expand(v.Value, mapping), true, nil
+		value, err = x.expand(v.Value, mapping)
+		return value, true, err
 	}
 	if v.ValueFrom == nil {
 		return "", true, nil
@@ -267,17 +272,22 @@ func findContainer(pod *corev1.Pod, name string) *corev1.Container {
 	return nil
 }
 
-// expandAll replaces $(NAME) in command or args.
-func expandAll(list []string, vars map[string]string) []string {
+// expandAll replaces $(NAME) in a command.
+func expandAll(list []string, vars map[string]string) ([]string, error) {
 	if len(list) == 0 {
-		return nil
+		return nil, nil
 	}
 	mapping := expansion.MappingFuncFor(vars)
 	out := make([]string, 0, len(list))
+	var x expander
 	for _, s := range list {
-		out = append(out, expansion.Expand(s, mapping))
+		expanded, err := x.expand(s, mapping)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, expanded)
 	}
-	return out
+	return out, nil
 }
 
 // expandStatic replaces $(NAME) in the command of a probe, which knows only what
@@ -288,5 +298,9 @@ func expandStatic(list []string, c *corev1.Container) []string {
 	for i := range c.Env {
 		vars[c.Env[i].Name] = c.Env[i].Value
 	}
-	return expandAll(list, vars)
+	out, err := expandAll(list, vars)
+	if err != nil {
+		return list // it cannot be started either way
+	}
+	return out
 }

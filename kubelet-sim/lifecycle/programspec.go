@@ -19,6 +19,14 @@ func (r *Reconciler) programSpec(run *podRun, i int, image string, d draw, at ti
 	if err != nil {
 		return program.Spec{}, err
 	}
+	command, err := expandAll(c.Command, vars)
+	if err != nil {
+		return program.Spec{}, err
+	}
+	args, err := expandAll(c.Args, vars)
+	if err != nil {
+		return program.Spec{}, err
+	}
 	user := r.userOf(run.pod, c)
 	if err := r.verifyNonRoot(run.pod, c, user); err != nil {
 		return program.Spec{}, err
@@ -28,7 +36,7 @@ func (r *Reconciler) programSpec(run *podRun, i int, image string, d draw, at ti
 		return program.Spec{}, err
 	}
 	return program.Spec{
-		Image: c.Image, Command: expandAll(c.Command, vars), Args: expandAll(c.Args, vars), Env: env,
+		Image: c.Image, Command: command, Args: args, Env: env,
 		WorkingDir: c.WorkingDir, Hostname: hostname(run.pod),
 		User: user.uid, Group: user.gid, Groups: user.groups, ReadOnlyRoot: user.readOnlyRoot,
 		Root:                   root,

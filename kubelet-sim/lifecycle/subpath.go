@@ -12,7 +12,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	volumevalidation "k8s.io/kubernetes/pkg/volume/validation"
-	"k8s.io/kubernetes/third_party/forked/golang/expansion"
 
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
 )
@@ -64,12 +63,16 @@ func subPath(m *corev1.VolumeMount, vars map[string]string) (string, error) {
 // v1.37.2.
 func expandSubPath(expr string, vars map[string]string) (string, error) {
 	unset := map[string]bool{}
-	out := expansion.Expand(expr, func(name string) string {
+	var x expander
+	out, err := x.expand(expr, func(name string) string {
 		if vars[name] == "" {
 			unset[name] = true
 		}
 		return vars[name]
 	})
+	if err != nil {
+		return "", err
+	}
 	if len(unset) > 0 {
 		return "", fmt.Errorf("missing value for %s", strings.Join(slices.Sorted(maps.Keys(unset)), ", "))
 	}
