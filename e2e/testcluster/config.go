@@ -58,6 +58,9 @@ type Config struct {
 	// Controllers selects controllers as kube-controller-manager's flag does, for example
 	// {"*", "-cronjob"}. Nil means all.
 	Controllers []string
+	// Memory is what all Pods may hold of the machine's memory; who takes too much is
+	// killed or evicted. Unit: bytes. Zero means a quarter of the machine's.
+	Memory int64
 	// Listen is an address for clients outside of the test, for example "127.0.0.1:0" for
 	// any free port; see Cluster.Kubeconfig. Empty means none: the cluster needs no port.
 	Listen string
@@ -109,6 +112,9 @@ func (c Config) validate() error {
 	if c.Nodes < 0 {
 		errs = append(errs, fmt.Errorf("testcluster.Config.Nodes %d: want a number, or testcluster.NoNodes for an API alone", c.Nodes))
 	}
+	if c.Memory < 0 {
+		errs = append(errs, fmt.Errorf("testcluster.Config.Memory %d: want a number of bytes, or 0 for a quarter of the machine's memory", c.Memory))
+	}
 	if len(c.Controllers) == 0 {
 		errs = append(errs, errors.New(`testcluster.Config.Controllers is empty: want nil or {"*"} for all, {"-*"} for none`))
 	}
@@ -125,6 +131,6 @@ func (c Config) validate() error {
 func (c Config) options(events, timeline *record) app.Options {
 	return app.Options{
 		DataDir: c.DataDir, Ephemeral: true, Listen: c.Listen, Mode: c.Mode, Speed: 1, AutoMax: c.AutoMax, Seed: c.Seed, Start: c.Start,
-		Nodes: c.Nodes, Controllers: c.Controllers, Authorization: "RBAC", Log: events, Timeline: timeline,
+		Nodes: c.Nodes, Memory: c.Memory, Controllers: c.Controllers, Authorization: "RBAC", Log: events, Timeline: timeline,
 	}
 }

@@ -21,7 +21,7 @@ func smallPool(t *testing.T, mode engine.Mode) *cluster {
 	t.Helper()
 	nodes := node.List(1)
 	nodes[0].PodCIDR = "10.244.1.0/29"
-	return startCluster(t, mode, nil, nodes, &fakeRuntime{}, nil)
+	return startCluster(t, mode, nil, nodes, &fakeRuntime{}, nil, hostDefault)
 }
 
 func (c *cluster) finish(names ...string) {

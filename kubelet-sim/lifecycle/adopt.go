@@ -10,6 +10,7 @@ import (
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
 )
 
 // adopt takes over a Pod that the kubelet has not met in this run: a new one,
@@ -23,6 +24,7 @@ func (r *Reconciler) adopt(ctx context.Context, name types.NamespacedName, pod *
 	switch {
 	case podutil.IsPodPhaseTerminal(pod.Status.Phase):
 		run.Finished, run.Sandbox = true, sandboxGone
+		run.account.Retire()
 		r.cfg.Logs.Recallable(pod, func() { r.wantRecall(name) })
 	case pod.Status.StartTime == nil:
 		r.cfg.Logs.SetPod(pod)
@@ -65,6 +67,7 @@ func (r *Reconciler) admit(ctx context.Context, run *podRun) {
 	}
 	if why != nil {
 		run.Rejected, run.Finished = why, true
+		run.account.Retire()
 		run.event(ctx, -1, corev1.EventTypeWarning, why.Reason, "%s", why.Message)
 		return
 	}
@@ -74,7 +77,8 @@ func (r *Reconciler) admit(ctx context.Context, run *podRun) {
 func (r *Reconciler) newRun(name types.NamespacedName, pod *corev1.Pod, n *nodeState, now time.Time) *podRun {
 	run := &podRun{podState: newPodState(pod, now), name: name, node: n, follower: r.cfg.Follower}
 	run.take(pod)
-	run.HostIP, run.netns = n.IP, &kernel.Netns{}
+	run.account = r.cfg.Memory.Open()
+	run.HostIP, run.netns = n.IP, run.newNetns()
 	run.Boot = r.boot(n.Name)
 	if pod.Spec.HostNetwork {
 		run.netns = n.netns
@@ -128,14 +132,23 @@ func (r *Reconciler) recall(run *podRun, now time.Time) {
 	}
 	apart := *run.node
 	apart.host, apart.netns, apart.static, apart.watch = &volumeFS{}, &kernel.Netns{}, staticPods{}, nil
+	apart.shared = run.account.Of(stats.Storage)
 	pod := run.shown(now)
 	again := r.newRun(run.name, pod, &apart, now)
 	again.apart, again.follower = true, nil
+	again.account.Close() // the logs are the Pod's
+	again.account = run.account
+	again.netns = again.newNetns()
 	restore(pod, &again.podState, r.drawOf(run.pod))
 	again.takeKnown(&run.podState)
 	again.Certificates = run.Certificates
+	run.account.Of(stats.Storage).Hold(-run.unread)
+	run.unread = 0
 	r.replay(again, now)
 	again.close()
+	if apart.host.fs != nil {
+		apart.host.fs.Release()
+	}
 	r.cfg.Logs.Recalled(run.name.Namespace, run.name.Name)
 }
 

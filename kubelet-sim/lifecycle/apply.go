@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
 )
 
 // sandboxLow and sandboxHigh bound the time to make a Pod's sandbox, createLow
@@ -61,6 +62,7 @@ func (r *Reconciler) apply(ctx context.Context, run *podRun, a action, now time.
 		run.kill(a.Container, now)
 	case finish:
 		run.finish()
+		r.settleAccount(run)
 		r.retryDeferred(run.node)
 	}
 }
@@ -170,11 +172,12 @@ func (r *Reconciler) start(ctx context.Context, run *podRun, i int) {
 	run.event(ctx, i, corev1.EventTypeNormal, "Created", "Container created")
 	process, err := r.cfg.Runtime.Start(spec, at)
 	if err != nil {
+		spec.Root.Release()
 		run.failedToStart(i, err)
 		run.event(ctx, i, corev1.EventTypeWarning, "Failed", "Error: %v", err)
 		return
 	}
-	run.parts[i].process = process
+	run.parts[i].process, run.parts[i].root = process, spec.Root
 	r.startStats(run, i, d, at)
 	run.event(ctx, i, corev1.EventTypeNormal, "Started", "Container started")
 	run.collect(i, at)
@@ -207,7 +210,7 @@ func (run *podRun) begin(r *Reconciler, i int, d draw, at time.Time) {
 	if spec.Lifecycle == nil || spec.Lifecycle.PostStart == nil { // else the status stays as it is
 		c.Reason, c.Message = "", ""
 	}
-	run.parts[i].log = r.cfg.Logs.NewLog(run.name.Namespace, run.name.Name, in.ID)
+	run.parts[i].log = r.cfg.Logs.NewLog(run.name.Namespace, run.name.Name, in.ID, run.account.Of(stats.Storage))
 	run.dirty = true
 }
 

@@ -103,5 +103,6 @@ func (run *podRun) finish() {
 	if run.Sandbox != noSandbox {
 		run.Sandbox = sandboxGone
 	}
-	run.volumes, run.dirty = nil, true
+	run.dropVolumes()
+	run.dirty = true
 }

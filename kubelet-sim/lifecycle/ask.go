@@ -1,7 +1,6 @@
 package lifecycle
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -110,7 +109,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, errors.New("http: server gave HTTP response to HTTPS client")
 	}
 	response := &http.Response{
-		StatusCode: answer.Status, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(answer.Body)), Request: r,
+		StatusCode: answer.Status, Header: http.Header{}, Body: io.NopCloser(answer.Reader()), Request: r,
 	}
 	for name, value := range answer.Header {
 		response.Header.Set(name, value)

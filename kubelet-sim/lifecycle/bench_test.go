@@ -86,7 +86,7 @@ func runBatch(b *testing.B, n int, runtime Runtime, program option) (writes int)
 		b.Fatal(err)
 	}
 	api := &discard{engine: e}
-	kubelet, err := New(Config{Engine: e, API: api, Nodes: node.List(1000), Runtime: runtime, Logs: &stream.Store{}, Stats: &stats.Store{}})
+	kubelet, err := New(Config{Engine: e, API: api, Nodes: node.List(1000), Runtime: runtime, Logs: &stream.Store{}, Stats: &stats.Store{}, Memory: stats.NewBudget(1 << 30)})
 	if err != nil {
 		b.Fatal(err)
 	}

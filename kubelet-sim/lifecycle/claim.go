@@ -12,6 +12,7 @@ import (
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
 )
 
 // A claim's volume outlives the Pods that use it. Where its PersistentVolume is a
@@ -100,6 +101,7 @@ func (r *Reconciler) persistent(run *podRun, v *corev1.PersistentVolume, now tim
 	fs, ok := r.storage[key]
 	if !ok {
 		fs = newVolume("ext4", &corev1.Pod{}, now)
+		fs.Charge(r.shared.Of(stats.Storage))
 		r.storage[key] = fs
 	}
 	return &volumeFS{fs: fs}, nil
@@ -128,6 +130,9 @@ func (r *Reconciler) reclaim(c engine.Commit) {
 }
 
 func (r *Reconciler) wipe(v *corev1.PersistentVolume) {
+	if fs := r.storage[storageOf(v)]; fs != nil {
+		fs.Release()
+	}
 	delete(r.storage, storageOf(v))
 	if v.Spec.HostPath == nil {
 		return

@@ -32,6 +32,7 @@ type cluster struct {
 	runtime Runtime
 	logs    *stream.Logs
 	log     *bytes.Buffer
+	memory  *stats.Budget
 	stop    func()
 	kubelet *Reconciler
 	nodes   []node.Node
@@ -47,11 +48,20 @@ func newCluster(t *testing.T, mode engine.Mode) *cluster {
 // time that it had reached.
 func restart(t *testing.T, mode engine.Mode, old *cluster, runtime Runtime) *cluster {
 	t.Helper()
+	return restartWith(t, mode, old, runtime, hostDefault)
+}
+
+// hostDefault is the memory for Pods of a host that has enough. Unit: bytes.
+const hostDefault = 1 << 30
+
+// restartWith is restart on a host with memory bytes for Pods.
+func restartWith(t *testing.T, mode engine.Mode, old *cluster, runtime Runtime, memory int64) *cluster {
+	t.Helper()
 	nodes := node.List(2)
 	if old != nil {
 		nodes = old.nodes
 	}
-	return startCluster(t, mode, old, nodes, runtime, nil)
+	return startCluster(t, mode, old, nodes, runtime, nil, memory)
 }
 
 // resume starts a server that goes on from what the earlier one has left as a mark.
@@ -62,12 +72,12 @@ func resume(t *testing.T, mode engine.Mode, old *cluster) *cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return startCluster(t, mode, old, old.nodes, old.runtime, from)
+	return startCluster(t, mode, old, old.nodes, old.runtime, from, old.memory.Limit())
 }
 
-func startCluster(t *testing.T, mode engine.Mode, old *cluster, nodes []node.Node, runtime Runtime, from *engine.Checkpoint) *cluster {
+func startCluster(t *testing.T, mode engine.Mode, old *cluster, nodes []node.Node, runtime Runtime, from *engine.Checkpoint, memory int64) *cluster {
 	t.Helper()
-	c := &cluster{t: t, runtime: runtime, log: &bytes.Buffer{}, nodes: nodes}
+	c := &cluster{t: t, runtime: runtime, log: &bytes.Buffer{}, nodes: nodes, memory: stats.NewBudget(memory)}
 	start, stream2 := noon, uint64(0)
 	if old != nil {
 		start, stream2 = old.engine.Now(), uint64(old.api.revision)
@@ -86,7 +96,7 @@ func startCluster(t *testing.T, mode engine.Mode, old *cluster, nodes []node.Nod
 	}
 	c.api = newFakeAPI(c.engine)
 	store := &stream.Store{}
-	kubelet, err := New(Config{Engine: c.engine, API: c.api, Nodes: nodes, Runtime: c.runtime, Logs: store, Stats: &stats.Store{},
+	kubelet, err := New(Config{Engine: c.engine, API: c.api, Nodes: nodes, Runtime: c.runtime, Logs: store, Stats: &stats.Store{}, Memory: c.memory,
 		Token: func(r TokenRequest) (string, error) { return "token of " + r.ServiceAccount, nil }})
 	if err != nil {
 		t.Fatal(err)

@@ -22,6 +22,8 @@ type connection struct {
 	end *kernel.End
 	// room is closed when the server has read of what it was sent.
 	room chan struct{}
+	// receiving: receive is under way.
+	receiving bool
 }
 
 var _ stream.Program = (*connection)(nil)
@@ -59,7 +61,8 @@ func (s *Sessions) netns(a stream.Address) (*kernel.Netns, error) {
 
 // Connect implements stream.Host.
 func (s *Sessions) Connect(ctx context.Context, a stream.Address, c stream.Client) error {
-	x := &connection{s: s, key: s.newKey(a.Namespace, a.Pod), out: &stream.Output{}}
+	x := &connection{s: s, key: s.newKey(a.Namespace, a.Pod), out: stream.NewOutput(s.r.cfg.Logs.Buffers)}
+	defer x.out.Drop()
 	where := fmt.Sprintf("%s:%d", a.IP, a.Port)
 	if a.Pod != "" {
 		where = fmt.Sprintf("%s/%s:%d", a.Namespace, a.Pod, a.Port)
@@ -99,15 +102,22 @@ func (x *connection) connect(a stream.Address, now time.Time) error {
 
 // receive takes over what the server has sent, if the client has room for it.
 func (x *connection) receive(at time.Time) {
-	if x.out.Full() {
-		return
+	if x.receiving {
+		return // what the server sends meanwhile is taken in its turn
 	}
-	data, closed := x.end.Take(at)
-	if len(data) > 0 {
-		x.out.Put(false, data)
-	}
-	if closed {
-		x.out.End()
+	x.receiving = true
+	defer func() { x.receiving = false }()
+	for !x.out.Full() {
+		data, closed := x.end.Take(at)
+		if len(data) > 0 {
+			x.out.Put(false, data)
+		}
+		if closed {
+			x.out.End()
+		}
+		if closed || len(data) == 0 {
+			return
+		}
 	}
 }
 

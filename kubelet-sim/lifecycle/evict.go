@@ -5,6 +5,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	resourcehelper "k8s.io/component-helpers/resource"
 )
 
 // evicted, and how long the containers of an evicted Pod get. Source: Reason and
@@ -34,35 +35,78 @@ func evictedCondition(s *podState) (corev1.PodCondition, bool) {
 // seconds later.
 const volumeStatsPeriod = time.Minute
 
-// measureVolumes evicts the Pod if one of its emptyDirs holds more than its sizeLimit
-// when the kubelet measures its volumes, which it does at MeasureVolumesAt. It reports
-// whether that instant was set or taken back.
+// measureVolumes evicts the Pod if one of its emptyDirs holds more than its sizeLimit, or
+// the Pod or a container of it more than its limit of ephemeral storage, when the kubelet
+// measures that, which it does at MeasureVolumesAt. It reports whether that instant was
+// set or taken back.
 func (run *podRun) measureVolumes(now time.Time) (changed bool) {
-	over, before := run.overLimit(), run.MeasureVolumesAt
+	over, period := run.overLimit()
+	before := run.MeasureVolumesAt
 	switch {
 	case over == "" || run.Stop != nil:
 		run.MeasureVolumesAt = time.Time{}
 	case run.MeasureVolumesAt.IsZero():
-		run.MeasureVolumesAt = run.StartTime.Add((now.Sub(run.StartTime)/volumeStatsPeriod + 1) * volumeStatsPeriod)
+		run.MeasureVolumesAt = run.StartTime.Add((now.Sub(run.StartTime)/period + 1) * period)
 	case !now.Before(run.MeasureVolumesAt):
 		run.Evicted, run.MeasureVolumesAt = over, time.Time{}
 	}
 	return !run.MeasureVolumesAt.Equal(before)
 }
 
-// overLimit says which emptyDir holds more than it may, empty if none does. Those
-// in memory cannot. Source: emptyDirLimitEviction in k8s.io/kubernetes
+// overLimit says what of the Pod holds more than it may, empty if nothing does, and how
+// often the kubelet looks at that. Source: localStorageEviction in k8s.io/kubernetes
 // pkg/kubelet/eviction v1.37.2.
-func (run *podRun) overLimit() string {
+func (run *podRun) overLimit() (message string, period time.Duration) {
+	volumes, message := run.emptyDirs()
+	if message != "" || run.unlimited() {
+		return message, volumeStatsPeriod
+	}
+	containers := int64(0)
+	for i := range run.parts {
+		containers += run.parts[i].disk()
+	}
+	limits := resourcehelper.PodLimits(run.pod, resourcehelper.PodResourcesOptions{})
+	if limit, ok := limits[corev1.ResourceEphemeralStorage]; ok && containers+volumes > limit.Value() {
+		message = fmt.Sprintf("Pod ephemeral local storage usage exceeds the total limit of containers %s. ", limit.String())
+		if containers > limit.Value() {
+			return message, evictionPeriod
+		}
+		return message, volumeStatsPeriod
+	}
+	for i := range run.Containers {
+		limit := run.spec(run.pod, i).Resources.Limits.StorageEphemeral()
+		role := run.Containers[i].Role
+		if limit.Sign() > 0 && (role == regular || role == sidecar) && run.parts[i].disk() > limit.Value() {
+			return fmt.Sprintf("Container %s exceeded its local ephemeral storage limit %q. ", run.Containers[i].Name, limit.String()), evictionPeriod
+		}
+	}
+	return "", evictionPeriod
+}
+
+// unlimited reports that no container has a limit of ephemeral storage.
+func (run *podRun) unlimited() bool {
+	for i := range run.Containers {
+		if run.spec(run.pod, i).Resources.Limits.StorageEphemeral().Sign() > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// emptyDirs returns what the Pod's emptyDirs hold, but for those in memory, and which one
+// holds more than it may. Source: emptyDirLimitEviction, as above.
+func (run *podRun) emptyDirs() (total int64, over string) {
 	for i := range run.pod.Spec.Volumes {
 		v := &run.pod.Spec.Volumes[i]
 		made := run.volumes[v.Name]
-		if made == nil || made.fs == nil || v.EmptyDir == nil || v.EmptyDir.SizeLimit == nil || v.EmptyDir.SizeLimit.Sign() <= 0 || v.EmptyDir.Medium == corev1.StorageMediumMemory {
+		if made == nil || made.fs == nil || v.EmptyDir == nil || v.EmptyDir.Medium == corev1.StorageMediumMemory {
 			continue
 		}
-		if used, _ := made.fs.Usage(); used > v.EmptyDir.SizeLimit.Value() {
-			return fmt.Sprintf("Usage of EmptyDir volume %q exceeds the limit %q. ", v.Name, v.EmptyDir.SizeLimit.String())
+		used, _ := made.fs.Usage()
+		total += used
+		if limit := v.EmptyDir.SizeLimit; over == "" && limit != nil && limit.Sign() > 0 && used > limit.Value() {
+			over = fmt.Sprintf("Usage of EmptyDir volume %q exceeds the limit %q. ", v.Name, limit.String())
 		}
 	}
-	return ""
+	return total, over
 }

@@ -36,6 +36,8 @@ type Config struct {
 	Logs *stream.Store
 	// Stats receives what they use.
 	Stats *stats.Store
+	// Memory is what the Pods share of the host's.
+	Memory *stats.Budget
 	// Token makes the token of a service account for a projected volume, when
 	// a program first looks at it. Nil: such volumes have no token.
 	Token func(TokenRequest) (string, error)
@@ -78,6 +80,9 @@ func (c *Config) validate() error {
 	if c.Stats == nil {
 		errs = append(errs, errors.New("lifecycle: Config.Stats is nil: want a new stats.Store"))
 	}
+	if c.Memory == nil {
+		errs = append(errs, errors.New("lifecycle: Config.Memory is nil: want a stats.NewBudget"))
+	}
 	if c.UnknownRuntime == 0 {
 		c.UnknownRuntime = UnknownRuntimeDefault
 	}
@@ -99,6 +104,8 @@ type Reconciler struct {
 	images images
 	// storage holds the volumes that are not of one node, see storageOf.
 	storage map[string]*vfs.FS
+	shared  *stats.Account // pays for what is of no one Pod: storage, and the nodes' own files
+	lookAt  int64          // what may be held before relieveHost has to look again. Unit: bytes
 	network *network.Cluster
 	// waiters are the Pods that wait for an object, users those whose files follow
 	// one.
@@ -127,7 +134,7 @@ func New(cfg Config) (*Reconciler, error) {
 	r := &Reconciler{
 		cfg: cfg, view: cfg.Engine.View(),
 		nodes: map[string]*nodeState{}, runs: map[types.NamespacedName]*podRun{},
-		images: images{}, storage: map[string]*vfs.FS{}, waiters: waiters{}, users: waiters{}, recalls: map[types.NamespacedName]bool{},
+		images: images{}, storage: map[string]*vfs.FS{}, shared: cfg.Memory.OpenShared(), waiters: waiters{}, users: waiters{}, recalls: map[types.NamespacedName]bool{},
 	}
 	for _, resource := range []engine.Resource{
 		engine.Pods, engine.Nodes, engine.ConfigMaps, engine.Secrets, engine.Services,
@@ -145,6 +152,8 @@ func New(cfg Config) (*Reconciler, error) {
 			return nil, err
 		}
 		state.watch = func() { r.noteWritten(state) }
+		state.shared = r.shared.Of(stats.Storage)
+		state.netns.Account = r.shared.Of(stats.Memory)
 		r.nodes[n.Name] = state
 	}
 	return r, nil
@@ -224,6 +233,7 @@ func (r *Reconciler) nothingNew(name types.NamespacedName, pod *corev1.Pod, t wa
 // Reconcile implements engine.Reconciler.
 func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Time) (engine.Wake, error) {
 	defer r.lookAtManifests(now)
+	defer r.relieveHost(ctx, now)
 	if pod, container, probe, ok := isProbe(key.Name); ok {
 		return r.reconcileProbe(ctx, key.Namespace, pod, container, probe, now), nil
 	}
@@ -280,6 +290,7 @@ func (r *Reconciler) sync(ctx context.Context, run *podRun, now time.Time) (engi
 		for _, a := range p.Do {
 			r.apply(ctx, run, a, now)
 		}
+		run.measureVolumes(now) // a program has begun
 		p = decide(run.pod, &run.podState, now)
 	}
 	run.tellFailedPreStop(ctx)
@@ -326,6 +337,8 @@ func (r *Reconciler) forget(ctx context.Context, name types.NamespacedName, run 
 	r.waiters.drop(name)
 	r.users.drop(name)
 	r.cfg.Logs.Forget(name.Namespace, name.Name, run.pod.UID)
+	run.account.Close()
+	r.lookAt = 0
 	delete(r.runs, name)
 }
 

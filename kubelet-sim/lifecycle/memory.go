@@ -100,6 +100,11 @@ func (r *Reconciler) Recall(_ context.Context, key engine.Key, data []byte, now 
 	for _, w := range n.Waits {
 		r.waiters.add(dependency{w.Resource, types.NamespacedName{Namespace: w.Namespace, Name: w.Name}}, name)
 	}
+	run.rememberLogs()
+	if run.Finished && run.Reclaimed {
+		r.cfg.Logs.SetPod(run.shown(now))
+		return nil
+	}
 	if run.Finished { // not: its phase is terminal, which others may have said or it could not say yet
 		r.cfg.Logs.Recallable(run.shown(now), func() { r.wantRecall(name) })
 		return nil

@@ -14,6 +14,7 @@ import (
 	"github.com/kubesim-dev/kubesim/kubelet-sim/node"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
 )
 
 // nodeState is what the Pods of one node share.
@@ -41,6 +42,8 @@ type nodeState struct {
 	// somebody has looked.
 	watch   func()
 	written bool
+	// shared pays for its files.
+	shared stats.Part
 }
 
 func newNodeState(n node.Node, dns string, recorder *engine.Recorder) (*nodeState, error) {
@@ -61,6 +64,7 @@ func (n *nodeState) hostFS(now time.Time) *vfs.FS {
 	if n.host.fs == nil {
 		n.host.fs = nodeFS(n.dns, now)
 		n.host.fs.Watch = n.watch
+		n.host.fs.Charge(n.shared)
 		n.static.restore(n.host.fs, now)
 	}
 	return n.host.fs

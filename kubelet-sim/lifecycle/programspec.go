@@ -9,6 +9,7 @@ import (
 	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
 
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
 )
 
 // programSpec says what container i runs of an image, or why it cannot be created. Source:
@@ -35,6 +36,7 @@ func (r *Reconciler) programSpec(run *podRun, i int, image string, d draw, at ti
 	if err != nil {
 		return program.Spec{}, err
 	}
+	root.Charge(run.account.Of(stats.Storage))
 	return program.Spec{
 		Image: c.Image, Command: command, Args: args, Env: env,
 		WorkingDir: c.WorkingDir, Hostname: hostname(run.pod),
@@ -48,6 +50,7 @@ func (r *Reconciler) programSpec(run *podRun, i int, image string, d draw, at ti
 		TerminationMessagePath: c.TerminationMessagePath,
 		MemoryLimit:            c.Resources.Limits.Memory().Value(),
 		Netns:                  run.netns,
+		Account:                run.account.Of(stats.Memory),
 		Network:                podNetwork{r, run},
 		Woken:                  func(at time.Time) { r.woken(run, i, at) },
 	}, nil

@@ -8,7 +8,6 @@ import (
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/node"
-	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 )
 
 // exitUnknown and unknownReason are how containerd reports a container that it finds
@@ -60,7 +59,7 @@ func (r *Reconciler) reboot(run *podRun, now time.Time) {
 		c := &run.Containers[i]
 		c.Again = c.Role == initializer && c.exited()
 	}
-	run.Sandbox, run.IP, run.netns = noSandbox, "", &kernel.Netns{}
+	run.Sandbox, run.IP, run.netns = noSandbox, "", run.newNetns()
 	if run.pod.Spec.HostNetwork {
 		run.netns = run.node.netns
 	}

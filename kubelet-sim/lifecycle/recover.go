@@ -10,6 +10,7 @@ import (
 
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/script"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
 )
 
 // restore makes the state of a Pod anew from its status. It reads nothing but
@@ -110,8 +111,8 @@ func (r *Reconciler) replay(run *podRun, now time.Time) {
 	if !run.apart && run.Sandbox != sandboxStarting && run.Sandbox != sandboxReady {
 		return
 	}
-	run.replaying = true
-	defer func() { run.replaying = false }()
+	run.replaying, run.account.Replaying = true, true
+	defer func() { run.replaying, run.account.Replaying = false, false }()
 	_ = r.makeVolumes(run, now) // it cannot fail while replaying
 	for _, one := range r.replays(run, now) {
 		run.advance(one.at)
@@ -183,7 +184,7 @@ func (r *Reconciler) told(run *podRun, i int) []replayed {
 // rerun starts one instance again. One that has ended runs to its end at once.
 func (r *Reconciler) rerun(run *podRun, i int, in *instance, now time.Time) {
 	c, hooks := &run.Containers[i], run.spec(run.pod, i).Lifecycle
-	log := r.cfg.Logs.NewLog(run.name.Namespace, run.name.Name, in.ID)
+	log := r.cfg.Logs.NewLog(run.name.Namespace, run.name.Name, in.ID, run.account.Of(stats.Storage))
 	d := draw{r.cfg.Engine.Random(), run.pod, c.Name, in.Attempt}
 	spec, err := r.programSpec(run, i, in.SpecImage, d, in.StartedAt)
 	var process Process
@@ -209,13 +210,16 @@ func (r *Reconciler) rerun(run *podRun, i int, in *instance, now time.Time) {
 		process.Close()
 		log.End(in.FinishedAt)
 	default:
-		run.parts[i] = part{process: process, log: log, effects: effects}
+		run.parts[i] = part{process: process, log: log, effects: effects, root: spec.Root}
 		r.startStats(run, i, d, in.StartedAt)
 		if hooks != nil && hooks.PostStart != nil {
 			r.runHook(run, i, hooks.PostStart, in.StartedAt)
 		}
 		run.collect(i, in.StartedAt)
 		r.resumeProbing(run, i, now)
+	}
+	if spec.Root != nil && (err != nil || in.Exited) && run.parts[i].root != spec.Root {
+		spec.Root.Release()
 	}
 }
 

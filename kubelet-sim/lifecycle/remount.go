@@ -74,6 +74,7 @@ func (r *Reconciler) remount(ctx context.Context, run *podRun, now time.Time) {
 func (v *volumeFS) renew(p *payload, now time.Time) {
 	if v.fs == nil {
 		v.payload, v.build = p, p.volume(now).build
+		v.charge(v.account)
 		return
 	}
 	p.keepTokens(v.payload)
@@ -81,6 +82,7 @@ func (v *volumeFS) renew(p *payload, now time.Time) {
 		// A volume that a Pod may have fits; what does not stays out.
 		_ = v.fs.WriteAtomic(p.files, now)
 		v.payload = p
+		v.charge(v.account)
 	}
 }
 

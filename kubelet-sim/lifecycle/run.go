@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/script"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
@@ -69,6 +70,10 @@ type podRun struct {
 	// apart: the Pod runs once more for its logs alone. replaying: what is
 	// missing now was there once.
 	apart, replaying bool
+	// account pays for what the Pod holds of the host's memory.
+	account *stats.Account
+	// unread is what it pays for logs that are not in memory. Unit: bytes.
+	unread int64
 	// removed: the API was told that the Pod may go.
 	removed bool
 }
@@ -77,6 +82,8 @@ type podRun struct {
 type part struct {
 	process Process
 	log     *stream.Log
+	// root is the program's file system.
+	root *vfs.FS
 	// stats are nil where nobody asks what the program uses.
 	stats *stats.Container
 	// hook is the command of the hook under way, checks are the checks under
@@ -180,9 +187,7 @@ func (r *podRun) ended(i int, at time.Time, code int32, reason string) {
 	part.log.End(at)
 	in.Message = r.terminationMessage(i)
 	r.tellEnd(i)
-	part.process.Close()
-	part.process = nil
-	part.endStats()
+	part.end()
 	r.endSessions(i)
 	c.Stage, c.WakeAt = idle, time.Time{}
 	clear(part.checks)
@@ -234,15 +239,24 @@ func (r *podRun) terminationMessage(i int) string {
 func (r *podRun) close() {
 	for i := range r.parts {
 		if p := &r.parts[i]; p.process != nil {
-			p.process.Close()
 			p.log.End(r.Cursor)
-			p.process = nil
-			p.endStats()
+			p.end()
 		}
 	}
 	r.endSessions(-1)
-	r.volumes = nil
+	r.dropVolumes()
 }
+
+// end gives up what the program held.
+func (p *part) end() {
+	p.process.Close()
+	p.process = nil
+	p.root.Release()
+	p.endStats()
+}
+
+// newNetns returns the ports of a new sandbox.
+func (r *podRun) newNetns() *kernel.Netns { return &kernel.Netns{Account: r.account.Of(stats.Memory)} }
 
 // count takes the Pod's share of its node, or gives it back.
 func (r *podRun) count(in bool) {

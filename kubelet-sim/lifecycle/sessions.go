@@ -64,8 +64,9 @@ func (s *Sessions) Keys(engine.Commit) []engine.Key { return nil }
 
 // Reconcile implements engine.Reconciler. A key that nobody knows is of before a
 // restart, which has ended its session.
-func (s *Sessions) Reconcile(_ context.Context, key engine.Key, now time.Time) (engine.Wake, error) {
+func (s *Sessions) Reconcile(ctx context.Context, key engine.Key, now time.Time) (engine.Wake, error) {
 	defer s.r.lookAtManifests(now)
+	defer s.r.relieveHost(ctx, now)
 	s.mu.Lock()
 	asks := s.asks[key]
 	delete(s.asks, key)
@@ -161,7 +162,8 @@ func (s *Sessions) Exec(ctx context.Context, t stream.Target, command []string, 
 	if err := s.settle(ctx); err != nil {
 		return 0, err
 	}
-	x := &session{s: s, key: s.newKey(t.Namespace, t.Pod), out: &stream.Output{}}
+	x := &session{s: s, key: s.newKey(t.Namespace, t.Pod), out: stream.NewOutput(s.r.cfg.Logs.Buffers)}
+	defer x.out.Drop()
 	what := fmt.Sprintf("exec %s/%s/%s %q", t.Namespace, t.Pod, t.Container, command)
 	var failed error
 	if err := s.ask(ctx, x.key, what, func(now time.Time) { failed = x.exec(t, command, c, now) }); err != nil {
@@ -179,7 +181,8 @@ func (s *Sessions) Exec(ctx context.Context, t stream.Target, command []string, 
 
 // Attach implements stream.Host.
 func (s *Sessions) Attach(ctx context.Context, t stream.Target, c stream.Client) error {
-	x := &session{s: s, key: s.newKey(t.Namespace, t.Pod), out: &stream.Output{}, attached: true}
+	x := &session{s: s, key: s.newKey(t.Namespace, t.Pod), out: stream.NewOutput(s.r.cfg.Logs.Buffers), attached: true}
+	defer x.out.Drop()
 	var failed error
 	if err := s.ask(ctx, x.key, fmt.Sprintf("attach %s/%s/%s", t.Namespace, t.Pod, t.Container), func(time.Time) {
 		failed = x.attach(t, c)

@@ -49,6 +49,10 @@ type podState struct {
 	Resize *resizing `json:",omitempty"`
 	// Certificates are those that its volumes show.
 	Certificates []certificateState `json:",omitempty"`
+	// LogBytes is what the logs of a Pod that has ended are charged with; Reclaimed: the
+	// host's memory was short, and the Pod, or what is left of it, has to go.
+	LogBytes  int64 `json:",omitempty"`
+	Reclaimed bool  `json:",omitempty"`
 	// MeasureVolumesAt is when the kubelet next measures the Pod's volumes; zero while none
 	// of them holds too much.
 	MeasureVolumesAt time.Time `json:",omitzero"`

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
 )
 
 // volumeFS is one volume. Its contents are made when somebody first looks at
@@ -23,13 +24,50 @@ type volumeFS struct {
 	readOnly bool
 	// payload is what the files are made from, nil if programs write them.
 	payload *payload
+	// account pays for it, nil if it is not the Pod's own; charged is what for payload.
+	account *stats.Part
+	charged int64
 }
 
 func (v *volumeFS) get() *vfs.FS {
 	if v.fs == nil && v.build != nil {
 		v.fs, v.build = v.build(), nil
+		v.charge(v.account)
 	}
 	return v.fs
+}
+
+// charge makes account pay for what the volume holds; nil for nobody.
+func (v *volumeFS) charge(account *stats.Part) {
+	if v.account != nil {
+		v.account.Hold(-v.charged)
+	}
+	v.account, v.charged = account, 0
+	switch {
+	case account == nil:
+		if v.fs != nil {
+			v.fs.Release()
+		}
+		return
+	case v.fs != nil:
+		v.fs.Charge(account)
+	}
+	if v.payload != nil {
+		for _, file := range v.payload.files {
+			v.charged += int64(len(file.Data))
+		}
+		account.Force(v.charged)
+	}
+}
+
+// dropVolumes gives up what the Pod's own volumes hold.
+func (run *podRun) dropVolumes() {
+	for _, v := range run.volumes {
+		if v.account != nil {
+			v.charge(nil)
+		}
+	}
+	run.volumes = nil
 }
 
 // volumeMode is the mode of a volume's root. Source: perm in k8s.io/kubernetes
@@ -70,8 +108,38 @@ func (r *Reconciler) makeVolumes(run *podRun, now time.Time) error {
 		}
 		volumes[v.Name] = made
 	}
+	for name, old := range run.volumes {
+		if volumes[name] == old {
+			delete(run.volumes, name)
+		}
+	}
+	run.dropVolumes()
 	run.volumes = volumes
+	for i := range run.pod.Spec.Volumes {
+		run.payFor(&run.pod.Spec.Volumes[i])
+	}
 	return nil
+}
+
+// payFor charges the Pod with a volume that is its own.
+func (run *podRun) payFor(v *corev1.Volume) {
+	made := run.volumes[v.Name]
+	if v.HostPath != nil || v.PersistentVolumeClaim != nil && !run.apart || made.account != nil {
+		return
+	}
+	kind := stats.Storage
+	if made.fsType() == "tmpfs" {
+		kind = stats.Memory
+	}
+	part := run.account.Of(kind)
+	made.charge(&part)
+}
+
+func (v *volumeFS) fsType() string {
+	if v.payload != nil {
+		return v.payload.fsType
+	}
+	return v.fs.Type
 }
 
 func (r *Reconciler) makeVolume(run *podRun, v *corev1.Volume, now time.Time) (*volumeFS, error) {

@@ -2,6 +2,7 @@ package program
 
 import (
 	"errors"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -182,8 +183,8 @@ func TestServerAnswers(t *testing.T) {
 		t.Errorf("ports (-want +got):\n%s", diff)
 	}
 	res, ok := p.Serve(80, kernel.Request{Method: "GET", Path: "/"}, noon())
-	if !ok || res.Status != 200 || !strings.Contains(string(res.Body), "Welcome to nginx!") {
-		t.Errorf("answer %d %s", res.Status, res.Body)
+	if body, err := io.ReadAll(res.Reader()); !ok || err != nil || res.Status != 200 || !strings.Contains(string(body), "Welcome to nginx!") {
+		t.Errorf("answer %d %s, %v", res.Status, body, err)
 	}
 	res, _ = p.Serve(80, kernel.Request{Method: "GET", Path: "/nope"}, noon())
 	if res.Status != 404 {

@@ -58,7 +58,7 @@ func newProcess(spec Spec, now time.Time) (*Process, error) {
 	p := &Process{spec: spec, image: im}
 	p.m = kernel.New(kernel.Config{
 		Root: spec.Root, ReadOnlyRoot: spec.ReadOnlyRoot, Hostname: spec.Hostname, Seed: spec.Seed,
-		MemoryLimit: spec.MemoryLimit, Netns: spec.Netns, Network: spec.Network, Woken: spec.Woken, Programs: p.program,
+		MemoryLimit: spec.MemoryLimit, Netns: spec.Netns, Network: spec.Network, Woken: spec.Woken, Programs: p.program, Account: spec.Account,
 	}, now)
 	if err := p.m.MountProc(); err != nil {
 		return nil, err

@@ -45,6 +45,9 @@ type Spec struct {
 	Netns   *kernel.Netns
 	Network Network
 	Woken   func(at time.Time)
+	// Account is charged with what the processes hold; nil for nobody. What Root and
+	// Netns hold is charged to their own.
+	Account kernel.Account
 	Output  func(Chunk) // called synchronously, in order
 	Catalog *Catalog    // what containers share; nil: a new one
 	// Main is process 1 in place of the command; nil: the command is.

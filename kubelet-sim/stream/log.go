@@ -3,6 +3,7 @@ package stream
 import (
 	"bytes"
 	"slices"
+	"sort"
 	"sync"
 	"time"
 )
@@ -30,27 +31,70 @@ const lineMax = 16 << 10
 // Unit: bytes. Source: the CRI log format, pkg/kubelet/kuberuntime/logs.
 const lineCost = 41
 
-// line is one entry of a log: a line with its newline, or a part of one.
-type line struct {
-	at     time.Time
-	stderr bool
-	text   []byte
-}
-
 // Log is what one instance of a container printed. A line is entered when it
 // ends, with that instant, as containerd does.
 type Log struct {
 	mu      sync.Mutex
-	lines   []line    // of the newest file, and of the one before
-	dropped int64     // lines that are gone from the front
+	blocks  []block   // of the newest file, and of the one before
+	end     int64     // position behind the last line
 	start   int64     // position of the newest file's first line
 	size    int       // of the newest file
+	before  int       // of the one before
 	full    time.Time // when it had SizeMax bytes; zero: it has less
 	partial [2][]byte // standard output, standard error
 	ended   bool
 	changed chan struct{} // closed at the next change, nil if nobody waits
 	// attached get what the container writes as it is written.
 	attached []*Output
+	// held are the bytes of blocks, charged what account was told of them.
+	held    int
+	account Account
+	charged int64
+}
+
+// Account is charged with the bytes that a log holds, or given them back if n is
+// negative. It is false, and charges nothing, where there is no room for them.
+type Account interface{ Hold(n int64) bool }
+
+// page is the unit in which logs are charged, rounded down: what most containers print
+// costs nothing. Unit: bytes.
+const page = 4 << 10
+
+// charge tells the account what the log holds. Where there is no room the log loses the
+// file before the newest, and then that too: the container goes on.
+func (l *Log) charge() {
+	for !l.hold() && len(l.blocks) > 0 {
+		l.beginFile()
+	}
+}
+
+func (l *Log) hold() bool {
+	if l.account == nil {
+		return true
+	}
+	n := int64(l.held+len(l.partial[0])+len(l.partial[1]))/page*page - l.charged
+	if n != 0 && !l.account.Hold(n) {
+		return false
+	}
+	l.charged += n
+	return true
+}
+
+// release gives back what the log was charged with: nobody finds it any more.
+func (l *Log) release() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.account != nil {
+		l.account.Hold(-l.charged)
+	}
+	l.account, l.charged = nil, 0
+}
+
+// Size is what the log would take on a node's disk. Unit: bytes.
+func (l *Log) Size() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return int64(l.size + l.before)
 }
 
 // Append adds what the container wrote at an instant.
@@ -70,13 +114,19 @@ func (l *Log) Append(at time.Time, stderr bool, data []byte) {
 			end = len(data)
 		}
 		end = min(end, lineMax-len(*part))
-		*part = append(*part, data[:end]...)
+		text := data[:end]
 		data = data[end:]
-		if text := *part; text[len(text)-1] == '\n' || len(text) >= lineMax {
+		if len(*part) > 0 {
+			text = append(*part, text...)
+		}
+		if text[len(text)-1] == '\n' || len(text) >= lineMax {
 			l.add(line{at, stderr, text})
 			*part = nil
+		} else {
+			*part = append((*part)[:0], text...)
 		}
 	}
+	l.charge()
 }
 
 // End says that nothing more will come: the container ended at an instant. A
@@ -90,6 +140,7 @@ func (l *Log) End(at time.Time) {
 		}
 	}
 	l.partial, l.ended = [2][]byte{}, true
+	l.charge()
 	for _, o := range l.attached {
 		o.End()
 	}
@@ -99,7 +150,14 @@ func (l *Log) End(at time.Time) {
 
 func (l *Log) add(entry line) {
 	l.rotate(entry.at)
-	l.lines = append(l.lines, entry)
+	if n := len(l.blocks); n == 0 || l.end == l.start || !l.blocks[n-1].room(len(entry.text)) {
+		l.blocks = append(l.blocks, block{first: l.end})
+	}
+	b := &l.blocks[len(l.blocks)-1]
+	l.held -= len(b.data)
+	b.add(entry)
+	l.held += len(b.data)
+	l.end++
 	l.size += len(entry.text) + lineCost
 	if l.size >= SizeMax && l.full.IsZero() {
 		l.full = entry.at
@@ -120,9 +178,12 @@ func (l *Log) rotate(now time.Time) {
 
 // beginFile begins a new file, and forgets the one before the last.
 func (l *Log) beginFile() {
-	l.lines = append([]line(nil), l.lines[l.start-l.dropped:]...)
-	l.dropped, l.start = l.start, l.start+int64(len(l.lines))
-	l.size, l.full = 0, time.Time{}
+	l.blocks = slices.DeleteFunc(l.blocks, func(b block) bool { return b.first < l.start })
+	l.held = 0
+	for i := range l.blocks {
+		l.held += len(l.blocks[i].data)
+	}
+	l.start, l.before, l.size, l.full = l.end, l.size, 0, time.Time{}
 }
 
 // Attach lets o have what the container writes from now on, until it ends.
@@ -157,20 +218,29 @@ func (l *Log) Tail(linesMax, bytesMax int) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var b []byte
-	for _, entry := range l.lines[max(len(l.lines)-linesMax, int(l.start-l.dropped)):] {
+	last := l.view(max(l.end-int64(linesMax), l.start))
+	for entry, ok := last.next(); ok; entry, ok = last.next() {
 		b = append(b, entry.text...)
 	}
 	return string(b[max(len(b)-bytesMax, 0):])
 }
 
+// view returns the lines from position next on, as far as they were not dropped.
+func (l *Log) view(next int64) view {
+	i := sort.Search(len(l.blocks), func(i int) bool { return l.blocks[i].first+l.blocks[i].count > next })
+	v := view{blocks: slices.Clone(l.blocks[i:])}
+	if i < len(l.blocks) {
+		v.skip = max(next-l.blocks[i].first, 0)
+	}
+	return v
+}
+
 // after returns the lines from position next on, the position behind them, and
 // what is closed at the next change; nil once the container has ended.
-func (l *Log) after(next int64) (lines []line, behind int64, changed <-chan struct{}) {
+func (l *Log) after(next int64) (lines view, behind int64, changed <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	from := max(next-l.dropped, 0)
-	lines = l.lines[min(from, int64(len(l.lines))):]
-	behind = l.dropped + int64(len(l.lines))
+	lines, behind = l.view(next), l.end
 	if l.ended {
 		return lines, behind, nil
 	}
@@ -189,5 +259,5 @@ func (l *Log) tailed(tail int64, now time.Time) int64 {
 	if tail < 0 {
 		return l.start
 	}
-	return max(l.dropped+int64(len(l.lines))-tail, l.start)
+	return max(l.end-tail, l.start)
 }

@@ -55,7 +55,7 @@ func (l *Logs) Logs(ctx context.Context, namespace, name string, opts *corev1.Po
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	now := l.now()
-	return newReader(ctx, cancel, log, newSelection(opts, now), now), nil
+	return newReader(ctx, cancel, log, l.store.Buffers, newSelection(opts, now), now), nil
 }
 
 // recall waits for the logs of a Pod that finished before this run.

@@ -40,7 +40,7 @@ func ptr[T any](v T) *T { return &v }
 // filled is the log of a container that printed a line a second from noon on.
 func filled(store *Store) *Log {
 	store.SetPod(running())
-	l := store.NewLog("ns", "p", "1")
+	l := store.NewLog("ns", "p", "1", nil)
 	l.Append(noon, false, []byte("one\n"))
 	l.Append(noon.Add(time.Second), true, []byte("two\n"))
 	l.Append(noon.Add(2*time.Second), false, []byte("thr"))
@@ -160,18 +160,20 @@ func TestALogIsBounded(t *testing.T) {
 		l.Append(noon, false, text)
 	}
 	kept := 0
-	for _, entry := range l.lines {
-		kept += len(entry.text)
+	lines, all := int64(0), l.view(0)
+	for entry, ok := all.next(); ok; entry, ok = all.next() {
+		kept, lines = kept+len(entry.text), lines+1
 	}
 	if kept > 2*fileMax || kept < SizeMax {
 		t.Errorf("%d bytes are kept, in two files of at most %d", kept, fileMax)
 	}
-	if lines := len(l.lines); int64(lines)+l.dropped != total {
-		t.Errorf("%d lines kept, %d dropped", lines, l.dropped)
+	if first := l.blocks[0].first; lines+first != total || l.end != total {
+		t.Errorf("%d lines kept, %d dropped", lines, first)
 	}
 	l.Append(noon, false, []byte(strings.Repeat("y", 3*lineMax)))
-	if got := len(l.lines[len(l.lines)-1].text); got > lineMax {
-		t.Errorf("a line of %d bytes", got)
+	last := l.view(l.end - 1)
+	if entry, ok := last.next(); !ok || len(entry.text) > lineMax {
+		t.Errorf("a line of %d bytes", len(entry.text))
 	}
 }
 
@@ -208,7 +210,7 @@ func TestRotation(t *testing.T) {
 			l := &Log{}
 			tc.write(l)
 			ctx, cancel := context.WithCancel(t.Context())
-			got, err := io.ReadAll(newReader(ctx, cancel, l, selection{tail: tc.tail, limit: -1}, tc.now))
+			got, err := io.ReadAll(newReader(ctx, cancel, l, nil, selection{tail: tc.tail, limit: -1}, tc.now))
 			if err != nil || string(got) != tc.want {
 				t.Errorf("read %d bytes, %.20q, %v, want %q", len(got), got, err, tc.want)
 			}
@@ -220,7 +222,7 @@ func TestWhoFollowsALogMissesNothing(t *testing.T) {
 	l := &Log{}
 	l.Append(noon, false, []byte("one\n"))
 	ctx, cancel := context.WithCancel(t.Context())
-	r := newReader(ctx, cancel, l, selection{tail: -1, limit: -1, follow: true}, noon)
+	r := newReader(ctx, cancel, l, nil, selection{tail: -1, limit: -1, follow: true}, noon)
 	l.Append(noon, false, []byte(strings.Repeat(strings.Repeat("x", 1000)+"\n", SizeMax/1000)))
 	l.Append(noon.Add(time.Minute), false, []byte("two\n"))
 	l.End(noon.Add(time.Minute))

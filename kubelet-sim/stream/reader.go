@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"io"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -57,13 +58,25 @@ type reader struct {
 	next    int64 // position in the log
 	newLine bool  // the next text begins a line
 	done    bool
-	buf     []byte
+	// lines are those that were found in the log and are not formatted yet, changed
+	// is closed when there are more; last says that there will be none.
+	lines      view
+	changed    <-chan struct{}
+	last       bool
+	buf, spare []byte
+	// end is where a reader stops that does not follow, zero before it has looked.
+	end int64
+	// buffers count what lines hold, which is held bytes. mu guards them from Close.
+	buffers *Buffers
+	mu      sync.Mutex
+	held    int
+	closed  bool
 }
 
 // newReader starts at the lines that the selection wants, as of now. The context
 // bounds every Read; Close cancels it.
-func newReader(ctx context.Context, cancel context.CancelFunc, log *Log, sel selection, now time.Time) *reader {
-	r := &reader{ctx: ctx, cancel: cancel, log: log, sel: sel, newLine: true}
+func newReader(ctx context.Context, cancel context.CancelFunc, log *Log, buffers *Buffers, sel selection, now time.Time) *reader {
+	r := &reader{ctx: ctx, cancel: cancel, log: log, buffers: buffers, sel: sel, newLine: true}
 	r.next = log.tailed(sel.tail, now)
 	r.done = sel.limit == 0 || sel.tail == 0 && !sel.follow
 	return r
@@ -87,35 +100,79 @@ func (r *reader) Read(p []byte) (int, error) {
 // Close implements io.Closer and ends a Read that waits.
 func (r *reader) Close() error {
 	r.cancel()
+	r.mu.Lock()
+	r.closed = true
+	r.mu.Unlock()
+	r.hold(0)
 	return nil
 }
 
-// fill takes over what is new in the log, or waits for something new.
+// fillMax is how much of a log is formatted at once for one reader. Unit: bytes.
+const fillMax = 64 << 10
+
+// fill formats what is next in the log, or waits for something new.
 func (r *reader) fill() error {
 	if err := r.ctx.Err(); err != nil {
 		return err
 	}
-	lines, behind, changed := r.log.after(r.next)
-	r.next = behind
-	for _, entry := range lines {
+	r.buf = r.spare[:0]
+	for len(r.buf) < fillMax && !r.done {
+		entry, ok := r.lines.next()
+		if !ok {
+			break
+		}
 		r.put(entry)
-		if r.done {
-			return nil
+	}
+	r.spare = r.buf
+	if len(r.buf) > 0 || r.done {
+		return nil
+	}
+	return r.look()
+}
+
+// look takes what is new in the log, once what it had before is read; where there is
+// nothing it waits.
+func (r *reader) look() error {
+	if r.changed != nil {
+		select {
+		case <-r.changed:
+		case <-r.ctx.Done():
+			return r.ctx.Err()
 		}
 	}
-	if !r.sel.follow || changed == nil {
+	if r.last {
 		r.done = true
 		return nil
 	}
-	if len(r.buf) > 0 {
-		return nil
+	lines, end, changed := r.log.after(r.next)
+	if r.end == 0 {
+		r.end = end
 	}
-	select {
-	case <-changed:
-		return nil
-	case <-r.ctx.Done():
-		return r.ctx.Err()
+	behind := end
+	if !r.hold(lines.size()) && len(lines.blocks) > 1 {
+		behind = lines.cut() // of the rest it reads what is not dropped by then
+		r.hold(lines.size())
 	}
+	r.lines, r.next, r.changed = lines, behind, nil
+	switch {
+	case changed == nil && behind == end, !r.sel.follow && behind >= r.end:
+		r.last = true
+	case behind == end:
+		r.changed = changed
+	}
+	return nil
+}
+
+// hold counts n bytes as what is kept for the client.
+func (r *reader) hold(n int) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		n = 0
+	}
+	more := n - r.held
+	r.held = n
+	return r.buffers.hold(more)
 }
 
 // put formats one entry. Source: logWriter.write in k8s.io/cri-client pkg/logs

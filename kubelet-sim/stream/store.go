@@ -10,6 +10,9 @@ import (
 // Store finds the logs of the Pods on the simulated nodes. Its zero value is
 // empty and ready.
 type Store struct {
+	// Buffers are those of the clients; nil has no bound.
+	Buffers *Buffers
+
 	mu   sync.RWMutex
 	pods map[types.NamespacedName]*podLogs
 }
@@ -37,16 +40,29 @@ func (s *Store) SetPod(pod *corev1.Pod) {
 		p.pod = pod
 		return
 	}
+	if p, ok := s.pods[key]; ok {
+		p.release()
+	}
 	s.pods[key] = &podLogs{pod: pod, logs: map[string]*Log{}}
 }
 
+func (p *podLogs) release() {
+	for _, l := range p.logs {
+		l.release()
+	}
+}
+
 // NewLog returns an empty log for a container instance of a Pod that SetPod
-// named, in place of the one of the same ID.
-func (s *Store) NewLog(namespace, name, containerID string) *Log {
+// named, in place of the one of the same ID. What it holds is charged to account, nil
+// for nobody, until the store forgets it.
+func (s *Store) NewLog(namespace, name, containerID string, account Account) *Log {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l := &Log{}
+	l := &Log{account: account}
 	if p, ok := s.pods[types.NamespacedName{Namespace: namespace, Name: name}]; ok {
+		if old := p.logs[containerID]; old != nil {
+			old.release()
+		}
 		p.logs[containerID] = l
 	}
 	return l
@@ -57,7 +73,26 @@ func (s *Store) DropLog(namespace, name, containerID string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if p, ok := s.pods[types.NamespacedName{Namespace: namespace, Name: name}]; ok {
+		if l := p.logs[containerID]; l != nil {
+			l.release()
+		}
 		delete(p.logs, containerID)
+	}
+}
+
+// DropLogs forgets the logs of a Pod, which need not be called back any more.
+func (s *Store) DropLogs(namespace, name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, ok := s.pods[types.NamespacedName{Namespace: namespace, Name: name}]
+	if !ok {
+		return
+	}
+	p.release()
+	p.logs = map[string]*Log{}
+	if p.ready != nil {
+		close(p.ready)
+		p.ready, p.recall = nil, nil
 	}
 }
 
@@ -93,6 +128,7 @@ func (s *Store) Forget(namespace, name string, uid types.UID) {
 	if p.ready != nil {
 		close(p.ready)
 	}
+	p.release()
 	delete(s.pods, key)
 }
 

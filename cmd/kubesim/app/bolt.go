@@ -45,7 +45,7 @@ type bolt struct {
 // engine's time.
 func openBolt(c *Cluster) (_ backend, err error) {
 	o := c.options
-	b := &bolt{c: c, logs: &stream.Store{}, used: &stats.Store{}}
+	b := &bolt{c: c, logs: o.newLogs(), used: &stats.Store{}}
 	b.db, err = storage.Open(storage.Config{
 		Path: c.dir.file(storeFile), Ephemeral: o.Ephemeral,
 		Now:     func() time.Time { return b.engine.Now() },

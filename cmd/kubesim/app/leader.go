@@ -136,7 +136,7 @@ func (s *shared) lead(ctx context.Context, leased leasedAPI) error {
 		return err
 	}
 	leased.api = localAPI{s.c.server.Local()}
-	containers, used := &stream.Store{}, &stats.Store{}
+	containers, used := s.c.options.newLogs(), &stats.Store{}
 	api, err := s.faults.register(e, leased)
 	if err != nil {
 		return err

@@ -284,7 +284,7 @@ func (c *Cluster) register(e *engine.Engine, api engine.API, logs *stream.Store,
 		e.Register(r)
 	}
 	config := lifecycle.Config{
-		Engine: e, API: p.api, Nodes: list, Runtime: lifecycle.NewRuntime(), Logs: logs, Stats: used, Token: c.token,
+		Engine: e, API: p.api, Nodes: list, Runtime: lifecycle.NewRuntime(), Logs: logs, Stats: used, Memory: c.options.newBudget(), Token: c.token,
 		ClusterDNS: services.DNS.String(),
 	}
 	if t := c.options.timeline; t != nil {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apiserver/pkg/authentication/user"
 
 	"github.com/kubesim-dev/kubesim/apiserver"
@@ -103,6 +104,9 @@ func newRecording(o Options, start time.Time, now func() time.Time) (*recording,
 	}
 	if o.ServiceClusterIPRange != apiserver.DefaultServiceClusterIPRange {
 		spec.Server.ServiceClusterIPRange = o.ServiceClusterIPRange
+	}
+	if o.Memory != 0 {
+		spec.Server.Memory = resource.NewQuantity(o.Memory, resource.BinarySI).String()
 	}
 	if o.CompactionInterval != 0 {
 		spec.Server.CompactionInterval = o.CompactionInterval.String()

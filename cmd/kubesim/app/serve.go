@@ -27,6 +27,7 @@ type serveFlags struct {
 	start   string
 	logFile string
 	record  string
+	memory  string
 	verbose int
 	// featureGates are set for the whole process, as upstream's are.
 	featureGates map[string]bool
@@ -59,6 +60,7 @@ func newServe(s streams) *cobra.Command {
 	flags.Uint64Var(&f.Seed, "seed", 1, "decides every name, UID and random number")
 	flags.StringVar(&f.start, "start-time", "", "first virtual `instant`, RFC 3339 (default: now)")
 	flags.IntVar(&f.Nodes, "nodes", 2, "number of simulated nodes; 0 for an API alone, where Pods stay Pending")
+	flags.StringVar(&f.memory, "memory", "", "`size` of what all Pods may hold of this machine's memory, for example 512Mi: who takes too much is killed or evicted, or finds the disk full (default: a quarter of the machine's)")
 	flags.StringSliceVar(&f.Controllers, "controllers", []string{"*"}, "controllers to run: '*' for all, 'foo' switches foo on, '-foo' off")
 	flags.DurationVar(&f.CompactionInterval, "compaction-interval", 0, "virtual time for which old revisions are kept (default 5m, and never fewer than 10000 revisions)")
 	flags.StringVar(&f.ServiceClusterIPRange, "service-cluster-ip-range", apiserver.DefaultServiceClusterIPRange, "`range` of IPv4 addresses for Services, as kube-apiserver's; the cluster keeps it")
@@ -96,6 +98,11 @@ func (f *serveFlags) complete() error {
 	}
 	if f.AutoMax < 0 {
 		return usageError{fmt.Errorf("--auto-max %s: want a positive duration, for example 24h, or 0 for no limit", f.AutoMax)}
+	}
+	if f.memory != "" {
+		if f.Memory, err = ParseMemory(f.memory); err != nil {
+			return usageError{fmt.Errorf("--memory %w", err)}
+		}
 	}
 	if f.Nodes < 0 {
 		return usageError{fmt.Errorf("--nodes %d: want 0 or more", f.Nodes)}
@@ -153,6 +160,7 @@ func (f *serveFlags) serve(ctx context.Context, s streams) (err error) {
 		return err
 	}
 	TuneGC()
+	debug.SetMemoryLimit(f.softLimit())
 	// What the start needed goes back to the machine at once.
 	debug.FreeOSMemory()
 	fmt.Fprintf(s.out, "export KUBECONFIG=%s\n", shellQuote(cluster.Kubeconfig()))

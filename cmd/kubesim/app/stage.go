@@ -57,11 +57,17 @@ func newStage(ctx context.Context, s *scenario.Scenario, w *scenario.World, t *s
 	if _, err := apiserver.ParseServiceRange(server.ServiceClusterIPRange); err != nil {
 		return nil, fmt.Errorf("%s: spec.server.serviceClusterIPRange: %w", s.At("spec.server.serviceClusterIPRange"), err)
 	}
+	memory := int64(0)
+	if server.Memory != "" {
+		if memory, err = ParseMemory(server.Memory); err != nil {
+			return nil, fmt.Errorf("%s: spec.server.memory: %w", s.At("spec.server.memory"), err)
+		}
+	}
 	c, err := Start(ctx, Options{
 		Ephemeral: true, Mode: mode, Speed: 1, AutoMax: s.AutoMax(), Seed: s.Seed(), Start: s.Start, Nodes: s.Nodes(), Controllers: server.Controllers,
 		Authorization: server.Authorization, DisableAdmissionPlugins: server.DisableAdmissionPlugins,
 		ServiceClusterIPRange: server.ServiceClusterIPRange,
-		CompactionInterval:    s.CompactionInterval(), Log: log, timeline: lines, noOpenAPI: true,
+		CompactionInterval:    s.CompactionInterval(), Memory: memory, Log: log, timeline: lines, noOpenAPI: true,
 	})
 	if err != nil {
 		if c != nil {

@@ -51,6 +51,9 @@ type Options struct {
 	Nodes int
 	// Controllers selects reconcilers, in the syntax of kube-controller-manager.
 	Controllers []string
+	// Memory is what the Pods may hold of the host's memory, all together: logs, files,
+	// processes, connections. Unit: bytes. Zero: a quarter of the machine's.
+	Memory int64
 	// CompactionInterval is how much history the store keeps, in virtual time; in
 	// etcd in wall time, where zero is upstream's default. Else zero is
 	// defaultCompactionInterval and at least historyMin revisions.

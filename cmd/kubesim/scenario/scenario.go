@@ -79,6 +79,7 @@ type Server struct {
 	CompactionInterval      string          `json:"compactionInterval,omitempty"`
 	AutoMax                 string          `json:"autoMax,omitempty"`
 	ServiceClusterIPRange   string          `json:"serviceClusterIPRange,omitempty"`
+	Memory                  string          `json:"memory,omitempty"`
 	FeatureGates            map[string]bool `json:"featureGates,omitempty"`
 }
 

@@ -59,7 +59,7 @@ func httpdAnswer(p *kernel.Proc, root string, req kernel.Request) kernel.Respons
 	if in, err := p.FS().Stat(file, u); err == nil && in.IsDir() {
 		file += "/index.html"
 	}
-	data, err := p.FS().ReadFile(file, u)
+	open, err := p.FS().OpenRegular(file, u)
 	if err != nil {
 		return kernel.Response{
 			Status: http.StatusNotFound, Header: map[string]string{"Content-Type": "text/html"},
@@ -70,5 +70,5 @@ func httpdAnswer(p *kernel.Proc, root string, req kernel.Request) kernel.Respons
 	if kind == "" {
 		kind = "application/octet-stream"
 	}
-	return kernel.Response{Status: http.StatusOK, Header: map[string]string{"Content-Type": kind}, Body: data}
+	return kernel.Response{Status: http.StatusOK, Header: map[string]string{"Content-Type": kind}, File: open}
 }

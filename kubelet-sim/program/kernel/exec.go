@@ -76,6 +76,15 @@ func (p *Proc) tooLong(args []string) bool {
 	return total > argsMax
 }
 
+// SizeOf is what a list of texts takes. Unit: bytes.
+func SizeOf(list []string) int64 {
+	size := int64(0)
+	for _, s := range list {
+		size += int64(len(s)) + 16
+	}
+	return size
+}
+
 // Load makes p the process of the program file at a path, called with args,
 // and returns what runs it.
 func (p *Proc) Load(file string, args []string) (Main, error) {
@@ -97,6 +106,7 @@ func (p *Proc) Load(file string, args []string) (Main, error) {
 		line, _, _ := bytes.Cut(data[:min(len(data), firstLineMax)], []byte("\n"))
 		if name, ok := bytes.CutPrefix(line, []byte(executableHead)); ok {
 			p.Args, p.Exe = args, file
+			p.Reserve(SizeOf(args) + SizeOf(p.Env))
 			if main := p.m.cfg.Programs(string(name)); main != nil {
 				return main, nil
 			}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"slices"
 
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
 )
@@ -32,8 +33,11 @@ type Open struct {
 func newOpen(h handle, name string) *Open { return &Open{handle: h, name: name} }
 
 func (o *Open) dup() *Open {
-	if o != nil {
-		o.refs++
+	if o == nil {
+		return nil
+	}
+	if o.refs++; o.refs == 1 && o.File() != nil {
+		o.File().Keep()
 	}
 	return o
 }
@@ -75,13 +79,19 @@ func (p *Proc) SetFD(n int, o *Open) error {
 	if n < 0 || n >= fdsMax {
 		return vfs.EBADF
 	}
-	for n >= len(p.fds) {
-		p.fds = append(p.fds, nil)
-	}
+	p.growFDs(n)
 	o.dup()
 	p.CloseFD(n)
 	p.fds[n] = o
 	return nil
+}
+
+// growFDs makes room for descriptor n.
+func (p *Proc) growFDs(n int) {
+	for n >= len(p.fds) {
+		p.fds = append(p.fds, nil)
+		p.keep(fdCost)
+	}
 }
 
 // CloseFD closes descriptor n.
@@ -237,7 +247,20 @@ func (p *Proc) ReadFile(name string, limit int) ([]byte, error) {
 }
 
 // ReaderOf reads from an open file, and counts as a descriptor until closed.
-func (p *Proc) ReaderOf(o *Open) io.ReadWriteCloser { return &openStream{p, o.dup()} }
+func (p *Proc) ReaderOf(o *Open) io.ReadWriteCloser {
+	p.loose = append(p.loose, o)
+	return &openStream{p, o.dup()}
+}
+
+// tighten forgets that p has o open beside its descriptors.
+func (p *Proc) tighten(o *Open) {
+	for i, other := range slices.Backward(p.loose) {
+		if other == o {
+			p.loose = slices.Delete(p.loose, i, i+1)
+			return
+		}
+	}
+}
 
 type openStream struct {
 	p *Proc
@@ -257,10 +280,11 @@ func (s *openStream) Write(b []byte) (int, error) {
 }
 
 func (s *openStream) Close() error {
-	if s.o != nil {
+	if s.o != nil && !s.p.ended {
+		s.p.tighten(s.o)
 		s.o.drop(s.p.m)
-		s.o = nil
 	}
+	s.o = nil
 	return nil
 }
 
@@ -269,26 +293,40 @@ type regular struct{ *vfs.File }
 
 func (r *regular) read(_ *Proc, b []byte) (int, error)  { return r.File.Read(b) }
 func (r *regular) write(p *Proc, b []byte) (int, error) { return r.File.Write(b, p.m.now) }
-func (r *regular) close(*Machine)                       {}
+func (r *regular) close(*Machine)                       { r.File.Close() }
 
 // SaveFD returns what descriptor n stands for and keeps it open for RestoreFD.
-func (p *Proc) SaveFD(n int) *Open { return p.FD(n).dup() }
+func (p *Proc) SaveFD(n int) *Open {
+	o := p.FD(n).dup()
+	if o != nil {
+		p.loose = append(p.loose, o)
+	}
+	return o
+}
 
 // RestoreFD makes descriptor n what SaveFD returned.
 func (p *Proc) RestoreFD(n int, o *Open) {
+	if p.ended {
+		return // it has closed everything
+	}
 	p.CloseFD(n)
 	if o != nil {
-		for n >= len(p.fds) {
-			p.fds = append(p.fds, nil)
-		}
+		p.tighten(o)
+		p.growFDs(n)
 		p.fds[n] = o
 	}
 }
 
 // Text returns an open file that reads as s, as a here-document.
-func (p *Proc) Text(s string) *Open { return newOpen(&text{s}, "/tmp/sh-here") }
+func (p *Proc) Text(s string) *Open {
+	p.m.charge(p, int64(len(s)))
+	return newOpen(&text{s, int64(len(s))}, "/tmp/sh-here")
+}
 
-type text struct{ rest string }
+type text struct {
+	rest string
+	size int64
+}
 
 func (t *text) read(_ *Proc, b []byte) (int, error) {
 	if t.rest == "" {
@@ -300,7 +338,7 @@ func (t *text) read(_ *Proc, b []byte) (int, error) {
 }
 
 func (t *text) write(*Proc, []byte) (int, error) { return 0, vfs.EBADF }
-func (t *text) close(*Machine)                   {}
+func (t *text) close(m *Machine)                 { m.free(t.size) }
 
 // WriteNow writes to a file or terminal, and drops what a pipe would have to
 // wait for. It may be called from outside p's coroutine. o may be nil.

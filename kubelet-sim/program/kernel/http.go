@@ -3,12 +3,15 @@ package kernel
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
 )
 
 // Request is what a client asks of an HTTP server.
@@ -26,6 +29,25 @@ type Response struct {
 	Status int
 	Header map[string]string // by canonical name
 	Body   []byte
+	// File, where it is not nil, is what follows Body: it is read as it is sent.
+	File *vfs.File
+}
+
+// Size is how long the answer's body is. Unit: bytes.
+func (r *Response) Size() int64 {
+	size := int64(len(r.Body))
+	if r.File != nil {
+		size += r.File.Stat().Size()
+	}
+	return size
+}
+
+// Reader reads the body.
+func (r *Response) Reader() io.Reader {
+	if r.File == nil {
+		return bytes.NewReader(r.Body)
+	}
+	return io.MultiReader(bytes.NewReader(r.Body), r.File)
 }
 
 // headMax and bodyMax bound a request. Unit: bytes.
@@ -36,14 +58,14 @@ const (
 
 // http is the Service of an HTTP server.
 func (p *Proc) http(serve func(Request) Response) Service {
-	return func(from netip.Addr, in []byte) (used int, out []byte, done bool) {
+	return func(from netip.Addr, in []byte) (used int, out Sent, done bool) {
 		p.Owe(len(in)) // it is read again whenever more of it has come
 		req, keepAlive, used, err := parseRequest(in)
 		if err != nil {
 			return used, p.render(Response{Status: http.StatusBadRequest}, "", false), true
 		}
 		if used == 0 {
-			return 0, nil, false
+			return 0, Sent{}, false
 		}
 		req.From = from
 		return used, p.render(serve(req), req.Method, keepAlive), !keepAlive
@@ -108,9 +130,9 @@ func firstFields() [6]string {
 }
 
 // render writes a response as it goes over the wire.
-func (p *Proc) render(res Response, method string, keepAlive bool) []byte {
+func (p *Proc) render(res Response, method string, keepAlive bool) Sent {
 	fields := map[string]string{
-		"Date": p.m.now.UTC().Format(http.TimeFormat), "Content-Length": strconv.Itoa(len(res.Body)), "Connection": "close",
+		"Date": p.m.now.UTC().Format(http.TimeFormat), "Content-Length": strconv.FormatInt(res.Size(), 10), "Connection": "close",
 	}
 	if keepAlive {
 		fields["Connection"] = "keep-alive"
@@ -128,7 +150,7 @@ func (p *Proc) render(res Response, method string, keepAlive bool) []byte {
 	}
 	out = append(out, "\r\n"...)
 	if method == http.MethodHead {
-		return out
+		return Sent{Data: out}
 	}
-	return append(out, res.Body...)
+	return Sent{append(out, res.Body...), res.File}
 }

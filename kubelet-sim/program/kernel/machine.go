@@ -26,6 +26,8 @@ const (
 	memoryMax = 64 << 20
 	// depthMax bounds how deep processes may nest on one coroutine.
 	depthMax = 100
+	// crashesMax bounds what is kept of the simulator's own defects.
+	crashesMax = 10
 )
 
 // Chunk is one write to standard output or error, at an instant of virtual time.
@@ -45,6 +47,8 @@ type Config struct {
 	// Netns is shared by the containers of a Pod; nil: one of its own.
 	Netns   *Netns
 	Network Network
+	// Account is charged with what the processes hold; nil for nobody.
+	Account Account
 	// Woken is called where another container, or who else holds an End of a
 	// connection, has given this one work: it is to be resumed at an instant,
 	// after the call. It may be nil.
@@ -71,8 +75,10 @@ type Machine struct {
 	status   Status
 	oom      bool
 	memory   int64
-	dials    uint64 // connections that were opened
-	crashes  []string
+	account  Account
+	held     int64    // that the account was charged with
+	dials    uint64   // connections that were opened
+	crashes  []string // the first of them
 	closed   bool
 }
 
@@ -81,7 +87,7 @@ func New(cfg Config, now time.Time) *Machine {
 	if cfg.Netns == nil {
 		cfg.Netns = &Netns{}
 	}
-	m := &Machine{cfg: cfg, boot: now, now: now, random: cfg.Seed, busy: busyMin}
+	m := &Machine{cfg: cfg, account: accountOr(cfg.Account), boot: now, now: now, random: cfg.Seed, busy: busyMin}
 	return m
 }
 
@@ -182,6 +188,8 @@ func (m *Machine) Close() {
 		t.stop()
 	}
 	m.queue, m.procs = nil, nil
+	m.keep(-m.held)
+	m.account = nobody{}
 }
 
 // Random returns the next number of the container's seeded source (splitmix64).

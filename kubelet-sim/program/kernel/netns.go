@@ -4,17 +4,30 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
 )
 
 // Netns is a network namespace: the ports of the containers of one Pod.
 type Netns struct {
+	// Account is charged with what its containers' connections hold; nil for nobody.
+	Account   Account
 	listeners []*Listener
 }
 
 // Service answers on a port without waiting: it may be called while another
 // container runs. It is given what has arrived and was not used yet, and says how
 // much it uses, what it answers and whether it closes the connection then.
-type Service func(from netip.Addr, in []byte) (used int, out []byte, done bool)
+type Service func(from netip.Addr, in []byte) (used int, out Sent, done bool)
+
+// Sent is what a service answers: data, and what follows in a file that is open, as
+// sendfile(2) sends it. It may be nil.
+type Sent struct {
+	Data []byte
+	File *vfs.File
+}
+
+func (s Sent) empty() bool { return len(s.Data) == 0 && s.File == nil }
 
 // Listener is a server's port.
 type Listener struct {
@@ -34,7 +47,7 @@ type Listener struct {
 // connections and never answers.
 func (p *Proc) Listen(port int32, serve func(Request) Response) bool {
 	if serve == nil {
-		return p.listen(&Listener{Port: port, service: func(_ netip.Addr, in []byte) (int, []byte, bool) { return len(in), nil, false }})
+		return p.listen(&Listener{Port: port, service: func(_ netip.Addr, in []byte) (int, Sent, bool) { return len(in), Sent{}, false }})
 	}
 	return p.listen(&Listener{Port: port, Serve: serve, service: p.http(serve)})
 }
@@ -116,17 +129,28 @@ func (n *Netns) Listener(port int32) *Listener {
 // the present instant. It may be called from outside every container, on the
 // goroutine that resumes them.
 func (n *Netns) Dial(port int32, from netip.Addr, at time.Time) (*End, error) {
+	return n.dial(port, from, nil, at)
+}
+
+// backlogMax is how many connections wait to be accepted, as net.core.somaxconn.
+const backlogMax = 4096
+
+func (n *Netns) dial(port int32, from netip.Addr, account Account, at time.Time) (*End, error) {
 	l := n.Listener(port)
 	if l == nil {
 		return nil, ECONNREFUSED
 	}
-	client, server := newConnection(from)
+	if len(l.waiting) >= backlogMax {
+		return nil, ETIMEDOUT
+	}
+	client, server := newConnection(from, account, n.Account)
 	if l.accepts {
 		l.waiting = append(l.waiting, server)
 		wakeAt(&l.arrived, at)
 		return client, nil
 	}
 	server.in.tell = func(at time.Time) { l.serve(server, at) }
+	server.out.drained = server.in.tell
 	return client, nil
 }
 
@@ -147,18 +171,21 @@ func (n *Netns) Do(port int32, req Request, at time.Time) (Response, bool) {
 
 // serve lets the listener's service see what has arrived.
 func (l *Listener) serve(end *End, at time.Time) {
-	for !end.out.closed && (len(end.in.data) > 0 || end.in.closed) {
+	for !end.out.closed && !end.out.busy() && (len(end.in.data) > 0 || end.in.closed) {
 		var used int
-		var out []byte
+		var out Sent
 		var done bool
 		l.called(at, func() { used, out, done = l.service(end.remote, end.in.data) })
-		end.in.data = end.in.data[used:]
+		end.in.drop(used, at)
 		done = done || end.in.closed && used == 0
-		end.out.data = append(end.out.data, out...)
+		end.out.send(out)
 		if done {
-			end.out.closed, end.in.gone = true, true
+			end.out.closed = true
 		}
-		if len(out) > 0 || done {
+		if end.out.closed {
+			end.in.abandon()
+		}
+		if !out.empty() || end.out.closed {
 			end.out.signal(at)
 		}
 		if used == 0 {
@@ -166,6 +193,28 @@ func (l *Listener) serve(end *End, at time.Time) {
 		}
 	}
 }
+
+// send adds what a service answers. Where the host has no room for it the connection
+// ends, as that of a server that has crashed.
+func (f *flow) send(s Sent) {
+	size := int64(len(s.Data))
+	switch {
+	case f.gone || s.empty():
+		return
+	case !f.account.Hold(size):
+		f.closed = true
+		return
+	}
+	f.charged += size
+	f.put(s.Data)
+	if f.file = s.File; f.file != nil {
+		f.file.Keep()
+	}
+	f.fill()
+}
+
+// busy reports whether a server is still writing its last answer.
+func (f *flow) busy() bool { return f.file != nil || len(f.data) >= flowMax }
 
 // called runs what belongs to the listener's container at an instant, which the
 // container may not have reached yet.

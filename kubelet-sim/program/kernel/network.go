@@ -98,7 +98,7 @@ func (p *Proc) Connect(to netip.AddrPort, timeout time.Duration) (*Open, error) 
 	if route.Err != nil {
 		return nil, route.Err
 	}
-	end, err := route.To.Dial(route.Port, route.From, p.m.now)
+	end, err := route.To.dial(route.Port, route.From, p.m.cfg.Netns.Account, p.m.now)
 	if err != nil {
 		return nil, err
 	}

@@ -46,6 +46,7 @@ func (r *pipeReader) read(p *Proc, b []byte) (int, error) {
 	if len(r.data) == 0 {
 		r.data = nil
 	}
+	p.m.free(int64(n))
 	r.changed.wake(p.m)
 	return n, nil
 }
@@ -53,7 +54,10 @@ func (r *pipeReader) read(p *Proc, b []byte) (int, error) {
 func (r *pipeReader) write(*Proc, []byte) (int, error) { return 0, vfs.EBADF }
 
 func (r *pipeReader) close(m *Machine) {
-	r.readers--
+	if r.readers--; r.readers == 0 {
+		m.free(int64(len(r.data)))
+		r.data = nil
+	}
 	r.changed.wake(m)
 }
 
@@ -69,6 +73,7 @@ func (w *pipeWriter) write(p *Proc, b []byte) (int, error) {
 			return done, EPIPE
 		}
 		if n := min(w.bound-len(w.data), len(b)-done); n > 0 {
+			p.m.charge(p, int64(n))
 			w.data = append(w.data, b[done:done+n]...)
 			done += n
 			w.changed.wake(p.m)
@@ -94,16 +99,20 @@ const EINTR vfs.Error = "Interrupted system call"
 // function that waits until nobody has it open any more and returns the bytes.
 // It holds at most limit bytes; what is more is dropped.
 func (p *Proc) Capture(limit int) (*Open, func() []byte) {
-	c := &capture{limit: limit}
+	c := &capture{owner: p, limit: limit}
 	return newOpen(c, "pipe:[capture]"), func() []byte {
 		for !c.closed {
 			p.wait(&c.changed, time.Time{})
 		}
-		return c.data
+		data := c.data
+		p.Charge(-int64(len(data))) // it is the caller's now
+		c.data = nil
+		return data
 	}
 }
 
 type capture struct {
+	owner   *Proc // whose memory data is
 	data    []byte
 	limit   int
 	closed  bool
@@ -112,9 +121,14 @@ type capture struct {
 
 func (c *capture) read(*Proc, []byte) (int, error) { return 0, vfs.EBADF }
 
-func (c *capture) write(_ *Proc, b []byte) (int, error) {
-	n := min(len(b), c.limit-len(c.data))
-	c.data = append(c.data, b[:max(n, 0)]...)
+func (c *capture) write(p *Proc, b []byte) (int, error) {
+	n := max(min(len(b), c.limit-len(c.data)), 0)
+	if c.owner.ended {
+		return len(b), nil
+	}
+	p.m.charge(p, int64(n))
+	c.owner.memory += int64(n)
+	c.data = append(c.data, b[:n]...)
 	return len(b), nil
 }
 

@@ -41,8 +41,10 @@ type Proc struct {
 	task    *task
 	session *Session
 	fds     []*Open
-	memory  int64 // that is charged
-	usage   Usage // that the program says
+	loose   []*Open // that p has open beside its descriptors
+	memory  int64   // that is charged
+	kept    int64   // of the host beside it
+	usage   Usage   // that the program says
 
 	handled uint64 // signals that the program looks at itself
 	ignored uint64
@@ -68,6 +70,7 @@ func (m *Machine) NewProc(s *Session) *Proc {
 	m.lastPID++
 	p := &Proc{m: m, PID: m.lastPID, PGID: m.lastPID, session: s, Cwd: "/", Umask: 0o022, Started: m.now}
 	p.fds = []*Open{s.stdin.dup(), s.stdout.dup(), s.stderr.dup()}
+	p.keep(procCost)
 	s.foreground = p.PGID
 	m.procs = append(m.procs, p)
 	return p
@@ -93,8 +96,15 @@ func (p *Proc) Fork(args []string) (*Proc, bool) {
 		c.fds[i] = o.dup()
 	}
 	m.procs = append(m.procs, c)
+	c.keep(procCost + fdCost*int64(len(c.fds)))
 	p.Step(forkSteps)
 	return c, true
+}
+
+// keep accounts for what p takes of the host beside its memory.
+func (p *Proc) keep(n int64) {
+	p.kept += n
+	p.m.keep(n)
 }
 
 // Exit ends p at once.
@@ -107,10 +117,15 @@ func (p *Proc) end(s Status) {
 	}
 	p.ended, p.status = true, s
 	m := p.m
-	m.memory -= p.memory
+	m.free(p.memory)
+	p.keep(-p.kept)
 	for fd := range p.fds {
 		p.CloseFD(fd)
 	}
+	for _, o := range p.loose {
+		o.drop(m)
+	}
+	p.loose = nil
 	m.procs = slices.DeleteFunc(m.procs, func(o *Proc) bool { return o == p })
 	for _, l := range slices.Clone(m.cfg.Netns.listeners) {
 		if l.proc == p {

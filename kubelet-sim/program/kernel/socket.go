@@ -3,7 +3,10 @@ package kernel
 import (
 	"io"
 	"net/netip"
+	"slices"
 	"time"
+
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
 )
 
 // End is one end of a TCP connection. Its methods are for who is no process:
@@ -13,21 +16,80 @@ type End struct {
 	in, out *flow
 }
 
-// flow is one direction of a connection.
+// flow is one direction of a connection. What it holds is charged to who writes.
 type flow struct {
-	data    []byte
+	data []byte
+	// file gives what follows data, as far as a server sends the contents of a file.
+	file    *vfs.File
 	closed  bool // nothing follows
 	gone    bool // nobody reads
 	changed waiters
 	tell    func(at time.Time) // where the reader is no process
+	drained func(at time.Time) // where the writer is none
+	account Account
+	charged int64
 }
 
 // flowMax is what one direction of a connection holds. Unit: bytes.
 const flowMax = 256 << 10
 
-func newConnection(from netip.Addr) (client, server *End) {
-	up, down := &flow{}, &flow{}
+func newConnection(from netip.Addr, client, server Account) (c, s *End) {
+	up, down := newFlow(client), newFlow(server)
 	return &End{in: down, out: up}, &End{remote: from, in: up, out: down}
+}
+
+func newFlow(writer Account) *flow {
+	f := &flow{account: accountOr(writer)}
+	f.force(flowCost)
+	return f
+}
+
+func (f *flow) force(n int64) {
+	f.account.Force(n)
+	f.charged += n
+}
+
+// put adds data, which was charged.
+func (f *flow) put(data []byte) { f.data = append(f.data, data...) }
+
+// fill takes over what there is room for of the file.
+func (f *flow) fill() {
+	for f.file != nil && len(f.data) < flowMax {
+		have := len(f.data)
+		f.data = slices.Grow(f.data, flowMax-have)[:flowMax]
+		n, err := f.file.Read(f.data[have:])
+		f.data = f.data[:have+n]
+		f.force(int64(n))
+		if err != nil || n == 0 {
+			f.file.Close()
+			f.file = nil
+		}
+	}
+}
+
+// drop gives up n bytes that were read at an instant.
+func (f *flow) drop(n int, at time.Time) {
+	f.data = f.data[n:]
+	if len(f.data) == 0 {
+		f.data = nil
+	}
+	f.account.Hold(-int64(n))
+	f.charged -= int64(n)
+	f.fill()
+	if f.drained != nil && !f.busy() {
+		f.drained(at)
+	}
+}
+
+// abandon says that nobody reads any more.
+func (f *flow) abandon() {
+	f.gone, f.tell, f.drained, f.data = true, nil, nil, nil
+	if f.file != nil {
+		f.file.Close()
+		f.file = nil
+	}
+	f.force(-f.charged)
+	f.account = nobody{}
 }
 
 // signal says that f has changed.
@@ -54,11 +116,11 @@ func (e *End) Tell(f func(at time.Time)) { e.in.tell = f }
 // follows.
 func (e *End) Take(at time.Time) (data []byte, closed bool) {
 	data = e.in.data
-	e.in.data = nil
+	e.in.drop(len(data), at)
 	if len(data) > 0 {
 		wakeAt(&e.in.changed, at) // the peer may wait for room
 	}
-	return data, e.in.closed
+	return data, e.in.closed && len(e.in.data) == 0
 }
 
 // Room is how much Send takes. Unit: bytes.
@@ -70,7 +132,8 @@ func (e *End) Send(data []byte, at time.Time) bool {
 	if e.out.gone || e.out.closed {
 		return false
 	}
-	e.out.data = append(e.out.data, data...)
+	e.out.force(int64(len(data)))
+	e.out.put(data)
 	e.out.signal(at)
 	return true
 }
@@ -85,7 +148,7 @@ func (e *End) CloseWrite(at time.Time) {
 
 // Close ends the connection.
 func (e *End) Close(at time.Time) {
-	e.in.gone, e.in.tell = true, nil
+	e.in.abandon()
 	wakeAt(&e.in.changed, at)
 	e.CloseWrite(at)
 }
@@ -104,7 +167,7 @@ func (s *socket) read(p *Proc, b []byte) (int, error) {
 		p.wait(&s.in.changed, time.Time{})
 	}
 	n := copy(b, s.in.data)
-	s.in.data = s.in.data[n:]
+	s.in.drop(n, p.m.now)
 	wakeAt(&s.in.changed, p.m.now)
 	return n, nil
 }
@@ -119,6 +182,10 @@ func (s *socket) write(p *Proc, b []byte) (int, error) {
 			return done, EPIPE
 		}
 		if n := min(s.Room(), len(b)-done); n > 0 {
+			if !s.out.account.Hold(int64(n)) {
+				p.m.refuse(p)
+			}
+			s.out.account.Hold(-int64(n)) // Send charges it
 			done += n
 			s.Send(b[done-n:done], p.m.now)
 			if s.out.tell != nil { // a server has looked at all that has come

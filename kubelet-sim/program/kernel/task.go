@@ -73,7 +73,9 @@ func (p *Proc) runOn(t *task, main Main) {
 		switch u, ok := r.(unwind); {
 		case r == nil:
 		case !ok:
-			p.m.crashes = append(p.m.crashes, fmt.Sprintf("%q: %v\n%s", p.Args, r, debug.Stack()))
+			if len(p.m.crashes) < crashesMax {
+				p.m.crashes = append(p.m.crashes, fmt.Sprintf("%q: %v\n%s", p.Args, r, debug.Stack()))
+			}
 			p.end(Status{Signal: SIGSEGV})
 		case u.p == p:
 			p.end(u.status)
@@ -167,15 +169,22 @@ func (p *Proc) Poll(d time.Duration) bool {
 // Charge accounts for n more bytes of memory, or fewer if n is negative. Over
 // the container's limit the process is killed, as the kernel's OOM killer does.
 func (p *Proc) Charge(n int64) {
+	p.m.charge(p, n)
 	p.memory += n
-	p.m.memory += n
-	limit := int64(memoryMax)
-	if l := p.m.cfg.MemoryLimit; l > 0 && l < limit {
-		limit = l
+}
+
+// Reserve accounts for n more bytes of the host's memory that are no part of what the
+// container is seen to use, such as a script that was parsed, or fewer if n is negative.
+// Where the host has no room for them p is killed.
+func (p *Proc) Reserve(n int64) {
+	if n > 0 && !p.m.account.Hold(n) {
+		p.m.refuse(p)
+		p.m.account.Force(n)
 	}
-	if p.m.memory > limit {
-		p.m.KillForMemory(p)
+	if n < 0 {
+		p.m.account.Hold(n)
 	}
+	p.kept, p.m.held = p.kept+n, p.m.held+n
 }
 
 // KillForMemory ends p as the kernel's OOM killer does.

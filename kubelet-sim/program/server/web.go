@@ -116,7 +116,7 @@ func nginxServe(p *kernel.Proc, version string) int {
 	note("start worker process 30")
 	serve := func(req kernel.Request) kernel.Response {
 		res := files(p, "/usr/share/nginx/html", req.Path, "nginx/"+version)
-		sent := len(res.Body)
+		sent := res.Size()
 		if req.Method == "HEAD" {
 			sent = 0
 		}
@@ -192,7 +192,7 @@ func files(p *kernel.Proc, root, url, software string) kernel.Response {
 			return page(403, "Forbidden", software)
 		}
 	}
-	data, err := p.FS().ReadFile(file, u)
+	open, err := p.FS().OpenRegular(file, u)
 	if err != nil {
 		return page(404, "Not Found", software)
 	}
@@ -200,7 +200,7 @@ func files(p *kernel.Proc, root, url, software string) kernel.Response {
 	if ext := path.Ext(file); ext != ".html" && ext != ".htm" {
 		kind = "text/plain"
 	}
-	return kernel.Response{Status: 200, Header: map[string]string{"Server": software, "Content-Type": kind}, Body: data}
+	return kernel.Response{Status: 200, Header: map[string]string{"Server": software, "Content-Type": kind}, File: open}
 }
 
 func page(status int, text, software string) kernel.Response {
@@ -222,7 +222,7 @@ func httpd(p *kernel.Proc) int {
 	errf(p, "[%s] [core:notice] [pid %d:tid %d] AH00094: Command line: 'httpd -D FOREGROUND'\n", stamp(), p.PID, p.PID)
 	p.Listen(80, func(req kernel.Request) kernel.Response {
 		res := files(p, "/usr/local/apache2/htdocs", req.Path, version)
-		p.FD(1).WriteNow(p, fmt.Sprintf("%s - - [%s] \"%s %s HTTP/1.1\" %d %d\n", client(req), p.Now().UTC().Format("02/Jan/2006:15:04:05 -0700"), req.Method, req.Path, res.Status, len(res.Body)))
+		p.FD(1).WriteNow(p, fmt.Sprintf("%s - - [%s] \"%s %s HTTP/1.1\" %d %d\n", client(req), p.Now().UTC().Format("02/Jan/2006:15:04:05 -0700"), req.Method, req.Path, res.Status, res.Size()))
 		return res
 	})
 	p.Handle(kernel.SIGTERM, kernel.SIGWINCH, kernel.SIGHUP, kernel.SIGUSR1)

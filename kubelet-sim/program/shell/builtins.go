@@ -241,19 +241,21 @@ func sourceBuiltin(sh *Shell, args []string) int {
 	if !sh.enterCall() {
 		return 2
 	}
-	params := sh.params
+	params, held := sh.params, sh.paramsHeld
 	if len(args) > 2 {
-		sh.params = args[2:]
+		sh.paramsHeld = 0
+		sh.setParams(args[2:])
 	}
 	script := sh.script
 	sh.status = 0
 	sh.inFunction++
 	sh.runScript(string(data), false)
 	sh.inFunction--
-	sh.calls--
+	sh.leaveCall()
 	sh.script = script
 	if len(args) > 2 {
-		sh.params = params
+		sh.setParams(nil)
+		sh.params, sh.paramsHeld = params, held
 	}
 	if sh.leaving == leaveFunction {
 		sh.leaving = stay
@@ -305,7 +307,8 @@ func (sh *Shell) eval(text string) {
 	if !sh.enterCall() {
 		return
 	}
-	defer func() { sh.calls-- }()
+	defer sh.leaveCall()
+	defer sh.parsed(text)()
 	if len(text) <= cachedMax {
 		sh.p.Step(1 + len(text)/4)
 	}

@@ -17,11 +17,16 @@ const (
 	nestMax   = 400     // brackets and compound commands within each other
 	cacheMax  = 512     // scripts kept
 	cachedMax = 16 << 10
+	// cachedTextMax bounds the texts of all of them together. Unit: bytes.
+	cachedTextMax = 256 << 10
 )
 
 // Cache keeps parsed scripts, so that many containers of one script parse it
 // once. It is not safe for concurrent use.
-type Cache struct{ scripts map[cacheKey]*script }
+type Cache struct {
+	scripts map[cacheKey]*script
+	size    int // of their texts
+}
 
 type cacheKey struct {
 	text  string
@@ -46,10 +51,11 @@ func (c *Cache) parse(text string, d Dialect) *script {
 	}
 	s := parse(text, d, func(text string) io.Reader { return strings.NewReader(text) })
 	if len(text) <= cachedMax {
-		if len(c.scripts) >= cacheMax {
+		if len(c.scripts) >= cacheMax || c.size+len(text) > cachedTextMax {
 			clear(c.scripts)
+			c.size = 0
 		}
-		c.scripts[key] = s
+		c.scripts[key], c.size = s, c.size+len(text)
 	}
 	return s
 }

@@ -142,18 +142,21 @@ func (sh *Shell) function(fn *syntax.FuncDecl, args []string) {
 	if !sh.enterCall() {
 		return
 	}
-	params, vars, loops := sh.params, sh.vars, sh.loops
-	sh.params, sh.loops = args[1:], 0
+	params, held, vars, loops := sh.params, sh.paramsHeld, sh.vars, sh.loops
+	sh.paramsHeld = 0
+	sh.setParams(args[1:])
+	sh.loops = 0
 	sh.vars = &scope{outer: vars}
 	sh.inFunction++
 	sh.status = 0
 	sh.stmt(fn.Body)
 	sh.inFunction--
-	sh.calls--
+	sh.leaveCall()
 	for _, v := range sh.vars.values {
 		sh.hold(-size(v))
 	}
-	sh.params, sh.vars, sh.loops = params, vars, loops
+	sh.setParams(nil)
+	sh.params, sh.paramsHeld, sh.vars, sh.loops = params, held, vars, loops
 	if sh.leaving == leaveFunction {
 		sh.leaving = stay
 	}
@@ -164,9 +167,29 @@ func (sh *Shell) enterCall() bool {
 	if sh.calls >= callsMax {
 		sh.p.Machine().Crash(sh.p, kernel.SIGSEGV)
 	}
+	sh.p.Reserve(callCost)
 	sh.calls++
 	return true
 }
+
+// setParams replaces the positional parameters, and accounts for them.
+func (sh *Shell) setParams(list []string) {
+	size := kernel.SizeOf(list)
+	sh.p.Reserve(size - sh.paramsHeld)
+	sh.params, sh.paramsHeld = list, size
+}
+
+func (sh *Shell) leaveCall() {
+	sh.calls--
+	sh.p.Reserve(-callCost)
+}
+
+// callCost is what a nested call takes on the stack of its goroutine, parsedCost what a
+// byte of a script takes when it is parsed. Unit: bytes.
+const (
+	callCost   = 2 << 10
+	parsedCost = 24
+)
 
 // program runs a program file as a child, or in place of the shell.
 func (sh *Shell) program(args []string, inPlace bool) {

@@ -193,7 +193,9 @@ func (sh *Shell) define(cmd *syntax.FuncDecl) {
 	if sh.funcs == nil {
 		sh.funcs = make(map[string]*syntax.FuncDecl)
 	}
-	sh.p.Charge(parsedSize(cmd) - parsedSize(sh.funcs[cmd.Name.Value]))
+	size := parsedSize(cmd) - parsedSize(sh.funcs[cmd.Name.Value])
+	sh.p.Charge(size)
+	sh.p.Reserve(size / 2) // its parts are scattered
 	sh.funcs[cmd.Name.Value] = cmd
 	sh.status = 0
 }

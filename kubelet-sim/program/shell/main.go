@@ -154,6 +154,7 @@ func (sh *Shell) cannotRead(name string, err error) {
 
 // runScript runs a whole script; last says that the shell ends with it.
 func (sh *Shell) runScript(text string, last bool) {
+	defer sh.parsed(text)()
 	s := sh.parse(text)
 	sh.p.StepBytes(len(text))
 	for i, st := range s.stmts {
@@ -170,6 +171,14 @@ func (sh *Shell) runScript(text string, last bool) {
 		return
 	}
 	sh.runTraps()
+}
+
+// parsed accounts for a script as long as it runs: what is returned is to be called at
+// its end.
+func (sh *Shell) parsed(text string) (done func()) {
+	size := int64(parsedCost * len(text))
+	sh.p.Reserve(size)
+	return func() { sh.p.Reserve(-size) }
 }
 
 func (sh *Shell) syntaxFailure(err error) {

@@ -47,11 +47,13 @@ type Shell struct {
 	script bool   // reads a file: errors give the line
 	line   uint
 	params []string
-	vars   *scope
-	held   int64 // bytes in vars
-	funcs  map[string]*syntax.FuncDecl
-	alias  map[string]string
-	opts   options
+	// paramsHeld is what was accounted for them. Unit: bytes.
+	paramsHeld int64
+	vars       *scope
+	held       int64 // bytes in vars
+	funcs      map[string]*syntax.FuncDecl
+	alias      map[string]string
+	opts       options
 
 	status       int // $?
 	substituted  int // exit code of the last command substitution
@@ -123,6 +125,10 @@ func (sh *Shell) importEnv() {
 	}
 }
 
+// tableCost is what a variable, function or alias takes in the copy of a table. Unit:
+// bytes.
+const tableCost = 160
+
 // subshell returns a copy of sh for a child process of it.
 func (sh *Shell) subshell(c *kernel.Proc) *Shell {
 	sh.p.Step(1 + (sh.vars.count()+len(sh.funcs)+len(sh.alias))/4 + len(sh.params)/16)
@@ -131,7 +137,8 @@ func (sh *Shell) subshell(c *kernel.Proc) *Shell {
 	sub.vars = sh.vars.copied()
 	sub.funcs = maps.Clone(sh.funcs)
 	sub.alias = maps.Clone(sh.alias)
-	sub.params = slices.Clone(sh.params)
+	sub.params, sub.paramsHeld = slices.Clone(sh.params), 0
+	c.Reserve(max(sh.held, 0) + tableCost*int64(sh.vars.count()+len(sh.funcs)+len(sh.alias)) + kernel.SizeOf(sh.params))
 	sub.jobs, sub.traps, sub.leaving = nil, nil, stay
 	sub.loops, sub.breaks, sub.inTrap = 0, 0, false
 	sub.inSubshell, sub.interactive, sub.exitOnExec, sub.editor = true, false, false, nil

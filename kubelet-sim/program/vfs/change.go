@@ -8,7 +8,7 @@ import (
 
 // Mkdir makes a directory. perm may hold setgid and sticky bits.
 func (f *FS) Mkdir(name string, perm fs.FileMode, u User) error {
-	_, err := f.create(strings.TrimRight(name, "/"), fs.ModeDir|perm&^fs.ModeType, u)
+	_, err := f.create(strings.TrimRight(name, "/"), fs.ModeDir|perm&^fs.ModeType, 0, u)
 	return err
 }
 
@@ -36,7 +36,7 @@ func (f *FS) MkdirAll(name string, perm fs.FileMode, u User) error {
 
 // Symlink makes name a symbolic link to target.
 func (f *FS) Symlink(target, name string, u User) error {
-	n, err := f.create(name, fs.ModeSymlink|0o777, u)
+	n, err := f.create(name, fs.ModeSymlink|0o777, int64(len(target)), u)
 	if err == nil {
 		n.target = target
 	}
@@ -45,14 +45,15 @@ func (f *FS) Symlink(target, name string, u User) error {
 
 // Device makes name a character device, see Info.Device.
 func (f *FS) Device(device, name string, perm fs.FileMode, u User) error {
-	n, err := f.create(name, fs.ModeDevice|fs.ModeCharDevice|perm, u)
+	n, err := f.create(name, fs.ModeDevice|fs.ModeCharDevice|perm, 0, u)
 	if err == nil {
 		n.device = device
 	}
 	return err
 }
 
-func (f *FS) create(name string, mode fs.FileMode, u User) (*node, error) {
+// create makes a file with size bytes of contents, which are to follow.
+func (f *FS) create(name string, mode fs.FileMode, size int64, u User) (*node, error) {
 	var p place
 	if err := f.walk(&p, name, false, u); err != nil {
 		return nil, err
@@ -60,7 +61,7 @@ func (f *FS) create(name string, mode fs.FileMode, u User) (*node, error) {
 	if p.node != nil {
 		return nil, EEXIST
 	}
-	return p.add(mode, u)
+	return p.add(mode, size, u)
 }
 
 // Link gives the file at old a second name.
@@ -264,15 +265,10 @@ func (f *FS) resize(n *node, size int64, now time.Time) error {
 	if size > f.limit() {
 		return EFBIG
 	}
-	have := int64(len(n.data))
-	if err := f.grow(size - have); err != nil {
+	if err := f.count(n, size); err != nil {
 		return err
 	}
-	if size <= have {
-		n.data = n.data[:size:size]
-	} else {
-		n.data = append(n.data, make([]byte, size-have)...)
-	}
+	n.resize(size)
 	n.mtime = now
 	return nil
 }

@@ -14,8 +14,12 @@ const SizeMax = 64 << 20
 // nodesMax bounds the files of one FS.
 const nodesMax = 1 << 16
 
-// nodeCost is what each file takes beside its contents. Unit: bytes.
-const nodeCost = 256
+// nodeCost is what each file takes beside its contents, entryCost an entry of a
+// directory that is copied. Unit: bytes.
+const (
+	nodeCost  = 256
+	entryCost = 24
+)
 
 // pathMax is PATH_MAX of Linux, nameMax NAME_MAX. Unit: bytes.
 const (
@@ -37,11 +41,37 @@ type FS struct {
 	// the FS.
 	Watch func()
 
-	root  *node
-	moved map[*node]*node // frozen → private copy, for handles opened before
-	used  int64
-	nodes int
-	ino   uint64
+	root    *node
+	moved   map[*node]*node // frozen → private copy, for handles opened before
+	used    int64
+	nodes   int
+	ino     uint64
+	account Account
+}
+
+// Account is charged with the bytes that an FS holds.
+type Account interface {
+	// Hold charges n more bytes, or gives them back if n is negative. It is false,
+	// and charges nothing, where there is no room for them.
+	Hold(n int64) bool
+	// Force charges n bytes that are held already.
+	Force(n int64)
+}
+
+// Charge makes a pay for what f holds beyond its base, now and from now on. An FS that
+// a has no room for is a full disk.
+func (f *FS) Charge(a Account) {
+	f.Release()
+	f.account = a
+	a.Force(f.used)
+}
+
+// Release gives back what f was charged with: it is not used any more.
+func (f *FS) Release() {
+	if f.account != nil {
+		f.account.Hold(-f.used)
+		f.account = nil
+	}
 }
 
 // User says who does an operation and when.
@@ -76,25 +106,40 @@ func (f *FS) limit() int64 {
 	return SizeMax
 }
 
-// grow accounts for delta more bytes of contents.
+// grow accounts for delta more bytes.
 func (f *FS) grow(delta int64) error {
 	if delta > 0 && (f.used > math.MaxInt64-delta || f.used+delta > f.limit()) {
+		return ENOSPC
+	}
+	if delta != 0 && f.account != nil && !f.account.Hold(delta) {
 		return ENOSPC
 	}
 	f.used += delta
 	return nil
 }
 
-func (f *FS) newNode(mode fs.FileMode, u User) (*node, error) {
+// count accounts for n with size bytes of contents.
+func (f *FS) count(n *node, size int64) error {
+	delta := nodeCost + size - n.counted
+	if err := f.grow(delta); err != nil {
+		return err
+	}
+	n.counted += delta
+	return nil
+}
+
+func (f *FS) newNode(mode fs.FileMode, size int64, u User) (*node, error) {
 	if f.nodes >= nodesMax {
 		return nil, ENOSPC
 	}
-	if err := f.grow(nodeCost); err != nil {
+	n := &node{mode: mode, uid: u.UID, gid: u.GID, mtime: u.Now, nlink: 1}
+	if err := f.count(n, size); err != nil {
 		return nil, err
 	}
 	f.nodes++
 	f.ino++
-	return &node{mode: mode, uid: u.UID, gid: u.GID, mtime: u.Now, ino: f.ino, nlink: 1}, nil
+	n.ino = f.ino
+	return n, nil
 }
 
 // changing tells who watches.
@@ -104,9 +149,18 @@ func (f *FS) changing() {
 	}
 }
 
+// freed gives back what n took, which has no name any more, unless it is open still.
 func (f *FS) freed(n *node) {
-	f.nodes = max(f.nodes-1, 0)
-	f.used = max(f.used-nodeCost-n.size(), 0)
+	if n.opens > 0 {
+		n.unlinked = true
+		return
+	}
+	if n.origin == nil && n.counted > 0 {
+		f.nodes--
+	}
+	delete(f.moved, n.origin) // who opened the base's file reads that, as on overlayfs
+	_ = f.grow(-n.counted)    // less is never refused
+	n.counted = 0
 }
 
 // copied returns the private copy of n if there is one, else n.
@@ -121,6 +175,11 @@ func (f *FS) copied(n *node) *node {
 
 func (f *FS) privateCopy(n *node) *node {
 	c := n.clone()
+	c.counted = nodeCost + entryCost*int64(len(c.children))
+	f.used += c.counted
+	if f.account != nil {
+		f.account.Force(c.counted) // it is no larger than its image
+	}
 	if f.moved == nil {
 		f.moved = make(map[*node]*node)
 	}

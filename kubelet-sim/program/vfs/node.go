@@ -21,6 +21,16 @@ type node struct {
 	ino      uint64
 	nlink    int
 	frozen   bool
+	// origin is the base's node that this one is a private copy of, with which it has
+	// data in common while shared is true.
+	origin *node
+	shared bool
+	// counted is what the FS has accounted for. Unit: bytes.
+	counted int64
+	// opens counts the open files of it that were kept, see File.Keep; unlinked: its
+	// last name is gone.
+	opens    int
+	unlinked bool
 }
 
 // entry is one name in a directory.
@@ -73,10 +83,36 @@ func (n *node) drop(name string) {
 // clone returns a private copy of a frozen node. Children stay shared.
 func (n *node) clone() *node {
 	c := *n
-	c.frozen = false
+	c.frozen, c.origin, c.counted = false, n, 0
 	c.children = slices.Clone(n.children)
-	c.data = n.data[:len(n.data):len(n.data)] // an append must copy
+	c.data, c.shared = n.data[:len(n.data):len(n.data)], true // a write must copy
 	return &c
+}
+
+// room makes the contents n's own, with room for size bytes and at most an eighth more.
+func (n *node) room(size int64) {
+	have := int64(cap(n.data))
+	if !n.shared && size <= have && size >= have-have/4 {
+		return
+	}
+	if size > have {
+		have = size + min(size/8, int64(len(n.data)))
+	} else {
+		have = size
+	}
+	own := make([]byte, min(int64(len(n.data)), size), have)
+	copy(own, n.data)
+	n.data, n.shared = own, false
+}
+
+// resize makes the contents size bytes long, with zeros at the end.
+func (n *node) resize(size int64) {
+	n.room(size)
+	have := len(n.data)
+	n.data = n.data[:size]
+	if int64(have) < size {
+		clear(n.data[have:])
+	}
 }
 
 func (n *node) freeze() {

@@ -27,6 +27,29 @@ type File struct {
 	name   string
 	flag   Flag
 	offset int64
+	kept   *node
+}
+
+// Keep says that f stays open until Close: what it reads is held, and accounted for,
+// also when the file has no name any more.
+func (f *File) Keep() {
+	if n := f.fs.copied(f.n); f.kept == nil && !n.frozen {
+		n.opens++
+		f.kept = n
+	}
+}
+
+// Close ends what Keep began.
+func (f *File) Close() {
+	n := f.kept
+	if n == nil {
+		return
+	}
+	f.kept = nil
+	if n.opens--; n.opens == 0 && n.unlinked {
+		n.unlinked = false
+		f.fs.freed(n)
+	}
 }
 
 // Open opens the file at an absolute path. A device is not opened: the error
@@ -59,8 +82,10 @@ func (f *FS) Open(name string, flag Flag, perm fs.FileMode, u User) (*File, erro
 		n = p.node
 	}
 	if flag&Truncate != 0 && len(n.data) > 0 {
-		_ = p.fs.grow(-int64(len(n.data)))
-		n.data, n.mtime = nil, u.Now
+		if err := p.fs.count(n, 0); err != nil {
+			return nil, err
+		}
+		n.data, n.shared, n.mtime = nil, false, u.Now
 	}
 	return &File{fs: p.fs, n: n, name: p.name, flag: flag}, nil
 }
@@ -69,7 +94,7 @@ func (p *place) create(flag Flag, perm fs.FileMode, u User) (*File, error) {
 	if flag&Create == 0 {
 		return nil, ENOENT
 	}
-	n, err := p.add(perm.Perm(), u)
+	n, err := p.add(perm.Perm(), 0, u)
 	if err != nil {
 		return nil, err
 	}
@@ -77,11 +102,11 @@ func (p *place) create(flag Flag, perm fs.FileMode, u User) (*File, error) {
 }
 
 // add creates the missing last name of p.
-func (p *place) add(mode fs.FileMode, u User) (*node, error) {
+func (p *place) add(mode fs.FileMode, size int64, u User) (*node, error) {
 	if err := p.mayChange(u); err != nil {
 		return nil, err
 	}
-	n, err := p.fs.newNode(mode, u)
+	n, err := p.fs.newNode(mode, size, u)
 	if err != nil {
 		return nil, err
 	}
@@ -158,12 +183,11 @@ func (f *File) Write(b []byte, now time.Time) (int, error) {
 	if end < f.offset || end > f.fs.limit() {
 		return 0, EFBIG
 	}
-	if more := end - int64(len(n.data)); more > 0 {
-		if err := f.fs.grow(more); err != nil {
-			return 0, err
-		}
-		n.data = append(n.data, make([]byte, more)...)
+	size := max(end, int64(len(n.data)))
+	if err := f.fs.count(n, size); err != nil {
+		return 0, err
 	}
+	n.resize(size)
 	copy(n.data[f.offset:], b)
 	n.mtime = now
 	f.fs.changing()

@@ -97,14 +97,20 @@ func (f *FS) Access(name string, bits fs.FileMode, u User) error {
 // ReadFile returns the contents of a regular file. The caller must not change
 // them.
 func (f *FS) ReadFile(name string, u User) ([]byte, error) {
-	h, err := f.Open(name, Read, 0, u)
+	h, err := f.OpenRegular(name, u)
 	if err != nil {
 		return nil, err
 	}
-	if h.n.isDir() {
+	return f.copiedData(h), nil
+}
+
+// OpenRegular opens a file, no directory, for reading.
+func (f *FS) OpenRegular(name string, u User) (*File, error) {
+	h, err := f.Open(name, Read, 0, u)
+	if err == nil && h.n.isDir() {
 		return nil, EISDIR
 	}
-	return f.copiedData(h), nil
+	return h, err
 }
 
 func (f *FS) copiedData(h *File) []byte { return h.fs.copied(h.n).data }

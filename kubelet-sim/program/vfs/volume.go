@@ -141,7 +141,7 @@ func (f *FS) cover(at string, isDir bool, m *mount, u User) error {
 		return p.coverAgain(m)
 	}
 	if p.node == nil {
-		if _, err := p.add(mode, u); err != nil {
+		if _, err := p.add(mode, 0, u); err != nil {
 			return err
 		}
 	}
