@@ -33,7 +33,7 @@ func (s segment) empty() bool { return s.text == "" && len(s.parts) == 0 }
 // error says that the pattern matches nothing.
 func CompileGlob(m Meter, pattern string, fold bool) (*Glob, error) {
 	m.Step(len(pattern) / 64)
-	if !fold && strings.IndexAny(pattern, `*?[\`) < 0 {
+	if !fold && !strings.ContainsAny(pattern, `*?[\`) {
 		return &Glob{segments: []segment{{text: pattern}}}, nil
 	}
 	p := globParser{pattern: pattern, fold: fold, ledger: ledger{m: m}, budget: 64*len(pattern) + PieceMax}

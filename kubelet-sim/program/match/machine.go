@@ -86,10 +86,7 @@ func (vm *machine) run(pos int) []int {
 	if pos > 0 {
 		before, _ = utf8.DecodeLastRuneInString(vm.text[:pos])
 	}
-	for {
-		if len(vm.now.dense) == 0 && (vm.matched || begin&syntax.EmptyBeginText != 0 && pos != 0) {
-			break
-		}
+	for len(vm.now.dense) > 0 || !vm.matched && (begin&syntax.EmptyBeginText == 0 || pos == 0) {
 		if at := vm.skip(pos); at != pos {
 			if pos = at; pos < 0 {
 				break

@@ -48,7 +48,7 @@ func (sh *Shell) text(w *syntax.Word, q quoting) (string, error) {
 		return "", nil
 	}
 	if len(w.Parts) == 1 && q == bare {
-		if lit, ok := w.Parts[0].(*syntax.Lit); ok && strings.IndexAny(lit.Value, "\\~\x00") < 0 {
+		if lit, ok := w.Parts[0].(*syntax.Lit); ok && !strings.ContainsAny(lit.Value, "\\~\x00") {
 			return lit.Value, nil
 		}
 	}
@@ -98,7 +98,7 @@ func (sh *Shell) large(n int) {
 // quotePattern quotes what a pattern would not take as itself.
 func quotePattern(s string) string {
 	const special = "*?[\\!+@()|"
-	if strings.IndexAny(s, special) < 0 {
+	if !strings.ContainsAny(s, special) {
 		return s
 	}
 	out := make([]byte, 0, len(s)+8)
@@ -151,7 +151,6 @@ func (sh *Shell) literalPieces(s string, q quoting, first, more bool) []piece {
 	s, _, _ = strings.Cut(s, "\x00")
 	if first && (q == bare || q == asPattern) && strings.HasPrefix(s, "~") {
 		if home, rest := sh.tilde(s, more); home != "" {
-			s = rest
 			return append([]piece{{home, true}}, sh.literalPieces(rest, q, false, more)...)
 		}
 	}
