@@ -124,9 +124,15 @@ func (e *Engine) Hold(until time.Time) {
 	e.holds = until
 }
 
+// account begins a new account of how far mode auto moves time.
+func (e *Engine) account() {
+	clear(e.replacements)
+	e.moves, e.from = 0, e.clock.now()
+}
+
 // input begins a new account of mode auto: somebody outside does something.
 func (e *Engine) input() {
-	e.moves, e.from = 0, e.clock.now()
+	e.account()
 	e.held, e.holds = e.holds, time.Time{}
 }
 

@@ -130,9 +130,10 @@ type Engine struct {
 	// now is the instant of the step that runs, actor its key.
 	now   time.Time
 	actor string
-	// idle: what the step writes is no reason for mode auto to move time.
-	idle  bool
-	inbox []arrival
+	// idle: what the step writes is no reason for mode auto to move time. created: it
+	// has created something, see Replacer.
+	idle, created bool
+	inbox         []arrival
 	// running: the engine is on stage. outside: one write from outside is.
 	running, outside bool
 	// target is where a command wants time to be; zero for nowhere.
@@ -148,6 +149,8 @@ type Engine struct {
 	// the instant from.
 	moves int
 	from  time.Time
+	// replacements are those since the last input, see Replacer.
+	replacements replacements
 	// err is why the engine stopped.
 	err error
 	// nextTimer and working are what Status shows.
@@ -171,6 +174,8 @@ func New(cfg Config) (*Engine, error) {
 		log:    &eventLog{w: cfg.Log},
 		actor:  actorClient,
 		byName: map[string]Reconciler{},
+
+		replacements: replacements{},
 	}
 	e.memories = newMemories()
 	e.queue.touch = e.memories.touch
@@ -378,7 +383,7 @@ func (e *Engine) step(ctx context.Context, it *item) (err error) {
 		return fmt.Errorf("engine: step %q: no such reconciler", it.key)
 	}
 	e.enterStep(it, r)
-	defer e.leaveStep()
+	defer e.leaveStep(it)
 	defer func() {
 		switch p := recover().(type) {
 		case nil:
@@ -458,14 +463,20 @@ func backoff(n int) time.Duration {
 
 func (e *Engine) enterStep(it *item, r Reconciler) {
 	_, periodic := r.(Periodic)
+	_, replaces := r.(Replacer)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.actor, e.idle = it.key.String(), it.idle() || periodic && e.moves > 0
+	e.actor, e.created = it.key.String(), false
+	e.idle = it.idle() || periodic && e.moves > 0 || replaces && e.replacements.many(it.key)
 }
 
-func (e *Engine) leaveStep() {
+func (e *Engine) leaveStep(it *item) {
+	_, replaces := e.byName[it.key.Controller].(Replacer)
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if replaces && e.created {
+		e.replacements.add(it.key, e.now)
+	}
 	e.actor, e.idle = actorClient, false
 }
 

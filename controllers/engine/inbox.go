@@ -26,6 +26,7 @@ func (e *Engine) Deliver(c Commit) {
 	actor, idle := actorClient, false
 	if e.running {
 		now, actor, idle = e.now, e.actor, e.idle
+		e.created = e.created || creates(c)
 	}
 	e.inbox = append(e.inbox, arrival{Commit: c, at: now, actor: actor, idle: idle})
 	if !e.running { // else it looks by itself, and nobody waits for more to do
@@ -40,7 +41,7 @@ func (e *Engine) Poke(key Key) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if !e.running {
-		e.moves, e.from = 0, e.clock.now()
+		e.account()
 	}
 	e.inbox = append(e.inbox, arrival{poke: &key, idle: e.running && e.idle})
 	e.cond.Broadcast()
@@ -52,7 +53,7 @@ func (e *Engine) Ask(key Key, what string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if !e.running {
-		e.moves, e.from = 0, e.clock.now()
+		e.account()
 	}
 	e.inbox = append(e.inbox, arrival{poke: &key, asked: what})
 	e.cond.Broadcast()

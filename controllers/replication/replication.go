@@ -66,7 +66,7 @@ type Reconciler struct {
 	who      engine.Identity
 }
 
-var _ engine.Reconciler = (*Reconciler)(nil)
+var _ engine.Replacer = (*Reconciler)(nil)
 
 // New returns a Reconciler. It must be called before the engine starts.
 func New(cfg Config) (*Reconciler, error) {
@@ -80,6 +80,9 @@ func New(cfg Config) (*Reconciler, error) {
 
 // Name implements engine.Reconciler.
 func (r *Reconciler) Name() string { return Name }
+
+// Replacer implements engine.Replacer: a Pod that ends is replaced, whyever it did.
+func (r *Reconciler) Replacer() {}
 
 // ownedKey files the Pods that the ReplicationController of this name controls,
 // or one before it did; orphanKey those of a namespace that nobody controls.

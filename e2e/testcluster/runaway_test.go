@@ -13,7 +13,7 @@ import (
 // is a reason for mode auto to move time for a few tries only. A Job that may fail very
 // often is let fail 100 times.
 const (
-	repeatsFor, repeatsRevisions = 2 * time.Hour, 600
+	repeatsFor, repeatsRevisions = 2 * time.Hour, 700
 	failsFor, failsRevisions     = 24 * time.Hour, 6000
 )
 
@@ -59,28 +59,32 @@ func repeats() map[string][]string {
 		return "{restartPolicy: " + policy + ", containers: [" + containers + "]}"
 	}
 	return map[string][]string{
-		"a ConfigMap that is not there":     {podOf("{containers: [" + c("sleep 1", ", volumeMounts: [{name: v, mountPath: /v}]") + "], volumes: [{name: v, configMap: {name: none}}]}")},
-		"an env that is not there":          {podOf("{containers: [" + c("sleep 1", ", envFrom: [{secretRef: {name: none}}]") + "]}")},
-		"a claim that is not there":         {podOf("{containers: [" + c("sleep 1", "") + "], volumes: [{name: v, persistentVolumeClaim: {claimName: none}}]}")},
-		"a hostPath of another type":        {podOf("{containers: [" + c("sleep 1", "") + "], volumes: [{name: v, hostPath: {path: /etc/hostname, type: Directory}}]}")},
-		"a certificate that nobody signs":   {podOf("{containers: [" + c("sleep 1", "") + "], volumes: [{name: v, projected: {sources: [{podCertificate: {signerName: example.com/none, keyType: ED25519, credentialBundlePath: a}}]}}]}")},
-		"Pods that their node refuses":      {rcOf("{nodeName: node-1, containers: [" + c("sleep 1", ", resources: {requests: {cpu: 100}}") + "]}")},
-		"Pods that fit nowhere":             {rcOf("{containers: [" + c("sleep 1", ", resources: {requests: {cpu: 100}}") + "]}")},
-		"an image that cannot be pulled":    {noImage, podOf("{containers: [" + ok + "]}")},
-		"a Job's image, likewise":           {noImage, jobOf("completions: 1", in("Never", ok))},
-		"an image name that is none":        {podOf("{containers: [{name: c, image: \"BUSY:BOX:1\"}]}")},
-		"a crash loop":                      {podOf("{containers: [" + fails + "]}")},
-		"a crash loop of a controller's":    {rcOf("{containers: [" + fails + "]}")},
-		"a program that ends well, always":  {rcOf("{containers: [" + ok + "]}")},
-		"a command that is not there":       {rcOf("{containers: [{name: c, image: busybox, command: [/none]}]}")},
-		"an init container that fails":      {rcOf("{initContainers: [{name: i, image: busybox, command: [\"false\"]}], containers: [" + ok + "]}")},
-		"a postStart hook that fails":       {rcOf("{containers: [" + c("sleep 100", ", lifecycle: {postStart: {exec: {command: [\"false\"]}}}") + "]}")},
-		"a liveness probe that fails":       {rcOf("{containers: [" + c("sleep 10000", ", livenessProbe: {exec: {command: [\"false\"]}, periodSeconds: 1}") + "]}")},
-		"a startup probe that fails":        {rcOf("{containers: [" + c("sleep 10000", ", startupProbe: {exec: {command: [\"false\"]}, periodSeconds: 1, failureThreshold: 1000000000}") + "]}")},
-		"a readiness probe that fails":      {rcOf("{containers: [" + c("sleep 10000", ", readinessProbe: {exec: {command: [\"false\"]}, periodSeconds: 1, failureThreshold: 1000000000}") + "]}")},
-		"a quota":                           {quota, rcOf("{containers: [" + ok + "]}")},
-		"a quota of a Job":                  {quota, jobOf("completions: 3", in("Never", ok))},
-		"an emptyDir that grows":            {rcOf("{containers: [" + c("dd if=/dev/zero of=/v/f bs=1M count=8; sleep 1000000", ", volumeMounts: [{name: v, mountPath: /v}]") + "], volumes: [{name: v, emptyDir: {sizeLimit: 1Mi}}]}")},
+		"a ConfigMap that is not there":    {podOf("{containers: [" + c("sleep 1", ", volumeMounts: [{name: v, mountPath: /v}]") + "], volumes: [{name: v, configMap: {name: none}}]}")},
+		"an env that is not there":         {podOf("{containers: [" + c("sleep 1", ", envFrom: [{secretRef: {name: none}}]") + "]}")},
+		"a claim that is not there":        {podOf("{containers: [" + c("sleep 1", "") + "], volumes: [{name: v, persistentVolumeClaim: {claimName: none}}]}")},
+		"a hostPath of another type":       {podOf("{containers: [" + c("sleep 1", "") + "], volumes: [{name: v, hostPath: {path: /etc/hostname, type: Directory}}]}")},
+		"a certificate that nobody signs":  {podOf("{containers: [" + c("sleep 1", "") + "], volumes: [{name: v, projected: {sources: [{podCertificate: {signerName: example.com/none, keyType: ED25519, credentialBundlePath: a}}]}}]}")},
+		"Pods that their node refuses":     {rcOf("{nodeName: node-1, containers: [" + c("sleep 1", ", resources: {requests: {cpu: 100}}") + "]}")},
+		"Pods that fit nowhere":            {rcOf("{containers: [" + c("sleep 1", ", resources: {requests: {cpu: 100}}") + "]}")},
+		"an image that cannot be pulled":   {noImage, podOf("{containers: [" + ok + "]}")},
+		"a Job's image, likewise":          {noImage, jobOf("completions: 1", in("Never", ok))},
+		"an image name that is none":       {podOf("{containers: [{name: c, image: \"BUSY:BOX:1\"}]}")},
+		"a crash loop":                     {podOf("{containers: [" + fails + "]}")},
+		"a crash loop of a controller's":   {rcOf("{containers: [" + fails + "]}")},
+		"a program that ends well, always": {rcOf("{containers: [" + ok + "]}")},
+		"a command that is not there":      {rcOf("{containers: [{name: c, image: busybox, command: [/none]}]}")},
+		"an init container that fails":     {rcOf("{initContainers: [{name: i, image: busybox, command: [\"false\"]}], containers: [" + ok + "]}")},
+		"a postStart hook that fails":      {rcOf("{containers: [" + c("sleep 100", ", lifecycle: {postStart: {exec: {command: [\"false\"]}}}") + "]}")},
+		"a liveness probe that fails":      {rcOf("{containers: [" + c("sleep 10000", ", livenessProbe: {exec: {command: [\"false\"]}, periodSeconds: 1}") + "]}")},
+		"a startup probe that fails":       {rcOf("{containers: [" + c("sleep 10000", ", startupProbe: {exec: {command: [\"false\"]}, periodSeconds: 1, failureThreshold: 1000000000}") + "]}")},
+		"a readiness probe that fails":     {rcOf("{containers: [" + c("sleep 10000", ", readinessProbe: {exec: {command: [\"false\"]}, periodSeconds: 1, failureThreshold: 1000000000}") + "]}")},
+		"a quota":                          {quota, rcOf("{containers: [" + ok + "]}")},
+		"a quota of a Job":                 {quota, jobOf("completions: 3", in("Never", ok))},
+		"an emptyDir that grows":           {rcOf("{containers: [" + c("dd if=/dev/zero of=/v/f bs=1M count=8; sleep 1000000", ", volumeMounts: [{name: v, mountPath: /v}]") + "], volumes: [{name: v, emptyDir: {sizeLimit: 1Mi}}]}")},
+		"a taint that is tolerated for a while": {
+			"apiVersion: v1\nkind: Node\nmetadata: {name: node-1}\nspec: {taints: [{key: k, effect: NoExecute}]}", "apiVersion: v1\nkind: Node\nmetadata: {name: node-2}\nspec: {taints: [{key: k, effect: NoExecute}]}",
+			rcOf("{tolerations: [{key: k, operator: Exists, effect: NoExecute, tolerationSeconds: 5}], containers: [" + c("sleep 1000000", "") + "]}"),
+		},
 		"a node that lacks memory":          {faultOf("{pressure: {resource: Memory}, nodes: '*'}"), rcOf("{tolerations: [{operator: Exists}], containers: [" + c("sleep 1000000", "") + "]}")},
 		"requests of controllers that fail": {faultOf("{error: {code: 503}, requests: {users: ['system:serviceaccount:kube-system:*'], verbs: [create]}}"), rcOf("{containers: [" + ok + "]}")},
 		"a Job's requests, likewise":        {faultOf("{error: {code: 503}, requests: {users: ['*:job-controller'], verbs: [create]}}"), jobOf("completions: 1", in("Never", ok))},
