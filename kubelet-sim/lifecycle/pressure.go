@@ -66,7 +66,7 @@ func (r *Reconciler) relieve(ctx context.Context, n *nodeState, obj *corev1.Node
 	if victim := r.victim(n, lacks); victim != nil {
 		victim.Evicted = lowMessage(obj, lacks)
 		n.pressure.Evicted, n.pressure.At = n.pressure.Evicted+1, now
-		n.event(ctx, obj, corev1.EventTypeWarning, "EvictionThresholdMet", "Attempting to reclaim %s", lacks)
+		n.warn(ctx, obj, "EvictionThresholdMet", "Attempting to reclaim %s", lacks)
 		r.cfg.Engine.Poke(r.key(victim.name))
 	}
 	return engine.Wake{At: now.Add(evictionPeriod), Kind: engine.Recurring}

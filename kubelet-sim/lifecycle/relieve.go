@@ -192,7 +192,7 @@ func (r *Reconciler) hoarder() (*podRun, corev1.ResourceName) {
 func (r *Reconciler) evictFor(ctx context.Context, run *podRun, lacks corev1.ResourceName, now time.Time) {
 	run.Reclaimed = true
 	if obj, ok := engine.Get[*corev1.Node](r.view, engine.Nodes, "", run.node.Name); ok {
-		run.node.event(ctx, obj, corev1.EventTypeWarning, "EvictionThresholdMet", "Attempting to reclaim %s", lacks)
+		run.node.warn(ctx, obj, "EvictionThresholdMet", "Attempting to reclaim %s", lacks)
 	}
 	if run.Stop == nil {
 		run.Evicted = r.hostLowMessage(run, lacks)

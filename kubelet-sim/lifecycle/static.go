@@ -216,7 +216,7 @@ func (r *Reconciler) syncStatic(ctx context.Context, n *nodeState, obj *corev1.N
 	var wake engine.Wake
 	for _, name := range names {
 		if err := r.syncMirror(ctx, n, obj, name, wanted[name]); err != nil {
-			n.event(ctx, obj, corev1.EventTypeWarning, "FailedMirrorPod", "static Pod %s: %v", name, err)
+			n.warn(ctx, obj, "FailedMirrorPod", "static Pod %s: %v", name, err)
 			wake = engine.Wake{At: now.Add(mirrorRetry), Kind: engine.Recurring}
 		}
 	}
@@ -289,11 +289,11 @@ func (r *Reconciler) tellBroken(ctx context.Context, n *nodeState, obj *corev1.N
 		}
 		m.told = true
 		n.static.manifests[file] = m
-		n.event(ctx, obj, corev1.EventTypeWarning, "FailedStaticPod", "%s: %v", path.Join(manifestDir, file), m.err)
+		n.warn(ctx, obj, "FailedStaticPod", "%s: %v", path.Join(manifestDir, file), m.err)
 	}
 }
 
-// event records what happened to a node.
-func (n *nodeState) event(ctx context.Context, obj *corev1.Node, eventType, reason, format string, args ...any) {
-	n.recorder.Event(ctx, &corev1.ObjectReference{APIVersion: "v1", Kind: "Node", Name: n.Name, UID: obj.UID}, eventType, reason, format, args...)
+// warn records what is wrong with a node.
+func (n *nodeState) warn(ctx context.Context, obj *corev1.Node, reason, format string, args ...any) {
+	n.recorder.Event(ctx, &corev1.ObjectReference{APIVersion: "v1", Kind: "Node", Name: n.Name, UID: obj.UID}, corev1.EventTypeWarning, reason, format, args...)
 }

@@ -1,6 +1,7 @@
 package applet
 
 import (
+	"fmt"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -123,10 +124,17 @@ func (c *Call) lookup(host string) (netip.Addr, bool) {
 
 // reverseName is the name whose PTR record names an address.
 func reverseName(a netip.Addr) string {
-	b := a.As4()
-	name := "in-addr.arpa"
-	for _, n := range b {
-		name = strconv.Itoa(int(n)) + "." + name
+	a = a.Unmap()
+	if a.Is4() {
+		name := "in-addr.arpa"
+		for _, n := range a.AsSlice() {
+			name = strconv.Itoa(int(n)) + "." + name
+		}
+		return name
+	}
+	name := "ip6.arpa"
+	for _, n := range a.AsSlice() {
+		name = fmt.Sprintf("%x.%x.", n&0xf, n>>4) + name
 	}
 	return name
 }
