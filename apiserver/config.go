@@ -56,6 +56,9 @@ type Config struct {
 	Gate Gate
 	// Faults lets requests go wrong. Optional.
 	Faults Faults
+	// BeginList makes a client's list one of those that wait for each other when they are
+	// large, until end is called. Whole: its answer is encoded in one piece. Optional.
+	BeginList func(ctx context.Context, whole bool) (_ context.Context, end func())
 	// Recorder is told what clients do. Optional.
 	Recorder Recorder
 	// Logs answers the pods/log subresource.

@@ -41,6 +41,8 @@ type entrance struct {
 	clock registry.Clock
 	// ends is done when the server stops.
 	ends context.Context
+	// beginList: see Config.BeginList.
+	beginList func(ctx context.Context, whole bool) (context.Context, func())
 }
 
 // ServeHTTP implements http.Handler.
@@ -92,7 +94,7 @@ func (e *entrance) act(w http.ResponseWriter, v *visit) (wait time.Duration, don
 			"; 'kubesim clock pause' stops it"))
 		return 0, true
 	}
-	held := &heldResponse{ResponseWriter: w}
+	held := &heldResponse{ResponseWriter: w, through: e.gate.Flows()}
 	answered, began := false, e.now()
 	defer func() {
 		// The write has happened: if the cluster takes too long to come to
@@ -191,6 +193,11 @@ func (e *entrance) pass(w http.ResponseWriter, v *visit) {
 			}
 			cancel()
 		})()
+		req = req.WithContext(ctx)
+	}
+	if e.beginList != nil && v.outside && v.info.Verb == "list" {
+		ctx, end := e.beginList(req.Context(), encodedWhole(req))
+		defer end()
 		req = req.WithContext(ctx)
 	}
 	e.next.ServeHTTP(w, req)
@@ -317,24 +324,41 @@ func isSession(info *genericrequest.RequestInfo) bool {
 	return false
 }
 
-// heldResponse keeps an answer back until release.
+// heldResponse keeps an answer back until release. Through: it does not, because nobody
+// waits for rest; the answer to a collection's deletion may be as large as the store.
 type heldResponse struct {
 	http.ResponseWriter
-	status int
-	body   []byte
+	through bool
+	status  int
+	body    [][]byte
 }
+
+// pieceBytes is more than most answers have.
+const pieceBytes = 4 << 10
 
 // WriteHeader implements http.ResponseWriter.
 func (h *heldResponse) WriteHeader(status int) {
-	if h.status == 0 {
-		h.status = status
+	if h.status != 0 {
+		return
+	}
+	h.status = status
+	if h.through {
+		h.ResponseWriter.WriteHeader(status)
 	}
 }
 
 // Write implements http.ResponseWriter.
 func (h *heldResponse) Write(p []byte) (int, error) {
 	h.WriteHeader(http.StatusOK)
-	h.body = append(h.body, p...)
+	if h.through {
+		return h.ResponseWriter.Write(p)
+	}
+	if n := len(h.body); n > 0 && cap(h.body[n-1])-len(h.body[n-1]) >= len(p) {
+		h.body[n-1] = append(h.body[n-1], p...)
+		return len(p), nil
+	}
+	// In pieces: one slice that grows would be copied again and again.
+	h.body = append(h.body, append(make([]byte, 0, max(len(p), pieceBytes)), p...))
 	return len(p), nil
 }
 
@@ -342,10 +366,15 @@ func (h *heldResponse) Write(p []byte) (int, error) {
 func (h *heldResponse) Flush() {}
 
 func (h *heldResponse) release() {
+	if h.through {
+		return
+	}
 	if h.status == 0 {
 		h.status = http.StatusOK
 	}
 	h.ResponseWriter.WriteHeader(h.status)
-	// A client that has gone away is not our concern.
-	_, _ = h.ResponseWriter.Write(h.body)
+	for _, piece := range h.body {
+		// A client that has gone away is not our concern.
+		_, _ = h.ResponseWriter.Write(piece)
+	}
 }

@@ -145,7 +145,7 @@ func configureServing(ctx context.Context, c *genericapiserver.Config, cfg *Conf
 	c.BuildHandlerChainFunc = func(api http.Handler, c *genericapiserver.Config) http.Handler {
 		gated := &entrance{
 			next: api, gate: cfg.Gate, faults: cfg.Faults, recorder: cfg.Recorder, authorizer: c.Authorization.Authorizer,
-			serializer: c.Serializer, clock: cfg.Clock, ends: ctx,
+			serializer: c.Serializer, clock: cfg.Clock, ends: ctx, beginList: cfg.BeginList,
 		}
 		return genericapiserver.DefaultBuildHandlerChain(withEnd(ctx, withCount(gated, streams), c.LongRunningFunc), c)
 	}

@@ -19,6 +19,10 @@ const (
 	behindMax   = 512
 )
 
+// heldMax bounds what the writes that wait for an ephemeral file keep from being
+// collected: the versions that they replace or delete. Unit: encoded bytes.
+const heldMax = 4 << 20
+
 // gatherYields is how often a durable commit yields to writers without one more
 // joining, before it begins: some 10 us, a few percent of an fsync. With gatherMax
 // writes it begins at once: a stream of writes that nobody waits for has no end.
@@ -167,6 +171,9 @@ func (db *DB) newest(key string) (*record, int64, error) {
 func (db *DB) queue(c change) {
 	db.batch = append(db.batch, c)
 	db.batchBytes += c.rec.size()
+	if c.prev != nil {
+		db.batchHeld += c.prev.size()
+	}
 	db.overlay[c.rec.key] = c.rec
 	if c.prev != nil && c.prev.expiry != 0 {
 		db.expiries.Delete(expiry{at: c.prev.expiry, key: c.prev.key})
@@ -174,7 +181,7 @@ func (db *DB) queue(c change) {
 	if c.rec.expiry != 0 {
 		db.expiries.ReplaceOrInsert(expiry{at: c.rec.expiry, key: c.rec.key, rev: c.rec.rev})
 	}
-	if !db.cfg.Ephemeral || db.batchBytes >= behindBytes || len(db.batch) >= behindMax {
+	if !db.cfg.Ephemeral || db.batchBytes >= behindBytes || db.batchHeld >= heldMax || len(db.batch) >= behindMax {
 		db.wakeCommitter()
 	}
 }
@@ -258,7 +265,7 @@ func (db *DB) commit() {
 		return
 	}
 	db.marks = nil
-	db.batch, db.batchBytes, db.next, db.underway = nil, 0, newRound(), r
+	db.batch, db.batchBytes, db.batchHeld, db.next, db.underway = nil, 0, 0, newRound(), r
 	db.mu.Unlock()
 
 	if err := db.persist(batch, marks); err != nil {
@@ -273,7 +280,7 @@ func (db *DB) commit() {
 // publish makes a committed batch visible to whom it is not yet.
 func (db *DB) publish(batch []change, last int64) {
 	for _, c := range batch {
-		db.cache.replace(c.prev, c.rec)
+		db.cache.replace(c.prev, c.rec.slim(c.store))
 	}
 	var touched []*Store
 	for _, c := range batch {

@@ -86,6 +86,7 @@ type DB struct {
 	stamp      int64 // time of the newest revision, Unix ns
 	batch      []change
 	batchBytes int64
+	batchHeld  int64              // of the versions that batch replaces
 	marks      []mark             // go with the next commit
 	markRev    int64              // revision of the last mark
 	markSeq    uint32             // its number among those of that revision
@@ -97,6 +98,8 @@ type DB struct {
 	stores     []*Store // sorted by prefix
 	failed     error
 	closed     bool
+
+	lists *lists
 
 	committed atomic.Int64 // newest revision in the file, durable unless ephemeral
 	compacted atomic.Int64

@@ -25,12 +25,12 @@ func (e *transformError) Unwrap() error { return e.err }
 // plaintext returns r's value without the transformer's work, and whether the
 // transformer wants it written anew.
 func (s *Store) plaintext(ctx context.Context, r *record) (data []byte, stale bool, err error) {
+	data, err = r.encoded()
 	t := s.transformer.Load()
-	if t == nil {
-		data, err = r.encoded()
+	if t == nil || err != nil {
 		return data, false, err
 	}
-	data, stale, err = (*t).TransformFromStorage(ctx, r.value, authenticatedKey(r.key))
+	data, stale, err = (*t).TransformFromStorage(ctx, data, authenticatedKey(r.key))
 	if err != nil {
 		return nil, false, &transformError{err}
 	}
@@ -67,7 +67,7 @@ func (s *Store) object(ctx context.Context, r *record) (runtime.Object, error) {
 	if err == nil && s.plain() {
 		kept := *r
 		kept.obj = obj
-		s.db.cache.put(&kept)
+		s.db.cache.put(kept.slim(s))
 	}
 	return obj, err
 }

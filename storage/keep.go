@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"sync"
 
+	"go.etcd.io/bbolt"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/diff"
@@ -21,6 +22,56 @@ type late struct {
 	store *Store
 	once  sync.Once
 	err   error
+	// filed: the value is in the file, and is read there whenever it is asked for.
+	filed bool
+}
+
+// slim returns r, which is in the file, as the cache keeps it: with a large object, but
+// without its encoding, which is as large.
+func (r *record) slim(s *Store) *record {
+	if r.obj == nil || len(r.value) <= costMax {
+		return r
+	}
+	c := *r
+	c.value, c.guess, c.late = nil, len(r.value), &late{store: s, filed: true}
+	return &c
+}
+
+// length is that of r's value, which is in the file or about to be. Unit: bytes.
+func (r *record) length() int64 {
+	if r.late != nil && r.late.filed {
+		return int64(r.guess)
+	}
+	return int64(len(r.value))
+}
+
+// fromFile returns the value of a slim record. One that was compacted away meanwhile is
+// made anew.
+func (s *Store) fromFile(r *record) (value []byte, err error) {
+	err = s.db.view(func(tx *bbolt.Tx) error {
+		v := tx.Bucket([]byte(bucketLog)).Get(beUint64(r.rev))
+		if v == nil {
+			return nil
+		}
+		stored, err := decodeRecord(r.rev, v)
+		if err == nil {
+			value = stored.value
+		}
+		return err
+	})
+	if err != nil || value != nil {
+		return value, err
+	}
+	return s.encodeShared(r.obj)
+}
+
+// encodeShared encodes a shared object. What is stored has no resourceVersion.
+func (s *Store) encodeShared(obj runtime.Object) ([]byte, error) {
+	obj = share(obj)
+	if err := s.versioner.PrepareObjectForStorage(obj); err != nil {
+		return nil, err
+	}
+	return runtime.Encode(s.codec, obj)
 }
 
 // encoded returns r's value, nil for a deletion.
@@ -28,13 +79,10 @@ func (r *record) encoded() ([]byte, error) {
 	if r.late == nil {
 		return r.value, nil
 	}
-	r.late.once.Do(func() {
-		// What is stored has no resourceVersion.
-		obj := share(r.obj)
-		if r.late.err = r.late.store.versioner.PrepareObjectForStorage(obj); r.late.err == nil {
-			r.value, r.late.err = runtime.Encode(r.late.store.codec, obj)
-		}
-	})
+	if r.late.filed {
+		return r.late.store.fromFile(r)
+	}
+	r.late.once.Do(func() { r.value, r.late.err = r.late.store.encodeShared(r.obj) })
 	return r.value, r.late.err
 }
 
@@ -50,7 +98,7 @@ func (s *Store) CreateKept(ctx context.Context, key string, obj runtime.Object, 
 	if err != nil {
 		return nil, err
 	}
-	if err := s.settleInto(obj); err != nil {
+	if err := s.settleInto(key, obj); err != nil {
 		return nil, err
 	}
 	_, r, err := s.db.assign(ctx, write{store: s, key: key, kind: created, obj: obj, expiry: s.expiresAt(ttl)})
@@ -118,7 +166,7 @@ func (s *Store) tryKept(
 // replaceKept keeps obj instead of st, unless they are the same, and returns what is
 // stored then. The error is errConflict if st is no longer the newest state.
 func (s *Store) replaceKept(ctx context.Context, key string, st state, obj runtime.Object, ttl uint64) (runtime.Object, error) {
-	if err := s.settleInto(obj); err != nil {
+	if err := s.settleInto(key, obj); err != nil {
 		return nil, err
 	}
 	w := write{store: s, key: key, kind: created, prev: st.rec, prevObj: st.obj, obj: obj, expiry: s.expiresAt(ttl)}
@@ -151,12 +199,23 @@ func (s *Store) AsDecoded(obj runtime.Object) {
 	}
 }
 
-// settleInto makes obj, in place, what it would be if it were encoded and decoded.
-func (s *Store) settleInto(obj runtime.Object) error {
+// settleInto makes obj, in place, what it would be if it were encoded and decoded, unless
+// it is too large.
+func (s *Store) settleInto(key string, obj runtime.Object) error {
 	if err := s.versioner.PrepareObjectForStorage(obj); err != nil {
 		return fmt.Errorf("PrepareObjectForStorage failed: %w", err)
 	}
 	s.shape.asDecoded(obj)
+	// What it will be in the file is not known yet, but what is far from the bound.
+	if s.shape.size(obj) > requestMax/2 {
+		data, err := runtime.Encode(s.codec, obj)
+		if err == nil {
+			err = fits(key, data)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	if !s.db.cfg.CheckKept {
 		return nil
 	}

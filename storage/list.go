@@ -21,6 +21,9 @@ const (
 	// pageMax is how many keys one read transaction visits, so that none is
 	// long. Later pages read the same revision.
 	pageMax = 2000
+	// pageBytes is how much of what is not decoded yet a page is read up to: with large
+	// objects, a list would hold each of them twice. Unit: encoded bytes.
+	pageBytes = 4 << 20
 	// remainingMax bounds the count of what follows a page.
 	//
 	// Deviation: with more left, remainingItemCount is not set, which the API
@@ -51,6 +54,13 @@ type listing struct {
 	into   reflect.Value
 	elem   func() runtime.Object
 	errs   listErrors
+	// begin is where it began, and added what it adds to what the store holds, in
+	// encoded bytes, until it has its turn.
+	begin struct {
+		from string
+		rev  int64
+	}
+	added int64
 }
 
 // GetList implements storage.Interface. All of a list is of one revision.
@@ -74,20 +84,23 @@ func (s *Store) GetList(ctx context.Context, key string, opts storage.ListOption
 		s: s, opts: opts, prefix: key, from: from, rev: rev,
 		into: items, elem: newItem(listObj, items), errs: listErrors{s: s},
 	}
+	l.begin.from, l.begin.rev = from, rev
 	return l.run(ctx, listObj)
 }
 
 // run reads pages until the list is full or there are no more keys.
 func (l *listing) run(ctx context.Context, listObj runtime.Object) error {
-	limit := l.opts.Predicate.Limit
-	size := int64(pageMax)
-	if limit > 0 {
-		size = min(limit, pageMax)
-	}
+	size := l.first()
 	for {
 		p, err := l.read(size)
 		if err != nil {
 			return err
+		}
+		if ok, err := l.admit(ctx, p); err != nil {
+			return err
+		} else if !ok {
+			size = l.first()
+			continue
 		}
 		last, full, err := l.take(ctx, p)
 		if err != nil {
@@ -98,8 +111,22 @@ func (l *listing) run(ctx context.Context, listObj runtime.Object) error {
 		}
 		l.from = last + "\x00"
 		size = min(2*size, pageMax) // the selector is choosy
+		if l.opts.Predicate.Limit > 0 && l.opts.Predicate.Empty() {
+			size = l.left()
+		}
 	}
 }
+
+// first is the number of keys of the first page, left of one after it, if each of them
+// is one for the list.
+func (l *listing) first() int64 {
+	if l.opts.Predicate.Limit > 0 {
+		return min(l.opts.Predicate.Limit, pageMax)
+	}
+	return pageMax
+}
+
+func (l *listing) left() int64 { return min(l.opts.Predicate.Limit-int64(l.into.Len()), pageMax) }
 
 // read returns the next page of at most size keys.
 func (l *listing) read(size int64) (p page, err error) {
@@ -163,8 +190,9 @@ func (l *listing) readOne(tx *bbolt.Tx, p *page) error {
 
 func (l *listing) readMany(tx *bbolt.Tx, p *page, size int64) (err error) {
 	p.recs = make([]*record, 0, size)
+	raw := int64(0)
 	scan(tx, l.prefix, l.from, l.rev, func(key []byte, rev int64) bool {
-		if p.more = int64(len(p.recs)) == size; p.more {
+		if p.more = int64(len(p.recs)) == size || raw > pageBytes; p.more {
 			return false
 		}
 		var r *record
@@ -175,9 +203,12 @@ func (l *listing) readMany(tx *bbolt.Tx, p *page, size int64) (err error) {
 			return false
 		}
 		p.recs = append(p.recs, r)
+		if r.obj == nil {
+			raw += r.size()
+		}
 		return true
 	})
-	if err == nil && p.more && l.opts.Predicate.Limit > 0 && l.opts.Predicate.Empty() {
+	if err == nil && p.more && l.opts.Predicate.Limit > 0 && l.opts.Predicate.Empty() && int64(len(p.recs)) == l.left() {
 		p.remaining = countAfter(tx, l.prefix, p.recs[len(p.recs)-1].key, l.rev)
 	}
 	return err
@@ -205,6 +236,7 @@ func (l *listing) take(ctx context.Context, p page) (last string, full bool, err
 			return "", false, storage.NewTimeoutError(r.key, "request did not complete within requested timeout")
 		}
 		last = r.key
+		p.recs[i] = nil // its value is not needed any more
 		obj, err := l.item(ctx, r)
 		if err != nil {
 			if !l.errs.add(r.key, err) {

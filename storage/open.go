@@ -64,6 +64,7 @@ func Open(cfg Config) (*DB, error) {
 		cfg:      cfg,
 		bolt:     bolt,
 		cache:    newCache(cfg.CacheBytes),
+		lists:    newLists(listsMax, listWait),
 		overlay:  map[string]*record{},
 		next:     newRound(),
 		expiries: btree.NewG(32, expiry.before),

@@ -23,6 +23,10 @@ type shape struct {
 	fix func(v reflect.Value)
 	// equal compares two values that were fixed.
 	equal func(a, b reflect.Value) bool
+	// least is about how many bytes a value takes when it is encoded, and more, if set,
+	// how many more; together no less than half of what they are.
+	least int
+	more  func(v reflect.Value) int
 }
 
 // shapeOf returns the shape of a type of objects, a pointer to a struct, or nil if
@@ -41,6 +45,16 @@ func (s *shape) asDecoded(obj runtime.Object) {
 	}
 }
 
+// size is about how many bytes obj has when it is encoded.
+func (s *shape) size(obj runtime.Object) int { return s.bytes(reflect.ValueOf(obj)) }
+
+func (s *shape) bytes(v reflect.Value) int {
+	if s.more == nil {
+		return s.least
+	}
+	return s.least + s.more(v)
+}
+
 // same reports whether two objects of the shape's type are equal.
 func (s *shape) same(a, b runtime.Object) bool {
 	return s.equal(reflect.ValueOf(a), reflect.ValueOf(b))
@@ -54,24 +68,24 @@ type shapes struct{ under map[reflect.Type]bool }
 func (s *shapes) of(t reflect.Type) *shape {
 	switch t {
 	case reflect.TypeFor[metav1.Time]():
-		return &shape{fix: fixTime, equal: func(a, b reflect.Value) bool {
+		return &shape{least: timeBytes, fix: fixTime, equal: func(a, b reflect.Value) bool {
 			return a.Addr().Interface().(*metav1.Time).Equal(b.Addr().Interface().(*metav1.Time))
 		}}
 	case reflect.TypeFor[metav1.MicroTime]():
-		return &shape{fix: fixMicroTime, equal: func(a, b reflect.Value) bool {
+		return &shape{least: timeBytes, fix: fixMicroTime, equal: func(a, b reflect.Value) bool {
 			return a.Addr().Interface().(*metav1.MicroTime).Equal(b.Addr().Interface().(*metav1.MicroTime))
 		}}
 	case reflect.TypeFor[resource.Quantity]():
-		return &shape{equal: func(a, b reflect.Value) bool {
+		return &shape{least: quantityBytes, equal: func(a, b reflect.Value) bool {
 			q := a.Interface().(resource.Quantity)
 			return q.Cmp(b.Interface().(resource.Quantity)) == 0
 		}}
 	case reflect.TypeFor[map[string]string]():
-		return &shape{fix: noneIfEmpty, equal: func(a, b reflect.Value) bool {
+		return &shape{more: stringMapBytes, fix: noneIfEmpty, equal: func(a, b reflect.Value) bool {
 			return maps.Equal(a.Interface().(map[string]string), b.Interface().(map[string]string))
 		}}
 	case reflect.TypeFor[[]byte](): // kept as it is: where it may be empty protobuf tells that from nil
-		return &shape{equal: func(a, b reflect.Value) bool { return bytes.Equal(a.Bytes(), b.Bytes()) }}
+		return &shape{least: frameBytes, more: reflect.Value.Len, equal: func(a, b reflect.Value) bool { return bytes.Equal(a.Bytes(), b.Bytes()) }}
 	}
 	if s.under[t] {
 		return nil
@@ -94,15 +108,15 @@ func (s *shapes) of(t reflect.Type) *shape {
 func ofBasic(k reflect.Kind) *shape {
 	switch k {
 	case reflect.String:
-		return &shape{equal: func(a, b reflect.Value) bool { return a.String() == b.String() }}
+		return &shape{least: frameBytes, more: reflect.Value.Len, equal: func(a, b reflect.Value) bool { return a.String() == b.String() }}
 	case reflect.Bool:
-		return &shape{equal: func(a, b reflect.Value) bool { return a.Bool() == b.Bool() }}
+		return &shape{least: numberBytes, equal: func(a, b reflect.Value) bool { return a.Bool() == b.Bool() }}
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		return &shape{equal: func(a, b reflect.Value) bool { return a.Int() == b.Int() }}
+		return &shape{least: numberBytes, equal: func(a, b reflect.Value) bool { return a.Int() == b.Int() }}
 	case reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		return &shape{equal: func(a, b reflect.Value) bool { return a.Uint() == b.Uint() }}
+		return &shape{least: numberBytes, equal: func(a, b reflect.Value) bool { return a.Uint() == b.Uint() }}
 	case reflect.Float32, reflect.Float64:
-		return &shape{equal: func(a, b reflect.Value) bool { return a.Float() == b.Float() }}
+		return &shape{least: numberBytes, equal: func(a, b reflect.Value) bool { return a.Float() == b.Float() }}
 	}
 	return nil
 }
@@ -118,6 +132,12 @@ func (s *shapes) ofPointer(t reflect.Type) *shape {
 		}
 		return !a.IsNil() && !b.IsNil() && elem.equal(a.Elem(), b.Elem())
 	}}
+	p.more = func(v reflect.Value) int {
+		if v.IsNil() {
+			return 0
+		}
+		return elem.bytes(v.Elem())
+	}
 	if elem.fix != nil {
 		p.fix = func(v reflect.Value) {
 			if !v.IsNil() {
@@ -134,6 +154,12 @@ func (s *shapes) ofSlice(t reflect.Type) *shape {
 		return nil
 	}
 	return &shape{
+		more: func(v reflect.Value) (n int) {
+			for i := 0; i < v.Len() && elem.more != nil; i++ {
+				n += elem.more(v.Index(i))
+			}
+			return n + v.Len()*elem.least
+		},
 		fix: func(v reflect.Value) {
 			noneIfEmpty(v)
 			for i := 0; elem.fix != nil && i < v.Len(); i++ {
@@ -161,7 +187,13 @@ func (s *shapes) ofMap(t reflect.Type) *shape {
 	if key == nil || elem == nil || key.fix != nil || elem.fix != nil {
 		return nil
 	}
-	return &shape{fix: noneIfEmpty, equal: func(a, b reflect.Value) bool {
+	entries := func(v reflect.Value) (n int) {
+		for it := v.MapRange(); it.Next(); {
+			n += frameBytes + key.bytes(it.Key()) + elem.bytes(it.Value())
+		}
+		return n
+	}
+	return &shape{more: entries, fix: noneIfEmpty, equal: func(a, b reflect.Value) bool {
 		if a.Len() != b.Len() {
 			return false
 		}
@@ -195,6 +227,7 @@ func (s *shapes) ofStruct(t reflect.Type) *shape {
 		}
 		return true
 	}}
+	st.least, st.more = structBytes(fields)
 	if len(fixed) > 0 {
 		st.fix = func(v reflect.Value) {
 			for _, i := range fixed {

@@ -54,9 +54,9 @@ func (c *counts) add(ch change) {
 	case deleted:
 		c.keys.Add(-1)
 	}
-	c.bytes.Add(int64(len(ch.rec.value)))
+	c.bytes.Add(ch.rec.length())
 	if ch.prev != nil {
-		c.bytes.Add(-int64(len(ch.prev.value)))
+		c.bytes.Add(-ch.prev.length())
 	}
 }
 

@@ -151,6 +151,7 @@ func (b *bolt) configure(cfg *apiserver.Config) error {
 	cfg.NewStorage = b.newStorage
 	cfg.StoreHealth = func(context.Context) error { return b.db.Err() }
 	cfg.Clock, cfg.Random, cfg.Timekeeper = b.engine, b.engine.Random(), timekeeper{b}
+	cfg.BeginList = b.db.BeginList
 	cfg.Gate, cfg.Faults, cfg.Recorder = gate{b}, &b.faults, b.c.recorder()
 	cfg.Logs, cfg.Metrics = logs, metrics
 	cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {

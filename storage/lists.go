@@ -1,0 +1,127 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apiserver/pkg/storage"
+)
+
+// Bounds of what the lists under way add to what the store holds anyhow: objects that are
+// decoded for a list, and encodings that are made in one piece. Unit: encoded bytes.
+//
+// Deviation: upstream gives such lists more of the seats of priority and fairness
+// (list_work_estimator.go in k8s.io/apiserver pkg/util/flowcontrol/request), which kubesim
+// does not run.
+const (
+	listsMax = 256 << 20
+	// listFree is what a list may add without asking, so that small ones never wait.
+	listFree = 8 << 20
+	// wholeFactor is what an encoding in one piece takes: its buffer grows by doubling,
+	// and is indented into another.
+	wholeFactor = 4
+)
+
+// listWait is for how long a list waits for its turn. Unit: wall time.
+const listWait = 30 * time.Second
+
+// lists lets large lists in, in the order in which they come.
+type lists struct {
+	room *semaphore.Weighted
+	max  int64
+	wait time.Duration
+}
+
+func newLists(limit int64, wait time.Duration) *lists {
+	return &lists{room: semaphore.NewWeighted(limit), max: limit, wait: wait}
+}
+
+// listTurn is one client's list.
+type listTurn struct {
+	lists *lists
+	// factor is what an object takes that is not decoded for the list.
+	factor int64
+	weight atomic.Int64 // of the room that it has
+}
+
+type listTurnKey struct{}
+
+// BeginList gives a list with ctx a place among those that wait when they are large: from
+// where its size is known, until end is called, which is when its answer is sent. Whole:
+// the answer is encoded in one piece.
+//
+// Lists that are part of something else, which others may wait for, do not wait.
+func (db *DB) BeginList(ctx context.Context, whole bool) (_ context.Context, end func()) {
+	t := &listTurn{lists: db.lists}
+	if whole {
+		t.factor = wholeFactor
+	}
+	return context.WithValue(ctx, listTurnKey{}, t), func() { t.lists.room.Release(t.weight.Swap(0)) }
+}
+
+// cost is what r, an object of a list, adds to what the store holds.
+func (t *listTurn) cost(r *record) int64 {
+	n := t.factor * r.size()
+	if r.obj == nil {
+		n += r.size()
+	}
+	return n
+}
+
+// enter waits for room for a list that has exceeded what is free, and that may take as
+// much as weight.
+func (t *listTurn) enter(ctx context.Context, weight int64) error {
+	weight = min(weight, t.lists.max)
+	patient, cancel := context.WithTimeout(ctx, t.lists.wait)
+	defer cancel()
+	if err := t.lists.room.Acquire(patient, weight); err != nil {
+		if ctx.Err() != nil {
+			return storage.NewTimeoutError("list", "request did not complete within requested timeout")
+		}
+		return apierrors.NewTooManyRequests(fmt.Sprintf("lists of more than %d MB are being answered: ask again, or for a page, with ?limit=", t.lists.max>>20), 1)
+	}
+	t.weight.Store(weight)
+	return nil
+}
+
+// admit reports whether the next page may be decoded. If not, the list has waited for
+// its turn and begins anew, at what is the newest revision then.
+func (l *listing) admit(ctx context.Context, p page) (ok bool, err error) {
+	t, _ := ctx.Value(listTurnKey{}).(*listTurn)
+	if t == nil || t.weight.Load() > 0 {
+		return true, nil
+	}
+	for _, r := range p.recs {
+		l.added += t.cost(r)
+	}
+	if l.added <= listFree {
+		return true, nil
+	}
+	if t.lists.room.TryAcquire(min(l.estimate(t), t.lists.max)) {
+		t.weight.Store(min(l.estimate(t), t.lists.max))
+		return true, nil
+	}
+	l.restart()
+	return false, t.enter(ctx, l.estimate(t))
+}
+
+// estimate is what the list may add in the end: as much as all of its resource, or of so
+// many objects as it has a limit.
+func (l *listing) estimate(t *listTurn) int64 {
+	keys, bytes := l.s.counts.keys.Load(), l.s.counts.bytes.Load()
+	if limit := l.opts.Predicate.Limit; limit > 0 && limit < keys {
+		bytes = bytes / keys * limit
+	}
+	return max(l.added, (t.factor+1)*bytes)
+}
+
+// restart forgets what was read.
+func (l *listing) restart() {
+	l.into.SetZero()
+	l.from, l.rev, l.added = l.begin.from, l.begin.rev, 0
+	l.errs = listErrors{s: l.s}
+}
