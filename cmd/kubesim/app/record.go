@@ -17,6 +17,7 @@ import (
 	"k8s.io/apiserver/pkg/authentication/user"
 
 	"github.com/kubesim-dev/kubesim/apiserver"
+	"github.com/kubesim-dev/kubesim/cmd/kubesim/manifest"
 	"github.com/kubesim-dev/kubesim/cmd/kubesim/scenario"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
@@ -187,6 +188,18 @@ func (r *recording) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	_ = json.NewEncoder(w).Encode(recordingStatus{Scenario: text, Gaps: gaps})
 }
 
+// readRecording reads what can be played again. It is held several times while it is sent.
+func readRecording(name string) ([]byte, error) {
+	info, err := os.Stat(name)
+	if err == nil && info.Size() > manifest.FileMax {
+		err = fmt.Errorf("%d MB, more than 'kubesim run' takes: copy the file on the server's machine", info.Size()>>20)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadFile(name)
+}
+
 func (r *recording) read() (string, int, error) {
 	if r == nil {
 		return "", 0, errors.New("this server records nothing: start it with --record FILE")
@@ -194,7 +207,7 @@ func (r *recording) read() (string, int, error) {
 	gaps, err := r.State()
 	var text []byte
 	if err == nil {
-		text, err = os.ReadFile(r.file.Name())
+		text, err = readRecording(r.file.Name())
 	}
 	if err != nil {
 		return "", 0, fmt.Errorf("--record %s: %w", r.file.Name(), rootCause(err))

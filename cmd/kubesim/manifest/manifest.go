@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"regexp"
@@ -31,13 +32,30 @@ type Document struct {
 	node *yaml.Node
 }
 
+// FileMax bounds a file: parsed, it takes many times its size. Unit: bytes.
+const FileMax = 256 << 20
+
 // Read reads the objects of a YAML or JSON file. Errors name file and line.
 func Read(file string) ([]Document, error) {
-	data, err := os.ReadFile(file)
+	data, err := readUpTo(file, FileMax)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, bare(err))
 	}
 	return Parse(file, data)
+}
+
+// readUpTo reads a file, which may be a device or a pipe, of at most limit bytes.
+func readUpTo(file string, limit int64) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(data)) > limit {
+		err = fmt.Errorf("more than %d bytes: split it into several files", limit)
+	}
+	return data, err
 }
 
 // Parse reads what is in a file.
