@@ -1,0 +1,129 @@
+package e2e
+
+import (
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// deviations says of each "Deviation:" in the code, in the order in which they stand in
+// its file, how the row of docs/fidelity.md begins that tells users of it.
+func deviations() map[string][]string {
+	return map[string][]string{
+		"apiserver/bootstrap.go":                                       {"RBAC bootstrap policy"},
+		"apiserver/local.go":                                           {"managedFields"},
+		"apiserver/metrics.go":                                         {"metrics-server's ClusterRole"},
+		"apiserver/registry/allocator.go":                              {"Service addresses and node ports"},
+		"apiserver/registry/stamp.go":                                  {"shortened deletion"},
+		"cmd/kubesim/app/quota.go":                                     {"quota"},
+		"controllers/clusterroleaggregation/clusterroleaggregation.go": {"the aggregation of ClusterRoles"},
+		"controllers/cronjob/apply.go":                                 {"another's Job under the name of the next one"},
+		"controllers/cronjob/cronjob.go":                               {"a CronJob's scheduled time"},
+		"controllers/disruption/disruption.go":                         {"a Pod of several budgets"},
+		"controllers/endpoint/endpoint.go":                             {"EndpointSlices"},
+		"controllers/endpointslice/decide.go":                          {"EndpointSlices"},
+		"controllers/endpointslice/endpointslice.go":                   {"EndpointSlices"},
+		"controllers/engine/correlator.go":                             {"of ten Events that are alike"},
+		"controllers/fault/drain.go":                                   {"a Fault's `drain`"},
+		"controllers/garbagecollector/garbagecollector.go":             {"the garbage collector's graph"},
+		"controllers/job/backoff.go":                                   {"a Job's back-off after a restart of the server"},
+		"controllers/job/job.go":                                       {"expectations"},
+		"controllers/job/keys.go":                                      {"a Job whose Pods were refused"},
+		"controllers/job/metrics.go":                                   {"metrics of the Job and TTL controllers"},
+		"controllers/localpath/localpath.go":                           {"what local-path-provisioner does in helper Pods", "what local-path-provisioner does in helper Pods"},
+		"controllers/namespace/conditions.go":                          {"a namespace that is being deleted"},
+		"controllers/namespace/namespace.go":                           {"a namespace that is being deleted"},
+		"controllers/nodelifecycle/metrics.go":                         {"metrics of garbagecollector, podgc"},
+		"controllers/nodelifecycle/nodelifecycle.go":                   {"when a Node is NotReady and tainted"},
+		"controllers/persistentvolume/persistentvolume.go":             {"a claim that waits"},
+		"controllers/podgc/podgc.go":                                   {"podgc"},
+		"controllers/replication/failures.go":                          {"a ReplicationController whose Pods fail as a whole"},
+		"controllers/replication/replication.go":                       {"expectations"},
+		"controllers/scheduler/apply.go":                               {"a Pod that fits nowhere"},
+		"controllers/scheduler/decide.go":                              {"inter-pod affinity, topology spread, preemption"},
+		"controllers/scheduler/scheduler.go":                           {"inter-pod affinity, topology spread, preemption", "a Pod whose volumes are being made", "a Pod that fits nowhere"},
+		"controllers/tainteviction/decide.go":                          {"a Pod that taint-eviction deletes already"},
+		"kubelet-sim/lifecycle/admit.go":                               {"what a kubelet admits"},
+		"kubelet-sim/lifecycle/apply_pull.go":                          {"image pulls"},
+		"kubelet-sim/lifecycle/ask.go":                                 {"probes and hooks that ask a server"},
+		"kubelet-sim/lifecycle/claim.go":                               {"volumes that are not of one node"},
+		"kubelet-sim/lifecycle/env.go":                                 {"the order of a container's environment"},
+		"kubelet-sim/lifecycle/evict.go":                               {"an emptyDir over its sizeLimit"},
+		"kubelet-sim/lifecycle/expand.go":                              {"an environment, or what `$(NAME)` puts into a command"},
+		"kubelet-sim/lifecycle/lifecycle.go":                           {"a missing ConfigMap or Secret", "a Pod that was deleted with `--force`"},
+		"kubelet-sim/lifecycle/nodefs.go":                              {"the file system of a node"},
+		"kubelet-sim/lifecycle/podcertificate.go":                      {"a podCertificate", "a podCertificate", "a podCertificate"},
+		"kubelet-sim/lifecycle/pressure.go":                            {"a node under pressure"},
+		"kubelet-sim/lifecycle/reboot.go":                              {"a machine that reboots"},
+		"kubelet-sim/lifecycle/reimage.go":                             {"the image of a container is changed"},
+		"kubelet-sim/lifecycle/relieve.go":                             {"the memory of the host", "the memory of the host"},
+		"kubelet-sim/lifecycle/remount.go":                             {"when a changed ConfigMap or Secret reaches mounted files", "the token in a projected volume"},
+		"kubelet-sim/lifecycle/resize.go":                              {"a resize of a Pod as a whole"},
+		"kubelet-sim/lifecycle/static.go":                              {"static Pods", "static Pods"},
+		"kubelet-sim/lifecycle/trustbundle.go":                         {"the certificates of several ClusterTrustBundles"},
+		"kubelet-sim/lifecycle/unreachable.go":                         {"a kubelet off the network"},
+		"kubelet-sim/lifecycle/volume.go":                              {"other volume types"},
+		"kubelet-sim/network/dns.go":                                   {"names outside the cluster"},
+		"kubelet-sim/node/status.go":                                   {"a new Node"},
+		"kubelet-sim/program/applet/date.go":                           {"`date` with a zone"},
+		"kubelet-sim/program/applet/dd.go":                             {"`diff`"},
+		"kubelet-sim/program/applet/tar.go":                            {"`tar` that has found nothing to pack"},
+		"kubelet-sim/program/awk/run.go":                               {"large data in a container"},
+		"kubelet-sim/program/image/pull.go":                            {"image pulls"},
+		"kubelet-sim/program/image/tree.go":                            {"slim images"},
+		"kubelet-sim/program/kernel/procfs.go":                         {"large data in a container"},
+		"kubelet-sim/program/kernel/signal.go":                         {"jobs of a shell"},
+		"kubelet-sim/program/kernel/tty.go":                            {"jobs of a shell"},
+		"kubelet-sim/program/match/regexp.go":                          {"text that is no UTF-8"},
+		"kubelet-sim/program/shell/words.go":                           {"large data in a container"},
+		"kubelet-sim/program/vfs/volume.go":                            {"the name of the directory behind a mounted volume's files"},
+		"kubelet-sim/script/script.go":                                 {"kwok's `pod-complete.stage.kwok.x-k8s.io/"},
+		"kubelet-sim/stream/log.go":                                    {"files of a container's log before the newest"},
+		"storage/compact.go":                                           {"a revision for each compaction"},
+		"storage/event.go":                                             {"the time of a watch event"},
+		"storage/list.go":                                              {"`remainingItemCount` of a page"},
+		"storage/state.go":                                             {"an update's first look at the present object"},
+	}
+}
+
+// TestFidelityPageIsComplete: whoever departs from upstream tells users so.
+func TestFidelityPageIsComplete(t *testing.T) {
+	page, err := os.ReadFile("../docs/fidelity.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, found := deviations(), map[string]int{}
+	err = filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		name, _ := filepath.Rel("..", path)
+		if n := strings.Count(string(text), "Deviation:"); n > 0 {
+			found[filepath.ToSlash(name)] = n
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for file, n := range found {
+		if len(want[file]) != n {
+			t.Errorf("%s has %d deviations, this test knows of %d: tell users in docs/fidelity.md, and say here in which row", file, n, len(want[file]))
+		}
+	}
+	for _, file := range slices.Sorted(maps.Keys(want)) {
+		if found[file] == 0 {
+			t.Errorf("%s has no deviation any more: take it out here, and its row out of docs/fidelity.md", file)
+		}
+		for _, row := range want[file] {
+			if !strings.Contains(string(page), "\n| "+row) {
+				t.Errorf("docs/fidelity.md has no row %q, for %s", row, file)
+			}
+		}
+	}
+}
