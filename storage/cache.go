@@ -6,9 +6,8 @@ import (
 )
 
 // cache holds decoded records by revision, least recently used last, up to a
-// bound in encoded bytes, of which a large one counts costMax only: most of it is
-// strings, which the engine's View has too, and without it ten clients that list large
-// objects decode each of them ten times.
+// bound in encoded bytes, of which a large one counts costMax only: without it ten clients
+// that list large objects decode each of them ten times.
 type cache struct {
 	bytesMax int64
 
@@ -56,7 +55,16 @@ func (c *cache) newest(key string) *record {
 // most 400 MB.
 const costMax = 128 << 10
 
-func cost(r *record) int64 { return min(r.size(), costMax) }
+// retainedCost is what a large record counts that observers hold too: most of it is
+// strings and maps, which are there once.
+const retainedCost = 4 << 10
+
+func cost(r *record) int64 {
+	if r.retained && r.size() > costMax {
+		return retainedCost
+	}
+	return min(r.size(), costMax)
+}
 
 // put keeps r, any version of its key, and drops what no longer fits. It ignores
 // a record that was never decoded.

@@ -97,7 +97,7 @@ func (db *DB) take(ctx context.Context, w write) (*record, *round, error) {
 		// ignores that too.
 		_ = storage.APIObjectVersioner{}.UpdateObject(w.obj, uint64(rec.rev))
 		if rec.kind != deleted && w.store.plain() {
-			rec.obj = w.obj
+			rec.obj, rec.retained = w.obj, db.retains(w.store)
 		}
 	}
 	c := change{store: w.store, rec: rec, prev: w.prev}
@@ -107,6 +107,11 @@ func (db *DB) take(ctx context.Context, w write) (*record, *round, error) {
 		w.store.hub.add(c)
 	}
 	return rec, db.next, nil
+}
+
+// retains reports whether observers hold the objects of a resource.
+func (db *DB) retains(s *Store) bool {
+	return db.cfg.Retained != nil && db.cfg.Retained(s.resource)
 }
 
 // actor is who makes a write with ctx.

@@ -35,6 +35,10 @@ type Config struct {
 	// actorMax bytes are kept with the revision, see History. It is called under
 	// the write lock and must not call back into the DB.
 	Actor func(context.Context) string
+	// Retained, if set, says of which resources the observers hold the objects for as
+	// long as these are the newest: decoded they cost little more. It is called under the
+	// write lock and must not call back into the DB.
+	Retained func(schema.GroupResource) bool
 	// CacheBytes bounds the decoded-object cache. Unit: encoded bytes. Zero
 	// means DefaultCacheBytes, a negative number no cache.
 	CacheBytes int64

@@ -3,12 +3,14 @@ package storage
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apiserver/pkg/apis/example"
 	"k8s.io/apiserver/pkg/storage"
 )
@@ -64,4 +66,43 @@ func TestListsShareLargeObjects(t *testing.T) {
 	if n := codec.decodes.Load() - before; n > 0 {
 		t.Errorf("ten lists of %d objects have decoded %d", objects, n)
 	}
+}
+
+// TestWhatObserversHoldIsNotDecodedAgain: however many large objects there are, and also
+// after a restart.
+func TestWhatObserversHoldIsNotDecodedAgain(t *testing.T) {
+	const objects, size = 400, 200_000
+	codec := &countingCodec{Codec: testCodec(t)}
+	open := func(path string) *Store {
+		db, err := Open(Config{Path: path, Now: newClock().now, Ephemeral: true, Retained: func(schema.GroupResource) bool { return true }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return podStore(t, db, codec, nil)
+	}
+	expectNoDecode := func(when string, s *Store) {
+		before := codec.decodes.Load()
+		if list, err := listPods(t.Context(), s, "/pods/", 0); err != nil || len(list.Items) != objects {
+			t.Fatalf("%s: %d items, %v", when, len(list.Items), err)
+		}
+		if n := codec.decodes.Load() - before; n > 0 {
+			t.Errorf("%s a list of %d objects has decoded %d", when, objects, n)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "kubesim.db")
+	s := open(path)
+	for i := range objects {
+		name := fmt.Sprint("large-", i)
+		if err := s.Create(t.Context(), "/pods/ns/"+name, large(name, size), nil, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expectNoDecode("when all are new", s)
+	closeDB(t, s.db)
+	s = open(path)
+	defer closeDB(t, s.db)
+	if err := s.db.Replay(s.db.Revision(), func(Commit) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	expectNoDecode("after a restart", s)
 }

@@ -82,6 +82,9 @@ type record struct {
 	// transformer; else nil. It is shared: nobody may change it.
 	obj runtime.Object
 
+	// retained: observers hold obj, or what it is made of, while it is the newest.
+	retained bool
+
 	// late is set if value is encoded from obj when somebody needs it, and guess is
 	// how long it may be then.
 	late  *late

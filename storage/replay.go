@@ -51,6 +51,9 @@ func (db *DB) replayOne(s *Store, key string, rev int64, f func(Commit) error) e
 	if err != nil {
 		return explain(db.cfg.Path, err)
 	}
+	if r.obj == nil { // so nobody else has the record
+		r.retained = db.retains(s)
+	}
 	obj, err := s.object(context.Background(), r)
 	if err != nil {
 		return fmt.Errorf("storage: %s at revision %d is unreadable: %w", key, rev, err)

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/watch"
 	genericrequest "k8s.io/apiserver/pkg/endpoints/request"
 	k8sstorage "k8s.io/apiserver/pkg/storage"
@@ -48,9 +49,10 @@ func openBolt(c *Cluster) (_ backend, err error) {
 	b := &bolt{c: c, logs: o.newLogs(), used: &stats.Store{}}
 	b.db, err = storage.Open(storage.Config{
 		Path: c.dir.file(storeFile), Ephemeral: o.Ephemeral,
-		Now:     func() time.Time { return b.engine.Now() },
-		Actor:   b.actor,
-		OnFatal: c.fail, CheckKept: o.CheckTrusted,
+		Now:      func() time.Time { return b.engine.Now() },
+		Actor:    b.actor,
+		Retained: func(r schema.GroupResource) bool { return b.engine.View().Tracks(engine.ResourceOf(r)) },
+		OnFatal:  c.fail, CheckKept: o.CheckTrusted,
 	})
 	if err != nil {
 		return nil, err
