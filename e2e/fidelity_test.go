@@ -86,6 +86,7 @@ func deviations() map[string][]string {
 		"storage/compact.go":                                           {"a revision for each compaction"},
 		"storage/event.go":                                             {"the time of a watch event"},
 		"storage/list.go":                                              {"`remainingItemCount` of a page"},
+		"storage/lists.go":                                             {"priority and fairness"},
 		"storage/state.go":                                             {"an update's first look at the present object"},
 	}
 }
