@@ -1,10 +1,24 @@
 package apiserver
 
 import (
+	"context"
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 )
+
+// cutOff ends an answer when its request's time is up, unless stop is called before: a
+// client that does not read it would keep others waiting for ever, as upstream's timeout
+// waits for the write that is under way.
+func cutOff(ctx context.Context, w http.ResponseWriter) (stop func() bool) {
+	return context.AfterFunc(ctx, func() {
+		// The answer may be over in this very moment, and net/http panics then.
+		defer func() { _ = recover() }()
+		// Where there is nothing to cut off, nothing is done.
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Unix(1, 0))
+	})
+}
 
 // encodedWhole reports whether the answer to a list is encoded in one piece: as YAML, or
 // indented. Lists in JSON and protobuf are encoded one object at a time. Source: isPrettyPrint

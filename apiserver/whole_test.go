@@ -90,3 +90,34 @@ func TestEncodedWhole(t *testing.T) {
 		}
 	}
 }
+
+// TestAListThatNobodyReadsEnds: when its time is up, whatever wraps the connection.
+func TestAListThatNobodyReadsEnds(t *testing.T) {
+	ended := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		ctx := genericrequest.WithRequestInfo(req.Context(), &genericrequest.RequestInfo{IsResourceRequest: true, Verb: "list"})
+		ctx, timeIsUp := context.WithCancel(genericrequest.WithUser(ctx, &user.DefaultInfo{Name: "jane"}))
+		handler := newEntrance(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			timeIsUp()
+			for {
+				if _, err := w.Write(make([]byte, 1<<20)); err != nil {
+					return
+				}
+			}
+		}), flowing{})
+		handler.beginList = func(ctx context.Context, _ bool) (context.Context, func()) {
+			return ctx, func() { close(ended) }
+		}
+		handler.ServeHTTP(w, req.WithContext(ctx))
+	}))
+	defer server.Close()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := server.Client().Do(request)
+	if err == nil {
+		defer func() { _ = response.Body.Close() }()
+	}
+	<-ended
+}
