@@ -251,11 +251,21 @@ func decideWakes(pod *corev1.Pod, s *podState) plan {
 	return p
 }
 
+// busyTurnsMax is how often in a row mode auto moves time for a program that never
+// waits. Some five million steps take the host up to half a minute; what computes for
+// longer most likely never ends.
+const busyTurnsMax = 500
+
 // wakeKind says whether time may be moved for a running container: not for one
 // that would only be started again when it ends.
 func wakeKind(pod *corev1.Pod, s *podState, i int) engine.Kind {
 	c := &s.Containers[i]
-	if s.Stop != nil || c.Role == initializer || c.Role == ephemeral || c.Kill != nil || c.PostStart != nil {
+	switch {
+	case s.Stop != nil || c.Kill != nil:
+		return engine.Work
+	case c.Busy >= busyTurnsMax:
+		return engine.Recurring
+	case c.Role == initializer || c.Role == ephemeral || c.PostStart != nil:
 		return engine.Work
 	}
 	if podutil.ContainerShouldRestart(*s.spec(pod, i), pod.Spec, 0) {

@@ -294,6 +294,7 @@ func (r *Reconciler) sync(ctx context.Context, run *podRun, now time.Time) (engi
 		p = decide(run.pod, &run.podState, now)
 	}
 	run.tellFailedPreStop(ctx)
+	r.endProbing(run)
 	if err := r.report(ctx, run, now); err != nil {
 		return p.Wake, err
 	}
@@ -326,6 +327,10 @@ func (r *Reconciler) forget(ctx context.Context, name types.NamespacedName, run 
 			run.event(ctx, i, corev1.EventTypeNormal, "Killing", "%s", killEvent(run, i, ""))
 		}
 	}
+	for i := range run.Containers {
+		run.Containers[i].Stage = idle
+	}
+	r.endProbing(run)
 	run.close()
 	run.count(false)
 	delete(run.node.deferred, name)

@@ -79,6 +79,21 @@ func (r *Reconciler) pokeProbes(run *podRun, i int) {
 	}
 }
 
+// endProbing lets the probes of containers that do not run any more have no timers:
+// mode auto would move time to them.
+func (r *Reconciler) endProbing(run *podRun) {
+	for i := range run.Containers {
+		c := &run.Containers[i]
+		if c.Stage == running || len(c.Probes) == 0 {
+			continue
+		}
+		for j := range c.Probes {
+			r.cfg.Engine.Poke(r.probeKey(run, i, c.Probes[j].Type))
+		}
+		c.Probes = nil
+	}
+}
+
 // isProbe splits the name of a probe's key.
 func isProbe(name string) (pod, container, probe string, ok bool) {
 	parts := strings.Split(name, "/")

@@ -159,6 +159,9 @@ func (r *podRun) collect(i int, at time.Time) (work int) {
 	state := p.State()
 	if !state.Exited {
 		c.WakeAt = state.WakeAt
+		if c.Busy++; !state.Busy {
+			c.Busy = 0
+		}
 		r.measure(i, at, state.Usage)
 		r.lookAtScript(i)
 		r.lookAtHook(i)
@@ -189,7 +192,7 @@ func (r *podRun) ended(i int, at time.Time, code int32, reason string) {
 	r.tellEnd(i)
 	part.end()
 	r.endSessions(i)
-	c.Stage, c.WakeAt = idle, time.Time{}
+	c.Stage, c.WakeAt, c.Busy = idle, time.Time{}, 0
 	clear(part.checks)
 	r.lookAtHook(i)
 	r.endKill(i)

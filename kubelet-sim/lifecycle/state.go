@@ -122,6 +122,8 @@ type containerState struct {
 	Current, Last *instance
 	// WakeAt is when the running program goes on by itself; zero if it waits.
 	WakeAt time.Time
+	// Busy counts the looks at the program, in a row, at which it did not wait.
+	Busy int `json:",omitempty"`
 	// Kill is set once the present instance has to end.
 	Kill *killing `json:",omitempty"`
 	// Killed: the kubelet has ended the instance and starts the next one in the

@@ -183,7 +183,7 @@ func (p *Process) State() State {
 	if status, exited := p.m.Exited(); exited {
 		return State{Exited: true, ExitCode: int32(status.ExitCode()), OOMKilled: p.m.OOMKilled() && status.Signal == kernel.SIGKILL}
 	}
-	return State{WakeAt: p.m.WakeAt(), Listening: p.m.Netns().Listening(), Work: p.m.Work(), Usage: p.m.Usage()}
+	return State{WakeAt: p.m.WakeAt(), Listening: p.m.Netns().Listening(), Work: p.m.Work(), Usage: p.m.Usage(), Busy: p.m.Busy()}
 }
 
 // Resume lets the container go on at State's WakeAt or later, until it waits

@@ -88,6 +88,9 @@ type State struct {
 	Work int
 	// Usage is what the container uses.
 	Usage kernel.Usage
+	// Busy: a program does not wait for anything, and goes on at WakeAt because it has
+	// had its steps.
+	Busy bool
 }
 
 // StartError says that a container's command cannot be started, with

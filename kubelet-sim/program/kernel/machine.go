@@ -136,6 +136,9 @@ func (m *Machine) Resume(now time.Time) {
 // Work is what the last Resume did. Unit: steps, see Proc.Step.
 func (m *Machine) Work() int { return stepsMax - m.steps }
 
+// Busy reports whether a process does not wait, and has only had its steps.
+func (m *Machine) Busy() bool { return !m.exited && !m.closed && len(m.queue) > 0 }
+
 func (m *Machine) run(t *task) {
 	t.slice = sliceMax
 	m.current = t
