@@ -350,6 +350,6 @@ func (db *DB) persist(batch []change, marks []mark) error {
 		return errors.Join(
 			tx.Bucket([]byte(bucketMeta)).Put([]byte(metaCurrent), current),
 			persistCounts(tx, batch),
-			persistMarks(tx, marks))
+			db.persistMarks(tx, marks))
 	})
 }

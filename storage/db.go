@@ -94,6 +94,7 @@ type DB struct {
 	marks      []mark             // go with the next commit
 	markRev    int64              // revision of the last mark
 	markSeq    uint32             // its number among those of that revision
+	markBytes  atomic.Int64       // about how much the marks in the file take
 	overlay    map[string]*record // newest version of keys not committed yet
 	next       *round             // the commit that batch will be part of
 	underway   *round             // the commit that is being written, or was last
@@ -213,7 +214,7 @@ func (db *DB) Close() error {
 func (db *DB) closeFile() error {
 	db.bolt.NoFreelistSync = false
 	err := db.update(func(tx *bbolt.Tx) error {
-		return errors.Join(persistMarks(tx, db.marks),
+		return errors.Join(db.persistMarks(tx, db.marks),
 			tx.Bucket([]byte(bucketMeta)).Put([]byte(metaFormat), beUint64(formatVersion)))
 	})
 	if err == nil {

@@ -68,16 +68,53 @@ func (db *DB) Marks(rev int64) (marks [][]byte, at int64, err error) {
 	return marks, at, nil
 }
 
-// persistMarks writes marks, which are sorted.
-func persistMarks(tx *bbolt.Tx, marks []mark) error {
+// marksMax bounds the marks in the file: programs that never wait for long make many,
+// although nothing is written, so that no compaction comes to take them away. Unit:
+// bytes.
+const marksMax = 64 << 20
+
+// persistMarks writes marks, which are sorted, and keeps all of them within marksMax.
+func (db *DB) persistMarks(tx *bbolt.Tx, marks []mark) error {
 	b := tx.Bucket([]byte(bucketMarks))
 	b.FillPercent = logFill
 	for _, m := range marks {
-		if err := b.Put(m.key, m.encode()); err != nil {
+		v := m.encode()
+		if err := b.Put(m.key, v); err != nil {
 			return err
 		}
+		db.markBytes.Add(int64(len(v)))
 	}
-	return nil
+	if db.markBytes.Load() <= marksMax {
+		return nil
+	}
+	left, err := trimMarks(b, marksMax)
+	db.markBytes.Store(left)
+	return err
+}
+
+// trimMarks takes the oldest marks away, up to a full one, if there are more than most
+// bytes, until there are three quarters of that; the newest full one and what follows it
+// stay. It returns how much is left.
+func trimMarks(b *bbolt.Bucket, most int64) (left int64, err error) {
+	if err := b.ForEach(func(_, v []byte) error { left += int64(len(v)); return nil }); err != nil {
+		return 0, err
+	}
+	if left <= most { // a compaction took some away, or a commit was tried again
+		return left, nil
+	}
+	var base []byte
+	var before, cut int64
+	c := b.Cursor()
+	for k, v := c.First(); k != nil && left-cut > most/4*3; k, v = c.Next() {
+		if before > 0 && len(v) >= markHeader && v[4] == 1 {
+			base, cut = bytes.Clone(k), before
+		}
+		before += int64(len(v))
+	}
+	if base == nil {
+		return left, nil
+	}
+	return left - cut, deleteRange(b, nil, base)
 }
 
 // encode writes m in the form that doc.go gives.

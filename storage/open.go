@@ -148,6 +148,7 @@ func (db *DB) recall(tx *bbolt.Tx) error {
 	if k, _ := tx.Bucket([]byte(bucketMarks)).Cursor().Last(); len(k) == 12 {
 		db.markRev, db.markSeq = parseInt64(k), binary.BigEndian.Uint32(k[8:])
 	}
+	db.markBytes.Store(int64(tx.Bucket([]byte(bucketMarks)).Stats().LeafInuse))
 	db.expiries.Clear(false)
 	return tx.Bucket([]byte(bucketTTL)).ForEach(func(k, v []byte) error {
 		if len(k) < 9 || len(v) != 8 {

@@ -54,7 +54,7 @@ func (db *DB) flushMarks() error {
 	if len(marks) == 0 {
 		return nil
 	}
-	return db.update(func(tx *bbolt.Tx) error { return persistMarks(tx, marks) })
+	return db.update(func(tx *bbolt.Tx) error { return db.persistMarks(tx, marks) })
 }
 
 // Kept reports with an error that wraps ErrNotKept that the history does not hold

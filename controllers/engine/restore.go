@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -190,6 +191,8 @@ func count(n int64) int64 { return min(max(n, 0), turnsIdle) }
 
 func (e *Engine) recallNotes(ctx context.Context, c *Checkpoint, known func(string) bool) {
 	e.memories.order = count(c.last.Order)
+	var aside leftAside
+	defer func() { aside.tell(e.warn) }()
 	for _, entry := range c.sorted() {
 		if entry.Note == nil || !known(entry.Controller) {
 			continue
@@ -199,6 +202,7 @@ func (e *Engine) recallNotes(ctx context.Context, c *Checkpoint, known func(stri
 			continue
 		}
 		if err := e.recall(ctx, r, &entry, c.Now()); err != nil {
+			aside.add(entry.key(), err)
 			e.log.failed(e.now, entry.key(), err) // it looks at the key anew
 			e.queue.hasten(entry.key(), e.now, false)
 			continue
@@ -217,6 +221,46 @@ func (e *Engine) recallNotes(ctx context.Context, c *Checkpoint, known func(stri
 	})
 }
 
+// leftAside are the notes that could not be read, by controller: a newer build may not
+// know any of an older one's.
+type leftAside struct {
+	controllers []string
+	first       map[string]string
+	more        map[string]int
+}
+
+func (l *leftAside) add(key Key, err error) {
+	if stale := (*StaleError)(nil); errors.As(err, &stale) {
+		return
+	}
+	if l.first == nil {
+		l.first, l.more = map[string]string{}, map[string]int{}
+	}
+	if l.first[key.Controller] != "" {
+		l.more[key.Controller]++
+		return
+	}
+	l.controllers = append(l.controllers, key.Controller)
+	l.first[key.Controller] = fmt.Sprintf("what was remembered about %s is left aside: %v", printable(key), err)
+}
+
+// tell says so in a line for each controller.
+func (l *leftAside) tell(warn func(string, ...any)) {
+	for _, name := range l.controllers {
+		if n := l.more[name]; n > 0 {
+			warn("%s; and so for %d more of %s", l.first[name], n, name)
+		} else {
+			warn("%s", l.first[name])
+		}
+	}
+}
+
+// printable is a key without control characters: some have zeroes in them.
+func printable(key Key) string {
+	text := strconv.Quote(key.String())
+	return text[1 : len(text)-1]
+}
+
 // StaleError is that of a note which can be read but is of no use here, for the Reason
 // that it gives: its key has a step, and nobody need be told.
 type StaleError struct{ Reason string }
@@ -229,9 +273,6 @@ func (e *Engine) recall(ctx context.Context, r Rememberer, entry *checkpointEntr
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%v", p)
-		}
-		if stale := (*StaleError)(nil); err != nil && !errors.As(err, &stale) {
-			e.warn("what was remembered about %s is left aside: %v", entry.key(), err)
 		}
 	}()
 	return r.Recall(ctx, entry.key(), entry.Note, now)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/kubesim-dev/kubesim/apiserver"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/node"
 	"github.com/kubesim-dev/kubesim/storage"
 )
 
@@ -104,8 +105,11 @@ func (f *serveFlags) complete() error {
 			return usageError{fmt.Errorf("--memory %w", err)}
 		}
 	}
-	if f.Nodes < 0 {
-		return usageError{fmt.Errorf("--nodes %d: want 0 or more", f.Nodes)}
+	if f.CompactionInterval < 0 {
+		return usageError{fmt.Errorf("--compaction-interval %s: want a positive duration, for example 5m", f.CompactionInterval)}
+	}
+	if f.Nodes < 0 || f.Nodes > node.CountMax {
+		return usageError{fmt.Errorf("--nodes %d: want 0 to %d", f.Nodes, node.CountMax)}
 	}
 	if err := engine.CheckSpeed(f.Speed); err != nil {
 		return usageError{fmt.Errorf("--speed: %w", err)}
