@@ -8,16 +8,21 @@ import (
 	"time"
 )
 
-// cutOff ends an answer when its request's time is up, unless stop is called before: a
+// cutOff ends an answer when its request's time is up, unless end is called before: a
 // client that does not read it would keep others waiting for ever, as upstream's timeout
-// waits for the write that is under way.
-func cutOff(ctx context.Context, w http.ResponseWriter) (stop func() bool) {
-	return context.AfterFunc(ctx, func() {
-		// The answer may be over in this very moment, and net/http panics then.
-		defer func() { _ = recover() }()
+// waits for the write that is under way. The handler must not be over before end.
+func cutOff(ctx context.Context, w http.ResponseWriter) (end func()) {
+	done := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(done)
 		// Where there is nothing to cut off, nothing is done.
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Unix(1, 0))
 	})
+	return func() {
+		if !stop() {
+			<-done
+		}
+	}
 }
 
 // encodedWhole reports whether the answer to a list is encoded in one piece: as YAML, or

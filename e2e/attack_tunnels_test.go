@@ -46,11 +46,11 @@ func attackTunnels(t *testing.T, a *assault) {
 		for i := range argv {
 			argv[i] = names.Replace(argv[i])
 		}
-		var out bytes.Buffer
+		var out, errOut bytes.Buffer
 		ctx, cancel := context.WithTimeout(t.Context(), tunnelMax)
-		err := execIn(ctx, config, client, remotecommand.StreamOptions{Stdin: strings.NewReader("x\n"), Stdout: &out, Stderr: &out}, "host", argv...)
+		err := execIn(ctx, config, client, remotecommand.StreamOptions{Stdin: strings.NewReader("x\n"), Stdout: &out, Stderr: &errOut}, "host", argv...)
 		cancel()
-		a.judge(t, kind, "exec "+strings.Join(argv, " "), c.seen(out.String()+fmt.Sprint(err)))
+		a.judge(t, kind, "exec "+strings.Join(argv, " "), c.seen(out.String()+errOut.String()+fmt.Sprint(err)))
 	}
 	web := httpClient(t, config)
 	for _, path := range hostilePaths() {

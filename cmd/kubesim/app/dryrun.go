@@ -197,6 +197,9 @@ func (c *dryCluster) deletePods(ctx context.Context, at time.Time) error {
 		return err
 	}
 	for _, pod := range c.timeline.created() {
+		if err := c.engine.Settle(ctx); err != nil { // one after the other, as in create
+			return err
+		}
 		err := c.Client().CoreV1().Pods(pod.Namespace).Delete(ctx, pod.Name, metav1.DeleteOptions{})
 		if err != nil && !apierrors.IsNotFound(err) {
 			return err
