@@ -37,7 +37,7 @@ func publicPaths() []apiserver.AnonymousAuthCondition {
 	return []apiserver.AnonymousAuthCondition{{Path: "/healthz"}, {Path: "/livez"}, {Path: "/readyz"}, {Path: "/version"}}
 }
 
-// authenticate sets who is let in. It returns the keys that verify tokens.
+// authenticate decides which requests are let in. It returns the keys that verify tokens.
 func authenticate(ctx context.Context, c *genericapiserver.Config, cfg *Config, client kubernetes.Interface,
 	factory informers.SharedInformerFactory) (serviceaccount.PublicKeysGetter, error) {
 	keys, err := serviceaccount.StaticPublicKeysGetter([]any{cfg.ServiceAccountKey.Public()})

@@ -200,7 +200,7 @@ func (c *crowd) pod(ctx context.Context) string {
 	return pods.Items[c.random.IntN(len(pods.Items))].Name
 }
 
-// do does one thing; who asks may lose patience.
+// do does one thing; the requester may lose patience.
 func (c *crowd) do(ctx context.Context) {
 	timeout := ""
 	switch c.random.IntN(8) {
