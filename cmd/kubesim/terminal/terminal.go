@@ -19,8 +19,9 @@ import (
 // ends of lines and tabs: as Go's strconv quotes it, \x1b, \r, \u202e, \xff.
 func Text(s string) string { return escape(s, "\n\t") }
 
-// Line is Text for what must stay in one line: the ends of lines are escaped too.
-func Line(s string) string { return escape(s, "\t") }
+// Line is Text for what must stay in one line: the ends of lines within it are escaped
+// too; those after it, as what a command has printed ends with, are left out.
+func Line(s string) string { return escape(strings.TrimRight(s, "\n"), "\t") }
 
 func escape(s, keep string) string {
 	if clean(s, keep) {

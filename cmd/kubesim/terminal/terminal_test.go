@@ -29,6 +29,9 @@ func TestText(t *testing.T) {
 }
 
 func TestLineHasOneLine(t *testing.T) {
+	if got, want := Line("a\n"), "a"; got != want {
+		t.Errorf("Line(%q) = %q, want %q", "a\n", got, want)
+	}
 	if got, want := Line("a\nb\tc"), `a\nb`+"\tc"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
