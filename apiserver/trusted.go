@@ -80,11 +80,26 @@ func newShortcut(registry rest.Storage, subresource string, check bool) *shortcu
 		s.Decorator != nil || s.ShouldDeleteDuringUpdate != nil {
 		panic(fmt.Sprintf("apiserver: the registry of %s has hooks, of which a shortcut knows nothing: see trusts", s.DefaultQualifiedResource))
 	}
-	k, ok := s.Storage.Storage.(interface{ Unwrap() storage.Interface }).Unwrap().(keeper)
-	if !ok {
+	k := keeperUnder(s.Storage.Storage)
+	if k == nil {
 		return nil
 	}
 	return &shortcut{store: s, keeper: k, subresource: subresource, check: check}
+}
+
+// keeperUnder returns what keeps objects under the layers that are for clients' requests,
+// each of which has to have Unwrap, see restOptions.decorate; nil if nothing does.
+func keeperUnder(s storage.Interface) keeper {
+	for {
+		if k, ok := s.(keeper); ok {
+			return k
+		}
+		layer, ok := s.(interface{ Unwrap() storage.Interface })
+		if !ok {
+			return nil
+		}
+		s = layer.Unwrap()
+	}
 }
 
 // create creates obj, which belongs to the store from then on. The error is

@@ -4,8 +4,11 @@ import (
 	"testing"
 
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	genericregistry "k8s.io/apiserver/pkg/registry/generic/registry"
 	"k8s.io/apiserver/pkg/registry/rest"
+	"k8s.io/apiserver/pkg/storage"
+	"k8s.io/apiserver/pkg/storage/storagebackend/factory"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	"k8s.io/component-base/featuregate"
 	"k8s.io/kubernetes/pkg/apis/core"
@@ -54,6 +57,30 @@ func TestNoSpecDecidesAboutAStatus(t *testing.T) {
 			t.Errorf("feature %s can be turned off: an empty spec would not do any more", f)
 		}
 	}
+}
+
+// TestWhatKeepsObjectsIsFound: a layer over the store that hides it would take the
+// engine's writes the long way without a word, at twice the cost.
+func TestWhatKeepsObjectsIsFound(t *testing.T) {
+	below := &keeping{}
+	o := &restOptions{open: func(StorageConfig) (storage.Interface, factory.DestroyFunc, error) { return below, func() {}, nil }}
+	options, err := o.GetRESTOptions(schema.GroupResource{Resource: "pods"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _, err := options.Decorator(options.StorageConfig, options.ResourcePrefix, nil, nil, nil, nil, nil, nil)
+	if got := keeperUnder(s); err != nil || got != keeper(below) {
+		t.Errorf("under %T: %v, %v, want %v", s, got, err, below)
+	}
+	if got := keeperUnder(onStage{}); got != nil {
+		t.Errorf("under a store that keeps nothing: %v", got)
+	}
+}
+
+// keeping is a store that keeps objects.
+type keeping struct {
+	storage.Interface
+	keeper
 }
 
 // podWithAllThatStrategiesClear has a part for each field below which a strategy

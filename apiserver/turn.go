@@ -49,6 +49,9 @@ func beginWrite(ctx context.Context) (done func(), err error) {
 // onStage is a store to which a request writes in its turn.
 type onStage struct{ storage.Interface }
 
+// Unwrap returns the storage below, for a writer who has no turn: the engine.
+func (s onStage) Unwrap() storage.Interface { return s.Interface }
+
 // Create implements storage.Interface.
 func (s onStage) Create(ctx context.Context, key string, obj, out runtime.Object, ttl uint64) error {
 	done, err := beginWrite(ctx)
