@@ -19,8 +19,9 @@ const (
 	behindMax   = 512
 )
 
-// heldMax bounds what the writes that wait for an ephemeral file keep from being
-// collected: the versions that they replace or delete. Unit: encoded bytes.
+// heldMax is what the writes that wait for an ephemeral file may keep from being
+// collected, the versions that they replace or delete, until it needs them: writers
+// wait for the file at twice as much. Unit: encoded bytes.
 const heldMax = 4 << 20
 
 // gatherYields is how often a durable commit yields to writers without one more
@@ -216,7 +217,7 @@ func (db *DB) tell(w write, rev int64) {
 func (db *DB) awaitRoom(ctx context.Context) error {
 	for {
 		db.mu.Lock()
-		full, r := db.batchBytes > pendingMax, db.next
+		full, r := db.batchBytes > pendingMax || db.batchHeld > 2*heldMax, db.next
 		db.mu.Unlock()
 		if !full {
 			return nil
