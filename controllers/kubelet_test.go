@@ -35,7 +35,7 @@ func newKubelet(e *engine.Engine, api *fakeAPI, script func(*corev1.Pod, int) en
 
 func (k *kubelet) Name() string { return "kubelet" }
 
-func (k *kubelet) Keys(c engine.Commit) []engine.Key {
+func (k *kubelet) Observe(c engine.Commit) []engine.Key {
 	pod, ok := c.Object.(*corev1.Pod)
 	if !ok || pod.Spec.NodeName == "" || c.Type == watch.Deleted {
 		return nil

@@ -27,7 +27,7 @@ type heart struct {
 
 func (*heart) Name() string { return "heart" }
 
-func (h *heart) Keys(c engine.Commit) []engine.Key {
+func (h *heart) Observe(c engine.Commit) []engine.Key {
 	if n, ok := c.Object.(*corev1.Node); ok && c.Old == nil {
 		return []engine.Key{{Controller: "heart", Name: n.Name}}
 	}

@@ -77,9 +77,9 @@ func New(cfg Config) (*Reconciler, error) {
 // Name implements engine.Reconciler.
 func (r *Reconciler) Name() string { return Name }
 
-// Keys implements engine.Reconciler. Which role feeds which is not known
+// Observe implements engine.Reconciler. Which role feeds which is not known
 // beforehand, and there are few: each commit touches all.
-func (r *Reconciler) Keys(c engine.Commit) []engine.Key {
+func (r *Reconciler) Observe(c engine.Commit) []engine.Key {
 	if c.Resource != clusterRoles {
 		return nil
 	}

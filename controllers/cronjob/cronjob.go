@@ -112,8 +112,8 @@ func (r *Reconciler) Name() string { return Name }
 // move time on to the next start.
 func (r *Reconciler) Periodic() {}
 
-// Keys implements engine.Reconciler.
-func (r *Reconciler) Keys(c engine.Commit) []engine.Key {
+// Observe implements engine.Reconciler.
+func (r *Reconciler) Observe(c engine.Commit) []engine.Key {
 	switch c.Resource {
 	case engine.CronJobs:
 		return []engine.Key{{Controller: Name, Namespace: c.Object.GetNamespace(), Name: c.Object.GetName()}}

@@ -86,8 +86,8 @@ func (r *Reconciler) Name() string { return Name }
 
 const podPrefix = "pods/"
 
-// Keys implements engine.Reconciler.
-func (r *Reconciler) Keys(c engine.Commit) []engine.Key {
+// Observe implements engine.Reconciler.
+func (r *Reconciler) Observe(c engine.Commit) []engine.Key {
 	switch obj := c.Object.(type) {
 	case *policyv1.PodDisruptionBudget:
 		if c.Type != watch.Deleted {

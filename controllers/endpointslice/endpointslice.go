@@ -92,8 +92,8 @@ func managedFor(slice engine.Object) string {
 // Name implements engine.Reconciler.
 func (r *Reconciler) Name() string { return Name }
 
-// Keys implements engine.Reconciler.
-func (r *Reconciler) Keys(c engine.Commit) []engine.Key {
+// Observe implements engine.Reconciler.
+func (r *Reconciler) Observe(c engine.Commit) []engine.Key {
 	switch o := c.Object.(type) {
 	case *corev1.Service:
 		if c.Type != watch.Deleted { // the garbage collector deletes the slices

@@ -187,9 +187,17 @@ type Reconciler interface {
 	// Name is the key prefix in the queue and in the event log, for example
 	// "job".
 	Name() string
-	// Keys returns the keys whose plan may change with c, in a fixed order.
-	// The View already has c.
-	Keys(c Commit) []Key
+	// Observe takes notice of a commit and returns the keys whose plan may change with
+	// it, in a fixed order. The View already has c. The engine calls it once for each
+	// commit of a tracked resource, in revision order, between two steps. After a
+	// restart these are, Replayed, every object of the last checkpoint, as Added, and
+	// then each later commit.
+	//
+	// It may change what the reconciler itself keeps (indexes and sums over objects,
+	// metrics, what it holds for an object that is gone), print, and call Poke and Touch.
+	// It must not write to the API, take from Random, or depend on wall time or the order
+	// of a map: after a crash the same commit must have the same effect.
+	Observe(c Commit) []Key
 	// Reconcile decides on key afresh and applies the plan. The wake that it
 	// returns replaces any earlier one of the key. After an error the key is
 	// tried again, with an exponential back-off of virtual time, see Retrier.

@@ -111,8 +111,8 @@ func newCorrelator(e *Engine) *correlator {
 // Name implements Reconciler.
 func (c *correlator) Name() string { return "events" }
 
-// Keys implements Reconciler: nothing is ever due.
-func (c *correlator) Keys(commit Commit) []Key {
+// Observe implements Reconciler: nothing is ever due.
+func (c *correlator) Observe(commit Commit) []Key {
 	if commit.Type == watch.Deleted {
 		for _, key := range slices.Clone(c.byUID[commit.Object.GetUID()]) {
 			c.forget(c.objects[key])

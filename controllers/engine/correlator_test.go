@@ -118,7 +118,7 @@ func TestCorrelatorForgets(t *testing.T) {
 	}
 	again("gone", "a")
 	again("stays", "a")
-	e.correlator.Keys(Commit{Type: watch.Deleted, Object: &corev1.Pod{ObjectMeta: metav1.ObjectMeta{UID: "gone"}}})
+	e.correlator.Observe(Commit{Type: watch.Deleted, Object: &corev1.Pod{ObjectMeta: metav1.ObjectMeta{UID: "gone"}}})
 	restart(t, e)
 	if got := again("gone", "a"); got != 1 {
 		t.Errorf("the Event of an object that was deleted counts %d, want 1", got)

@@ -31,7 +31,7 @@ type scripted struct {
 
 func (s scripted) Name() string { return s.name }
 
-func (s scripted) Keys(c Commit) []Key {
+func (s scripted) Observe(c Commit) []Key {
 	if !strings.HasPrefix(c.Object.GetName(), s.only) {
 		return nil
 	}

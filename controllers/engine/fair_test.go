@@ -27,8 +27,8 @@ type crowd struct {
 	done    func()
 }
 
-func (c *crowd) Name() string      { return "crowd" }
-func (c *crowd) Keys(Commit) []Key { return nil }
+func (c *crowd) Name() string         { return "crowd" }
+func (c *crowd) Observe(Commit) []Key { return nil }
 
 // hops is how many steps the job needs, and hopCost what each takes.
 const hops, hopCost = 12, time.Millisecond

@@ -110,7 +110,7 @@ func (e *Engine) take(a *arrival) {
 	}
 	e.view.apply(a.Commit)
 	for _, r := range e.reconcilers {
-		keys := r.Keys(a.Commit)
+		keys := r.Observe(a.Commit)
 		if len(keys) == 0 {
 			continue
 		}

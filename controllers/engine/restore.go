@@ -155,7 +155,7 @@ func (e *Engine) see(c Commit) []Key {
 	e.view.apply(c)
 	var keys []Key
 	for _, r := range e.reconcilers {
-		keys = append(keys, r.Keys(c)...)
+		keys = append(keys, r.Observe(c)...)
 	}
 	return keys
 }

@@ -133,8 +133,8 @@ func (r *Reconciler) Name() string { return Name }
 
 func key(name string) engine.Key { return engine.Key{Controller: Name, Name: name} }
 
-// Keys implements engine.Reconciler: Faults, and those that a Node may concern.
-func (r *Reconciler) Keys(c engine.Commit) []engine.Key {
+// Observe implements engine.Reconciler: Faults, and those that a Node may concern.
+func (r *Reconciler) Observe(c engine.Commit) []engine.Key {
 	switch c.Resource {
 	case faults:
 		f := c.Object.(*v1alpha1.Fault)

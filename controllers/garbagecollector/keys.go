@@ -11,9 +11,9 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
 
-// Keys implements engine.Reconciler. Most commits change nothing about owners:
+// Observe implements engine.Reconciler. Most commits change nothing about owners:
 // they cost a comparison and no step.
-func (r *Reconciler) Keys(c engine.Commit) []engine.Key {
+func (r *Reconciler) Observe(c engine.Commit) []engine.Key {
 	res, ok := r.byName[c.Resource]
 	if !ok {
 		return nil

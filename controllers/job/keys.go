@@ -96,8 +96,8 @@ func (r *Reconciler) Batch(c engine.Commit) time.Duration {
 	return r.rules.BatchPeriod
 }
 
-// Keys implements engine.Reconciler.
-func (r *Reconciler) Keys(c engine.Commit) []engine.Key {
+// Observe implements engine.Reconciler.
+func (r *Reconciler) Observe(c engine.Commit) []engine.Key {
 	switch c.Resource {
 	case engine.Jobs:
 		recordJob(c.Type, c.Object.(*batchv1.Job))

@@ -74,7 +74,7 @@ var upstreamTestsNotRun = map[string]string{
 }
 
 const (
-	handlers       = "its informers' handlers and its queues; the engine has other ones, see Keys and engine_test.go"
+	handlers       = "its informers' handlers and its queues; the engine has other ones, see Observe and engine_test.go"
 	listers        = "how it lists and adopts over a client; claim and the scripts job-adoption have the same cases"
 	expectations   = "its expectations; there are none here, the engine reads its own writes"
 	gangScheduling = "gang scheduling (WorkloadWithJob), which is off by default and is not simulated"

@@ -92,8 +92,8 @@ func New(cfg Config) (*Reconciler, error) {
 // Name implements engine.Reconciler.
 func (r *Reconciler) Name() string { return Name }
 
-// Keys implements engine.Reconciler.
-func (r *Reconciler) Keys(c engine.Commit) []engine.Key {
+// Observe implements engine.Reconciler.
+func (r *Reconciler) Observe(c engine.Commit) []engine.Key {
 	switch obj := c.Object.(type) {
 	case *corev1.PersistentVolumeClaim:
 		if obj.Annotations[volume.AnnStorageProvisioner] == Provisioner && obj.Spec.VolumeName == "" {

@@ -81,8 +81,8 @@ func New(cfg Config) (*Reconciler, error) {
 // Name implements engine.Reconciler.
 func (r *Reconciler) Name() string { return Name }
 
-// Keys implements engine.Reconciler.
-func (r *Reconciler) Keys(c engine.Commit) []engine.Key {
+// Observe implements engine.Reconciler.
+func (r *Reconciler) Observe(c engine.Commit) []engine.Key {
 	if c.Resource == engine.Namespaces {
 		name := c.Object.GetName()
 		if c.Object.GetDeletionTimestamp() == nil || c.Type == watch.Deleted {

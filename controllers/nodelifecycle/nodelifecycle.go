@@ -114,9 +114,9 @@ const (
 	fallenSuffix = " fallen"
 )
 
-// Keys implements engine.Reconciler. Heartbeats are looked at when they are
+// Observe implements engine.Reconciler. Heartbeats are looked at when they are
 // missed.
-func (r *Reconciler) Keys(c engine.Commit) []engine.Key {
+func (r *Reconciler) Observe(c engine.Commit) []engine.Key {
 	node, ok := c.Object.(*corev1.Node)
 	if !ok {
 		return nil

@@ -108,8 +108,8 @@ func bindCompleted(claim *corev1.PersistentVolumeClaim) bool {
 // Name implements engine.Reconciler.
 func (r *Reconciler) Name() string { return Name }
 
-// Keys implements engine.Reconciler.
-func (r *Reconciler) Keys(c engine.Commit) []engine.Key {
+// Observe implements engine.Reconciler.
+func (r *Reconciler) Observe(c engine.Commit) []engine.Key {
 	switch obj := c.Object.(type) {
 	case *corev1.PersistentVolumeClaim:
 		keys := []engine.Key{{Controller: Name, Namespace: obj.Namespace, Name: obj.Name}}

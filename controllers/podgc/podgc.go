@@ -119,8 +119,8 @@ const (
 	terminatedKey = "terminated"
 )
 
-// Keys implements engine.Reconciler. It also counts finished Pods.
-func (r *Reconciler) Keys(c engine.Commit) []engine.Key {
+// Observe implements engine.Reconciler. It also counts finished Pods.
+func (r *Reconciler) Observe(c engine.Commit) []engine.Key {
 	switch obj := c.Object.(type) {
 	case *corev1.Node:
 		if c.Type == watch.Deleted || outOfService(obj) {

@@ -77,8 +77,8 @@ func claimsOf(obj engine.Object) []string {
 // Name implements engine.Reconciler.
 func (r *Reconciler) Name() string { return Name }
 
-// Keys implements engine.Reconciler: claims, and those of Pods.
-func (r *Reconciler) Keys(c engine.Commit) []engine.Key {
+// Observe implements engine.Reconciler: claims, and those of Pods.
+func (r *Reconciler) Observe(c engine.Commit) []engine.Key {
 	switch obj := c.Object.(type) {
 	case *corev1.PersistentVolumeClaim:
 		return []engine.Key{{Controller: Name, Namespace: obj.Namespace, Name: obj.Name}}

@@ -103,8 +103,8 @@ func isReplicationController(ref *metav1.OwnerReference) bool {
 	return ref.Kind == "ReplicationController" && ref.APIVersion == corev1.SchemeGroupVersion.String()
 }
 
-// Keys implements engine.Reconciler.
-func (r *Reconciler) Keys(c engine.Commit) []engine.Key {
+// Observe implements engine.Reconciler.
+func (r *Reconciler) Observe(c engine.Commit) []engine.Key {
 	switch c.Resource {
 	case engine.ReplicationControllers:
 		return []engine.Key{key(c.Object.GetNamespace(), c.Object.GetName())}

@@ -110,8 +110,8 @@ func unfinished(obj engine.Object) []string {
 // Name implements engine.Reconciler.
 func (r *Reconciler) Name() string { return Name }
 
-// Keys implements engine.Reconciler.
-func (r *Reconciler) Keys(c engine.Commit) []engine.Key {
+// Observe implements engine.Reconciler.
+func (r *Reconciler) Observe(c engine.Commit) []engine.Key {
 	var keys []engine.Key
 	if quota, ok := c.Object.(*corev1.ResourceQuota); ok && c.Type != watch.Deleted {
 		old, had := c.Old.(*corev1.ResourceQuota)

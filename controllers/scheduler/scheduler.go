@@ -98,9 +98,9 @@ func New(cfg Config) (*Reconciler, error) {
 // Name implements engine.Reconciler.
 func (r *Reconciler) Name() string { return Name }
 
-// Keys implements engine.Reconciler. It also keeps the sums per Node: this is
+// Observe implements engine.Reconciler. It also keeps the sums per Node: this is
 // where every commit passes, once and in order.
-func (r *Reconciler) Keys(c engine.Commit) []engine.Key {
+func (r *Reconciler) Observe(c engine.Commit) []engine.Key {
 	switch c.Resource {
 	case engine.Nodes:
 		if r.cluster.observeNode(c.Object.(*corev1.Node), c.Type == watch.Deleted) {

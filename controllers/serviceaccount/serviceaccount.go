@@ -69,8 +69,8 @@ func New(cfg Config) (*Reconciler, error) {
 // Name implements engine.Reconciler.
 func (r *Reconciler) Name() string { return Name }
 
-// Keys implements engine.Reconciler.
-func (r *Reconciler) Keys(c engine.Commit) []engine.Key {
+// Observe implements engine.Reconciler.
+func (r *Reconciler) Observe(c engine.Commit) []engine.Key {
 	switch {
 	case c.Resource == engine.Namespaces && c.Type != watch.Deleted:
 		return []engine.Key{{Controller: Name, Name: c.Object.GetName()}}

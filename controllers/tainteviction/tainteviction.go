@@ -81,9 +81,9 @@ func New(cfg Config) (*Reconciler, error) {
 // Name implements engine.Reconciler.
 func (r *Reconciler) Name() string { return Name }
 
-// Keys implements engine.Reconciler. A Pod counts when it is bound, when its
+// Observe implements engine.Reconciler. A Pod counts when it is bound, when its
 // tolerations change and when it is gone; a Node when its taints change.
-func (r *Reconciler) Keys(c engine.Commit) []engine.Key {
+func (r *Reconciler) Observe(c engine.Commit) []engine.Key {
 	switch obj := c.Object.(type) {
 	case *corev1.Pod:
 		old, _ := c.Old.(*corev1.Pod)

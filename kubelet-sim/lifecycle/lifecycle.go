@@ -166,10 +166,10 @@ func (r *Reconciler) key(name types.NamespacedName) engine.Key {
 	return engine.Key{Controller: r.Name(), Namespace: name.Namespace, Name: name.Name}
 }
 
-// Keys implements engine.Reconciler: Pods on our nodes, Pods that wait for a
+// Observe implements engine.Reconciler: Pods on our nodes, Pods that wait for a
 // ConfigMap or another object, and the Pods of a node that goes off the network or is
 // back.
-func (r *Reconciler) Keys(c engine.Commit) []engine.Key {
+func (r *Reconciler) Observe(c engine.Commit) []engine.Key {
 	name := types.NamespacedName{Namespace: c.Object.GetNamespace(), Name: c.Object.GetName()}
 	switch c.Resource {
 	case engine.Pods:

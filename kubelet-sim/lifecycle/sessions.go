@@ -59,8 +59,8 @@ func NewSessions(r *Reconciler, settle func(context.Context) error) *Sessions {
 // Name implements engine.Reconciler.
 func (s *Sessions) Name() string { return "session" }
 
-// Keys implements engine.Reconciler: no commit is of interest.
-func (s *Sessions) Keys(engine.Commit) []engine.Key { return nil }
+// Observe implements engine.Reconciler: no commit is of interest.
+func (s *Sessions) Observe(engine.Commit) []engine.Key { return nil }
 
 // Reconcile implements engine.Reconciler. A key that nobody knows is of before a
 // restart, which has ended its session.

@@ -97,9 +97,9 @@ func (r *Reconciler) key(name string) engine.Key {
 	return engine.Key{Controller: r.Name(), Name: name}
 }
 
-// Keys implements engine.Reconciler: the Leases wait for their namespace, and a
+// Observe implements engine.Reconciler: the Leases wait for their namespace, and a
 // node for what happens to it; everything else goes by the clock.
-func (r *Reconciler) Keys(c engine.Commit) []engine.Key {
+func (r *Reconciler) Observe(c engine.Commit) []engine.Key {
 	if _, ours := r.nodes[c.Object.GetName()]; c.Resource == engine.Nodes && ours && Struck(c) {
 		return []engine.Key{r.key(c.Object.GetName())}
 	}

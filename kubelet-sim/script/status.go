@@ -93,8 +93,8 @@ func (s *Status) Name() string { return statusName }
 
 func statusKey(name string) engine.Key { return engine.Key{Controller: statusName, Name: name} }
 
-// Keys implements engine.Reconciler.
-func (s *Status) Keys(c engine.Commit) []engine.Key {
+// Observe implements engine.Reconciler.
+func (s *Status) Observe(c engine.Commit) []engine.Key {
 	switch c.Resource {
 	case PodScripts:
 		return []engine.Key{statusKey(c.Object.GetName())}

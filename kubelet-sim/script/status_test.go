@@ -72,7 +72,7 @@ func TestAPodConcernsFewScripts(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got []string
-			for _, key := range s.Keys(engine.Commit{Type: tc.how, Resource: engine.Pods, Object: tc.pod, Old: tc.old}) {
+			for _, key := range s.Observe(engine.Commit{Type: tc.how, Resource: engine.Pods, Object: tc.pod, Old: tc.old}) {
 				got = append(got, key.Name)
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {

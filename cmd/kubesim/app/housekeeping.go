@@ -50,8 +50,8 @@ func newHousekeeping(db *storage.DB, e *engine.Engine, interval time.Duration) *
 // Name implements engine.Reconciler.
 func (h *housekeeping) Name() string { return "store" }
 
-// Keys implements engine.Reconciler: only the clock matters.
-func (h *housekeeping) Keys(engine.Commit) []engine.Key { return nil }
+// Observe implements engine.Reconciler: only the clock matters.
+func (h *housekeeping) Observe(engine.Commit) []engine.Key { return nil }
 
 // Remember implements engine.Rememberer: when the next compaction is due.
 func (h *housekeeping) Remember(engine.Key) ([]byte, error) {

@@ -122,8 +122,8 @@ func (t *timeline) Reconcile(context.Context, engine.Key, time.Time) (engine.Wak
 	return engine.Wake{}, nil
 }
 
-// Keys implements engine.Reconciler. It names none, and prints.
-func (t *timeline) Keys(c engine.Commit) []engine.Key {
+// Observe implements engine.Reconciler. It names none, and prints.
+func (t *timeline) Observe(c engine.Commit) []engine.Key {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if c.Replayed || !t.all && !t.namespaces[c.Object.GetNamespace()] {
