@@ -36,7 +36,8 @@ const (
 	betaDefaultClassAnnotation = "storageclass.beta.kubernetes.io/is-default-class"
 )
 
-// The finalizers of inUsePlugin. Source: ibid.
+// The finalizers of inUsePlugin. Source: k8s.io/kubernetes
+// plugin/pkg/admission/storage/storageobjectinuseprotection v1.37.2.
 const (
 	volumeProtection = "kubernetes.io/pv-protection"
 	claimProtection  = "kubernetes.io/pvc-protection"

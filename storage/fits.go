@@ -9,7 +9,7 @@ const requestMax = 3 << 19
 // fits says what etcd says of a value that is too large: upstream's handlers know this
 // error, and try again without managedFields. What a real cluster refuses would work here
 // only; and an object costs several times its size whenever it is listed.
-// What the engine writes is not encoded yet when it is accepted: see settleInto.
+// What the engine writes is not encoded yet when it is accepted: see roundTrip.
 func fits(key string, value []byte) error {
 	// The request names the key in the comparison, the write and the read if that fails.
 	const framing = 64

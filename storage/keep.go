@@ -98,7 +98,7 @@ func (s *Store) CreateKept(ctx context.Context, key string, obj runtime.Object, 
 	if err != nil {
 		return nil, err
 	}
-	if err := s.settleInto(key, obj); err != nil {
+	if err := s.roundTrip(key, obj); err != nil {
 		return nil, err
 	}
 	_, r, err := s.db.assign(ctx, write{store: s, key: key, kind: created, obj: obj, expiry: s.expiresAt(ttl)})
@@ -166,7 +166,7 @@ func (s *Store) tryKept(
 // replaceKept keeps obj instead of st, unless they are the same, and returns what is
 // stored then. The error is errConflict if st is no longer the newest state.
 func (s *Store) replaceKept(ctx context.Context, key string, st state, obj runtime.Object, ttl uint64) (runtime.Object, error) {
-	if err := s.settleInto(key, obj); err != nil {
+	if err := s.roundTrip(key, obj); err != nil {
 		return nil, err
 	}
 	w := write{store: s, key: key, kind: created, prev: st.rec, prevObj: st.obj, obj: obj, expiry: s.expiresAt(ttl)}
@@ -199,9 +199,9 @@ func (s *Store) AsDecoded(obj runtime.Object) {
 	}
 }
 
-// settleInto makes obj, in place, what it would be if it were encoded and decoded, unless
+// roundTrip makes obj, in place, what it would be if it were encoded and decoded, unless
 // it is too large.
-func (s *Store) settleInto(key string, obj runtime.Object) error {
+func (s *Store) roundTrip(key string, obj runtime.Object) error {
 	if err := s.versioner.PrepareObjectForStorage(obj); err != nil {
 		return fmt.Errorf("PrepareObjectForStorage failed: %w", err)
 	}

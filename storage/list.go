@@ -55,7 +55,7 @@ type listing struct {
 	elem   func() runtime.Object
 	errs   listErrors
 	// begin is where it began, and added what it adds to what the store holds, in
-	// encoded bytes, until it has its turn.
+	// encoded bytes, until it has a slot.
 	begin struct {
 		from string
 		rev  int64
@@ -143,7 +143,7 @@ func (l *listing) read(size int64) (p page, err error) {
 	return p, err
 }
 
-// pin settles which revision the list is of.
+// pin decides which revision the list is of.
 func (l *listing) pin(tx *bbolt.Tx) error {
 	current, compacted := bounds(tx)
 	switch {

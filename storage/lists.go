@@ -26,7 +26,7 @@ const (
 	wholeFactor = 4
 )
 
-// listWait is for how long a list waits for its turn. Unit: wall time.
+// listWait is for how long a list waits for a slot. Unit: wall time.
 const listWait = 30 * time.Second
 
 // lists lets large lists in, in the order in which they come.
@@ -40,15 +40,15 @@ func newLists(limit int64, wait time.Duration) *lists {
 	return &lists{room: semaphore.NewWeighted(limit), max: limit, wait: wait}
 }
 
-// listTurn is one client's list.
-type listTurn struct {
+// listSlot is the room that one client's list takes.
+type listSlot struct {
 	lists *lists
 	// factor is what an object takes that is not decoded for the list.
 	factor int64
 	weight atomic.Int64 // of the room that it has
 }
 
-type listTurnKey struct{}
+type listSlotKey struct{}
 
 // BeginList gives a list with ctx a place among those that wait when they are large: from
 // where its size is known, until end is called, which is when its answer is sent. Whole:
@@ -56,16 +56,16 @@ type listTurnKey struct{}
 //
 // Lists that are part of something else, which others may wait for, do not wait.
 func (db *DB) BeginList(ctx context.Context, whole bool) (_ context.Context, end func()) {
-	t := &listTurn{lists: db.lists}
+	slot := &listSlot{lists: db.lists}
 	if whole {
-		t.factor = wholeFactor
+		slot.factor = wholeFactor
 	}
-	return context.WithValue(ctx, listTurnKey{}, t), func() { t.lists.room.Release(t.weight.Swap(0)) }
+	return context.WithValue(ctx, listSlotKey{}, slot), func() { slot.lists.room.Release(slot.weight.Swap(0)) }
 }
 
 // cost is what r, an object of a list, adds to what the store holds.
-func (t *listTurn) cost(r *record) int64 {
-	n := t.factor * r.size()
+func (slot *listSlot) cost(r *record) int64 {
+	n := slot.factor * r.size()
 	if r.obj == nil {
 		n += r.size()
 	}
@@ -74,49 +74,49 @@ func (t *listTurn) cost(r *record) int64 {
 
 // enter waits for room for a list that has exceeded what is free, and that may take as
 // much as weight.
-func (t *listTurn) enter(ctx context.Context, weight int64) error {
-	weight = min(weight, t.lists.max)
-	patient, cancel := context.WithTimeout(ctx, t.lists.wait)
+func (slot *listSlot) enter(ctx context.Context, weight int64) error {
+	weight = min(weight, slot.lists.max)
+	patient, cancel := context.WithTimeout(ctx, slot.lists.wait)
 	defer cancel()
-	if err := t.lists.room.Acquire(patient, weight); err != nil {
+	if err := slot.lists.room.Acquire(patient, weight); err != nil {
 		if ctx.Err() != nil {
 			return storage.NewTimeoutError("list", "request did not complete within requested timeout")
 		}
-		return apierrors.NewTooManyRequests(fmt.Sprintf("lists of more than %d MB are being answered: ask again, or for a page, with ?limit=", t.lists.max>>20), 1)
+		return apierrors.NewTooManyRequests(fmt.Sprintf("lists of more than %d MB are being answered: ask again, or for a page, with ?limit=", slot.lists.max>>20), 1)
 	}
-	t.weight.Store(weight)
+	slot.weight.Store(weight)
 	return nil
 }
 
 // admit reports whether the next page may be decoded. If not, the list has waited for
-// its turn and begins anew, at what is the newest revision then.
+// a slot and begins anew, at what is the newest revision then.
 func (l *listing) admit(ctx context.Context, p page) (ok bool, err error) {
-	t, _ := ctx.Value(listTurnKey{}).(*listTurn)
-	if t == nil || t.weight.Load() > 0 {
+	slot, _ := ctx.Value(listSlotKey{}).(*listSlot)
+	if slot == nil || slot.weight.Load() > 0 {
 		return true, nil
 	}
 	for _, r := range p.recs {
-		l.added += t.cost(r)
+		l.added += slot.cost(r)
 	}
 	if l.added <= listFree {
 		return true, nil
 	}
-	if t.lists.room.TryAcquire(min(l.estimate(t), t.lists.max)) {
-		t.weight.Store(min(l.estimate(t), t.lists.max))
+	if slot.lists.room.TryAcquire(min(l.estimate(slot), slot.lists.max)) {
+		slot.weight.Store(min(l.estimate(slot), slot.lists.max))
 		return true, nil
 	}
 	l.restart()
-	return false, t.enter(ctx, l.estimate(t))
+	return false, slot.enter(ctx, l.estimate(slot))
 }
 
 // estimate is what the list may add in the end: as much as all of its resource, or of so
 // many objects as it has a limit.
-func (l *listing) estimate(t *listTurn) int64 {
+func (l *listing) estimate(slot *listSlot) int64 {
 	keys, bytes := l.s.counts.keys.Load(), l.s.counts.bytes.Load()
 	if limit := l.opts.Predicate.Limit; limit > 0 && limit < keys {
 		bytes = bytes / keys * limit
 	}
-	return max(l.added, (t.factor+1)*bytes)
+	return max(l.added, (slot.factor+1)*bytes)
 }
 
 // restart forgets what was read.

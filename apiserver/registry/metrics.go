@@ -42,7 +42,7 @@ type PodMetrics struct {
 }
 
 // NodeMetrics is the resource nodes of group metrics.k8s.io. Source: nodeMetrics,
-// ibid.
+// kubernetes-sigs/metrics-server pkg/api.
 type NodeMetrics struct {
 	metricsTable
 	nodes  getLister
@@ -216,7 +216,8 @@ func selectors(options *internalversion.ListOptions) *internalversion.ListOption
 	return &internalversion.ListOptions{LabelSelector: options.LabelSelector, FieldSelector: options.FieldSelector}
 }
 
-// metricsTable prints metrics as metrics-server does. Source: table.go, ibid.
+// metricsTable prints metrics as metrics-server does. Source: table.go,
+// kubernetes-sigs/metrics-server pkg/api.
 type metricsTable struct{}
 
 // ConvertToTable implements rest.TableConvertor.

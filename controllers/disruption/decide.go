@@ -38,7 +38,7 @@ type event struct {
 }
 
 // decide reads nothing but its arguments. Source: DisruptionController.trySync,
-// ibid.
+// k8s.io/kubernetes pkg/controller/disruption v1.37.2.
 func decide(pdb *policyv1.PodDisruptionBudget, pods []*corev1.Pod, by controllers, now time.Time) plan {
 	var p plan
 	if len(pods) == 0 {
@@ -76,7 +76,7 @@ type expected struct {
 	Unmanaged bool
 }
 
-// expect is getExpectedPodCount, ibid.
+// expect is getExpectedPodCount, k8s.io/kubernetes pkg/controller/disruption v1.37.2.
 func expect(pdb *policyv1.PodDisruptionBudget, pods []*corev1.Pod, by controllers) (expected, error) {
 	spec := pdb.Spec
 	switch {
@@ -108,9 +108,9 @@ type controllers struct {
 	Scales map[types.UID]int32
 }
 
-// expectedScale is getExpectedScale, ibid: how many Pods the controllers of these
-// ask for. A Pod whose controller has no scale is an error, one of a Job too, as
-// on a real cluster.
+// expectedScale is getExpectedScale, k8s.io/kubernetes pkg/controller/disruption v1.37.2:
+// how many Pods the controllers of these ask for. A Pod whose controller has no scale is an
+// error, one of a Job too, as on a real cluster.
 func expectedScale(pods []*corev1.Pod, by controllers) (scale int32, unmanaged bool, err error) {
 	counted := map[types.UID]bool{}
 	for _, pod := range pods {
@@ -149,9 +149,9 @@ func (by controllers) noScale(ref *metav1.OwnerReference, pod *corev1.Pod) error
 	return fmt.Errorf("%s does not implement the scale subresource", resource)
 }
 
-// stillDisrupted is buildDisruptedPodMap, ibid: of the Pods that were evicted
-// those that are still to be deleted; those that should have been by now; and
-// when the next one should have been.
+// stillDisrupted is buildDisruptedPodMap, k8s.io/kubernetes pkg/controller/disruption
+// v1.37.2: of the Pods that were evicted those that are still to be deleted; those that
+// should have been by now; and when the next one should have been.
 func stillDisrupted(pdb *policyv1.PodDisruptionBudget, pods []*corev1.Pod, now time.Time) (still map[string]metav1.Time, late []*corev1.Pod, wake time.Time) {
 	still = map[string]metav1.Time{}
 	for _, pod := range pods {
@@ -182,7 +182,8 @@ func countHealthy(pods []*corev1.Pod, disrupted map[string]metav1.Time) int32 {
 	return healthy
 }
 
-// updated is updatePdbStatus, ibid; nil if nothing has changed.
+// updated is updatePdbStatus, k8s.io/kubernetes pkg/controller/disruption v1.37.2; nil if
+// nothing has changed.
 func updated(pdb *policyv1.PodDisruptionBudget, n expected, healthy int32, disrupted map[string]metav1.Time, now time.Time) *policyv1.PodDisruptionBudgetStatus {
 	allowed := max(healthy-n.Healthy, 0)
 	if n.Pods <= 0 {
@@ -203,7 +204,8 @@ func updated(pdb *policyv1.PodDisruptionBudget, n expected, healthy int32, disru
 	return &next.Status
 }
 
-// failed is failSafe, ibid; nil if nothing has changed.
+// failed is failSafe, k8s.io/kubernetes pkg/controller/disruption v1.37.2; nil if nothing
+// has changed.
 func failed(pdb *policyv1.PodDisruptionBudget, err error, now time.Time) *policyv1.PodDisruptionBudgetStatus {
 	next := pdb.Status.DeepCopy()
 	next.DisruptionsAllowed = 0

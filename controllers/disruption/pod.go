@@ -42,8 +42,9 @@ func decidePod(pod *corev1.Pod, budgets []*policyv1.PodDisruptionBudget, now tim
 	return p
 }
 
-// targeted is nonTerminatingPodHasStaleDisruptionCondition, ibid, without the
-// wait. What the kubelet terminates may take as long as it likes.
+// targeted is nonTerminatingPodHasStaleDisruptionCondition, k8s.io/kubernetes
+// pkg/controller/disruption v1.37.2, without the wait. What the kubelet terminates may take
+// as long as it likes.
 func targeted(pod *corev1.Pod) bool {
 	_, c := podutil.GetPodCondition(&pod.Status, corev1.DisruptionTarget)
 	return pod.DeletionTimestamp == nil && c != nil && c.Status == corev1.ConditionTrue &&

@@ -33,7 +33,7 @@ import (
 const Name = "endpoint"
 
 // labelManagedBy and managedBy mark our Endpoints. Source: LabelManagedBy and
-// ControllerName, ibid.
+// ControllerName, k8s.io/kubernetes pkg/controller/endpoint v1.37.2.
 const (
 	labelManagedBy = "endpoints.kubernetes.io/managed-by"
 	managedBy      = "endpoint-controller"
@@ -168,7 +168,7 @@ func (r *Reconciler) apply(ctx context.Context, next *corev1.Endpoints) error { 
 
 // decide returns the Endpoints to write for a Service with these Pods, nil if
 // have is right. It reads nothing but its arguments. Source:
-// Controller.syncService, ibid.
+// Controller.syncService, k8s.io/kubernetes pkg/controller/endpoint v1.37.2.
 func decide(s *corev1.Service, pods []*corev1.Pod, have *corev1.Endpoints) *corev1.Endpoints { //nolint:staticcheck // as above
 	subsets := subsetsOf(s, pods)
 	set := endpointsLabels(s)

@@ -32,7 +32,7 @@ type endpoint struct {
 }
 
 // newEndpoint describes a Pod; n is nil if its Node is gone. Source:
-// podToEndpoint and getEndpointPorts in k8s.io/endpointslice v1.37.2.
+// podToEndpoint and getEndpointPorts in k8s.io/endpointslice v0.37.2.
 func newEndpoint(s *corev1.Service, pod *corev1.Pod, n *corev1.Node) endpoint {
 	serving := endpointsliceutil.IsPodReady(pod)
 	terminating := pod.DeletionTimestamp != nil
@@ -95,7 +95,7 @@ func groups(endpoints []endpoint) []*group {
 
 // decide brings the slices that a Service has in line with its endpoints. It
 // reads nothing but its arguments. Source: Reconciler.reconcileByAddressType in
-// k8s.io/endpointslice v1.37.2.
+// k8s.io/endpointslice v0.37.2.
 func decide(s *corev1.Service, endpoints []endpoint, have []*discoveryv1.EndpointSlice) plan {
 	var p plan
 	byPorts := map[endpointsliceutil.PortMapKey][]*discoveryv1.EndpointSlice{}
@@ -200,7 +200,7 @@ func (p *plan) placeholder(s *corev1.Service, have []*discoveryv1.EndpointSlice,
 }
 
 // reuse makes updates of those that would be deleted of what would be created.
-// Source: Reconciler.finalize, ibid.
+// Source: Reconciler.finalize, k8s.io/endpointslice v0.37.2.
 func (p plan) reuse(s *corev1.Service) plan {
 	var left []*discoveryv1.EndpointSlice
 	for _, old := range p.Delete {
@@ -239,7 +239,7 @@ func newSlice(s *corev1.Service, ports []discoveryv1.EndpointPort) *discoveryv1.
 }
 
 // sliceLabels are the Service's and our own. Source: setEndpointSliceLabels,
-// ibid.
+// k8s.io/endpointslice v0.37.2.
 func sliceLabels(s *corev1.Service) map[string]string {
 	set := map[string]string{}
 	maps.Copy(set, s.Labels)

@@ -5,7 +5,7 @@
 // a Service without such Pods has one empty slice.
 //
 // It follows k8s.io/kubernetes pkg/controller/endpointslice and
-// k8s.io/endpointslice v1.37.2.
+// k8s.io/endpointslice v0.37.2.
 //
 // Deviation: IPv4 only, no topology hints, and no slices for Endpoints that users
 // write (endpointslicemirroring).

@@ -91,7 +91,7 @@ func readiness(node *corev1.Node) corev1.ConditionStatus {
 
 // unknown returns the Node with the conditions that its kubelet owns set to
 // Unknown. NodeNetworkUnavailable is not the kubelet's. Source:
-// Controller.tryUpdateNodeHealth, ibid.
+// Controller.tryUpdateNodeHealth, k8s.io/kubernetes pkg/controller/nodelifecycle v1.37.2.
 func unknown(node *corev1.Node, now time.Time) *corev1.Node {
 	node = node.DeepCopy()
 	for _, t := range []corev1.NodeConditionType{corev1.NodeReady, corev1.NodeMemoryPressure, corev1.NodeDiskPressure, corev1.NodePIDPressure} {
@@ -112,7 +112,8 @@ func unknown(node *corev1.Node, now time.Time) *corev1.Node {
 }
 
 // conditionTaint is the taint that a condition of a Node stands for, empty for
-// none. Source: nodeConditionToTaintKeyStatusMap, ibid.
+// none. Source: nodeConditionToTaintKeyStatusMap, k8s.io/kubernetes
+// pkg/controller/nodelifecycle v1.37.2.
 func conditionTaint(t corev1.NodeConditionType, status corev1.ConditionStatus) string {
 	switch {
 	case t == corev1.NodeReady && status == corev1.ConditionFalse:
@@ -137,7 +138,7 @@ func conditionTaint(t corev1.NodeConditionType, status corev1.ConditionStatus) s
 
 // noScheduleTaints compares the taints that the Node's conditions and
 // spec.unschedulable ask for with those that it has. Source:
-// Controller.doNoScheduleTaintingPass, ibid.
+// Controller.doNoScheduleTaintingPass, k8s.io/kubernetes pkg/controller/nodelifecycle v1.37.2.
 func noScheduleTaints(node *corev1.Node) (add, remove []*corev1.Taint) {
 	var want []corev1.Taint
 	for _, c := range node.Status.Conditions {

@@ -56,7 +56,8 @@ func registered[T metrics.Registerable](v T) (T, error) {
 }
 
 // tell sets the gauges to what the zones are, and to nothing for those that are
-// gone. Source: Controller.handleDisruption, ibid.
+// gone. Source: Controller.handleDisruption, k8s.io/kubernetes pkg/controller/nodelifecycle
+// v1.37.2.
 func (v variables) tell(counted map[string][]*corev1.Node, before zones) {
 	for _, key := range slices.Sorted(maps.Keys(before.ByKey)) {
 		if _, there := counted[key]; !there {

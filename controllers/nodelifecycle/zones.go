@@ -47,7 +47,7 @@ const (
 	partialDisruption state = "PartialDisruption"
 )
 
-// stateOf is Controller.ComputeZoneState, ibid.
+// stateOf is Controller.ComputeZoneState, k8s.io/kubernetes pkg/controller/nodelifecycle v1.37.2.
 func stateOf(nodes []*corev1.Node) state {
 	ready := 0
 	for _, node := range nodes {
@@ -96,7 +96,7 @@ func empty(rate float64, now time.Time) limiter {
 }
 
 // swap changes the rate. Source: RateLimitedTimedQueue.SwapLimiter in
-// pkg/controller/nodelifecycle/scheduler, ibid.
+// k8s.io/kubernetes pkg/controller/nodelifecycle/scheduler v1.37.2.
 func (l limiter) swap(rate float64, now time.Time) limiter {
 	switch {
 	case l.Rate == rate:
@@ -120,7 +120,8 @@ type zonesPlan struct {
 const excluded = "node.kubernetes.io/exclude-disruption"
 
 // decideZones reads nothing but its arguments. Source:
-// Controller.handleDisruption and doNoExecuteTaintingPass, ibid.
+// Controller.handleDisruption and doNoExecuteTaintingPass, k8s.io/kubernetes
+// pkg/controller/nodelifecycle v1.37.2.
 func decideZones(nodes []*corev1.Node, before zones, now time.Time) zonesPlan {
 	all, counted := byZone(nodes)
 	p := zonesPlan{Zones: zones{ByKey: map[string]zone{}, Since: before.Since}}

@@ -57,7 +57,8 @@ func bestMatch(claim *corev1.PersistentVolumeClaim, volumes []*corev1.Persistent
 }
 
 // mismatch says why a volume does not satisfy a claim that names it, empty if it
-// does. Source: checkVolumeSatisfyClaim, ibid.
+// does. Source: checkVolumeSatisfyClaim, k8s.io/kubernetes
+// pkg/controller/volume/persistentvolume v1.37.2.
 func mismatch(v *corev1.PersistentVolume, claim *corev1.PersistentVolumeClaim) string {
 	wants, has := claim.Spec.Resources.Requests[corev1.ResourceStorage], v.Spec.Capacity[corev1.ResourceStorage]
 	switch {
@@ -85,7 +86,7 @@ const (
 )
 
 // defaultClass is the name of the newest class that is marked as default, empty
-// if none is. Source: GetDefaultClass, ibid.
+// if none is. Source: GetDefaultClass, k8s.io/kubernetes pkg/volume/util v1.37.2.
 func defaultClass(classes []*storagev1.StorageClass) string {
 	var found *storagev1.StorageClass
 	for _, c := range classes { // by name

@@ -80,8 +80,8 @@ func nextAvailable(rc *corev1.ReplicationController, active []*corev1.Pod, now t
 	return next
 }
 
-// status is calculateStatus, ibid. It tells of the Pods as they were before the
-// plan, and of missed, which kept it from being carried out.
+// status is calculateStatus, k8s.io/kubernetes pkg/controller/replicaset v1.37.2. It tells
+// of the Pods as they were before the plan, and of missed, which kept it from being carried out.
 func status(rc *corev1.ReplicationController, active []*corev1.Pod, missed error, now time.Time) corev1.ReplicationControllerStatus {
 	s := corev1.ReplicationControllerStatus{
 		ObservedGeneration: rc.Generation, Replicas: int32(len(active)),

@@ -83,7 +83,8 @@ func (r *Reconciler) volumesOf(pod *corev1.Pod) podVolumes {
 }
 
 // refuseClaim says why no Pod with that claim can be placed. Source:
-// VolumeBinding.podHasPVCs, ibid.
+// VolumeBinding.podHasPVCs, k8s.io/kubernetes pkg/scheduler/framework/plugins/volumebinding
+// v1.37.2.
 func refuseClaim(name string, claim *corev1.PersistentVolumeClaim, exists bool) string {
 	switch {
 	case !exists:
@@ -118,7 +119,8 @@ type volumeBinding struct {
 }
 
 // on returns what has to become of the claims, or why the Pod cannot go to the
-// Node. Source: volumeBinder.FindPodVolumes, ibid.
+// Node. Source: volumeBinder.FindPodVolumes, k8s.io/kubernetes
+// pkg/scheduler/framework/plugins/volumebinding v1.37.2.
 func (v *podVolumes) on(node *corev1.Node) (bindings, []string) {
 	var reasons []string
 	for _, bound := range v.Bound {
@@ -166,7 +168,8 @@ func (v *podVolumes) delayedOn(node *corev1.Node) (b bindings, ok bool) {
 }
 
 // canProvision reports whether the claim's class makes volumes for the Node.
-// Source: volumeBinder.checkVolumeProvisions, ibid.
+// Source: volumeBinder.checkVolumeProvisions, k8s.io/kubernetes
+// pkg/scheduler/framework/plugins/volumebinding v1.37.2.
 func (v *podVolumes) canProvision(claim *corev1.PersistentVolumeClaim, node *corev1.Node) bool {
 	name := volume.GetPersistentVolumeClaimClass(claim)
 	at, ok := slices.BinarySearchFunc(v.Classes, name, func(c *storagev1.StorageClass, name string) int { return cmp.Compare(c.Name, name) })

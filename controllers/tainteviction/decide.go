@@ -34,7 +34,7 @@ type plan struct {
 
 // decide reads nothing but its arguments: the Pod, the taints of its Node with
 // the effect NoExecute and the eviction to come, nil for none. Source:
-// Controller.processPodOnNode, ibid.
+// Controller.processPodOnNode, k8s.io/kubernetes pkg/controller/tainteviction v1.37.2.
 func decide(pod *corev1.Pod, taints []corev1.Taint, scheduled *eviction, now time.Time) plan {
 	if len(taints) == 0 || evicted(pod) {
 		return plan{Cancel: scheduled != nil}
@@ -112,7 +112,7 @@ func targeted(pod *corev1.Pod, now time.Time) (next *corev1.Pod, changed bool) {
 		c.LastTransitionTime = have.LastTransitionTime
 	}
 	changed = have.Status != c.Status || have.Reason != c.Reason || have.Message != c.Message ||
-		!have.LastProbeTime.IsZero() // a new generation alone is nothing new: UpdatePodCondition, pkg/api/v1/pod, ibid.
+		!have.LastProbeTime.IsZero() // a new generation alone is nothing new: UpdatePodCondition, k8s.io/kubernetes pkg/api/v1/pod v1.37.2.
 	next.Status.Conditions[i] = c
 	return next, changed
 }

@@ -119,7 +119,7 @@ func scrapeAt(t time.Time) int64 { return t.Unix() / int64(Resolution/time.Secon
 func wavering(v int64, n uint64) int64 { return v - v/32*int64(n%256)/256 }
 
 // usage is a list of what is used. Units: billionths of a core, bytes. Source:
-// resourceUsage, ibid.
+// resourceUsage, kubernetes-sigs/metrics-server pkg/storage.
 func usage(cpu, memory int64) corev1.ResourceList {
 	bytes := resource.NewQuantity(memory>>10<<10, resource.BinarySI)
 	return corev1.ResourceList{
