@@ -13,9 +13,9 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// stages are the moments at which the server of TestARestartChangesNothing is
+// moments are those at which the server of TestARestartChangesNothing is
 // stopped: in the middle of pulls, back-offs, sleeps and deadlines.
-var stages = []string{"0s", "300ms", "1s", "2500ms", "7s", "11s", "21s", "45s", "2m", "15m"}
+var moments = []string{"0s", "300ms", "1s", "2500ms", "7s", "11s", "21s", "45s", "2m", "15m"}
 
 // createWorkload creates the Jobs of workload, CronJobs, the Pods whose images change, and
 // Faults that hit them when the server is stopped and in between.
@@ -56,20 +56,20 @@ func reschedule(t *testing.T, client *kubernetes.Clientset, schedule string) {
 }
 
 // TestARestartChangesNothing runs one workload twice, the second time with the
-// server stopped and started again between any two stages: each object, each
+// server stopped and started again between any two moments: each object, each
 // Pod's log and the event log are the same in the end, byte for byte.
 func TestARestartChangesNothing(t *testing.T) {
-	whole := inStages(t, false)
-	again := inStages(t, true)
+	whole := inMoments(t, false)
+	again := inMoments(t, true)
 	same(t, "event log", whole.events, again.events)
 	same(t, "objects", whole.objects, again.objects)
 	same(t, "Pods' logs", whole.logs, again.logs)
 }
 
-func inStages(t *testing.T, restart bool) outcome {
+func inMoments(t *testing.T, restart bool) outcome {
 	t.Helper()
 	var acts []func(*server)
-	for i, stage := range stages {
+	for i, moment := range moments {
 		acts = append(acts, func(s *server) {
 			switch i {
 			case 0:
@@ -84,7 +84,7 @@ func inStages(t *testing.T, restart bool) outcome {
 				reschedule(t, clientOf(t, s), cronSchedule)
 				changeImages(t, clientOf(t, s), "alpine:3.22")
 			}
-			s.clock(t, "advance", stage)
+			s.clock(t, "advance", moment)
 		})
 	}
 	return inActs(t, restart, []string{"--clock", "manual"}, acts)

@@ -19,10 +19,10 @@ import (
 	utilclock "k8s.io/utils/clock"
 )
 
-// turn is after how many operations a comparison changes sides, so that noise
+// stint is after how many operations a comparison changes sides, so that noise
 // hits both. It is long enough for most of what etcd writes behind, every 100 ms,
-// to be in its own turn.
-const turn = 1000
+// to be in its own stint.
+const stint = 1000
 
 // contest is our store and upstream's etcd3 store on an embedded etcd, which
 // its client reaches through gRPC on loopback as an API server does. Ephemeral
@@ -113,7 +113,7 @@ func (c *contest) compare(b *testing.B, clients int, op operation) {
 	}
 	b.ResetTimer()
 	n := int64(b.N)
-	rounds := max(1, n/turn)
+	rounds := max(1, n/stint)
 	for r := range rounds {
 		from, to := n*r/rounds, n*(r+1)/rounds
 		for _, s := range []*bench{ours, theirs} {

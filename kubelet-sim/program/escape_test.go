@@ -110,7 +110,7 @@ func itoa(n int) string {
 }
 
 // TestAGreedyProgramIsBounded runs programs that would take all of a host's
-// time or memory. Each turn must return, and virtual time must pass.
+// time or memory. Each Resume must return, and virtual time must pass.
 func TestAGreedyProgramIsBounded(t *testing.T) {
 	for name, script := range map[string]string{
 		"a loop":                       "while :; do :; done",
@@ -192,7 +192,7 @@ func TestAGreedyProgramIsBounded(t *testing.T) {
 			}
 			defer p.Close()
 			longest, most := time.Duration(0), uint64(0)
-			for range turns {
+			for range resumes {
 				s := p.State()
 				if s.Exited || s.WakeAt.IsZero() {
 					break
@@ -205,13 +205,13 @@ func TestAGreedyProgramIsBounded(t *testing.T) {
 			for _, crash := range p.Crashes() {
 				t.Errorf("crash: %.2000s", crash)
 			}
-			if longest > turnMax {
-				t.Errorf("one turn took %v", longest)
+			if longest > resumeWallMax {
+				t.Errorf("one Resume took %v", longest)
 			}
 			if most > heapMax {
 				t.Errorf("the heap grew to %d MiB", most>>20)
 			}
-			t.Logf("longest turn %v, %d bytes", longest, bytes)
+			t.Logf("longest Resume %v, %d bytes", longest, bytes)
 		})
 	}
 }

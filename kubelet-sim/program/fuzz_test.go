@@ -4,7 +4,7 @@ import (
 	"testing"
 )
 
-// FuzzStart runs any text as a script in each shell for some turns: nothing
+// FuzzStart runs any text as a script in each shell for some Resumes: nothing
 // may crash, and everything must end.
 func FuzzStart(f *testing.F) {
 	for _, script := range oracleScripts() {

@@ -29,8 +29,8 @@ const (
 // 256; what only skips over data is cheaper.
 const perStep = 1024
 
-// meterTurns is how many Resumes are looked at; half of them may be disturbed.
-const meterTurns = 5
+// meterResumes is how many Resumes are looked at; half of them may be disturbed.
+const meterResumes = 5
 
 // meterRow is a command that is repeated.
 type meterRow struct {
@@ -114,7 +114,7 @@ func meter(t *testing.T, c *Catalog, row meterRow) {
 	done = 0
 	work := 0
 	var used []time.Duration
-	for range meterTurns {
+	for range meterResumes {
 		if s.Exited {
 			t.Fatalf("the container ended: %+v", s)
 		}
@@ -133,7 +133,7 @@ func meter(t *testing.T, c *Catalog, row meterRow) {
 	slices.Sort(used)
 	t.Logf("%d times, %d steps, %v", done, work, used)
 	if len(used) > 0 && used[len(used)/2] > resumeMax {
-		t.Errorf("a turn takes %v of processor time", used[len(used)/2])
+		t.Errorf("a Resume takes %v of processor time", used[len(used)/2])
 	}
 	if done*row.size/perStep > work {
 		t.Errorf("%d steps for %d times %d bytes: more than %d bytes a step", work, done, row.size, perStep)

@@ -28,7 +28,7 @@ func TestShellScript(t *testing.T) {
 	}{
 		"a script prints, sleeps and exits":           {"echo start; sleep 30; exit 3", want("start\n", "", 3, 30*s)},
 		"sleep adds its arguments":                    {"sleep 1 0.5 1m", want("", "", 0, 61500*time.Millisecond)},
-		"stages of a pipe run at one time":            {"(sleep 2; echo a) | (sleep 3; cat)", want("a\n", "", 0, 3*s)},
+		"commands of a pipe run at one time":          {"(sleep 2; echo a) | (sleep 3; cat)", want("a\n", "", 0, 3*s)},
 		"head ends yes":                               {"yes | head -n 2", want("y\ny\n", "", 0, 0)},
 		"a reader waits for each line":                {"for i in 1 2; do echo $i; done | while read x; do sleep 1; echo $x; done", want("1\n2\n", "", 0, 2*s)},
 		"wait waits for a job":                        {"sleep 5 & sleep 2; wait; echo $?", want("0\n", "", 0, 5*s)},

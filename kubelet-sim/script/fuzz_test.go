@@ -18,11 +18,11 @@ import (
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 )
 
-// Bounds of what the fuzz test runs. Units: bytes; bytes; turns.
+// Bounds of what the fuzz test runs. Units: bytes; bytes; Resumes.
 const (
-	fuzzTextMax   = 8 << 10
-	fuzzMemoryMax = 16 << 20
-	fuzzTurnsMax  = 20
+	fuzzTextMax    = 8 << 10
+	fuzzMemoryMax  = 16 << 20
+	fuzzResumesMax = 20
 )
 
 // FuzzPodScript takes any text for a PodScript. What validation lets pass says the same
@@ -96,7 +96,7 @@ func storedIsSame(t *testing.T, s *v1alpha1.PodScript) {
 	}
 }
 
-// play runs p for some turns, and then kills it.
+// play runs p for some Resumes, and then kills it.
 func play(t *testing.T, catalog *program.Catalog, p *Play) {
 	_ = p.PullError()
 	if d, _ := p.PullTime(); d < 0 {
@@ -112,7 +112,7 @@ func play(t *testing.T, catalog *program.Catalog, p *Play) {
 	}
 	defer c.Close()
 	now := noon.Time
-	for range fuzzTurnsMax {
+	for range fuzzResumesMax {
 		s := c.State()
 		if s.Exited || s.WakeAt.IsZero() {
 			break

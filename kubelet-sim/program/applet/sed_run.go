@@ -159,12 +159,12 @@ func (s *sedRun) run() {
 	}
 }
 
-// sedTurnsMax bounds jumps within one line.
-const sedTurnsMax = 100_000
+// sedJumpsMax bounds jumps within one line.
+const sedJumpsMax = 100_000
 
 // commands runs a list. The result is 0, or d, D, q, Q, or b with a label.
 func (s *sedRun) commands(list []*sedCommand) (result byte, label string) {
-	turns := 0
+	jumps := 0
 	for i := 0; i < len(list); i++ {
 		cmd := list[i]
 		s.c.Step(1)
@@ -180,7 +180,7 @@ func (s *sedRun) commands(list []*sedCommand) (result byte, label string) {
 					at = k
 				}
 			}
-			if turns++; at >= 0 && turns < sedTurnsMax {
+			if jumps++; at >= 0 && jumps < sedJumpsMax {
 				i = at
 				continue
 			}

@@ -7,8 +7,8 @@ import (
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
 )
 
-// turnsOf runs main alone and returns how often it was resumed until it ended.
-func turnsOf(t *testing.T, main Main) int {
+// resumesOf runs main alone and returns how often it was resumed until it ended.
+func resumesOf(t *testing.T, main Main) int {
 	t.Helper()
 	now := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
 	m := New(Config{Root: vfs.New("overlay", now)}, now)
@@ -20,7 +20,7 @@ func turnsOf(t *testing.T, main Main) int {
 			return n
 		}
 		if m.Work() > stepsMax {
-			t.Errorf("one turn did %d steps", m.Work())
+			t.Errorf("one Resume did %d steps", m.Work())
 		}
 		now = m.WakeAt()
 	}
@@ -57,8 +57,8 @@ func TestWorkIsPaidOff(t *testing.T) {
 		"a call before it has begun": {func(p *Proc) int { p.m.NewProc(p.session).Step(5 * stepsMax); return 0 }, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := turnsOf(t, c.main); got != c.want {
-				t.Errorf("%d turns, want %d", got, c.want)
+			if got := resumesOf(t, c.main); got != c.want {
+				t.Errorf("%d Resumes, want %d", got, c.want)
 			}
 		})
 	}

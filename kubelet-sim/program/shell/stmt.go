@@ -185,30 +185,30 @@ func (sh *Shell) binary(cmd *syntax.BinaryCmd) {
 	}
 }
 
-// stage is a command of a pipeline.
-type stage struct {
+// pipedCommand is a command of a pipeline.
+type pipedCommand struct {
 	stmt *syntax.Stmt
 	both bool // |&: standard error goes into the pipe too
 }
 
-func stages(cmd *syntax.BinaryCmd, list []stage) []stage {
+func pipedCommands(cmd *syntax.BinaryCmd, list []pipedCommand) []pipedCommand {
 	both := cmd.Op == syntax.PipeAll
 	for i, st := range [...]*syntax.Stmt{cmd.X, cmd.Y} {
 		if b, ok := st.Cmd.(*syntax.BinaryCmd); ok && (b.Op == syntax.Pipe || b.Op == syntax.PipeAll) && len(st.Redirs) == 0 && !st.Negated {
-			list = stages(b, list)
+			list = pipedCommands(b, list)
 			if i == 0 {
 				list[len(list)-1].both = both
 			}
 			continue
 		}
-		list = append(list, stage{st, both && i == 0})
+		list = append(list, pipedCommand{st, both && i == 0})
 	}
 	return list
 }
 
-// pipeline runs each stage in a process of its own and waits for all.
+// pipeline runs each command in a process of its own and waits for all.
 func (sh *Shell) pipeline(cmd *syntax.BinaryCmd) {
-	procs, ok := sh.startStages(stages(cmd, nil))
+	procs, ok := sh.startPiped(pipedCommands(cmd, nil))
 	status, failed := 0, 0
 	for _, c := range procs {
 		s := sh.waitChild(c)
@@ -234,7 +234,7 @@ func (sh *Shell) pipeline(cmd *syntax.BinaryCmd) {
 	}
 }
 
-func (sh *Shell) startStages(list []stage) (procs []*kernel.Proc, ok bool) {
+func (sh *Shell) startPiped(list []pipedCommand) (procs []*kernel.Proc, ok bool) {
 	var in *kernel.Open
 	for i, s := range list {
 		c := sh.fork(sh.p.Args)

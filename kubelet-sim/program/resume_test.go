@@ -9,9 +9,9 @@ import "time"
 // meter they took from 500 ms to minutes.
 const resumeMax = 300 * time.Millisecond
 
-// turnMax bounds one turn of a greedy program: that long the whole cluster
+// resumeWallMax bounds one Resume of a greedy program: that long the whole cluster
 // waits for it. Unit: wall time.
-const turnMax = 2 * time.Second
+const resumeWallMax = 2 * time.Second
 
-// turns is how many of them are looked at.
-const turns = 60
+// resumes is how many of them are looked at.
+const resumes = 60
