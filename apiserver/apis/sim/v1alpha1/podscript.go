@@ -17,20 +17,20 @@ const (
 
 // +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object
 
-// PodScript says what simulated containers do: how long their images are pulled,
-// what they print, how long they work, how they end.
+// PodScript says what simulated containers do: how long their images take to pull,
+// what they print, how long they run and how they end.
 //
-// A script is looked up whenever a container is about to be pulled or started. Of
-// several that match, the one whose name comes first in alphabetical order runs it.
-// An attempt that has begun keeps the steps that it began with: a script that is
-// created, changed or deleted meanwhile counts from the container's next attempt.
+// A script is chosen each time a container is about to be pulled or started. If
+// several match, the first by name is used. An attempt keeps the steps that it started
+// with: creating, changing or deleting a script affects only the container's next
+// attempt.
 type PodScript struct {
 	metav1.TypeMeta `json:",inline"`
 	// Standard object's metadata.
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// Spec says which containers do what.
+	// Spec selects containers and says what they do.
 	// +required
 	Spec PodScriptSpec `json:"spec"`
 	// Status says which Pods the script has run. The simulator writes it.
@@ -38,26 +38,26 @@ type PodScript struct {
 	Status PodScriptStatus `json:"status,omitempty"`
 }
 
-// PodScriptSpec says which containers do what.
+// PodScriptSpec selects containers and says what they do.
 type PodScriptSpec struct {
-	// Match says which containers the script runs: those for which everything
-	// that is set holds. If nothing is set, it runs every container but init
-	// containers.
+	// Match selects the containers that the script runs: a container must meet every
+	// condition that is set. If none is set, the script runs every container except
+	// init containers.
 	// +optional
 	Match Match `json:"match,omitempty"`
-	// Attempts says what a container does in its first attempt, its second, and so
-	// on; the last one is repeated. An attempt is one try to run the container: the
-	// pull of its image, if there is one, and what it does from its start to its end.
-	// A Pod that replaces failed ones of the same owner, and of the same completion
-	// index, goes on where those ended.
+	// Attempts says what a container does on its first attempt, its second, and so on;
+	// the last entry is repeated. An attempt is one try at running the container:
+	// pulling its image, if necessary, and everything from its start to its exit. A
+	// Pod that replaces failed Pods of the same owner, and of the same completion
+	// index, continues where they stopped.
 	// +required
 	// +listType=atomic
 	// +k8s:validation:minItems=1
 	Attempts []Attempt `json:"attempts"`
 }
 
-// Match says which containers a script runs. Patterns are compared as a whole; in
-// them * stands for any characters, also for none.
+// Match selects the containers that a script runs. A pattern must match the whole
+// value; * stands for any number of characters, including none.
 type Match struct {
 	// Namespace is a pattern for the Pod's namespace.
 	// +optional
@@ -72,17 +72,18 @@ type Match struct {
 	// Owner selects Pods by the object that controls them, for example a Job.
 	// +optional
 	Owner *OwnerMatch `json:"owner,omitempty"`
-	// Container is a pattern for the container's name. Init containers are run only
-	// by a script that sets it.
+	// Container is a pattern for the container's name. A script runs init containers
+	// only if this is set.
 	// +optional
 	Container string `json:"container,omitempty"`
-	// Indexes selects Pods by their index in an Indexed Job or a StatefulSet: numbers
-	// and ranges, for example "0,3-5,7". Pods without an index do not match.
+	// Indexes selects Pods by their index in an Indexed Job or a StatefulSet, as
+	// numbers and ranges, for example "0,3-5,7". Pods without an index do not match.
 	// +optional
 	Indexes string `json:"indexes,omitempty"`
 }
 
-// OwnerMatch selects Pods by the object that controls them. What is set must hold.
+// OwnerMatch selects Pods by the object that controls them. Everything that is set
+// must match.
 type OwnerMatch struct {
 	// Kind is the owner's kind, for example Job or ReplicaSet.
 	// +optional
@@ -92,88 +93,88 @@ type OwnerMatch struct {
 	Name string `json:"name,omitempty"`
 }
 
-// Attempt says what a container does in one attempt.
+// Attempt says what a container does on one attempt.
 type Attempt struct {
-	// Indexes limits the attempt to Pods of these indexes in an Indexed Job or a
-	// StatefulSet, for example "0,3-5". An index that some attempts name has those
-	// alone; all other Pods have the attempts that name none.
+	// Indexes limits the attempt to Pods with these indexes in an Indexed Job or a
+	// StatefulSet, for example "0,3-5". A Pod whose index is named by any attempt uses
+	// only the attempts that name it; all other Pods use those without indexes.
 	// +optional
 	Indexes string `json:"indexes,omitempty"`
-	// Steps are taken one after the other. After the last one the container exits
-	// with code 0. A container ends at SIGTERM with code 143, unless a step says
-	// otherwise.
+	// Steps are taken in order. After the last one the container exits with code 0. On
+	// SIGTERM a container exits with code 143, unless a step says otherwise.
 	// +required
 	// +listType=atomic
 	// +k8s:validation:minItems=1
 	Steps []Step `json:"steps"`
 }
 
-// Step is one thing that a container does: exactly one of its fields must be set,
-// beside percent. Durations are written as "1h30m", "5s" or "250ms", and pass in
-// virtual time.
+// Step is one thing that a container does. Exactly one field must be set, apart from
+// percent. Durations are written as "1h30m", "5s" or "250ms" and pass in virtual time.
 type Step struct {
-	// Percent is how often the step is taken, in percent of the attempts; else it
-	// is left out. The simulator's seed decides. If it is not set the step is always
+	// Percent is the percentage of attempts in which the step is taken; in the others
+	// it is skipped. The simulator's seed decides. If not set, the step is always
 	// taken.
 	// +optional
 	// +k8s:validation:minimum=1
 	// +k8s:validation:maximum=100
 	Percent *int32 `json:"percent,omitempty"`
 
-	// Pull is how long the pull of the image takes. It must come before all steps
-	// but pullError. An image that is on the node already is not pulled, unless
+	// Pull is how long it takes to pull the image. It must come before all other steps
+	// except pullError. An image that is already on the node is not pulled, unless
 	// imagePullPolicy is Always.
 	// +optional
 	Pull *string `json:"pull,omitempty"`
-	// PullError lets the pull fail: it is the runtime's error, which the Pod shows
-	// with the reasons ErrImagePull and ImagePullBackOff. No step can follow. The
-	// image is asked for, even if it is on the node already.
+	// PullError makes the pull fail with this runtime error, which the Pod shows with
+	// the reasons ErrImagePull and ImagePullBackOff. No step can follow. The image is
+	// pulled even if it is already on the node.
 	// +optional
 	PullError *string `json:"pullError,omitempty"`
-	// Log prints text to the standard output; a missing line end is added.
+	// Log prints text to standard output. A newline is added at the end if there is
+	// none.
 	// +optional
 	Log *string `json:"log,omitempty"`
-	// Stderr prints text to the standard error; a missing line end is added.
+	// Stderr prints text to standard error. A newline is added at the end if there is
+	// none.
 	// +optional
 	Stderr *string `json:"stderr,omitempty"`
-	// Wait lets time pass.
+	// Wait lets this much time pass.
 	// +optional
 	Wait *string `json:"wait,omitempty"`
-	// Shell runs a script of the simulated shell in the container, with its
-	// environment, files and user. If it fails, the container exits with its status.
+	// Shell runs a script in the simulated shell, with the container's environment,
+	// files and user. If it fails, the container exits with its status.
 	// +optional
 	Shell *string `json:"shell,omitempty"`
-	// Run runs the container's own command, and the container ends with it.
+	// Run runs the container's own command. The container exits when the command does.
 	// +optional
 	Run *Run `json:"run,omitempty"`
-	// Ready says whether the container is ready from now on, whatever its readiness
-	// probe finds. An attempt with such a step begins unready.
+	// Ready sets whether the container is ready from now on, whatever its readiness
+	// probe finds. An attempt with such a step starts out not ready.
 	// +optional
 	Ready *bool `json:"ready,omitempty"`
-	// Usage is what the container uses from now on, as kubectl top shows it. More
-	// memory than its limit ends it, as oom does.
+	// Usage is what the container uses from now on, as shown by kubectl top. Exceeding
+	// its memory limit kills the container, as oom does.
 	// +optional
 	Usage *Usage `json:"usage,omitempty"`
 	// TerminationMessage writes the container's termination message.
 	// +optional
 	TerminationMessage *string `json:"terminationMessage,omitempty"`
-	// Exit ends the container with an exit code.
+	// Exit ends the container with this exit code.
 	// +optional
 	// +k8s:validation:minimum=0
 	// +k8s:validation:maximum=255
 	Exit *int32 `json:"exit,omitempty"`
-	// Signal ends the container as a signal does: its exit code is 128 more than the
-	// signal's number.
+	// Signal ends the container as this signal would: its exit code is 128 plus the
+	// number of the signal.
 	// +optional
 	Signal *Signal `json:"signal,omitempty"`
-	// OOM ends the container as the kernel does when it uses more memory than its
-	// limit: OOMKilled, exit code 137.
+	// OOM ends the container as the kernel does when it exceeds its memory limit:
+	// OOMKilled, exit code 137.
 	// +optional
 	OOM *OOM `json:"oom,omitempty"`
-	// Evict lets the node evict the whole Pod, as a kubelet does under pressure.
+	// Evict makes the node evict the whole Pod, as a kubelet does under pressure.
 	// +optional
 	Evict *Evict `json:"evict,omitempty"`
-	// Hang keeps the container running for ever.
+	// Hang keeps the container running forever.
 	// +optional
 	Hang *Hang `json:"hang,omitempty"`
 }
@@ -200,21 +201,21 @@ const (
 // Run runs the container's own command. It has no fields.
 type Run struct{}
 
-// OOM ends a container for its use of memory. It has no fields.
+// OOM ends a container for exceeding its memory limit. It has no fields.
 type OOM struct{}
 
-// Evict lets the node evict the Pod.
+// Evict makes the node evict the Pod.
 type Evict struct {
-	// Message is the message of the Pod's status. If it is not set it says that the
-	// node was low on memory.
+	// Message is the message in the Pod's status. If not set, it says that the node
+	// was low on memory.
 	// +optional
 	Message string `json:"message,omitempty"`
 }
 
-// Hang keeps a container running for ever.
+// Hang keeps a container running forever.
 type Hang struct {
-	// IgnoreSIGTERM keeps it running until it is killed, at the end of its grace
-	// period. Else it ends at SIGTERM.
+	// IgnoreSIGTERM keeps the container running until it is killed at the end of its
+	// grace period. Otherwise it exits on SIGTERM.
 	// +optional
 	IgnoreSIGTERM bool `json:"ignoreSIGTERM,omitempty"`
 }
@@ -229,16 +230,16 @@ type Usage struct {
 	Memory *resource.Quantity `json:"memory,omitempty"`
 }
 
-// PodScriptStatus says which Pods a script has run. It lags behind them by up to a
-// second of virtual time.
+// PodScriptStatus says which Pods a script has run. It lags behind by up to a second
+// of virtual time.
 type PodScriptStatus struct {
-	// Matches is how many Pods there are that the script has run.
+	// Matches is the number of existing Pods that the script has run.
 	// +optional
 	Matches int32 `json:"matches,omitempty"`
-	// Active is how many of them have not finished.
+	// Active is the number of these Pods that have not finished.
 	// +optional
 	Active int32 `json:"active,omitempty"`
-	// LastMatchTime is when the newest Pod that the script has run was started.
+	// LastMatchTime is the start time of the newest Pod that the script has run.
 	// +optional
 	LastMatchTime *metav1.Time `json:"lastMatchTime,omitempty"`
 }

@@ -53,12 +53,12 @@ func schema_apiserver_apis_sim_v1alpha1_Attempt(ref common.ReferenceCallback) co
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
 			SchemaProps: spec.SchemaProps{
-				Description: "Attempt says what a container does in one attempt.",
+				Description: "Attempt says what a container does on one attempt.",
 				Type:        []string{"object"},
 				Properties: map[string]spec.Schema{
 					"indexes": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Indexes limits the attempt to Pods of these indexes in an Indexed Job or a StatefulSet, for example \"0,3-5\". An index that some attempts name has those alone; all other Pods have the attempts that name none.",
+							Description: "Indexes limits the attempt to Pods with these indexes in an Indexed Job or a StatefulSet, for example \"0,3-5\". A Pod whose index is named by any attempt uses only the attempts that name it; all other Pods use those without indexes.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
@@ -70,7 +70,7 @@ func schema_apiserver_apis_sim_v1alpha1_Attempt(ref common.ReferenceCallback) co
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "Steps are taken one after the other. After the last one the container exits with code 0. A container ends at SIGTERM with code 143, unless a step says otherwise.",
+							Description: "Steps are taken in order. After the last one the container exits with code 0. On SIGTERM a container exits with code 143, unless a step says otherwise.",
 							MinItems:    ptr.To[int64](1),
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
@@ -95,7 +95,7 @@ func schema_apiserver_apis_sim_v1alpha1_Clock(ref common.ReferenceCallback) comm
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
 			SchemaProps: spec.SchemaProps{
-				Description: "Clock is the cluster's virtual clock. There is one, called cluster, which is always there. It shows the clock as it is when it is asked for: it is not stored, has no resource version and cannot be watched.\n\nTo change its spec is to change the clock; the answer comes when the cluster has settled. POST to its subresource advance moves time, GET of its subresource settled waits until the cluster has settled.",
+				Description: "Clock is the cluster's virtual clock. There is exactly one, called cluster, and it always exists. It shows the time at which you ask: it is not stored, has no resource version and cannot be watched.\n\nChanging its spec changes the clock; the answer comes once the cluster has settled. POST to the subresource advance to move time; GET the subresource settled to wait until the cluster has settled.",
 				Type:        []string{"object"},
 				Properties: map[string]spec.Schema{
 					"kind": {
@@ -145,7 +145,7 @@ func schema_apiserver_apis_sim_v1alpha1_ClockAdvance(ref common.ReferenceCallbac
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
 			SchemaProps: spec.SchemaProps{
-				Description: "ClockAdvance moves time on, through every timer in between: it is what is posted to the subresource advance of the Clock. The answer is the Clock, and comes when the cluster has settled and what it has written can be read. If who asked does not wait for it, time stops where it is. Exactly one of duration, until and next must be set.",
+				Description: "ClockAdvance moves time forward, through every timer in between: it is the body of a POST to the subresource advance of the Clock. The answer is the Clock. It comes when the cluster has settled and everything it has written can be read. If the client stops waiting, time stops where it is. Exactly one of duration, until and next must be set.",
 				Type:        []string{"object"},
 				Properties: map[string]spec.Schema{
 					"kind": {
@@ -171,7 +171,7 @@ func schema_apiserver_apis_sim_v1alpha1_ClockAdvance(ref common.ReferenceCallbac
 					},
 					"until": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Until is the instant to which time moves, for example \"2026-12-24T18:00:00Z\".",
+							Description: "Until is the time to move to, for example \"2026-12-24T18:00:00Z\".",
 							Ref:         ref("io.k8s.apimachinery.pkg.apis.meta.v1.Time"),
 						},
 					},
@@ -220,7 +220,7 @@ func schema_apiserver_apis_sim_v1alpha1_ClockList(ref common.ReferenceCallback) 
 					},
 					"items": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Items is the one Clock that there is.",
+							Description: "Items holds the one Clock.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -249,7 +249,7 @@ func schema_apiserver_apis_sim_v1alpha1_ClockSpec(ref common.ReferenceCallback) 
 				Properties: map[string]spec.Schema{
 					"mode": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Mode is realtime (time flows with the wall clock), auto (time jumps to the next timer as long as work is under way, and then stands still) or manual (time moves only when it is told to).",
+							Description: "Mode is realtime (time flows with the wall clock), auto (time jumps to the next timer while work is under way, and otherwise stands still) or manual (time moves only on command).",
 							Default:     "",
 							Type:        []string{"string"},
 							Format:      "",
@@ -257,7 +257,7 @@ func schema_apiserver_apis_sim_v1alpha1_ClockSpec(ref common.ReferenceCallback) 
 					},
 					"speed": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Speed is how many virtual seconds pass in one second of mode realtime: a number greater than 0, at most 1000000.",
+							Description: "Speed is how many virtual seconds pass per second in mode realtime. It must be greater than 0 and at most 1000000.",
 							Default:     0,
 							Type:        []string{"number"},
 							Format:      "double",
@@ -265,7 +265,7 @@ func schema_apiserver_apis_sim_v1alpha1_ClockSpec(ref common.ReferenceCallback) 
 					},
 					"paused": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Paused: time stands still, whatever the mode, but for what moves it explicitly.",
+							Description: "Paused stops time, whatever the mode; explicit commands still move it.",
 							Default:     false,
 							Type:        []string{"boolean"},
 							Format:      "",
@@ -287,13 +287,13 @@ func schema_apiserver_apis_sim_v1alpha1_ClockStatus(ref common.ReferenceCallback
 				Properties: map[string]spec.Schema{
 					"now": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Now is the present instant of virtual time.",
+							Description: "Now is the current virtual time.",
 							Ref:         ref("io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime"),
 						},
 					},
 					"settled": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Settled: nothing is due now.",
+							Description: "Settled is true if nothing is due now.",
 							Default:     false,
 							Type:        []string{"boolean"},
 							Format:      "",
@@ -301,7 +301,7 @@ func schema_apiserver_apis_sim_v1alpha1_ClockStatus(ref common.ReferenceCallback
 					},
 					"nextTimer": {
 						SchemaProps: spec.SchemaProps{
-							Description: "NextTimer is the next instant at which something is due that is no heartbeat or the like. It is not set if there is none.",
+							Description: "NextTimer is the next time at which something is due, not counting heartbeats and the like. It is not set if there is none.",
 							Ref:         ref("io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime"),
 						},
 					},
@@ -350,12 +350,12 @@ func schema_apiserver_apis_sim_v1alpha1_Evict(ref common.ReferenceCallback) comm
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
 			SchemaProps: spec.SchemaProps{
-				Description: "Evict lets the node evict the Pod.",
+				Description: "Evict makes the node evict the Pod.",
 				Type:        []string{"object"},
 				Properties: map[string]spec.Schema{
 					"message": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Message is the message of the Pod's status. If it is not set it says that the node was low on memory.",
+							Description: "Message is the message in the Pod's status. If not set, it says that the node was low on memory.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
@@ -370,7 +370,7 @@ func schema_apiserver_apis_sim_v1alpha1_Expire(ref common.ReferenceCallback) com
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
 			SchemaProps: spec.SchemaProps{
-				Description: "Expire forgets history. It has no fields.",
+				Description: "Expire discards history. It has no fields.",
 				Type:        []string{"object"},
 			},
 		},
@@ -381,7 +381,7 @@ func schema_apiserver_apis_sim_v1alpha1_Fault(ref common.ReferenceCallback) comm
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
 			SchemaProps: spec.SchemaProps{
-				Description: "Fault lets something go wrong on purpose: requests to the API, or nodes.\n\nWhat it does is decided by the simulator's seed, and happens at instants of virtual time. Requests for objects of group sim.kubesim.dev are never hit, so a Fault can always be deleted, which ends what it does. Times are looked at when virtual time reaches them: a Fault is no reason for clock mode auto to move time.",
+				Description: "Fault makes something go wrong on purpose: requests to the API, or nodes.\n\nThe simulator's seed decides what it hits, and it acts in virtual time. Requests for objects of the group sim.kubesim.dev are never hit, so a Fault can always be deleted, which ends its effect. A Fault takes effect when virtual time reaches it: in clock mode auto, the clock does not advance for it.",
 				Type:        []string{"object"},
 				Properties: map[string]spec.Schema{
 					"kind": {
@@ -482,106 +482,106 @@ func schema_apiserver_apis_sim_v1alpha1_FaultSpec(ref common.ReferenceCallback) 
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
 			SchemaProps: spec.SchemaProps{
-				Description: "FaultSpec says what goes wrong, and when. Exactly one of error, conflict, latency, dropWatch and expire, which hit requests, and of notReady, reboot, drain and pressure, which hit nodes, must be set.",
+				Description: "FaultSpec says what goes wrong, and when. Exactly one of these must be set: error, conflict, latency, dropWatch or expire, which affect requests, or notReady, reboot, drain or pressure, which affect nodes.",
 				Type:        []string{"object"},
 				Properties: map[string]spec.Schema{
 					"requests": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Requests says which requests are hit: those for which everything that is set holds. If nothing is set, it is every request.",
+							Description: "Requests selects the requests that are hit: a request must meet every condition that is set. If none is set, every request is hit.",
 							Ref:         ref(RequestMatch{}.OpenAPIModelName()),
 						},
 					},
 					"nodes": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Nodes is a pattern for the names of the nodes that are hit, for example \"node-1\" or \"node-*\", in which * stands for any characters.",
+							Description: "Nodes is a pattern for the names of the nodes that are hit, for example \"node-1\" or \"node-*\"; * stands for any number of characters.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
 					},
 					"error": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Error answers a request with an error, in place of doing it.",
+							Description: "Error answers a request with an error instead of carrying it out.",
 							Ref:         ref(RequestError{}.OpenAPIModelName()),
 						},
 					},
 					"conflict": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Conflict answers as if somebody else had changed the object meanwhile: 409. Unless requests.verbs says otherwise, it hits update and patch.",
+							Description: "Conflict answers with 409, as if somebody else had changed the object in the meantime. Unless requests.verbs says otherwise, it hits update and patch.",
 							Ref:         ref(Conflict{}.OpenAPIModelName()),
 						},
 					},
 					"latency": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Latency is how long a request takes, for example \"5s\". A controller or kubelet of the simulator goes on after that much virtual time; its Events are not held up. A client is answered after that much time of its own, wall-clock time, whatever the mode of the clock.",
+							Description: "Latency is how long a request takes, for example \"5s\". The simulator's own controllers and kubelets continue after that much virtual time; their Events are not delayed. A client gets its answer after that much wall-clock time, whatever the mode of the clock.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
 					},
 					"dropWatch": {
 						SchemaProps: spec.SchemaProps{
-							Description: "DropWatch closes the watches that are open when the Fault becomes active. Controllers and kubelets of the simulator have none.",
+							Description: "DropWatch closes all open watches when the Fault becomes active. The simulator's own controllers and kubelets have none.",
 							Ref:         ref(DropWatch{}.OpenAPIModelName()),
 						},
 					},
 					"expire": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Expire forgets the history before the instant at which the Fault becomes active: watches are closed, and who goes on with one or with a list from an older resource version gets 410 Gone, as after a compaction, and must list anew. Controllers and kubelets of the simulator have no watches.",
+							Description: "Expire discards the history up to the moment at which the Fault becomes active. Watches are closed, and a client that continues a watch or a list from an older resource version gets 410 Gone, as after a compaction, and must list again. The simulator's own controllers and kubelets have no watches.",
 							Ref:         ref(Expire{}.OpenAPIModelName()),
 						},
 					},
 					"notReady": {
 						SchemaProps: spec.SchemaProps{
-							Description: "NotReady takes the kubelets of nodes off the network: heartbeats stop, and nothing is heard of the Pods, which go on.",
+							Description: "NotReady disconnects the kubelets of nodes from the network: heartbeats stop and no Pod status is reported, while the Pods keep running.",
 							Ref:         ref(NotReady{}.OpenAPIModelName()),
 						},
 					},
 					"reboot": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Reboot lets nodes go down for the duration and come up again. Their containers end, and start again as their Pods' restart policies say.",
+							Description: "Reboot makes nodes go down for the duration and come back up. Their containers stop, and restart according to their Pods' restart policies.",
 							Ref:         ref(Reboot{}.OpenAPIModelName()),
 						},
 					},
 					"drain": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Drain cordons nodes and evicts their Pods, as far as PodDisruptionBudgets allow. When it ends the nodes are uncordoned.",
+							Description: "Drain cordons nodes and evicts their Pods, as far as PodDisruptionBudgets allow. When the Fault ends, the nodes are uncordoned.",
 							Ref:         ref(Drain{}.OpenAPIModelName()),
 						},
 					},
 					"pressure": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Pressure lets nodes run out of memory or disk: they say so in a condition, are tainted, and evict a Pod every ten seconds.",
+							Description: "Pressure makes nodes run out of memory or disk: they report it in a condition, are tainted, and evict a Pod every ten seconds.",
 							Ref:         ref(Pressure{}.OpenAPIModelName()),
 						},
 					},
 					"after": {
 						SchemaProps: spec.SchemaProps{
-							Description: "After is how long after the Fault's creation it becomes active, for example \"90s\". If neither it nor at is set, that is at once.",
+							Description: "After is how long after its creation the Fault becomes active, for example \"90s\". If neither this nor at is set, it is active at once.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
 					},
 					"at": {
 						SchemaProps: spec.SchemaProps{
-							Description: "At is when it becomes active.",
+							Description: "At is the time at which the Fault becomes active.",
 							Ref:         ref("io.k8s.apimachinery.pkg.apis.meta.v1.Time"),
 						},
 					},
 					"duration": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Duration is how long it stays active. If it is not set that is until it is deleted or has reached its limit; for reboot it is then \"30s\".",
+							Description: "Duration is how long the Fault stays active. If not set, it stays active until it is deleted or reaches its limit; for reboot the default is \"30s\".",
 							Type:        []string{"string"},
 							Format:      "",
 						},
 					},
 					"repeat": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Repeat lets it become active again and again.",
+							Description: "Repeat makes the Fault active again and again.",
 							Ref:         ref(Repeat{}.OpenAPIModelName()),
 						},
 					},
 					"percent": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Percent is how many of the matching requests are hit, or how many of the matching nodes each time that it becomes active. The simulator's seed decides which. It is 100 if it is not set.",
+							Description: "Percent is the percentage of matching requests that are hit or, for nodes, the percentage of matching nodes that are hit at each activation. The simulator's seed decides which. The default is 100.",
 							Minimum:     ptr.To[float64](1),
 							Maximum:     ptr.To[float64](100),
 							Type:        []string{"integer"},
@@ -590,7 +590,7 @@ func schema_apiserver_apis_sim_v1alpha1_FaultSpec(ref common.ReferenceCallback) 
 					},
 					"limit": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Limit ends the Fault after that many hits.",
+							Description: "Limit ends the Fault after this many hits.",
 							Minimum:     ptr.To[float64](1),
 							Type:        []string{"integer"},
 							Format:      "int32",
@@ -613,7 +613,7 @@ func schema_apiserver_apis_sim_v1alpha1_FaultStatus(ref common.ReferenceCallback
 				Properties: map[string]spec.Schema{
 					"state": {
 						SchemaProps: spec.SchemaProps{
-							Description: "State is Pending, Active or Ended.\n\nPossible enum values:\n - `\"Active\"` : it hits what matches.\n - `\"Ended\"` : it will not be active again.\n - `\"Pending\"` : it is going to be active.",
+							Description: "State is Pending, Active or Ended.\n\nPossible enum values:\n - `\"Active\"` : it hits what matches.\n - `\"Ended\"` : it will not become active again.\n - `\"Pending\"` : it is yet to become active.",
 							Type:        []string{"string"},
 							Format:      "",
 							Enum:        []interface{}{"Active", "Ended", "Pending"},
@@ -621,34 +621,34 @@ func schema_apiserver_apis_sim_v1alpha1_FaultStatus(ref common.ReferenceCallback
 					},
 					"activations": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Activations is how often it has become active.",
+							Description: "Activations is how many times it has become active.",
 							Type:        []string{"integer"},
 							Format:      "int32",
 						},
 					},
 					"matches": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Matches is how many matching requests it has seen while it was active.",
+							Description: "Matches is the number of matching requests seen while it was active.",
 							Type:        []string{"integer"},
 							Format:      "int64",
 						},
 					},
 					"hits": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Hits is how many requests, or nodes, it has hit.",
+							Description: "Hits is the number of requests, or nodes, that it has hit.",
 							Type:        []string{"integer"},
 							Format:      "int64",
 						},
 					},
 					"lastHitTime": {
 						SchemaProps: spec.SchemaProps{
-							Description: "LastHitTime is when it has last hit something.",
+							Description: "LastHitTime is the time of the last hit.",
 							Ref:         ref("io.k8s.apimachinery.pkg.apis.meta.v1.Time"),
 						},
 					},
 					"nextTransitionTime": {
 						SchemaProps: spec.SchemaProps{
-							Description: "NextTransitionTime is when the state changes next by the schedule.",
+							Description: "NextTransitionTime is when the state changes next according to the schedule.",
 							Ref:         ref("io.k8s.apimachinery.pkg.apis.meta.v1.Time"),
 						},
 					},
@@ -664,12 +664,12 @@ func schema_apiserver_apis_sim_v1alpha1_Hang(ref common.ReferenceCallback) commo
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
 			SchemaProps: spec.SchemaProps{
-				Description: "Hang keeps a container running for ever.",
+				Description: "Hang keeps a container running forever.",
 				Type:        []string{"object"},
 				Properties: map[string]spec.Schema{
 					"ignoreSIGTERM": {
 						SchemaProps: spec.SchemaProps{
-							Description: "IgnoreSIGTERM keeps it running until it is killed, at the end of its grace period. Else it ends at SIGTERM.",
+							Description: "IgnoreSIGTERM keeps the container running until it is killed at the end of its grace period. Otherwise it exits on SIGTERM.",
 							Type:        []string{"boolean"},
 							Format:      "",
 						},
@@ -714,7 +714,7 @@ func schema_apiserver_apis_sim_v1alpha1_Match(ref common.ReferenceCallback) comm
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
 			SchemaProps: spec.SchemaProps{
-				Description: "Match says which containers a script runs. Patterns are compared as a whole; in them * stands for any characters, also for none.",
+				Description: "Match selects the containers that a script runs. A pattern must match the whole value; * stands for any number of characters, including none.",
 				Type:        []string{"object"},
 				Properties: map[string]spec.Schema{
 					"namespace": {
@@ -745,14 +745,14 @@ func schema_apiserver_apis_sim_v1alpha1_Match(ref common.ReferenceCallback) comm
 					},
 					"container": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Container is a pattern for the container's name. Init containers are run only by a script that sets it.",
+							Description: "Container is a pattern for the container's name. A script runs init containers only if this is set.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
 					},
 					"indexes": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Indexes selects Pods by their index in an Indexed Job or a StatefulSet: numbers and ranges, for example \"0,3-5,7\". Pods without an index do not match.",
+							Description: "Indexes selects Pods by their index in an Indexed Job or a StatefulSet, as numbers and ranges, for example \"0,3-5,7\". Pods without an index do not match.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
@@ -769,7 +769,7 @@ func schema_apiserver_apis_sim_v1alpha1_NotReady(ref common.ReferenceCallback) c
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
 			SchemaProps: spec.SchemaProps{
-				Description: "NotReady takes kubelets off the network. It has no fields.",
+				Description: "NotReady disconnects kubelets from the network. It has no fields.",
 				Type:        []string{"object"},
 			},
 		},
@@ -780,7 +780,7 @@ func schema_apiserver_apis_sim_v1alpha1_OOM(ref common.ReferenceCallback) common
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
 			SchemaProps: spec.SchemaProps{
-				Description: "OOM ends a container for its use of memory. It has no fields.",
+				Description: "OOM ends a container for exceeding its memory limit. It has no fields.",
 				Type:        []string{"object"},
 			},
 		},
@@ -791,7 +791,7 @@ func schema_apiserver_apis_sim_v1alpha1_OwnerMatch(ref common.ReferenceCallback)
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
 			SchemaProps: spec.SchemaProps{
-				Description: "OwnerMatch selects Pods by the object that controls them. What is set must hold.",
+				Description: "OwnerMatch selects Pods by the object that controls them. Everything that is set must match.",
 				Type:        []string{"object"},
 				Properties: map[string]spec.Schema{
 					"kind": {
@@ -818,7 +818,7 @@ func schema_apiserver_apis_sim_v1alpha1_PodScript(ref common.ReferenceCallback) 
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
 			SchemaProps: spec.SchemaProps{
-				Description: "PodScript says what simulated containers do: how long their images are pulled, what they print, how long they work, how they end.\n\nA script is looked up whenever a container is about to be pulled or started. Of several that match, the one whose name comes first in alphabetical order runs it. An attempt that has begun keeps the steps that it began with: a script that is created, changed or deleted meanwhile counts from the container's next attempt.",
+				Description: "PodScript says what simulated containers do: how long their images take to pull, what they print, how long they run and how they end.\n\nA script is chosen each time a container is about to be pulled or started. If several match, the first by name is used. An attempt keeps the steps that it started with: creating, changing or deleting a script affects only the container's next attempt.",
 				Type:        []string{"object"},
 				Properties: map[string]spec.Schema{
 					"kind": {
@@ -844,7 +844,7 @@ func schema_apiserver_apis_sim_v1alpha1_PodScript(ref common.ReferenceCallback) 
 					},
 					"spec": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Spec says which containers do what.",
+							Description: "Spec selects containers and says what they do.",
 							Default:     map[string]interface{}{},
 							Ref:         ref(PodScriptSpec{}.OpenAPIModelName()),
 						},
@@ -919,12 +919,12 @@ func schema_apiserver_apis_sim_v1alpha1_PodScriptSpec(ref common.ReferenceCallba
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
 			SchemaProps: spec.SchemaProps{
-				Description: "PodScriptSpec says which containers do what.",
+				Description: "PodScriptSpec selects containers and says what they do.",
 				Type:        []string{"object"},
 				Properties: map[string]spec.Schema{
 					"match": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Match says which containers the script runs: those for which everything that is set holds. If nothing is set, it runs every container but init containers.",
+							Description: "Match selects the containers that the script runs: a container must meet every condition that is set. If none is set, the script runs every container except init containers.",
 							Default:     map[string]interface{}{},
 							Ref:         ref(Match{}.OpenAPIModelName()),
 						},
@@ -936,7 +936,7 @@ func schema_apiserver_apis_sim_v1alpha1_PodScriptSpec(ref common.ReferenceCallba
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "Attempts says what a container does in its first attempt, its second, and so on; the last one is repeated. An attempt is one try to run the container: the pull of its image, if there is one, and what it does from its start to its end. A Pod that replaces failed ones of the same owner, and of the same completion index, goes on where those ended.",
+							Description: "Attempts says what a container does on its first attempt, its second, and so on; the last entry is repeated. An attempt is one try at running the container: pulling its image, if necessary, and everything from its start to its exit. A Pod that replaces failed Pods of the same owner, and of the same completion index, continues where they stopped.",
 							MinItems:    ptr.To[int64](1),
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
@@ -961,26 +961,26 @@ func schema_apiserver_apis_sim_v1alpha1_PodScriptStatus(ref common.ReferenceCall
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
 			SchemaProps: spec.SchemaProps{
-				Description: "PodScriptStatus says which Pods a script has run. It lags behind them by up to a second of virtual time.",
+				Description: "PodScriptStatus says which Pods a script has run. It lags behind by up to a second of virtual time.",
 				Type:        []string{"object"},
 				Properties: map[string]spec.Schema{
 					"matches": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Matches is how many Pods there are that the script has run.",
+							Description: "Matches is the number of existing Pods that the script has run.",
 							Type:        []string{"integer"},
 							Format:      "int32",
 						},
 					},
 					"active": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Active is how many of them have not finished.",
+							Description: "Active is the number of these Pods that have not finished.",
 							Type:        []string{"integer"},
 							Format:      "int32",
 						},
 					},
 					"lastMatchTime": {
 						SchemaProps: spec.SchemaProps{
-							Description: "LastMatchTime is when the newest Pod that the script has run was started.",
+							Description: "LastMatchTime is the start time of the newest Pod that the script has run.",
 							Ref:         ref("io.k8s.apimachinery.pkg.apis.meta.v1.Time"),
 						},
 					},
@@ -996,7 +996,7 @@ func schema_apiserver_apis_sim_v1alpha1_Pressure(ref common.ReferenceCallback) c
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
 			SchemaProps: spec.SchemaProps{
-				Description: "Pressure is what a node lacks.",
+				Description: "Pressure is what a node runs out of.",
 				Type:        []string{"object"},
 				Properties: map[string]spec.Schema{
 					"resource": {
@@ -1010,7 +1010,7 @@ func schema_apiserver_apis_sim_v1alpha1_Pressure(ref common.ReferenceCallback) c
 					},
 					"evictions": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Evictions is how many Pods a node evicts at most; if it is not set that is as many as it has.",
+							Description: "Evictions is the maximum number of Pods that a node evicts. If not set, there is no maximum.",
 							Minimum:     ptr.To[float64](0),
 							Type:        []string{"integer"},
 							Format:      "int32",
@@ -1027,7 +1027,7 @@ func schema_apiserver_apis_sim_v1alpha1_Reboot(ref common.ReferenceCallback) com
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
 			SchemaProps: spec.SchemaProps{
-				Description: "Reboot lets nodes go down and come up again. It has no fields.",
+				Description: "Reboot makes nodes go down and come back up. It has no fields.",
 				Type:        []string{"object"},
 			},
 		},
@@ -1038,12 +1038,12 @@ func schema_apiserver_apis_sim_v1alpha1_Repeat(ref common.ReferenceCallback) com
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
 			SchemaProps: spec.SchemaProps{
-				Description: "Repeat lets a Fault become active again and again.",
+				Description: "Repeat makes a Fault active again and again.",
 				Type:        []string{"object"},
 				Properties: map[string]spec.Schema{
 					"every": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Every is how long after the beginning of one time the next one begins.",
+							Description: "Every is the time from the beginning of one activation to the beginning of the next.",
 							Default:     "",
 							Type:        []string{"string"},
 							Format:      "",
@@ -1051,7 +1051,7 @@ func schema_apiserver_apis_sim_v1alpha1_Repeat(ref common.ReferenceCallback) com
 					},
 					"times": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Times is how often the Fault becomes active in all. If it is not set that is for ever.",
+							Description: "Times is the total number of activations. If not set, there is no end.",
 							Minimum:     ptr.To[float64](1),
 							Type:        []string{"integer"},
 							Format:      "int32",
@@ -1073,7 +1073,7 @@ func schema_apiserver_apis_sim_v1alpha1_RequestError(ref common.ReferenceCallbac
 				Properties: map[string]spec.Schema{
 					"code": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Code is the HTTP status code. It is 500 if it is not set.",
+							Description: "Code is the HTTP status code. The default is 500.",
 							Minimum:     ptr.To[float64](400),
 							Maximum:     ptr.To[float64](599),
 							Type:        []string{"integer"},
@@ -1082,21 +1082,21 @@ func schema_apiserver_apis_sim_v1alpha1_RequestError(ref common.ReferenceCallbac
 					},
 					"reason": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Reason is the machine-readable reason, for example ServerTimeout. If it is not set, it is the one that Kubernetes gives with the code.",
+							Description: "Reason is the machine-readable reason, for example ServerTimeout. The default is the reason that Kubernetes gives with the code.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
 					},
 					"message": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Message is what kubectl prints. If it is not set, it is the one that Kubernetes gives with the code.",
+							Description: "Message is what kubectl prints. The default is the message that Kubernetes gives with the code.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
 					},
 					"retryAfterSeconds": {
 						SchemaProps: spec.SchemaProps{
-							Description: "RetryAfterSeconds tells clients when to try again. Many do so by themselves.",
+							Description: "RetryAfterSeconds tells clients when to try again. Many clients then do so automatically.",
 							Minimum:     ptr.To[float64](0),
 							Type:        []string{"integer"},
 							Format:      "int32",
@@ -1112,7 +1112,7 @@ func schema_apiserver_apis_sim_v1alpha1_RequestMatch(ref common.ReferenceCallbac
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
 			SchemaProps: spec.SchemaProps{
-				Description: "RequestMatch says which requests are hit. Patterns are compared as a whole; in them * stands for any characters, also for none. A request that one pattern of each list matches is hit; an empty list matches all.",
+				Description: "RequestMatch selects requests. A pattern must match the whole value; * stands for any number of characters, including none. For each list, at least one pattern must match; an empty list matches everything.",
 				Type:        []string{"object"},
 				Properties: map[string]spec.Schema{
 					"verbs": {
@@ -1122,7 +1122,7 @@ func schema_apiserver_apis_sim_v1alpha1_RequestMatch(ref common.ReferenceCallbac
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "Verbs are those of RBAC: get, list, watch, create, update, patch, delete, deletecollection.",
+							Description: "Verbs are RBAC verbs: get, list, watch, create, update, patch, delete or deletecollection.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -1141,7 +1141,7 @@ func schema_apiserver_apis_sim_v1alpha1_RequestMatch(ref common.ReferenceCallbac
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "Resources are patterns for resources as kubectl prints them, with their group and subresource, for example \"pods\", \"pods/status\", \"jobs.batch\" or \"*.batch\".",
+							Description: "Resources are patterns for resources as kubectl names them, with group and subresource, for example \"pods\", \"pods/status\", \"jobs.batch\" or \"*.batch\".",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -1155,14 +1155,14 @@ func schema_apiserver_apis_sim_v1alpha1_RequestMatch(ref common.ReferenceCallbac
 					},
 					"namespace": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Namespace is a pattern for the namespace. Requests for objects of the cluster itself have an empty one.",
+							Description: "Namespace is a pattern for the namespace. It is empty in requests for cluster-scoped objects.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
 					},
 					"name": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Name is a pattern for the object's name. That of an object whose name is generated is its generateName.",
+							Description: "Name is a pattern for the name of the object. If the name is to be generated, generateName is used.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
@@ -1174,7 +1174,7 @@ func schema_apiserver_apis_sim_v1alpha1_RequestMatch(ref common.ReferenceCallbac
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "Users are patterns for the name of who asks, for example \"system:serviceaccount:kube-system:job-controller\", \"system:node:*\" or \"system:kube-scheduler\".",
+							Description: "Users are patterns for the name of the user, for example \"system:serviceaccount:kube-system:job-controller\", \"system:node:*\" or \"system:kube-scheduler\".",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -1193,7 +1193,7 @@ func schema_apiserver_apis_sim_v1alpha1_RequestMatch(ref common.ReferenceCallbac
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "Groups are patterns for the groups of who asks, for example \"system:masters\".",
+							Description: "Groups are patterns for the groups of the user, for example \"system:masters\".",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -1212,7 +1212,7 @@ func schema_apiserver_apis_sim_v1alpha1_RequestMatch(ref common.ReferenceCallbac
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "UserAgents are patterns for the program that asks, for example \"kubectl/*\". The simulator's own controllers and kubelets have none and do not match; \"*\" so matches every client.",
+							Description: "UserAgents are patterns for the User-Agent of the client, for example \"kubectl/*\". The simulator's own controllers and kubelets have none and never match, so \"*\" matches every external client.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -1245,12 +1245,12 @@ func schema_apiserver_apis_sim_v1alpha1_Step(ref common.ReferenceCallback) commo
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
 			SchemaProps: spec.SchemaProps{
-				Description: "Step is one thing that a container does: exactly one of its fields must be set, beside percent. Durations are written as \"1h30m\", \"5s\" or \"250ms\", and pass in virtual time.",
+				Description: "Step is one thing that a container does. Exactly one field must be set, apart from percent. Durations are written as \"1h30m\", \"5s\" or \"250ms\" and pass in virtual time.",
 				Type:        []string{"object"},
 				Properties: map[string]spec.Schema{
 					"percent": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Percent is how often the step is taken, in percent of the attempts; else it is left out. The simulator's seed decides. If it is not set the step is always taken.",
+							Description: "Percent is the percentage of attempts in which the step is taken; in the others it is skipped. The simulator's seed decides. If not set, the step is always taken.",
 							Minimum:     ptr.To[float64](1),
 							Maximum:     ptr.To[float64](100),
 							Type:        []string{"integer"},
@@ -1259,62 +1259,62 @@ func schema_apiserver_apis_sim_v1alpha1_Step(ref common.ReferenceCallback) commo
 					},
 					"pull": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Pull is how long the pull of the image takes. It must come before all steps but pullError. An image that is on the node already is not pulled, unless imagePullPolicy is Always.",
+							Description: "Pull is how long it takes to pull the image. It must come before all other steps except pullError. An image that is already on the node is not pulled, unless imagePullPolicy is Always.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
 					},
 					"pullError": {
 						SchemaProps: spec.SchemaProps{
-							Description: "PullError lets the pull fail: it is the runtime's error, which the Pod shows with the reasons ErrImagePull and ImagePullBackOff. No step can follow. The image is asked for, even if it is on the node already.",
+							Description: "PullError makes the pull fail with this runtime error, which the Pod shows with the reasons ErrImagePull and ImagePullBackOff. No step can follow. The image is pulled even if it is already on the node.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
 					},
 					"log": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Log prints text to the standard output; a missing line end is added.",
+							Description: "Log prints text to standard output. A newline is added at the end if there is none.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
 					},
 					"stderr": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Stderr prints text to the standard error; a missing line end is added.",
+							Description: "Stderr prints text to standard error. A newline is added at the end if there is none.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
 					},
 					"wait": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Wait lets time pass.",
+							Description: "Wait lets this much time pass.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
 					},
 					"shell": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Shell runs a script of the simulated shell in the container, with its environment, files and user. If it fails, the container exits with its status.",
+							Description: "Shell runs a script in the simulated shell, with the container's environment, files and user. If it fails, the container exits with its status.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
 					},
 					"run": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Run runs the container's own command, and the container ends with it.",
+							Description: "Run runs the container's own command. The container exits when the command does.",
 							Ref:         ref(Run{}.OpenAPIModelName()),
 						},
 					},
 					"ready": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Ready says whether the container is ready from now on, whatever its readiness probe finds. An attempt with such a step begins unready.",
+							Description: "Ready sets whether the container is ready from now on, whatever its readiness probe finds. An attempt with such a step starts out not ready.",
 							Type:        []string{"boolean"},
 							Format:      "",
 						},
 					},
 					"usage": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Usage is what the container uses from now on, as kubectl top shows it. More memory than its limit ends it, as oom does.",
+							Description: "Usage is what the container uses from now on, as shown by kubectl top. Exceeding its memory limit kills the container, as oom does.",
 							Ref:         ref(Usage{}.OpenAPIModelName()),
 						},
 					},
@@ -1327,7 +1327,7 @@ func schema_apiserver_apis_sim_v1alpha1_Step(ref common.ReferenceCallback) commo
 					},
 					"exit": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Exit ends the container with an exit code.",
+							Description: "Exit ends the container with this exit code.",
 							Minimum:     ptr.To[float64](0),
 							Maximum:     ptr.To[float64](255),
 							Type:        []string{"integer"},
@@ -1336,7 +1336,7 @@ func schema_apiserver_apis_sim_v1alpha1_Step(ref common.ReferenceCallback) commo
 					},
 					"signal": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Signal ends the container as a signal does: its exit code is 128 more than the signal's number.\n\nPossible enum values:\n - `\"SIGABRT\"`\n - `\"SIGBUS\"`\n - `\"SIGFPE\"`\n - `\"SIGHUP\"`\n - `\"SIGILL\"`\n - `\"SIGINT\"`\n - `\"SIGKILL\"`\n - `\"SIGPIPE\"`\n - `\"SIGQUIT\"`\n - `\"SIGSEGV\"`\n - `\"SIGTERM\"`",
+							Description: "Signal ends the container as this signal would: its exit code is 128 plus the number of the signal.\n\nPossible enum values:\n - `\"SIGABRT\"`\n - `\"SIGBUS\"`\n - `\"SIGFPE\"`\n - `\"SIGHUP\"`\n - `\"SIGILL\"`\n - `\"SIGINT\"`\n - `\"SIGKILL\"`\n - `\"SIGPIPE\"`\n - `\"SIGQUIT\"`\n - `\"SIGSEGV\"`\n - `\"SIGTERM\"`",
 							Type:        []string{"string"},
 							Format:      "",
 							Enum:        []interface{}{"SIGABRT", "SIGBUS", "SIGFPE", "SIGHUP", "SIGILL", "SIGINT", "SIGKILL", "SIGPIPE", "SIGQUIT", "SIGSEGV", "SIGTERM"},
@@ -1344,19 +1344,19 @@ func schema_apiserver_apis_sim_v1alpha1_Step(ref common.ReferenceCallback) commo
 					},
 					"oom": {
 						SchemaProps: spec.SchemaProps{
-							Description: "OOM ends the container as the kernel does when it uses more memory than its limit: OOMKilled, exit code 137.",
+							Description: "OOM ends the container as the kernel does when it exceeds its memory limit: OOMKilled, exit code 137.",
 							Ref:         ref(OOM{}.OpenAPIModelName()),
 						},
 					},
 					"evict": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Evict lets the node evict the whole Pod, as a kubelet does under pressure.",
+							Description: "Evict makes the node evict the whole Pod, as a kubelet does under pressure.",
 							Ref:         ref(Evict{}.OpenAPIModelName()),
 						},
 					},
 					"hang": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Hang keeps the container running for ever.",
+							Description: "Hang keeps the container running forever.",
 							Ref:         ref(Hang{}.OpenAPIModelName()),
 						},
 					},
