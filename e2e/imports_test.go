@@ -29,7 +29,7 @@ var allowed = map[string][]string{
 	// The tests in the folder itself tell stories of several controllers.
 	"controllers":     {"controllers"},
 	"kubelet-sim/...": {"kubelet-sim", "controllers/engine", "apiserver/apis"},
-	"cmd/...":         {"cmd", "apiserver", "controllers", "kubelet-sim", "storage"},
+	"cmd/...":         {"cmd", "internal", "apiserver", "controllers", "kubelet-sim", "storage"},
 	// app.Options names a clock mode of the engine.
 	"e2e/...":             {"cmd", "controllers/engine"},
 	"e2e/testcluster/...": {"cmd/kubesim/app", "controllers/engine", "apiserver/apis"},
@@ -37,7 +37,10 @@ var allowed = map[string][]string{
 	"docs/examples/...": {"e2e/testcluster", "apiserver/apis"},
 	// Upstream's integration tests, over our server and our controllers.
 	"e2e/upstream/...": {"e2e/upstream", "cmd/kubesim/app", "controllers"},
-	"internal/...":     {},
+	"internal/...":     {"internal", "apiserver", "controllers", "kubelet-sim", "storage"},
+	// Tables of text and files that know nothing of a cluster.
+	"internal/overlay/...":  {},
+	"internal/terminal/...": {},
 }
 
 // forTests may be imported by every test.

@@ -50,7 +50,7 @@ func scenarioFiles(t *testing.T) []string {
 // or of an expectation, or a scenario, and where one does not say what it shows.
 func TestScenariosPageIsComplete(t *testing.T) {
 	page := overlay.Read(t, "../docs/scenarios.md")
-	source := overlay.Read(t, "../cmd/kubesim/scenario/scenario.go")
+	source := overlay.Read(t, "../internal/scenario/scenario.go")
 	for _, name := range []string{"Spec", "Step", "Expectation", "Request", "Server"} {
 		for _, field := range jsonFields(t, source, name) {
 			if !strings.Contains(page, "`"+field) {

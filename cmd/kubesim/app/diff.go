@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/kubesim-dev/kubesim/cmd/kubesim/eventlog"
+	"github.com/kubesim-dev/kubesim/internal/eventlog"
 )
 
 func newDiff(s streams) *cobra.Command {

@@ -15,8 +15,8 @@ import (
 
 	"github.com/kubesim-dev/kubesim/apiserver"
 	"github.com/kubesim-dev/kubesim/apiserver/apis/sim/v1alpha1"
-	"github.com/kubesim-dev/kubesim/cmd/kubesim/manifest"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/internal/manifest"
 )
 
 // dryRun is what `kubesim script test` was asked for.

@@ -15,7 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/tools/clientcmd"
 
-	"github.com/kubesim-dev/kubesim/cmd/kubesim/explain"
+	"github.com/kubesim-dev/kubesim/internal/explain"
 )
 
 // explainCommand is `kubesim explain`.

@@ -18,7 +18,7 @@ import (
 
 	"github.com/kubesim-dev/kubesim/apiserver"
 	"github.com/kubesim-dev/kubesim/apiserver/apis/sim/v1alpha1"
-	"github.com/kubesim-dev/kubesim/cmd/kubesim/explain"
+	"github.com/kubesim-dev/kubesim/internal/explain"
 )
 
 // explainPath is where a running server tells the life of an object: with the

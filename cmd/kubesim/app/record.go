@@ -17,9 +17,9 @@ import (
 	"k8s.io/apiserver/pkg/authentication/user"
 
 	"github.com/kubesim-dev/kubesim/apiserver"
-	"github.com/kubesim-dev/kubesim/cmd/kubesim/manifest"
-	"github.com/kubesim-dev/kubesim/cmd/kubesim/scenario"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/internal/manifest"
+	"github.com/kubesim-dev/kubesim/internal/scenario"
 )
 
 // recordPath is where a running server gives its recording.

@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
 
-	"github.com/kubesim-dev/kubesim/cmd/kubesim/scenario"
+	"github.com/kubesim-dev/kubesim/internal/scenario"
 )
 
 // runFlags are what run's flags set.

@@ -21,7 +21,7 @@ import (
 
 	"golang.org/x/term"
 
-	"github.com/kubesim-dev/kubesim/cmd/kubesim/scenario"
+	"github.com/kubesim-dev/kubesim/internal/scenario"
 )
 
 // exploration plays one scenario with many seeds, in child processes, until one fails.

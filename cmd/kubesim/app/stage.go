@@ -13,8 +13,8 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/kubesim-dev/kubesim/apiserver"
-	"github.com/kubesim-dev/kubesim/cmd/kubesim/scenario"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/internal/scenario"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
 )
 

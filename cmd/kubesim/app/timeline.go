@@ -19,9 +19,9 @@ import (
 	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
 
 	"github.com/kubesim-dev/kubesim/apiserver/apis/sim/v1alpha1"
-	"github.com/kubesim-dev/kubesim/cmd/kubesim/scenario"
-	"github.com/kubesim-dev/kubesim/cmd/kubesim/terminal"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/internal/scenario"
+	"github.com/kubesim-dev/kubesim/internal/terminal"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/lifecycle"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/script"

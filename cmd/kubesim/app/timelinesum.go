@@ -10,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/kubesim-dev/kubesim/apiserver/apis/sim/v1alpha1"
-	"github.com/kubesim-dev/kubesim/cmd/kubesim/manifest"
+	"github.com/kubesim-dev/kubesim/internal/manifest"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/script"
 )
 

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/kubesim-dev/kubesim/cmd/kubesim/terminal"
+	"github.com/kubesim-dev/kubesim/internal/terminal"
 )
 
 // The measures of a picture. Unit: pixels.

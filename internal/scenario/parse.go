@@ -10,8 +10,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
-	"github.com/kubesim-dev/kubesim/cmd/kubesim/manifest"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/internal/manifest"
 )
 
 // Read reads a file. Its errors name file, line and field, a line each.

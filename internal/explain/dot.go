@@ -5,7 +5,7 @@ import (
 	"io"
 	"strings"
 
-	"github.com/kubesim-dev/kubesim/cmd/kubesim/terminal"
+	"github.com/kubesim-dev/kubesim/internal/terminal"
 )
 
 // Dot writes a story as a graph for Graphviz: its steps, and arrows from cause to effect.

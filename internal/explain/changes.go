@@ -14,7 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
 
-	"github.com/kubesim-dev/kubesim/cmd/kubesim/terminal"
+	"github.com/kubesim-dev/kubesim/internal/terminal"
 )
 
 // Changes tells the commits themselves: each that has changed something worth reading of a

@@ -9,7 +9,7 @@ import (
 	"github.com/pmezard/go-difflib/difflib"
 	"sigs.k8s.io/yaml"
 
-	"github.com/kubesim-dev/kubesim/cmd/kubesim/terminal"
+	"github.com/kubesim-dev/kubesim/internal/terminal"
 )
 
 // Printer writes a timeline and a result as people read them.

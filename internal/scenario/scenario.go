@@ -3,7 +3,7 @@ package scenario
 import (
 	"time"
 
-	"github.com/kubesim-dev/kubesim/cmd/kubesim/manifest"
+	"github.com/kubesim-dev/kubesim/internal/manifest"
 )
 
 // APIVersion and Kind are those of a file's first document.

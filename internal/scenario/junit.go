@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/kubesim-dev/kubesim/cmd/kubesim/terminal"
+	"github.com/kubesim-dev/kubesim/internal/terminal"
 )
 
 // The elements of a JUnit file, as CI systems read them. Times are virtual.

@@ -14,7 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/kubesim-dev/kubesim/cmd/kubesim/manifest"
+	"github.com/kubesim-dev/kubesim/internal/manifest"
 )
 
 // manager is the field manager of what a scenario applies.

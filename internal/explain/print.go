@@ -5,7 +5,7 @@ import (
 	"io"
 	"strings"
 
-	"github.com/kubesim-dev/kubesim/cmd/kubesim/terminal"
+	"github.com/kubesim-dev/kubesim/internal/terminal"
 )
 
 // Print writes a story as text: when, who, what it was about, what happened, and the cause.
