@@ -9,6 +9,7 @@ import (
 	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
 )
@@ -68,7 +69,7 @@ func (r *Reconciler) admit(ctx context.Context, run *podRun) {
 	if why != nil {
 		run.Rejected, run.Finished = why, true
 		run.account.Retire()
-		run.event(ctx, -1, corev1.EventTypeWarning, why.Reason, "%s", why.Message)
+		run.event(ctx, -1, event.Rejected(why.Reason, why.Message))
 		return
 	}
 	run.count(true)

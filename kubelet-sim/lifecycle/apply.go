@@ -3,12 +3,12 @@ package lifecycle
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
 )
 
@@ -68,7 +68,7 @@ func (r *Reconciler) apply(ctx context.Context, run *podRun, a action, now time.
 }
 
 // event records what happened to container i, or to the Pod if i is -1.
-func (run *podRun) event(ctx context.Context, i int, eventType, reason, format string, args ...any) {
+func (run *podRun) event(ctx context.Context, i int, e event.Event) {
 	ref := engine.Reference(run.pod, "v1", "Pod")
 	if i >= 0 {
 		list := "containers"
@@ -80,13 +80,13 @@ func (run *podRun) event(ctx context.Context, i int, eventType, reason, format s
 		}
 		ref.FieldPath = "spec." + list + "{" + run.Containers[i].Name + "}"
 	}
-	run.node.recorder.Event(ctx, ref, eventType, reason, format, args...)
+	run.node.recorder.Event(ctx, ref, e.Type, e.Reason, "%s", e.Message)
 	if run.follower != nil {
 		container := ""
 		if i >= 0 {
 			container = run.Containers[i].Name
 		}
-		run.follower.Event(run.pod, container, reason, fmt.Sprintf(format, args...))
+		run.follower.Event(run.pod, container, e.Reason, e.Message)
 	}
 }
 
@@ -114,11 +114,11 @@ func (r *Reconciler) beginSandbox(ctx context.Context, run *podRun, now time.Tim
 	if err := r.makeVolumes(run, now); err != nil {
 		run.Blocked = true
 		r.blockOn(run, err)
-		run.event(ctx, -1, corev1.EventTypeWarning, "FailedMount", "%v", err)
+		run.event(ctx, -1, event.FailedMount(err))
 		return
 	}
 	if run.Boot != "" && anyStarted(&run.podState) {
-		run.event(ctx, -1, corev1.EventTypeNormal, "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
+		run.event(ctx, -1, event.SandboxChanged())
 	}
 	d := r.draw(run, 0)
 	ready := now.Add(between(d.number("sandbox"), sandboxLow, sandboxHigh))
@@ -132,8 +132,7 @@ func (r *Reconciler) endSandbox(ctx context.Context, run *podRun, now time.Time)
 	if run.pod.Spec.HostNetwork {
 		run.IP = run.HostIP
 	} else if !r.takeAddress(run) {
-		run.event(ctx, -1, corev1.EventTypeWarning, "FailedCreatePodSandBox",
-			"Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup network for sandbox: no IP addresses available in %s", run.node.PodCIDR)
+		run.event(ctx, -1, event.NoAddress(run.node.PodCIDR))
 		run.SandboxAt, run.SandboxTries = now.Add(backOffStart), run.SandboxTries+1
 		run.node.short[run.name] = true
 		return
@@ -162,24 +161,24 @@ func (r *Reconciler) start(ctx context.Context, run *podRun, i int) {
 		c.Stage, c.Reason, c.Message, c.Blocked, c.Killed = idle, createConfigError, err.Error(), true, false
 		r.blockOn(run, err)
 		run.dirty = true
-		run.event(ctx, i, corev1.EventTypeWarning, "Failed", "Error: %v", err)
+		run.event(ctx, i, event.Failed(err))
 		return
 	}
 	effects := scripted(&spec, c.Script, run.onStep(i))
 	run.begin(r, i, d, at)
 	run.parts[i].effects = effects
 	spec.Output = run.outputOf(i)
-	run.event(ctx, i, corev1.EventTypeNormal, "Created", "Container created")
+	run.event(ctx, i, event.Created())
 	process, err := r.cfg.Runtime.Start(spec, at)
 	if err != nil {
 		spec.Root.Release()
 		run.failedToStart(i, err)
-		run.event(ctx, i, corev1.EventTypeWarning, "Failed", "Error: %v", err)
+		run.event(ctx, i, event.Failed(err))
 		return
 	}
 	run.parts[i].process, run.parts[i].root = process, spec.Root
 	r.startStats(run, i, d, at)
-	run.event(ctx, i, corev1.EventTypeNormal, "Started", "Container started")
+	run.event(ctx, i, event.Started())
 	run.collect(i, at)
 	if l := run.spec(run.pod, i).Lifecycle; l != nil && l.PostStart != nil {
 		r.beginPostStart(run, i, at)
@@ -230,5 +229,5 @@ func (r *Reconciler) backOffRestart(ctx context.Context, run *podRun, i int) {
 	c.Reason, c.Killed = crashLoopBackOff, false
 	c.Message = "back-off " + c.BackOff.Delay.String() + " restarting failed container=" + c.Name + " pod=" + podTitle(run.pod)
 	run.dirty = true
-	run.event(ctx, i, corev1.EventTypeWarning, "BackOff", "Back-off restarting failed container %s in pod %s", c.Name, podTitle(run.pod))
+	run.event(ctx, i, event.RestartBackOff(c.Name, podTitle(run.pod)))
 }

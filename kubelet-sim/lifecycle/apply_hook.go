@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 )
@@ -138,9 +139,9 @@ func (r *Reconciler) endPostStart(ctx context.Context, run *podRun, i int, now t
 		r.startProbing(run, i, now)
 		return
 	}
-	run.event(ctx, i, corev1.EventTypeWarning, "FailedPostStartHook", "PostStartHook failed")
+	run.event(ctx, i, event.FailedPostStartHook())
 	if c.Stage == running {
-		r.beginKill(ctx, run, i, "", "FailedPostStartHook", now)
+		r.beginKill(ctx, run, i, "", event.FailedPostStartMessage, now)
 		return
 	}
 	c.failPostStart()
@@ -154,7 +155,7 @@ func (c *containerState) failPostStart() {
 // tellFailedPreStop records the hooks that their container's end has cut off.
 func (run *podRun) tellFailedPreStop(ctx context.Context) {
 	for _, i := range run.failedPreStop {
-		run.event(ctx, i, corev1.EventTypeWarning, "FailedPreStopHook", "PreStopHook failed")
+		run.event(ctx, i, event.FailedPreStopHook())
 	}
 	run.failedPreStop = nil
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
 )
 
 // pull looks for the container's image. Source: imageManager.EnsureImageExists
@@ -21,7 +23,7 @@ func (r *Reconciler) pull(ctx context.Context, run *podRun, i int, now time.Time
 	im := r.images.get(spec.Image)
 	if im.err != nil {
 		message := fmt.Sprintf("Failed to apply default image tag %q: %v", spec.Image, im.err)
-		run.event(ctx, i, corev1.EventTypeWarning, "InspectFailed", "%s", message)
+		run.event(ctx, i, event.InspectFailed(message))
 		run.cannot(ctx, i, invalidImageName, message)
 		return
 	}
@@ -31,15 +33,15 @@ func (r *Reconciler) pull(ctx context.Context, run *podRun, i int, now time.Time
 	switch {
 	case present && !ask:
 		run.tellScript(ctx, i)
-		run.event(ctx, i, corev1.EventTypeNormal, "Pulled", "Container image %q already present on machine and can be accessed by the pod", spec.Image)
+		run.event(ctx, i, event.Present(spec.Image))
 		r.create(run, i, run.cursor(now))
 	case spec.ImagePullPolicy == corev1.PullNever:
 		message := fmt.Sprintf("Container image %q is not present with pull policy of Never", spec.Image)
-		run.event(ctx, i, corev1.EventTypeWarning, errImageNeverPull, "%s", message)
+		run.event(ctx, i, event.NeverPulled(errImageNeverPull, message))
 		run.cannot(ctx, i, errImageNeverPull, message)
 	default:
 		run.tellScript(ctx, i)
-		run.event(ctx, i, corev1.EventTypeNormal, "Pulling", "Pulling image %q", spec.Image)
+		run.event(ctx, i, event.Pulling(spec.Image))
 		d := r.draw(run, i)
 		wait := between(d.number("pull"), pullLow, pullHigh)
 		if present {
@@ -59,7 +61,7 @@ func (run *podRun) cannot(ctx context.Context, i int, reason, message string) {
 	c := &run.Containers[i]
 	c.Stage, c.Reason, c.Message, c.Blocked, c.Killed = idle, reason, message, true, false
 	run.dirty = true
-	run.event(ctx, i, corev1.EventTypeWarning, "Failed", "Error: %s", reason)
+	run.event(ctx, i, event.Failed(reason))
 }
 
 // create has the image at an instant and begins to create the container.
@@ -78,8 +80,8 @@ func (r *Reconciler) endPull(ctx context.Context, run *podRun, i int) {
 	spec := withImage(run.spec(run.pod, i), c.Image)
 	run.Cursor = c.At
 	if err := r.pullError(c, spec); err != nil {
-		run.event(ctx, i, corev1.EventTypeWarning, "Failed", "Failed to pull image %q: %v", spec.Image, err)
-		run.event(ctx, i, corev1.EventTypeWarning, "Failed", "Error: %s", errImagePull)
+		run.event(ctx, i, event.PullFailed(spec.Image, err))
+		run.event(ctx, i, event.Failed(errImagePull))
 		c.Stage, c.Reason, c.Message, c.Killed = idle, errImagePull, err.Error(), false
 		c.PullBackOff = c.PullBackOff.next(c.At, c.At)
 		c.Tries++
@@ -91,8 +93,7 @@ func (r *Reconciler) endPull(ctx context.Context, run *podRun, i int) {
 	r.cfg.Engine.Touch(r.nodeKey(run.node))
 	c.PullBackOff = backOff{}
 	took := c.At.Sub(c.PullStart).Truncate(time.Millisecond)
-	run.event(ctx, i, corev1.EventTypeNormal, "Pulled",
-		"Successfully pulled image %q in %v (%v including waiting). Image size: %v bytes.", spec.Image, took, took, im.size)
+	run.event(ctx, i, event.Pulled(spec.Image, took, im.size))
 	r.create(run, i, c.At)
 }
 
@@ -107,9 +108,17 @@ func (r *Reconciler) pullError(c *containerState, spec *corev1.Container) error 
 func (r *Reconciler) backOffPull(ctx context.Context, run *podRun, i int) {
 	c := &run.Containers[i]
 	message := fmt.Sprintf("Back-off pulling image %q", withImage(run.spec(run.pod, i), c.Image).Image)
-	run.event(ctx, i, corev1.EventTypeNormal, "BackOff", "%s", message)
-	run.event(ctx, i, corev1.EventTypeWarning, "Failed", "Error: %s", imagePullBackOff)
+	run.event(ctx, i, event.PullBackOff(message))
+	run.event(ctx, i, event.Failed(imagePullBackOff))
 	c.Message = fmt.Sprintf("%s: %s: %s", message, errImagePull, c.Message)
 	c.Reason = imagePullBackOff
 	run.dirty = true
 }
+
+// pullLow and pullHigh bound the time that a first pull takes, recheckLow and
+// recheckHigh that of asking the registry for an image that is there already.
+// Unit: virtual time.
+const (
+	pullLow, pullHigh       = 400 * time.Millisecond, 1400 * time.Millisecond
+	recheckLow, recheckHigh = 150 * time.Millisecond, 300 * time.Millisecond
+)

@@ -10,10 +10,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	utilerrors "k8s.io/apimachinery/pkg/util/errors"
 	corev1helpers "k8s.io/component-helpers/scheduling/corev1"
-	"k8s.io/klog/v2"
-	"k8s.io/kubernetes/pkg/kubelet/events"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
 )
 
 // allocate gives the Pod the resources that its spec asks for, if the node has
@@ -25,8 +24,7 @@ func (r *Reconciler) allocate(ctx context.Context, run *podRun, now time.Time) {
 	wanted := demandOf(pod)
 	if why := r.roomFor(run, wanted); why != nil {
 		z.setPending(why.Message, pod.Generation, now, func() {
-			run.event(ctx, -1, corev1.EventTypeWarning, events.ResizeDeferred, "%s",
-				events.PodResizePendingMsg(klog.Background(), pod, why.Reason, why.Message, pod.Generation))
+			run.event(ctx, -1, event.ResizeDeferred(pod, why.Reason, why.Message))
 		})
 		run.node.deferred[run.name] = true
 		return
@@ -46,7 +44,7 @@ func (r *Reconciler) allocate(ctx context.Context, run *podRun, now time.Time) {
 	r.recount(run, wanted)
 	z.Pending, z.Told, z.LookAt = nil, false, now
 	z.InProgress = resizeCondition(corev1.PodResizeInProgress, nil, "", "", pod.Generation, now)
-	run.event(ctx, -1, corev1.EventTypeNormal, events.ResizeStarted, "%s", events.PodResizeStartedMsg(klog.Background(), pod, pod.Generation))
+	run.event(ctx, -1, event.ResizeStarted(pod))
 }
 
 // setPending says why the resize waits; tell is called if that is new.
@@ -139,7 +137,7 @@ func (r *Reconciler) actuate(ctx context.Context, run *podRun, now time.Time) {
 	generation := z.InProgress.ObservedGeneration
 	z.InProgress = nil
 	run.endResize()
-	run.event(ctx, -1, corev1.EventTypeNormal, events.ResizeCompleted, "%s", events.PodResizeCompletedMsg(klog.Background(), run.pod, generation))
+	run.event(ctx, -1, event.ResizeCompleted(run.pod, generation))
 }
 
 // tellRuntime gives running containers their new limits, or lets them end where
@@ -200,7 +198,6 @@ func (run *podRun) failResize(ctx context.Context, err error, now time.Time) {
 	z.InProgress = resizeCondition(corev1.PodResizeInProgress, old, corev1.PodReasonError, err.Error(), old.ObservedGeneration, now)
 	z.LookAt = now.Add(resizeErrorRetry)
 	if old.Reason != corev1.PodReasonError || old.Message != err.Error() {
-		run.event(ctx, -1, corev1.EventTypeWarning, events.ResizeError, "%s",
-			events.PodResizeErrorMsg(klog.Background(), run.pod, old.ObservedGeneration, err.Error()))
+		run.event(ctx, -1, event.ResizeFailed(run.pod, old.ObservedGeneration, err))
 	}
 }

@@ -4,9 +4,8 @@ import (
 	"context"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 )
 
@@ -23,12 +22,8 @@ func (r *Reconciler) stopPod(ctx context.Context, run *podRun, why stop) {
 		}
 		c.Killed, c.PostStart, run.parts[i].hook = false, nil, nil
 	}
-	switch why.Reason {
-	case "":
-	case evicted:
-		run.event(ctx, -1, corev1.EventTypeWarning, why.Reason, "%s", why.Message)
-	default:
-		run.event(ctx, -1, corev1.EventTypeNormal, why.Reason, "%s", why.Message)
+	if why.Reason != "" {
+		run.event(ctx, -1, event.Stopped(why.Reason, why.Message))
 	}
 }
 
@@ -40,11 +35,11 @@ func (r *Reconciler) beginKill(ctx context.Context, run *podRun, i int, why kill
 	c.Kill = &killing{Reason: why, Since: now, Begun: now, Grace: grace(run.pod, spec, why)}
 	if run.Stop != nil {
 		c.Kill.Since = run.Stop.Since
-		if run.Stop.Reason == evicted {
+		if run.Stop.Reason == event.Evicted {
 			c.Kill.Grace = min(c.Kill.Grace, evictedGrace)
 		}
 	}
-	run.event(ctx, i, corev1.EventTypeNormal, "Killing", "%s", message)
+	run.event(ctx, i, event.Killing(message))
 	if spec.Lifecycle != nil && spec.Lifecycle.PreStop != nil && c.Kill.Grace > 0 {
 		c.Kill.PreStop = r.runHook(run, i, spec.Lifecycle.PreStop, now)
 		run.collect(i, now)
@@ -56,7 +51,7 @@ func killEvent(run *podRun, i int, why killReason) string {
 	if why != "" {
 		return killMessage(run.pod, &run.podState, i, why)
 	}
-	return "Stopping container " + run.Containers[i].Name
+	return event.StoppingMessage(run.Containers[i].Name)
 }
 
 // hastenKill leaves a container that is being ended less time: the Pod was
@@ -73,7 +68,7 @@ func (run *podRun) hastenKill(i int, now time.Time) {
 func (run *podRun) endPreStop(ctx context.Context, i int) {
 	k := run.Containers[i].Kill
 	if k.PreStop.Error != "" {
-		run.event(ctx, i, corev1.EventTypeWarning, "FailedPreStopHook", "PreStopHook failed")
+		run.event(ctx, i, event.FailedPreStopHook())
 	}
 	k.PreStop, run.parts[i].hook = nil, nil
 }

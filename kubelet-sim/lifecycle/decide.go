@@ -7,6 +7,7 @@ import (
 	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
 )
 
 // syncDelay is how long after a failure the kubelet looks at the Pod again and
@@ -37,7 +38,7 @@ func decide(pod *corev1.Pod, s *podState, now time.Time) plan {
 	case leaves(pod, s) || podutil.IsPodPhaseTerminal(pod.Status.Phase):
 		return plan{Do: []action{{Verb: stopPod, Container: -1, Stop: stop{Since: stoppedSince(pod, now)}}}}
 	case s.Evicted != "":
-		return plan{Do: []action{{Verb: stopPod, Container: -1, Stop: stop{Since: now, Reason: evicted, Message: s.Evicted}}}}
+		return plan{Do: []action{{Verb: stopPod, Container: -1, Stop: stop{Since: now, Reason: event.Evicted, Message: s.Evicted}}}}
 	case !deadline.IsZero() && !now.Before(deadline):
 		why := stop{Since: now, Reason: deadlineExceeded, Message: deadlineExceededMessage}
 		return plan{Do: []action{{Verb: stopPod, Container: -1, Stop: why}}}

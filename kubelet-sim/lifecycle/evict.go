@@ -6,20 +6,19 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	resourcehelper "k8s.io/component-helpers/resource"
+
+	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
 )
 
-// evicted, and how long the containers of an evicted Pod get. Source: Reason and
+// evictedGrace is how long the containers of an evicted Pod get. Source:
 // immediateEvictionGracePeriodSeconds in k8s.io/kubernetes pkg/kubelet/eviction
 // v1.37.2.
-const (
-	evicted      = "Evicted"
-	evictedGrace = time.Second
-)
+const evictedGrace = time.Second
 
 // evictedCondition is that of a Pod that its node has evicted. Source: synchronize
-// in eviction_manager.go, ibid.
+// in eviction_manager.go of k8s.io/kubernetes pkg/kubelet/eviction v1.37.2.
 func evictedCondition(s *podState) (corev1.PodCondition, bool) {
-	if !s.Finished || s.Stop == nil || s.Stop.Reason != evicted {
+	if !s.Finished || s.Stop == nil || s.Stop.Reason != event.Evicted {
 		return corev1.PodCondition{}, false
 	}
 	return corev1.PodCondition{

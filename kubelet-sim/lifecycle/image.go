@@ -4,17 +4,11 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"time"
+	"slices"
+	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/kubernetes/pkg/util/parsers"
-)
-
-// pullLow and pullHigh bound the time that a first pull takes, recheckLow and
-// recheckHigh that of asking the registry for an image that is there already.
-// Unit: virtual time.
-const (
-	pullLow, pullHigh       = 400 * time.Millisecond, 1400 * time.Millisecond
-	recheckLow, recheckHigh = 150 * time.Millisecond, 300 * time.Millisecond
 )
 
 // image is what the nodes know of an image name.
@@ -68,3 +62,23 @@ func imageSize(full string) int64 {
 	sum := sha256.Sum256([]byte("size of " + full))
 	return smallest + int64(binary.LittleEndian.Uint64(sum[:8])%(largest-smallest))
 }
+
+// list returns the images of a node as its status shows them, the largest first. full
+// are their names, as a runtime knows them.
+func (m images) list(full map[string]bool) []corev1.ContainerImage {
+	list := make([]corev1.ContainerImage, 0, len(full))
+	for name := range full {
+		list = append(list, corev1.ContainerImage{Names: []string{m.get(name).id, name}, SizeBytes: imageSize(name)})
+	}
+	slices.SortFunc(list, func(a, b corev1.ContainerImage) int {
+		if a.SizeBytes != b.SizeBytes {
+			return int(b.SizeBytes - a.SizeBytes)
+		}
+		return strings.Compare(a.Names[0], b.Names[0])
+	})
+	return list[:min(len(list), imagesShown)]
+}
+
+// imagesShown bounds the list. Source: nodeStatusMaxImages in k8s.io/kubernetes
+// pkg/kubelet/apis/config/v1beta1 v1.37.2.
+const imagesShown = 50

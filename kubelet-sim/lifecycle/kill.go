@@ -6,6 +6,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
 )
 
 // killReason says why a container has to end, as far as its grace period
@@ -164,25 +165,16 @@ func (s *podState) restartsKilled(pod *corev1.Pod, i int, why killReason) bool {
 // killMessage is the Killing Event of a container that cannot go on as it is. Source: ibid. and
 // computeInitContainerActions.
 func killMessage(pod *corev1.Pod, s *podState, i int, why killReason) string {
-	if why == restartAll {
-		return restartAllKilling
-	}
-	if why == resizeRestart {
-		return "Container " + s.Containers[i].Name + " resize requires restart"
-	}
-	what := " failed liveness probe"
+	what, name := "failed liveness probe", s.Containers[i].Name
 	switch why {
+	case restartAll:
+		return event.RestartAllMessage
+	case resizeRestart:
+		return event.ResizeMessage(name)
 	case startupFailed:
-		what = " failed startup probe"
+		what = "failed startup probe"
 	case definitionChanged:
-		what = " definition changed"
+		what = "definition changed"
 	}
-	if s.Containers[i].Role == sidecar {
-		return "Init container " + s.Containers[i].Name + what
-	}
-	message := "Container " + s.Containers[i].Name + what
-	if s.restartsKilled(pod, i, why) {
-		message += ", will be restarted"
-	}
-	return message
+	return event.UnfitMessage(name, what, s.Containers[i].Role == sidecar, s.restartsKilled(pod, i, why))
 }

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/network"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/node"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
@@ -324,7 +325,7 @@ func (r *Reconciler) unblock(run *podRun) {
 func (r *Reconciler) forget(ctx context.Context, name types.NamespacedName, run *podRun) {
 	for i := range run.Containers {
 		if c := &run.Containers[i]; c.Stage == running && c.Kill == nil {
-			run.event(ctx, i, corev1.EventTypeNormal, "Killing", "%s", killEvent(run, i, ""))
+			run.event(ctx, i, event.Killing(killEvent(run, i, "")))
 		}
 	}
 	for i := range run.Containers {

@@ -3,8 +3,6 @@ package lifecycle
 import (
 	"fmt"
 	"net/netip"
-	"slices"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -77,19 +75,5 @@ func (r *Reconciler) Images(name string) []corev1.ContainerImage {
 	if n == nil {
 		return nil
 	}
-	list := make([]corev1.ContainerImage, 0, len(n.images))
-	for full := range n.images {
-		list = append(list, corev1.ContainerImage{Names: []string{r.images.get(full).id, full}, SizeBytes: imageSize(full)})
-	}
-	slices.SortFunc(list, func(a, b corev1.ContainerImage) int {
-		if a.SizeBytes != b.SizeBytes {
-			return int(b.SizeBytes - a.SizeBytes)
-		}
-		return strings.Compare(a.Names[0], b.Names[0])
-	})
-	return list[:min(len(list), imagesShown)]
+	return r.images.list(n.images)
 }
-
-// imagesShown bounds the list. Source: nodeStatusMaxImages in k8s.io/kubernetes
-// pkg/kubelet/apis/config/v1beta1 v1.37.2.
-const imagesShown = 50

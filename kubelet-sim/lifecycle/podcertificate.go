@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/node"
 )
 
@@ -230,12 +231,11 @@ func (r *Reconciler) takeCertificate(run *podRun, c *certificateState, issued *c
 	}
 }
 
-// refuse notes that there will be no certificate. The Event is as upstream words
-// it, which hands the reason over in place of the format.
+// refuse notes that there will be no certificate.
 func (run *podRun) refuse(ctx context.Context, c *certificateState, request *certificatesv1.PodCertificateRequest, why *metav1.Condition, is, was string) {
 	c.Refused = fmt.Sprintf("PodCertificateRequest was permanently %s: reason=%q message=%q", is, why.Reason, why.Message)
 	text := fmt.Sprintf("PodCertificateRequest %s/%s %s, reason=%q, message=%q", request.Namespace, request.Name, was, why.Reason, why.Message)
-	run.event(ctx, -1, corev1.EventTypeWarning, why.Type, "%s%%!(EXTRA string=%s)", why.Reason, text)
+	run.event(ctx, -1, event.CertificateRefused(why.Type, why.Reason, text))
 }
 
 // cleanChain drops what is not a certificate. Source: cleanCertificateChain, ibid.

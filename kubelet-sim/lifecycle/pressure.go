@@ -16,6 +16,7 @@ import (
 
 	"github.com/kubesim-dev/kubesim/apiserver/apis/sim/v1alpha1"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/node"
 )
 
@@ -66,7 +67,7 @@ func (r *Reconciler) relieve(ctx context.Context, n *nodeState, obj *corev1.Node
 	if victim := r.victim(n, lacks); victim != nil {
 		victim.Evicted = lowMessage(obj, lacks)
 		n.pressure.Evicted, n.pressure.At = n.pressure.Evicted+1, now
-		n.warn(ctx, obj, "EvictionThresholdMet", "Attempting to reclaim %s", lacks)
+		n.event(ctx, obj, event.Reclaiming(lacks))
 		r.cfg.Engine.Poke(r.key(victim.name))
 	}
 	return engine.Wake{At: now.Add(evictionPeriod), Kind: engine.Recurring}
@@ -132,5 +133,5 @@ func admitPressed(obj *corev1.Node, pod *corev1.Pod) *rejection {
 	if kubelettypes.IsCriticalPod(pod) {
 		return nil
 	}
-	return &rejection{evicted, fmt.Sprintf("The node had condition: %v. ", []corev1.NodeConditionType{condition})}
+	return &rejection{event.Evicted, fmt.Sprintf("The node had condition: %v. ", []corev1.NodeConditionType{condition})}
 }

@@ -46,15 +46,15 @@ type probeState struct {
 }
 
 // newProbes returns the probes of an instance that has just started.
-func newProbes(spec *corev1.Container, in *instance, podStart time.Time) []probeState {
+func newProbes(spec *corev1.Container, startedAt, podStart time.Time) []probeState {
 	var all []probeState
 	for _, t := range [...]probeType{startup, readiness, liveness} {
 		if probe := probeOf(spec, t); probe != nil {
 			from := podStart
 			if t == readiness {
-				from = in.StartedAt // the kubelet asks at once
+				from = startedAt // the kubelet asks at once
 			}
-			all = append(all, probeState{Type: t, Next: firstCheck(probe, in, from)})
+			all = append(all, probeState{Type: t, Next: firstCheck(probe, startedAt, from)})
 		}
 	}
 	return all
@@ -63,10 +63,10 @@ func newProbes(spec *corev1.Container, in *instance, podStart time.Time) []probe
 // firstCheck is the first tick from an instant at which the initial delay is
 // over. Source: worker.run and worker.doProbe, ibid.; the worker's ticks begin
 // with the Pod, not with the container.
-func firstCheck(probe *corev1.Probe, in *instance, from time.Time) time.Time {
-	earliest := engine.After(in.StartedAt.Truncate(time.Second), engine.Seconds(int64(probe.InitialDelaySeconds)))
-	if earliest.Before(in.StartedAt) {
-		earliest = in.StartedAt
+func firstCheck(probe *corev1.Probe, startedAt, from time.Time) time.Time {
+	earliest := engine.After(startedAt.Truncate(time.Second), engine.Seconds(int64(probe.InitialDelaySeconds)))
+	if earliest.Before(startedAt) {
+		earliest = startedAt
 	}
 	return nextTick(probe, from, earliest)
 }
@@ -104,25 +104,6 @@ func (p *probeState) checked(probe *corev1.Probe) {
 	p.Next = engine.After(p.Next, engine.Seconds(int64(max(probe.PeriodSeconds, 1))))
 }
 
-// hold takes over what a probe has decided.
-func (c *containerState) hold(p *probeState) (changed bool) {
-	switch {
-	case p.Type == readiness:
-		changed = c.Ready != p.Last
-		c.Ready = p.Last
-	case p.Type == startup && p.Last:
-		changed = !c.Started
-		c.Started, p.Over = true, true
-	case p.Type == startup:
-		changed = true
-		c.Unhealthy, p.Over = startupFailed, true
-	case !p.Last:
-		changed = true
-		c.Unhealthy, p.Over = livenessFailed, true
-	}
-	return changed
-}
-
 // readyWithin is how long after its first check a container may become ready for mode
 // auto to move time for it: a probe that fails every 1000 s is no work under way.
 const readyWithin = 5 * time.Minute
@@ -147,19 +128,26 @@ const (
 // checksMax is how many checks mode auto moves time for, however many may fail.
 const checksMax = 500
 
+// probedContainer is what decides about the probes of a container beside their own state.
+type probedContainer struct {
+	Started, Ready bool
+	// Attempt is the number of its instance.
+	Attempt int32
+}
+
 // decideProbe says what to do now for a probe of c, and when to look again. It
 // reads nothing but its arguments.
 //
 // As long as a container starts, or has a chance to become ready soon, time may be
 // moved for it.
-func decideProbe(probe *corev1.Probe, c *containerState, p *probeState, now time.Time) (probeDecision, engine.Wake) {
+func decideProbe(probe *corev1.Probe, c probedContainer, p *probeState, now time.Time) (probeDecision, engine.Wake) {
 	if p.Over || p.Type != startup && !c.Started {
 		return wait, engine.Wake{}
 	}
 	kind := engine.Recurring
 	switch {
 	case p.Type == readiness && !c.Ready && (p.Last || p.Checks <= checksMax) && p.soon(probe),
-		p.Type == startup && c.Current.Attempt == 0 && p.Checks <= checksMax:
+		p.Type == startup && c.Attempt == 0 && p.Checks <= checksMax:
 		kind = engine.Work
 	}
 	switch {
@@ -171,4 +159,8 @@ func decideProbe(probe *corev1.Probe, c *containerState, p *probeState, now time
 		return beginCheck, engine.Wake{}
 	}
 	return wait, engine.Wake{At: p.Next, Kind: kind}
+}
+
+func timeoutOf(probe *corev1.Probe) time.Duration {
+	return time.Duration(max(probe.TimeoutSeconds, 1)) * time.Second
 }

@@ -7,11 +7,11 @@ import (
 	"strings"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	kubeprobe "k8s.io/kubernetes/pkg/probe"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 )
 
@@ -46,7 +46,7 @@ func (r *Reconciler) startProbing(run *podRun, i int, now time.Time) {
 	if c.Stage != running || c.Role == initializer || c.Role == ephemeral {
 		return
 	}
-	c.Probes = newProbes(spec, c.Current, run.StartTime)
+	c.Probes = newProbes(spec, c.Current.StartedAt, run.StartTime)
 	if run.readyByScript(i) {
 		c.Probes = slices.DeleteFunc(c.Probes, func(p probeState) bool { return p.Type == readiness })
 	}
@@ -125,7 +125,7 @@ func (r *Reconciler) reconcileProbe(ctx context.Context, namespace, pod, contain
 		if r.checkEnded(ctx, run, i, j) {
 			continue
 		}
-		what, wake := decideProbe(probeOf(run.spec(run.pod, i), c.Probes[j].Type), c, &c.Probes[j], now)
+		what, wake := decideProbe(probeOf(run.spec(run.pod, i), c.Probes[j].Type), probedContainer{c.Started, c.Ready, c.Current.Attempt}, &c.Probes[j], now)
 		switch what {
 		case beginCheck:
 			r.beginCheck(ctx, run, i, j, now)
@@ -183,18 +183,15 @@ func (r *Reconciler) checkResult(ctx context.Context, run *podRun, i, j int, got
 	p := &c.Probes[j]
 	probe := probeOf(spec, p.Type)
 	run.parts[i].checks[j] = nil
-	warn := func(reason, format string, args ...any) {
-		run.event(ctx, i, corev1.EventTypeWarning, reason, format, args...)
-	}
 	switch {
 	case got.err != nil:
-		warn("Unhealthy", "%s probe errored and resulted in %s state: %s", p.Type, got.Result, got.err)
+		run.event(ctx, i, event.ProbeErrored(string(p.Type), string(got.Result), got.err))
 		p.checked(probe)
 		return
 	case got.Result == kubeprobe.Warning:
-		warn("ProbeWarning", "%s probe warning: %s", p.Type, got.output)
+		run.event(ctx, i, event.ProbeWarning(string(p.Type), got.output))
 	case got.Result == kubeprobe.Failure:
-		warn("Unhealthy", "%s probe failed: %s", p.Type, got.output)
+		run.event(ctx, i, event.Unhealthy(string(p.Type), got.output))
 	}
 	at := p.Next
 	if !p.judge(probe, got.Result != kubeprobe.Failure) || !c.hold(p) {
@@ -218,7 +215,7 @@ func (r *Reconciler) startOthers(run *podRun, i int, now time.Time) {
 		if p.Type == liveness || p.Next.Before(now) {
 			p.Next = now
 			if p.Type == liveness {
-				p.Next = nextTick(spec.LivenessProbe, firstCheck(spec.LivenessProbe, c.Current, run.StartTime), now.Add(1))
+				p.Next = nextTick(spec.LivenessProbe, firstCheck(spec.LivenessProbe, c.Current.StartedAt, run.StartTime), now.Add(1))
 			}
 		}
 		r.cfg.Engine.Poke(r.probeKey(run, i, p.Type))
@@ -237,10 +234,6 @@ func (r *Reconciler) beginCheck(ctx context.Context, run *podRun, i, j int, now 
 		return
 	}
 	p.Deadline = engine.After(now, timeoutOf(probe))
-}
-
-func timeoutOf(probe *corev1.Probe) time.Duration {
-	return time.Duration(max(probe.TimeoutSeconds, 1)) * time.Second
 }
 
 // openCheck begins a check. answered is false if it is under way.

@@ -14,6 +14,7 @@ import (
 	kubelettypes "k8s.io/kubernetes/pkg/kubelet/types"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
 )
 
@@ -192,7 +193,7 @@ func (r *Reconciler) hoarder() (*podRun, corev1.ResourceName) {
 func (r *Reconciler) evictFor(ctx context.Context, run *podRun, lacks corev1.ResourceName, now time.Time) {
 	run.Reclaimed = true
 	if obj, ok := engine.Get[*corev1.Node](r.view, engine.Nodes, "", run.node.Name); ok {
-		run.node.warn(ctx, obj, "EvictionThresholdMet", "Attempting to reclaim %s", lacks)
+		run.node.event(ctx, obj, event.Reclaiming(lacks))
 	}
 	if run.Stop == nil {
 		run.Evicted = r.hostLowMessage(run, lacks)

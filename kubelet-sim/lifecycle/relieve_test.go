@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
 )
 
 func TestFirstToGo(t *testing.T) {
@@ -61,7 +62,7 @@ func TestWhoHoardsIsEvicted(t *testing.T) {
 	c.advance(10 * time.Second)
 	pod := c.api.pod(t, "larger")
 	want := "The node was low on resource: ephemeral-storage. Threshold quantity: 838860, available: "
-	if s := pod.Status; s.Phase != corev1.PodFailed || s.Reason != evicted || !strings.HasPrefix(s.Message, want) ||
+	if s := pod.Status; s.Phase != corev1.PodFailed || s.Reason != event.Evicted || !strings.HasPrefix(s.Message, want) ||
 		!strings.Contains(s.Message, " Container c was using ") || !strings.HasSuffix(s.Message, ", request is 0, has larger consumption of ephemeral-storage. ") {
 		t.Errorf("the Pod that holds most: %s %s %q", s.Phase, s.Reason, s.Message)
 	}

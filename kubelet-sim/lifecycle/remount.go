@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
 )
 
@@ -63,7 +64,7 @@ func (r *Reconciler) remount(ctx context.Context, run *podRun, now time.Time) {
 		}
 		p := &payload{r: r, run: run}
 		if err := p.add(v); err != nil {
-			run.event(ctx, -1, corev1.EventTypeWarning, "FailedMount", "%v", &mountError{setUpFailed, v.Name, err})
+			run.event(ctx, -1, event.FailedMount(&mountError{setUpFailed, v.Name, err}))
 			continue
 		}
 		old.renew(p, now)

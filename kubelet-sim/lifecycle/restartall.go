@@ -25,7 +25,6 @@ const (
 	removedMessage          = "The container is removed because RestartAllContainers in place"
 	restartAllStarted       = "RestartAllContainersStarted"
 	restartAllMessage       = "container exited with restart policy rule"
-	restartAllKilling       = "killing"
 )
 
 // takesAll reports whether container i has ended in such a way that all containers of

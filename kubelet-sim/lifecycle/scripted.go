@@ -10,6 +10,7 @@ import (
 
 	"github.com/kubesim-dev/kubesim/apiserver/apis/sim/v1alpha1"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/script"
 )
@@ -88,7 +89,7 @@ func (run *podRun) tellScript(ctx context.Context, i int) {
 	if !slices.Contains(run.Scripts, play.Script) {
 		run.Scripts, run.dirty = append(run.Scripts, play.Script), true
 	}
-	run.event(ctx, i, corev1.EventTypeNormal, v1alpha1.ReasonScripted, "PodScript %q runs the container, attempt %d", play.Script, play.Attempt)
+	run.event(ctx, i, event.Scripted(play.Script, play.Attempt))
 }
 
 // annotate says on the Pod which scripts have run it.

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/node"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
 )
@@ -216,7 +217,7 @@ func (r *Reconciler) syncStatic(ctx context.Context, n *nodeState, obj *corev1.N
 	var wake engine.Wake
 	for _, name := range names {
 		if err := r.syncMirror(ctx, n, obj, name, wanted[name]); err != nil {
-			n.warn(ctx, obj, "FailedMirrorPod", "static Pod %s: %v", name, err)
+			n.event(ctx, obj, event.FailedMirrorPod(name.String(), err))
 			wake = engine.Wake{At: now.Add(mirrorRetry), Kind: engine.Recurring}
 		}
 	}
@@ -289,11 +290,11 @@ func (r *Reconciler) tellBroken(ctx context.Context, n *nodeState, obj *corev1.N
 		}
 		m.told = true
 		n.static.manifests[file] = m
-		n.warn(ctx, obj, "FailedStaticPod", "%s: %v", path.Join(manifestDir, file), m.err)
+		n.event(ctx, obj, event.FailedStaticPod(path.Join(manifestDir, file), m.err))
 	}
 }
 
-// warn records what is wrong with a node.
-func (n *nodeState) warn(ctx context.Context, obj *corev1.Node, reason, format string, args ...any) {
-	n.recorder.Event(ctx, &corev1.ObjectReference{APIVersion: "v1", Kind: "Node", Name: n.Name, UID: obj.UID}, corev1.EventTypeWarning, reason, format, args...)
+// event records what happened to a node.
+func (n *nodeState) event(ctx context.Context, obj *corev1.Node, e event.Event) {
+	n.recorder.Event(ctx, &corev1.ObjectReference{APIVersion: "v1", Kind: "Node", Name: n.Name, UID: obj.UID}, e.Type, e.Reason, "%s", e.Message)
 }
