@@ -56,7 +56,7 @@ func deviations() map[string][]string {
 		"kubelet-sim/lifecycle/expand.go":                              {"an environment, or what `$(NAME)` puts into a command"},
 		"kubelet-sim/lifecycle/lifecycle.go":                           {"a missing ConfigMap or Secret", "a Pod that was deleted with `--force`"},
 		"kubelet-sim/lifecycle/nodefs.go":                              {"the file system of a node"},
-		"kubelet-sim/lifecycle/podcertificate.go":                      {"a podCertificate", "a podCertificate", "a podCertificate"},
+		"kubelet-sim/podcertificate/podcertificate.go":                 {"a podCertificate", "a podCertificate", "a podCertificate"},
 		"kubelet-sim/lifecycle/pressure.go":                            {"a node under pressure"},
 		"kubelet-sim/lifecycle/reboot.go":                              {"a machine that reboots"},
 		"kubelet-sim/lifecycle/reimage.go":                             {"the image of a container is changed"},

@@ -122,7 +122,7 @@ func (r *Reconciler) beginSandbox(ctx context.Context, run *podRun, now time.Tim
 	}
 	d := r.draw(run, 0)
 	ready := now.Add(between(d.number("sandbox"), sandboxLow, sandboxHigh))
-	if first := run.spec(run.pod, 0); first.ImagePullPolicy != corev1.PullAlways && run.node.images[r.images.get(first.Image).full] {
+	if first := run.spec(run.pod, 0); first.ImagePullPolicy != corev1.PullAlways && run.node.images[r.images.Get(first.Image).Full] {
 		ready = d.startAt(ready) // the container starts at once
 	}
 	run.Sandbox, run.SandboxAt = sandboxStarting, ready
@@ -195,11 +195,11 @@ func (run *podRun) begin(r *Reconciler, i int, d draw, at time.Time) {
 		r.cfg.Logs.DropLog(run.name.Namespace, run.name.Name, c.Last.ID)
 	}
 	spec := withImage(run.spec(run.pod, i), c.Image)
-	im := r.images.get(spec.Image)
+	im := r.images.Get(spec.Image)
 	in := &instance{
 		User: r.userStatus(run.pod, spec),
 		ID:   d.containerID(), Attempt: d.attempt, StartedAt: at,
-		ImageID: im.id, Image: im.full, SpecImage: spec.Image, Script: c.Script,
+		ImageID: im.ID, Image: im.Full, SpecImage: spec.Image, Script: c.Script,
 	}
 	c.Script, c.Tries = nil, c.Tries+1
 	c.Last, c.Current = c.Current, in

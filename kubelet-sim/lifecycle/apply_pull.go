@@ -20,14 +20,14 @@ func (r *Reconciler) pull(ctx context.Context, run *podRun, i int, now time.Time
 	if before := c.before(); before != nil && c.Reason != createConfigError {
 		c.BackOff = c.BackOff.next(before.FinishedAt, now)
 	}
-	im := r.images.get(spec.Image)
-	if im.err != nil {
-		message := fmt.Sprintf("Failed to apply default image tag %q: %v", spec.Image, im.err)
+	im := r.images.Get(spec.Image)
+	if im.Err != nil {
+		message := fmt.Sprintf("Failed to apply default image tag %q: %v", spec.Image, im.Err)
 		run.event(ctx, i, event.InspectFailed(message))
 		run.cannot(ctx, i, invalidImageName, message)
 		return
 	}
-	present := run.node.images[im.full]
+	present := run.node.images[im.Full]
 	c.Script = r.play(run, i)
 	ask := spec.ImagePullPolicy == corev1.PullAlways || c.Script.PullError() != nil && spec.ImagePullPolicy != corev1.PullNever
 	switch {
@@ -88,12 +88,12 @@ func (r *Reconciler) endPull(ctx context.Context, run *podRun, i int) {
 		run.dirty = true
 		return
 	}
-	im := r.images.get(spec.Image)
-	run.node.images[im.full] = true
+	im := r.images.Get(spec.Image)
+	run.node.images[im.Full] = true
 	r.cfg.Engine.Touch(r.nodeKey(run.node))
 	c.PullBackOff = backOff{}
 	took := c.At.Sub(c.PullStart).Truncate(time.Millisecond)
-	run.event(ctx, i, event.Pulled(spec.Image, took, im.size))
+	run.event(ctx, i, event.Pulled(spec.Image, took, im.Size))
 	r.create(run, i, c.At)
 }
 

@@ -1,15 +1,17 @@
 package lifecycle
 
+import "github.com/kubesim-dev/kubesim/kubelet-sim/prober"
+
 // hold takes over what a probe has decided.
-func (c *containerState) hold(p *probeState) (changed bool) {
+func (c *containerState) hold(p *prober.State) (changed bool) {
 	switch {
-	case p.Type == readiness:
+	case p.Type == prober.Readiness:
 		changed = c.Ready != p.Last
 		c.Ready = p.Last
-	case p.Type == startup && p.Last:
+	case p.Type == prober.Startup && p.Last:
 		changed = !c.Started
 		c.Started, p.Over = true, true
-	case p.Type == startup:
+	case p.Type == prober.Startup:
 		changed = true
 		c.Unhealthy, p.Over = startupFailed, true
 	case !p.Last:

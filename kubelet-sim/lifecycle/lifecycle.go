@@ -16,8 +16,10 @@ import (
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/images"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/network"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/node"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/podcertificate"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
@@ -102,12 +104,13 @@ type Reconciler struct {
 	view   *engine.View
 	nodes  map[string]*nodeState
 	runs   map[types.NamespacedName]*podRun
-	images images
+	images images.Names
 	// storage holds the volumes that are not of one node, see storageOf.
-	storage map[string]*vfs.FS
-	shared  *stats.Account // pays for what is of no one Pod: storage, and the nodes' own files
-	lookAt  int64          // what may be held before relieveHost has to look again. Unit: bytes
-	network *network.Cluster
+	storage      map[string]*vfs.FS
+	shared       *stats.Account // pays for what is of no one Pod: storage, and the nodes' own files
+	lookAt       int64          // what may be held before relieveHost has to look again. Unit: bytes
+	network      *network.Cluster
+	certificates podcertificate.Manager
 	// waiters are the Pods that wait for an object, users those whose files follow
 	// one.
 	waiters, users waiters
@@ -135,7 +138,8 @@ func New(cfg Config) (*Reconciler, error) {
 	r := &Reconciler{
 		cfg: cfg, view: cfg.Engine.View(),
 		nodes: map[string]*nodeState{}, runs: map[types.NamespacedName]*podRun{},
-		images: images{}, storage: map[string]*vfs.FS{}, shared: cfg.Memory.OpenShared(), waiters: waiters{}, users: waiters{}, recalls: map[types.NamespacedName]bool{},
+		certificates: podcertificate.Manager{Engine: cfg.Engine, API: cfg.API},
+		images:       images.Names{}, storage: map[string]*vfs.FS{}, shared: cfg.Memory.OpenShared(), waiters: waiters{}, users: waiters{}, recalls: map[types.NamespacedName]bool{},
 	}
 	for _, resource := range []engine.Resource{
 		engine.Pods, engine.Nodes, engine.ConfigMaps, engine.Secrets, engine.Services,

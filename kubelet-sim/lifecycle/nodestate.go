@@ -75,5 +75,5 @@ func (r *Reconciler) Images(name string) []corev1.ContainerImage {
 	if n == nil {
 		return nil
 	}
-	return r.images.list(n.images)
+	return r.images.List(n.images)
 }

@@ -114,7 +114,7 @@ func TestAPodCertificateIsRefreshed(t *testing.T) {
 	if n := len(c.requests()); n != 0 {
 		t.Errorf("%d requests before it is due", n)
 	}
-	c.advance(refreshJitter + time.Second)
+	c.advance(5*time.Minute + time.Second)
 	c.answer(issued(), anchors("second"), noon.Add(time.Hour))
 	c.advance(20 * time.Minute)
 	first, second, ok := strings.Cut(strings.TrimSpace(c.read("p", nil)), "\n\n")

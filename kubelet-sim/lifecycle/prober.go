@@ -12,6 +12,7 @@ import (
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/prober"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 )
 
@@ -19,7 +20,7 @@ import (
 // kind than the Pod's own steps, and one key has one wake.
 
 // probeKey is the key of a probe of one container.
-func (r *Reconciler) probeKey(run *podRun, i int, t probeType) engine.Key {
+func (r *Reconciler) probeKey(run *podRun, i int, t prober.Type) engine.Key {
 	name := run.name.Name + "/" + run.Containers[i].Name + "/" + strings.ToLower(string(t))
 	return engine.Key{Controller: r.Name(), Namespace: run.name.Namespace, Name: name}
 }
@@ -46,13 +47,13 @@ func (r *Reconciler) startProbing(run *podRun, i int, now time.Time) {
 	if c.Stage != running || c.Role == initializer || c.Role == ephemeral {
 		return
 	}
-	c.Probes = newProbes(spec, c.Current.StartedAt, run.StartTime)
+	c.Probes = prober.New(spec, c.Current.StartedAt, run.StartTime)
 	if run.readyByScript(i) {
-		c.Probes = slices.DeleteFunc(c.Probes, func(p probeState) bool { return p.Type == readiness })
+		c.Probes = slices.DeleteFunc(c.Probes, func(p prober.State) bool { return p.Type == prober.Readiness })
 	}
 	for j := range c.Probes {
 		p := &c.Probes[j]
-		p.Next = nextTick(probeOf(spec, p.Type), p.Next, now)
+		p.Next = prober.NextTick(prober.Of(spec, p.Type), p.Next, now)
 	}
 	r.pokeProbes(run, i)
 }
@@ -67,7 +68,7 @@ func (r *Reconciler) resumeProbing(run *podRun, i int, now time.Time) {
 	}
 	r.startProbing(run, i, now)
 	for j := range c.Probes {
-		c.Probes[j].Over = c.Probes[j].Type == startup && c.Started
+		c.Probes[j].Over = c.Probes[j].Type == prober.Startup && c.Started
 	}
 }
 
@@ -118,18 +119,18 @@ func (r *Reconciler) reconcileProbe(ctx context.Context, namespace, pod, contain
 	defer r.pokeIfStirred(run)
 	for {
 		c := &run.Containers[i]
-		j := slices.IndexFunc(c.Probes, func(p probeState) bool { return strings.EqualFold(string(p.Type), which) })
-		if c.Stage != running || j < 0 || run.Stop != nil && c.Probes[j].Type != readiness {
+		j := slices.IndexFunc(c.Probes, func(p prober.State) bool { return strings.EqualFold(string(p.Type), which) })
+		if c.Stage != running || j < 0 || run.Stop != nil && c.Probes[j].Type != prober.Readiness {
 			return engine.Wake{} // a new instance begins anew
 		}
 		if r.checkEnded(ctx, run, i, j) {
 			continue
 		}
-		what, wake := decideProbe(probeOf(run.spec(run.pod, i), c.Probes[j].Type), probedContainer{c.Started, c.Ready, c.Current.Attempt}, &c.Probes[j], now)
+		what, wake := prober.Decide(prober.Of(run.spec(run.pod, i), c.Probes[j].Type), prober.Container{Started: c.Started, Ready: c.Ready, Attempt: c.Current.Attempt}, &c.Probes[j], now)
 		switch what {
-		case beginCheck:
+		case prober.BeginCheck:
 			r.beginCheck(ctx, run, i, j, now)
-		case checkTimedOut:
+		case prober.CheckTimedOut:
 			r.giveUpCheck(ctx, run, i, j, now)
 		default:
 			if run.parts[i].checks[j] != nil && !c.WakeAt.IsZero() && c.WakeAt.Before(wake.At) {
@@ -181,12 +182,12 @@ func (r *Reconciler) giveUpCheck(ctx context.Context, run *podRun, i, j int, now
 func (r *Reconciler) checkResult(ctx context.Context, run *podRun, i, j int, got result) {
 	c, spec := &run.Containers[i], run.spec(run.pod, i)
 	p := &c.Probes[j]
-	probe := probeOf(spec, p.Type)
+	probe := prober.Of(spec, p.Type)
 	run.parts[i].checks[j] = nil
 	switch {
 	case got.err != nil:
 		run.event(ctx, i, event.ProbeErrored(string(p.Type), string(got.Result), got.err))
-		p.checked(probe)
+		p.Checked(probe)
 		return
 	case got.Result == kubeprobe.Warning:
 		run.event(ctx, i, event.ProbeWarning(string(p.Type), got.output))
@@ -194,11 +195,11 @@ func (r *Reconciler) checkResult(ctx context.Context, run *podRun, i, j int, got
 		run.event(ctx, i, event.Unhealthy(string(p.Type), got.output))
 	}
 	at := p.Next
-	if !p.judge(probe, got.Result != kubeprobe.Failure) || !c.hold(p) {
+	if !p.Judge(probe, got.Result != kubeprobe.Failure) || !c.hold(p) {
 		return
 	}
 	run.dirty, run.stirred = run.dirty || c.Unhealthy == "", true
-	if p.Type == startup && c.Started {
+	if p.Type == prober.Startup && c.Started {
 		r.startOthers(run, i, at)
 	}
 }
@@ -209,13 +210,13 @@ func (r *Reconciler) startOthers(run *podRun, i int, now time.Time) {
 	c, spec := &run.Containers[i], run.spec(run.pod, i)
 	for j := range c.Probes {
 		p := &c.Probes[j]
-		if p.Type == startup {
+		if p.Type == prober.Startup {
 			continue
 		}
-		if p.Type == liveness || p.Next.Before(now) {
+		if p.Type == prober.Liveness || p.Next.Before(now) {
 			p.Next = now
-			if p.Type == liveness {
-				p.Next = nextTick(spec.LivenessProbe, firstCheck(spec.LivenessProbe, c.Current.StartedAt, run.StartTime), now.Add(1))
+			if p.Type == prober.Liveness {
+				p.Next = prober.NextTick(spec.LivenessProbe, prober.FirstCheck(spec.LivenessProbe, c.Current.StartedAt, run.StartTime), now.Add(1))
 			}
 		}
 		r.cfg.Engine.Poke(r.probeKey(run, i, p.Type))
@@ -225,7 +226,7 @@ func (r *Reconciler) startOthers(run *podRun, i int, now time.Time) {
 // beginCheck asks the program.
 func (r *Reconciler) beginCheck(ctx context.Context, run *podRun, i, j int, now time.Time) {
 	p := &run.Containers[i].Probes[j]
-	probe := probeOf(run.spec(run.pod, i), p.Type)
+	probe := prober.Of(run.spec(run.pod, i), p.Type)
 	if now.Sub(p.Next) > time.Duration(max(probe.PeriodSeconds, 1))*time.Second {
 		p.Next = now // the server was away
 	}
@@ -233,16 +234,16 @@ func (r *Reconciler) beginCheck(ctx context.Context, run *podRun, i, j int, now 
 		r.checkResult(ctx, run, i, j, got)
 		return
 	}
-	p.Deadline = engine.After(now, timeoutOf(probe))
+	p.Deadline = engine.After(now, prober.TimeoutOf(probe))
 }
 
 // openCheck begins a check. answered is false if it is under way.
 func (r *Reconciler) openCheck(run *podRun, i, j int, now time.Time) (got result, answered bool) {
 	spec := run.spec(run.pod, i)
-	probe := probeOf(spec, run.Containers[i].Probes[j].Type)
+	probe := prober.Of(spec, run.Containers[i].Probes[j].Type)
 	k := &check{}
 	if probe.Exec == nil {
-		if got, answered = run.ask(i, probe, timeoutOf(probe), now); answered {
+		if got, answered = run.ask(i, probe, prober.TimeoutOf(probe), now); answered {
 			return got, true
 		}
 		k.timedOut = got.output
@@ -252,7 +253,7 @@ func (r *Reconciler) openCheck(run *podRun, i, j int, now time.Time) (got result
 			return result{kubeprobe.Unknown, "", err}, true
 		}
 		k.command = command
-		k.timedOut = fmt.Sprintf("command timed out: %q timed out after %s", strings.Join(command.argv, " "), timeoutOf(probe))
+		k.timedOut = fmt.Sprintf("command timed out: %q timed out after %s", strings.Join(command.argv, " "), prober.TimeoutOf(probe))
 	}
 	run.parts[i].checks[j] = k
 	run.collect(i, now)

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/prober"
 )
 
 func execProbe(script string) corev1.ProbeHandler {
@@ -31,7 +32,7 @@ func grpcProbe(port int32) corev1.ProbeHandler {
 
 // probed gives the Pod's container a probe that is asked every 5 seconds and
 // may fail twice.
-func probed(t probeType, handler corev1.ProbeHandler, changes ...func(*corev1.Probe)) option {
+func probed(t prober.Type, handler corev1.ProbeHandler, changes ...func(*corev1.Probe)) option {
 	probe := &corev1.Probe{ProbeHandler: handler, PeriodSeconds: 5, TimeoutSeconds: 1, SuccessThreshold: 1, FailureThreshold: 2}
 	for _, change := range changes {
 		change(probe)
@@ -39,9 +40,9 @@ func probed(t probeType, handler corev1.ProbeHandler, changes ...func(*corev1.Pr
 	return func(p *corev1.Pod) {
 		c := &p.Spec.Containers[0]
 		switch t {
-		case startup:
+		case prober.Startup:
 			c.StartupProbe = probe
-		case readiness:
+		case prober.Readiness:
 			c.ReadinessProbe = probe
 		default:
 			c.LivenessProbe = probe
@@ -56,28 +57,28 @@ func TestProbeTexts(t *testing.T) {
 		pod  *corev1.Pod
 		want string // the first Event after Started, IP for the Pod's IP
 	}{
-		"a command that fails":   {newPod("p", always, idle, probed(liveness, execProbe("echo bad; exit 1"))), "Unhealthy Liveness probe failed: bad\n"},
-		"a command that is slow": {newPod("p", always, idle, probed(readiness, execProbe("sleep 9"))), `Unhealthy Readiness probe failed: command timed out: "/bin/sh -c sleep 9" timed out after 1s`},
+		"a command that fails":   {newPod("p", always, idle, probed(prober.Liveness, execProbe("echo bad; exit 1"))), "Unhealthy Liveness probe failed: bad\n"},
+		"a command that is slow": {newPod("p", always, idle, probed(prober.Readiness, execProbe("sleep 9"))), `Unhealthy Readiness probe failed: command timed out: "/bin/sh -c sleep 9" timed out after 1s`},
 		"an http port that is shut": {
-			newPod("p", always, idle, probed(startup, httpProbe("/healthz", 8080))),
+			newPod("p", always, idle, probed(prober.Startup, httpProbe("/healthz", 8080))),
 			`Unhealthy Startup probe failed: Get "http://IP:8080/healthz": dial tcp IP:8080: connect: connection refused`,
 		},
-		"a page that is not there": {newPod("p", always, ofImage("nginx:1.27"), probed(liveness, httpProbe("/nope", 80))), "Unhealthy Liveness probe failed: HTTP probe failed with statuscode: 404"},
+		"a page that is not there": {newPod("p", always, ofImage("nginx:1.27"), probed(prober.Liveness, httpProbe("/nope", 80))), "Unhealthy Liveness probe failed: HTTP probe failed with statuscode: 404"},
 		"an https request to an http server": {
-			newPod("p", always, ofImage("nginx:1.27"), probed(liveness, httpProbe("/", 80), func(p *corev1.Probe) { p.HTTPGet.Scheme = corev1.URISchemeHTTPS })),
+			newPod("p", always, ofImage("nginx:1.27"), probed(prober.Liveness, httpProbe("/", 80), func(p *corev1.Probe) { p.HTTPGet.Scheme = corev1.URISchemeHTTPS })),
 			`Unhealthy Liveness probe failed: Get "https://IP:80/": http: server gave HTTP response to HTTPS client`,
 		},
 		"a server that does not speak http": {
-			newPod("p", always, ofImage("redis:7"), probed(liveness, httpProbe("/", 6379))),
+			newPod("p", always, ofImage("redis:7"), probed(prober.Liveness, httpProbe("/", 6379))),
 			`Unhealthy Liveness probe failed: Get "http://IP:6379/": context deadline exceeded (Client.Timeout exceeded while awaiting headers)`,
 		},
-		"a tcp port that is shut": {newPod("p", always, idle, probed(liveness, tcpProbe(80))), "Unhealthy Liveness probe failed: dial tcp IP:80: connect: connection refused"},
+		"a tcp port that is shut": {newPod("p", always, idle, probed(prober.Liveness, tcpProbe(80))), "Unhealthy Liveness probe failed: dial tcp IP:80: connect: connection refused"},
 		"a server that does not speak grpc": {
-			newPod("p", always, ofImage("nginx:1.27"), probed(liveness, grpcProbe(80))),
+			newPod("p", always, ofImage("nginx:1.27"), probed(prober.Liveness, grpcProbe(80))),
 			`Unhealthy Liveness probe failed: timeout: failed to connect service "IP:80" within 1s: context deadline exceeded`,
 		},
 		"a port that has no such name": {
-			newPod("p", always, idle, probed(liveness, corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: intstr.FromString("web")}})),
+			newPod("p", always, idle, probed(prober.Liveness, corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: intstr.FromString("web")}})),
 			`Unhealthy Liveness probe errored and resulted in unknown state: port "web" not found`,
 		},
 	} {
@@ -99,10 +100,10 @@ func TestProbeTexts(t *testing.T) {
 
 func TestProbesThatSucceedSayNothing(t *testing.T) {
 	for name, pod := range map[string]*corev1.Pod{
-		"a command": newPod("p", shell("sleep 100000"), probed(liveness, execProbe("test $HOME")), probed(readiness, execProbe("true"))),
-		"a page":    newPod("p", ofImage("nginx:1.27"), probed(liveness, httpProbe("/", 80)), probed(readiness, tcpProbe(80))),
-		"grpc":      newPod("p", ofImage("registry.k8s.io/e2e-test-images/agnhost:2.55", "/agnhost", "grpc-health-checking"), probed(liveness, grpcProbe(5000)), probed(readiness, grpcProbe(5000))),
-		"what a variable of the spec says": newPod("p", shell("sleep 100000"), probed(readiness, corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: []string{"test", "$(A)", "=", "b"}}}), func(p *corev1.Pod) {
+		"a command": newPod("p", shell("sleep 100000"), probed(prober.Liveness, execProbe("test $HOME")), probed(prober.Readiness, execProbe("true"))),
+		"a page":    newPod("p", ofImage("nginx:1.27"), probed(prober.Liveness, httpProbe("/", 80)), probed(prober.Readiness, tcpProbe(80))),
+		"grpc":      newPod("p", ofImage("registry.k8s.io/e2e-test-images/agnhost:2.55", "/agnhost", "grpc-health-checking"), probed(prober.Liveness, grpcProbe(5000)), probed(prober.Readiness, grpcProbe(5000))),
+		"what a variable of the spec says": newPod("p", shell("sleep 100000"), probed(prober.Readiness, corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: []string{"test", "$(A)", "=", "b"}}}), func(p *corev1.Pod) {
 			p.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "A", Value: "b"}}
 		}),
 	} {
@@ -125,7 +126,7 @@ func TestLivenessRestarts(t *testing.T) {
 	c := restart(t, engine.Manual, nil, NewRuntime())
 	thirty := int64(30)
 	c.create(engine.Pods, newPod("p", policy(corev1.RestartPolicyAlways), func(p *corev1.Pod) { p.Spec.TerminationGracePeriodSeconds = &thirty }, shell("touch /tmp/healthy; sleep 30; rm -f /tmp/healthy; sleep 600"),
-		probed(liveness, execProbe("cat /tmp/healthy"), func(p *corev1.Probe) { p.InitialDelaySeconds, p.FailureThreshold = 5, 3 })))
+		probed(prober.Liveness, execProbe("cat /tmp/healthy"), func(p *corev1.Probe) { p.InitialDelaySeconds, p.FailureThreshold = 5, 3 })))
 	c.advance(50 * time.Second)
 	events := since(c.happened("p"), "Unhealthy")
 	want := []string{
@@ -149,7 +150,7 @@ func TestLivenessBacksOff(t *testing.T) {
 	c := restart(t, engine.Manual, nil, NewRuntime())
 	two := int64(2)
 	c.create(engine.Pods, newPod("p", policy(corev1.RestartPolicyAlways), shell("trap 'exit 0' TERM; while true; do sleep 1; done"),
-		probed(liveness, execProbe("false"), func(p *corev1.Probe) { p.TerminationGracePeriodSeconds = &two })))
+		probed(prober.Liveness, execProbe("false"), func(p *corev1.Probe) { p.TerminationGracePeriodSeconds = &two })))
 	c.advance(3 * time.Minute)
 	want := []string{
 		"Pending", "Pending c:ContainerCreating", "Running c:Running", "Running c:Running(1)", "Running c:Running(2)",
@@ -164,7 +165,7 @@ func TestLivenessBacksOff(t *testing.T) {
 func TestStartupProbe(t *testing.T) {
 	always := policy(corev1.RestartPolicyAlways)
 	slow := shell("sleep 22; touch /tmp/up; sleep 100000")
-	probes := []option{probed(startup, execProbe("test -e /tmp/up"), func(p *corev1.Probe) { p.FailureThreshold = 10 }), probed(liveness, execProbe("test -e /tmp/up")), probed(readiness, execProbe("true"))}
+	probes := []option{probed(prober.Startup, execProbe("test -e /tmp/up"), func(p *corev1.Probe) { p.FailureThreshold = 10 }), probed(prober.Liveness, execProbe("test -e /tmp/up")), probed(prober.Readiness, execProbe("true"))}
 	c := restart(t, engine.Auto, nil, NewRuntime())
 	c.create(engine.Pods, newPod("p", append(probes, always, slow)...))
 	status := c.api.pod(t, "p").Status.ContainerStatuses[0]
@@ -176,7 +177,7 @@ func TestStartupProbe(t *testing.T) {
 	}
 
 	c = restart(t, engine.Manual, nil, NewRuntime())
-	c.create(engine.Pods, newPod("p", always, slow, probed(startup, execProbe("test -e /tmp/up"))))
+	c.create(engine.Pods, newPod("p", always, slow, probed(prober.Startup, execProbe("test -e /tmp/up"))))
 	c.advance(11 * time.Second)
 	if events := c.happened("p"); !slices.Contains(events, "Killing Container c failed startup probe, will be restarted") {
 		t.Errorf("events: %v", events)
@@ -185,7 +186,7 @@ func TestStartupProbe(t *testing.T) {
 
 func TestLivenessUnderNeverEndsThePod(t *testing.T) {
 	c := restart(t, engine.Manual, nil, NewRuntime())
-	c.create(engine.Pods, newPod("p", shell("sleep 100000"), probed(liveness, execProbe("exit 1"))))
+	c.create(engine.Pods, newPod("p", shell("sleep 100000"), probed(prober.Liveness, execProbe("exit 1"))))
 	c.advance(time.Minute)
 	events := c.happened("p")
 	if got := events[len(events)-1]; got != "Killing Stopping container c" {

@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/kubesim-dev/kubesim/kubelet-sim/prober"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/script"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
@@ -165,8 +166,8 @@ func (r *Reconciler) told(run *podRun, i int) []replayed {
 	c, spec := run.Containers[i], run.spec(run.pod, i)
 	for j := range c.Probes {
 		p := &c.Probes[j]
-		if probe := probeOf(spec, p.Type); probe != nil && !p.Deadline.IsZero() {
-			begun := p.Deadline.Add(-timeoutOf(probe))
+		if probe := prober.Of(spec, p.Type); probe != nil && !p.Deadline.IsZero() {
+			begun := p.Deadline.Add(-prober.TimeoutOf(probe))
 			add(begun, func() { r.openCheck(run, i, j, begun) })
 		}
 	}

@@ -2,6 +2,8 @@ package lifecycle
 
 import (
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubesim-dev/kubesim/kubelet-sim/images"
 )
 
 // The image of a container is one of the few fields of a Pod's spec that can be changed.
@@ -50,7 +52,7 @@ func (c *containerState) takeImage(spec *corev1.Container) {
 // restoreImage takes the image of the latest attempt over from a status: the spec's, if it
 // can be that.
 func (c *containerState) restoreImage(spec *corev1.Container, image string) {
-	if parseImage(spec.Image).full == image {
+	if images.Parse(spec.Image).Full == image {
 		image = spec.Image
 	}
 	c.Image = image

@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"time"
 
+	"github.com/kubesim-dev/kubesim/kubelet-sim/images"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
@@ -78,7 +79,7 @@ func NewRuntime() Runtime { return programs{program.NewCatalog(), map[string]err
 func (p programs) Pull(image string) error {
 	err, known := p.pulls[image]
 	if !known {
-		if len(p.pulls) > imagesMax {
+		if len(p.pulls) > images.KnownMax {
 			clear(p.pulls)
 		}
 		err = program.Pull(image)

@@ -6,6 +6,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
 
+	"github.com/kubesim-dev/kubesim/kubelet-sim/podcertificate"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/prober"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/script"
 )
 
@@ -48,7 +50,7 @@ type podState struct {
 	// Resize is the change of resources under way; nil if there is none.
 	Resize *resizing `json:",omitempty"`
 	// Certificates are those that its volumes show.
-	Certificates []certificateState `json:",omitempty"`
+	Certificates []podcertificate.State `json:",omitempty"`
 	// LogBytes is what the logs of a Pod that has ended are charged with; Reclaimed: the
 	// host's memory was short, and the Pod, or what is left of it, has to go.
 	LogBytes  int64 `json:",omitempty"`
@@ -138,7 +140,7 @@ type containerState struct {
 	Started, Ready bool
 	Unhealthy      killReason `json:",omitempty"`
 	// Probes are those of the current instance.
-	Probes []probeState `json:",omitempty"`
+	Probes []prober.State `json:",omitempty"`
 	// Script is what a script has the container do in the attempt that has begun but
 	// not started; Tries is how many attempts there were.
 	Script *script.Play `json:",omitempty"`
@@ -231,7 +233,7 @@ func (s *podState) restarts(pod *corev1.Pod, i int) bool {
 // newPodState returns the state of a Pod that the kubelet sees for the first
 // time.
 func newPodState(pod *corev1.Pod, now time.Time) podState {
-	s := podState{StartTime: now, Cursor: now, Certificates: newCertificates(pod, now)}
+	s := podState{StartTime: now, Cursor: now, Certificates: podcertificate.Needed(pod, now)}
 	if owner := controllerOf(pod); owner != nil && owner.Kind == "Job" {
 		s.JobOwned = true
 	}

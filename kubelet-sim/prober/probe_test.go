@@ -1,4 +1,4 @@
-package lifecycle
+package prober
 
 import (
 	"testing"
@@ -10,31 +10,36 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
 
+var noon = time.Date(2025, 1, 1, 12, 0, 0, 0, time.UTC)
+
+// past returns the instant so many seconds past noon.
+func past(seconds int) time.Time { return noon.Add(time.Duration(seconds) * time.Second) }
+
 func TestDecideProbe(t *testing.T) {
 	probe := &corev1.Probe{PeriodSeconds: 10, FailureThreshold: 3, SuccessThreshold: 1}
 	at := func(seconds int, kind engine.Kind) engine.Wake { return engine.Wake{At: past(seconds), Kind: kind} }
-	fresh, ready := probedContainer{Started: true}, probedContainer{Started: true, Ready: true}
-	slow, again := probedContainer{}, probedContainer{Attempt: 1}
+	fresh, ready := Container{Started: true}, Container{Started: true, Ready: true}
+	slow, again := Container{}, Container{Attempt: 1}
 	for name, tc := range map[string]struct {
-		c    probedContainer
-		p    probeState
-		want probeDecision
+		c    Container
+		p    State
+		want Decision
 		wake engine.Wake
 	}{
-		"the first check waits for its tick":     {fresh, probeState{Type: readiness, Next: past(5)}, wait, at(5, engine.Work)},
-		"a check is due":                         {fresh, probeState{Type: readiness, Next: noon}, beginCheck, engine.Wake{}},
-		"a command takes its time":               {fresh, probeState{Type: readiness, Next: noon, Deadline: past(1)}, wait, at(1, engine.Work)},
-		"a command takes too long":               {fresh, probeState{Type: readiness, Next: noon, Deadline: noon}, checkTimedOut, engine.Wake{}},
-		"a ready container moves no time":        {ready, probeState{Type: readiness, Next: past(1)}, wait, at(1, engine.Recurring)},
-		"nor does a hopeless one, after a while": {fresh, probeState{Type: readiness, Next: past(1), Checks: 4}, wait, at(1, engine.Recurring)},
-		"liveness moves no time":                 {fresh, probeState{Type: liveness, Next: past(1)}, wait, at(1, engine.Recurring)},
-		"a first start does":                     {slow, probeState{Type: startup, Next: past(1)}, wait, at(1, engine.Work)},
-		"a further start does not":               {again, probeState{Type: startup, Next: past(1)}, wait, at(1, engine.Recurring)},
-		"the others wait for the startup probe":  {slow, probeState{Type: liveness, Next: noon}, wait, engine.Wake{}},
-		"what is over is not asked any more":     {fresh, probeState{Type: startup, Next: noon, Over: true}, wait, engine.Wake{}},
+		"the first check waits for its tick":     {fresh, State{Type: Readiness, Next: past(5)}, wait, at(5, engine.Work)},
+		"a check is due":                         {fresh, State{Type: Readiness, Next: noon}, BeginCheck, engine.Wake{}},
+		"a command takes its time":               {fresh, State{Type: Readiness, Next: noon, Deadline: past(1)}, wait, at(1, engine.Work)},
+		"a command takes too long":               {fresh, State{Type: Readiness, Next: noon, Deadline: noon}, CheckTimedOut, engine.Wake{}},
+		"a ready container moves no time":        {ready, State{Type: Readiness, Next: past(1)}, wait, at(1, engine.Recurring)},
+		"nor does a hopeless one, after a while": {fresh, State{Type: Readiness, Next: past(1), Checks: 4}, wait, at(1, engine.Recurring)},
+		"liveness moves no time":                 {fresh, State{Type: Liveness, Next: past(1)}, wait, at(1, engine.Recurring)},
+		"a first start does":                     {slow, State{Type: Startup, Next: past(1)}, wait, at(1, engine.Work)},
+		"a further start does not":               {again, State{Type: Startup, Next: past(1)}, wait, at(1, engine.Recurring)},
+		"the others wait for the startup probe":  {slow, State{Type: Liveness, Next: noon}, wait, engine.Wake{}},
+		"what is over is not asked any more":     {fresh, State{Type: Startup, Next: noon, Over: true}, wait, engine.Wake{}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, wake := decideProbe(probe, tc.c, &tc.p, noon)
+			got, wake := Decide(probe, tc.c, &tc.p, noon)
 			if got != tc.want {
 				t.Errorf("decision %v, want %v", got, tc.want)
 			}
@@ -60,7 +65,7 @@ func TestFirstCheck(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			probe := &corev1.Probe{InitialDelaySeconds: tc.delay, PeriodSeconds: tc.period}
-			if got := firstCheck(probe, started, tc.from).Sub(noon); got != tc.want {
+			if got := FirstCheck(probe, started, tc.from).Sub(noon); got != tc.want {
 				t.Errorf("%v, want %v", got, tc.want)
 			}
 		})
@@ -69,10 +74,10 @@ func TestFirstCheck(t *testing.T) {
 
 func TestJudge(t *testing.T) {
 	probe := &corev1.Probe{PeriodSeconds: 10, FailureThreshold: 3, SuccessThreshold: 2}
-	p := probeState{Next: noon}
+	p := State{Next: noon}
 	var got []bool
 	for _, success := range []bool{true, false, true, true, false, false, false, false} {
-		got = append(got, p.judge(probe, success))
+		got = append(got, p.Judge(probe, success))
 	}
 	if diff := cmp.Diff([]bool{false, false, false, true, false, false, true, true}, got); diff != "" {
 		t.Errorf("decided (-want +got):\n%s", diff)
@@ -97,8 +102,8 @@ func TestAReadinessProbeIsWorkOnlyForAWhile(t *testing.T) {
 		"the default's one too many":         {10, 4, false, engine.Recurring},
 	} {
 		probe := &corev1.Probe{PeriodSeconds: tc.period, FailureThreshold: 3, SuccessThreshold: 2}
-		c := probedContainer{Started: true}
-		_, wake := decideProbe(probe, c, &probeState{Type: readiness, Next: noon.Add(time.Second), Checks: tc.checks, Last: tc.last}, noon)
+		c := Container{Started: true}
+		_, wake := Decide(probe, c, &State{Type: Readiness, Next: noon.Add(time.Second), Checks: tc.checks, Last: tc.last}, noon)
 		if wake.Kind != tc.want {
 			t.Errorf("%s: kind %d, want %d", name, wake.Kind, tc.want)
 		}

@@ -1,4 +1,4 @@
-package lifecycle
+package podcertificate
 
 import (
 	"crypto"
@@ -14,11 +14,11 @@ import (
 	"math/big"
 )
 
-// podKey is a private key for a Pod's certificate and the empty request that
+// newKey is a private key for a Pod's certificate and the empty request that
 // proves who has it. Both follow from seed: the key is as secret as the cluster's
 // seed, which is enough for a simulation. Source: generateKeyAndProof in
 // k8s.io/kubernetes pkg/kubelet/podcertificate v1.37.2.
-func podKey(keyType string, seed uint64) (keyPEM, request []byte, err error) {
+func newKey(keyType string, seed uint64) (keyPEM, request []byte, err error) {
 	key, err := privateKey(keyType, &seedReader{seed: seed})
 	if err != nil {
 		return nil, nil, fmt.Errorf("while generating keypair: %w", err)

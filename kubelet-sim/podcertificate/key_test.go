@@ -1,4 +1,4 @@
-package lifecycle
+package podcertificate
 
 import (
 	"bytes"
@@ -12,11 +12,11 @@ import (
 func TestPodKeys(t *testing.T) {
 	for _, keyType := range []string{"RSA3072", "ECDSAP256", "ECDSAP384", "ECDSAP521", "ED25519"} {
 		t.Run(keyType, func(t *testing.T) {
-			key, request, err := podKey(keyType, 7)
+			key, request, err := newKey(keyType, 7)
 			if err != nil {
 				t.Fatal(err)
 			}
-			again, same, err := podKey(keyType, 7)
+			again, same, err := newKey(keyType, 7)
 			if err != nil || !bytes.Equal(key, again) || !bytes.Equal(request, same) {
 				t.Errorf("a seed gives two keys, or an error: %v", err)
 			}
@@ -37,14 +37,14 @@ func TestPodKeys(t *testing.T) {
 			}
 		})
 	}
-	one, _, err := podKey("ED25519", 1)
+	one, _, err := newKey("ED25519", 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if two, _, _ := podKey("ED25519", 2); bytes.Equal(one, two) {
+	if two, _, _ := newKey("ED25519", 2); bytes.Equal(one, two) {
 		t.Error("two seeds give one key")
 	}
-	if _, _, err := podKey("ED448", 1); err == nil || err.Error() != `while generating keypair: unknown key type "ED448"` {
+	if _, _, err := newKey("ED448", 1); err == nil || err.Error() != `while generating keypair: unknown key type "ED448"` {
 		t.Errorf("error %v", err)
 	}
 }

@@ -1,4 +1,9 @@
-package lifecycle
+// Package prober says when a container's startup, readiness and liveness probes are
+// made, and what their results mean.
+//
+// Invariant: it has no effect, and reads nothing but its arguments. Who makes a check is
+// the caller, who keeps the State. Source: k8s.io/kubernetes pkg/kubelet/prober v1.37.2.
+package prober
 
 import (
 	"time"
@@ -8,30 +13,30 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
 
-// probeType is what a probe is for, in the words of its Events. Source:
+// Type is what a probe is for, in the words of its Events. Source:
 // probeType in k8s.io/kubernetes pkg/kubelet/prober v1.37.2.
-type probeType string
+type Type string
 
 const (
-	startup   probeType = "Startup"
-	readiness probeType = "Readiness"
-	liveness  probeType = "Liveness"
+	Startup   Type = "Startup"
+	Readiness Type = "Readiness"
+	Liveness  Type = "Liveness"
 )
 
-// probeOf returns the probe of a type that a container has, nil if it has none.
-func probeOf(c *corev1.Container, t probeType) *corev1.Probe {
+// Of returns the probe of a type that a container has, nil if it has none.
+func Of(c *corev1.Container, t Type) *corev1.Probe {
 	switch t {
-	case startup:
+	case Startup:
 		return c.StartupProbe
-	case readiness:
+	case Readiness:
 		return c.ReadinessProbe
 	}
 	return c.LivenessProbe
 }
 
-// probeState is how far one probe of a container's instance has come.
-type probeState struct {
-	Type probeType
+// State is how far one probe of a container's instance has come.
+type State struct {
+	Type Type
 	// Next is when the next check begins.
 	Next time.Time
 	// Deadline is when the check under way has failed; zero if there is none.
@@ -45,34 +50,35 @@ type probeState struct {
 	Over bool
 }
 
-// newProbes returns the probes of an instance that has just started.
-func newProbes(spec *corev1.Container, startedAt, podStart time.Time) []probeState {
-	var all []probeState
-	for _, t := range [...]probeType{startup, readiness, liveness} {
-		if probe := probeOf(spec, t); probe != nil {
+// New returns the probes of an instance that has just started.
+func New(spec *corev1.Container, startedAt, podStart time.Time) []State {
+	var all []State
+	for _, t := range [...]Type{Startup, Readiness, Liveness} {
+		if probe := Of(spec, t); probe != nil {
 			from := podStart
-			if t == readiness {
+			if t == Readiness {
 				from = startedAt // the kubelet asks at once
 			}
-			all = append(all, probeState{Type: t, Next: firstCheck(probe, startedAt, from)})
+			all = append(all, State{Type: t, Next: FirstCheck(probe, startedAt, from)})
 		}
 	}
 	return all
 }
 
-// firstCheck is the first tick from an instant at which the initial delay is
-// over. Source: worker.run and worker.doProbe, ibid.; the worker's ticks begin
+// FirstCheck is the first tick from an instant at which the initial delay is
+// over. Source: worker.run and worker.doProbe in
+// k8s.io/kubernetes pkg/kubelet/prober v1.37.2; the worker's ticks begin
 // with the Pod, not with the container.
-func firstCheck(probe *corev1.Probe, startedAt, from time.Time) time.Time {
+func FirstCheck(probe *corev1.Probe, startedAt, from time.Time) time.Time {
 	earliest := engine.After(startedAt.Truncate(time.Second), engine.Seconds(int64(probe.InitialDelaySeconds)))
 	if earliest.Before(startedAt) {
 		earliest = startedAt
 	}
-	return nextTick(probe, from, earliest)
+	return NextTick(probe, from, earliest)
 }
 
-// nextTick is the first tick from an instant that is not before another.
-func nextTick(probe *corev1.Probe, from, earliest time.Time) time.Time {
+// NextTick is the first tick from an instant that is not before another.
+func NextTick(probe *corev1.Probe, from, earliest time.Time) time.Time {
 	period := time.Duration(max(probe.PeriodSeconds, 1)) * time.Second
 	if behind := earliest.Sub(from); behind > 0 {
 		from = from.Add((behind + period - 1) / period * period)
@@ -80,16 +86,17 @@ func nextTick(probe *corev1.Probe, from, earliest time.Time) time.Time {
 	return from
 }
 
-// judge counts the result of a check. decided says that it came so often in a
-// row that it holds from now on. Source: worker.doProbe, ibid.
-func (p *probeState) judge(probe *corev1.Probe, success bool) (decided bool) {
+// Judge counts the result of a check. decided says that it came so often in a
+// row that it holds from now on. Source: worker.doProbe in
+// k8s.io/kubernetes pkg/kubelet/prober v1.37.2.
+func (p *State) Judge(probe *corev1.Probe, success bool) (decided bool) {
 	if p.Checks > 0 && p.Last == success {
 		p.Run++
 	} else {
 		p.Run = 1
 	}
 	p.Last = success
-	p.checked(probe)
+	p.Checked(probe)
 	threshold := probe.FailureThreshold
 	if success {
 		threshold = probe.SuccessThreshold
@@ -97,8 +104,8 @@ func (p *probeState) judge(probe *corev1.Probe, success bool) (decided bool) {
 	return p.Run >= threshold
 }
 
-// checked ends a check.
-func (p *probeState) checked(probe *corev1.Probe) {
+// Checked ends a check.
+func (p *State) Checked(probe *corev1.Probe) {
 	p.Checks++
 	p.Deadline = time.Time{}
 	p.Next = engine.After(p.Next, engine.Seconds(int64(max(probe.PeriodSeconds, 1))))
@@ -111,56 +118,57 @@ const readyWithin = 5 * time.Minute
 // soon reports whether the next check of a readiness probe is a reason to move time: it
 // is the first, or one of the first few of a probe that does not take long for them, or
 // it follows a success of which there must be more.
-func (p *probeState) soon(probe *corev1.Probe) bool {
+func (p *State) soon(probe *corev1.Probe) bool {
 	since := engine.Seconds(int64(p.Checks) * int64(max(probe.PeriodSeconds, 1)))
 	return p.Last || p.Checks <= max(probe.FailureThreshold, 1) && since <= readyWithin
 }
 
-// probeDecision is what the prober does next.
-type probeDecision int
+// Decision is what the prober does next.
+type Decision int
 
 const (
-	wait probeDecision = iota
-	beginCheck
-	checkTimedOut
+	wait Decision = iota
+	BeginCheck
+	CheckTimedOut
 )
 
 // checksMax is how many checks mode auto moves time for, however many may fail.
 const checksMax = 500
 
-// probedContainer is what decides about the probes of a container beside their own state.
-type probedContainer struct {
+// Container is what decides about the probes of a container beside their own state.
+type Container struct {
 	Started, Ready bool
 	// Attempt is the number of its instance.
 	Attempt int32
 }
 
-// decideProbe says what to do now for a probe of c, and when to look again. It
+// Decide says what to do now for a probe of c, and when to look again. It
 // reads nothing but its arguments.
 //
 // As long as a container starts, or has a chance to become ready soon, time may be
 // moved for it.
-func decideProbe(probe *corev1.Probe, c probedContainer, p *probeState, now time.Time) (probeDecision, engine.Wake) {
-	if p.Over || p.Type != startup && !c.Started {
+func Decide(probe *corev1.Probe, c Container, p *State, now time.Time) (Decision, engine.Wake) {
+	if p.Over || p.Type != Startup && !c.Started {
 		return wait, engine.Wake{}
 	}
 	kind := engine.Recurring
 	switch {
-	case p.Type == readiness && !c.Ready && (p.Last || p.Checks <= checksMax) && p.soon(probe),
-		p.Type == startup && c.Attempt == 0 && p.Checks <= checksMax:
+	case p.Type == Readiness && !c.Ready && (p.Last || p.Checks <= checksMax) && p.soon(probe),
+		p.Type == Startup && c.Attempt == 0 && p.Checks <= checksMax:
 		kind = engine.Work
 	}
 	switch {
 	case !p.Deadline.IsZero() && !now.Before(p.Deadline):
-		return checkTimedOut, engine.Wake{}
+		return CheckTimedOut, engine.Wake{}
 	case !p.Deadline.IsZero():
 		return wait, engine.Wake{At: p.Deadline, Kind: kind}
 	case !now.Before(p.Next):
-		return beginCheck, engine.Wake{}
+		return BeginCheck, engine.Wake{}
 	}
 	return wait, engine.Wake{At: p.Next, Kind: kind}
 }
 
-func timeoutOf(probe *corev1.Probe) time.Duration {
+// TimeoutOf is how long a check may take.
+func TimeoutOf(probe *corev1.Probe) time.Duration {
 	return time.Duration(max(probe.TimeoutSeconds, 1)) * time.Second
 }
