@@ -90,8 +90,14 @@ func (c *cache) replace(prev, r *record) {
 
 // keep does put's work. Needs mu.
 func (c *cache) keep(r *record) {
-	if r.obj == nil || cost(r) > c.bytesMax || c.byRev[r.rev] != nil {
+	if r.obj == nil || cost(r) > c.bytesMax {
 		return
+	}
+	if e := c.byRev[r.rev]; e != nil {
+		if e.Value.(*record).by == r.by {
+			return
+		}
+		c.remove(e) // it was decoded by a store that is closed
 	}
 	c.byRev[r.rev] = c.recent.PushFront(r)
 	c.bytes += cost(r)

@@ -62,7 +62,7 @@ func (db *DB) checkShared() error {
 	var problems []error
 	for _, r := range db.cache.all() {
 		s := db.storeOf(r.key)
-		if s == nil || len(problems) == problemsMax {
+		if s == nil || s != r.by || len(problems) == problemsMax {
 			continue
 		}
 		value, err := r.encoded()

@@ -86,6 +86,9 @@ func (db *DB) take(ctx context.Context, w write) (*record, *round, error) {
 	if db.closed {
 		return nil, nil, ErrClosed
 	}
+	if w.store.closed() {
+		return nil, nil, fmt.Errorf("storage: %s: %w", w.store.resource, ErrWithdrawn)
+	}
 	if err := db.unchanged(w.key, w.prev); err != nil {
 		return nil, nil, err
 	}
@@ -98,7 +101,7 @@ func (db *DB) take(ctx context.Context, w write) (*record, *round, error) {
 		// ignores that too.
 		_ = storage.APIObjectVersioner{}.UpdateObject(w.obj, uint64(rec.rev))
 		if rec.kind != deleted && w.store.plain() {
-			rec.obj, rec.retained = w.obj, db.retains(w.store)
+			rec.obj, rec.by, rec.retained = w.obj, w.store, db.retains(w.store)
 		}
 	}
 	c := change{store: w.store, rec: rec, prev: w.prev}

@@ -101,6 +101,7 @@ type DB struct {
 	expiries   *btree.BTreeG[expiry]
 	observers  []func(Commit)
 	stores     []*Store // sorted by prefix
+	shelves    map[string]shelf
 	failed     error
 	closed     bool
 

@@ -56,7 +56,7 @@ func (s *Store) decodeInto(data []byte, rev int64, into runtime.Object) (runtime
 // object returns r decoded. It is shared: use share or DeepCopyObject before
 // handing it to a caller.
 func (s *Store) object(ctx context.Context, r *record) (runtime.Object, error) {
-	if r.obj != nil && s.plain() {
+	if r.obj != nil && r.by == s && s.plain() {
 		return r.obj, nil
 	}
 	data, _, err := s.plaintext(ctx, r)
@@ -66,7 +66,7 @@ func (s *Store) object(ctx context.Context, r *record) (runtime.Object, error) {
 	obj, err := s.decode(data, r.rev)
 	if err == nil && s.plain() {
 		kept := *r
-		kept.obj = obj
+		kept.obj, kept.by = obj, s
 		s.db.cache.put(kept.slim(s))
 	}
 	return obj, err

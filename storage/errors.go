@@ -12,6 +12,7 @@ var (
 	ErrDiskFull    = errors.New("the disk is full")
 	ErrFailed      = errors.New("a commit failed and the store takes no more writes")
 	ErrClosed      = errors.New("the store is closed")
+	ErrWithdrawn   = errors.New("the resource is not served any more")
 
 	// errCompacted: the revision asked for is below the compacted one.
 	errCompacted = errors.New("required revision has been compacted")

@@ -34,6 +34,8 @@ func (w *watcher) send(ctx context.Context, ev watch.Event) error {
 		return ctx.Err()
 	case <-w.s.db.stop:
 		return ErrClosed
+	case <-w.s.end:
+		return ErrWithdrawn
 	}
 }
 

@@ -81,6 +81,9 @@ type record struct {
 	// obj is value decoded, with its resourceVersion, when the resource has no
 	// transformer; else nil. It is shared: nobody may change it.
 	obj runtime.Object
+	// by is the store that has made obj: another of the same resource, opened later, may
+	// have another codec.
+	by *Store
 
 	// retained: observers hold obj, or what it is made of, while it is the newest.
 	retained bool

@@ -66,6 +66,7 @@ func Open(cfg Config) (*DB, error) {
 		cache:    newCache(cfg.CacheBytes),
 		lists:    newLists(listsMax, listWait),
 		overlay:  map[string]*record{},
+		shelves:  map[string]shelf{},
 		next:     newRound(),
 		expiries: btree.NewG(32, expiry.before),
 		wake:     make(chan struct{}, 1),

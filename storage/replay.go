@@ -14,14 +14,27 @@ import (
 // Added commits in revision order: with them the engine's view begins. Call it
 // before serving.
 func (db *DB) Replay(rev int64, f func(Commit) error) error {
+	db.mu.Lock()
+	stores := slices.Clone(db.stores)
+	db.mu.Unlock()
+	return db.replay(stores, rev, f)
+}
+
+// Replay calls f with the state of the resource, as DB.Replay does. It is for one that
+// is opened while the DB serves; nobody may write to it meanwhile.
+func (s *Store) Replay(ctx context.Context, f func(Commit) error) error {
+	if err := s.db.Sync(ctx); err != nil {
+		return err
+	}
+	return s.db.replay([]*Store{s}, s.db.committed.Load(), f)
+}
+
+func (db *DB) replay(stores []*Store, rev int64, f func(Commit) error) error {
 	type at struct {
 		rev   int64
 		key   string
 		store *Store
 	}
-	db.mu.Lock()
-	stores := slices.Clone(db.stores)
-	db.mu.Unlock()
 	var live []at
 	err := db.view(func(tx *bbolt.Tx) error {
 		for _, s := range stores {

@@ -155,12 +155,14 @@ func (db *DB) turnBack(ctx context.Context, change func(*bbolt.Tx) error) error 
 		return explain(db.cfg.Path, err)
 	}
 	db.epoch.Add(1)
+	clear(db.shelves)
 	for _, s := range db.stores {
 		err := db.view(func(tx *bbolt.Tx) error { return s.counts.load(tx, s) })
 		if err != nil {
 			return err
 		}
 		s.hub.reset(db.rev)
+		db.shelves[s.prefix] = s.shelf
 	}
 	return nil
 }

@@ -55,9 +55,12 @@ type Store struct {
 	newListFunc func() runtime.Object
 	prefix      string
 	versioner   storage.APIObjectVersioner
-	hub         *hub
-	counts      counts
-	sized       atomic.Bool
+	shelf
+	// opens counts those who have opened the store and not closed it; db.mu guards it.
+	// end is closed with the last of them.
+	opens int
+	end   chan struct{}
+	sized atomic.Bool
 	// unsafeDelete: corrupt objects are reported so that they can be deleted
 	// (feature AllowUnsafeMalformedObjectDeletion).
 	unsafeDelete bool
@@ -71,8 +74,17 @@ type Store struct {
 
 var _ storage.Interface = (*Store)(nil)
 
+// shelf is what the stores of one prefix share, those that are closed too: what a
+// committer still writes is counted, and told to watchers, whose store it was.
+type shelf struct {
+	hub    *hub
+	counts *counts
+}
+
 // Resource returns the store of a resource. A second call for the same prefix
-// and resource returns the same store: upstream's registry sets up events twice.
+// and resource returns the same store: upstream's registry sets up events twice. It
+// may be called at any time; observers are not told what the resource holds already,
+// see Store.Replay.
 func (db *DB) Resource(rc ResourceConfig) (*Store, error) {
 	if err := rc.validate(); err != nil {
 		return nil, err
@@ -84,6 +96,7 @@ func (db *DB) Resource(rc ResourceConfig) (*Store, error) {
 	})
 	if found {
 		if s := db.stores[i]; s.resource == rc.GroupResource {
+			s.opens++
 			return s, nil
 		}
 		return nil, fmt.Errorf("storage: prefix %s belongs to %s: want another one for %s",
@@ -96,7 +109,8 @@ func (db *DB) Resource(rc ResourceConfig) (*Store, error) {
 		newFunc:      rc.NewFunc,
 		newListFunc:  rc.NewListFunc,
 		prefix:       rc.ResourcePrefix,
-		hub:          newHub(db.rev),
+		opens:        1,
+		end:          make(chan struct{}),
 		unsafeDelete: utilfeature.DefaultFeatureGate.Enabled(features.AllowUnsafeMalformedObjectDeletion),
 	}
 	if rc.Protobuf {
@@ -106,11 +120,48 @@ func (db *DB) Resource(rc ResourceConfig) (*Store, error) {
 	if rc.Transformer != nil {
 		s.setTransformer(s.reportCorrupt(rc.Transformer))
 	}
-	if err := db.view(func(tx *bbolt.Tx) error { return s.counts.load(tx, s) }); err != nil {
+	if err := s.take(); err != nil {
 		return nil, explain(db.cfg.Path, err)
 	}
 	db.stores = slices.Insert(db.stores, i, s)
 	return s, nil
+}
+
+// take gives s the shelf of its prefix. Needs db.mu.
+func (s *Store) take() error {
+	old, ok := s.db.shelves[s.prefix]
+	if ok {
+		s.shelf = old
+		return nil
+	}
+	s.shelf = shelf{newHub(s.db.rev), &counts{}}
+	if err := s.db.view(func(tx *bbolt.Tx) error { return s.counts.load(tx, s) }); err != nil {
+		return err
+	}
+	s.db.shelves[s.prefix] = s.shelf
+	return nil
+}
+
+// Close ends what one call of Resource has opened. With the last of them the resource
+// takes no more writes and its watches end; it can be opened anew, with another codec.
+// Its objects stay in the file.
+func (s *Store) Close() {
+	s.db.mu.Lock()
+	defer s.db.mu.Unlock()
+	if s.opens--; s.opens != 0 {
+		return
+	}
+	close(s.end)
+	s.db.stores = slices.DeleteFunc(s.db.stores, func(other *Store) bool { return other == s })
+}
+
+func (s *Store) closed() bool {
+	select {
+	case <-s.end:
+		return true
+	default:
+		return false
+	}
 }
 
 func (s *Store) setTransformer(t value.Transformer) { s.transformer.Store(&t) }

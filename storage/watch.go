@@ -112,7 +112,7 @@ func (w *watcher) run(ctx context.Context, initial, endBookmark bool) {
 	for err == nil {
 		err = w.step(ctx)
 	}
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrClosed) {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrClosed) || errors.Is(err, ErrWithdrawn) {
 		return
 	}
 	_ = w.send(ctx, errorEvent(err)) // a client that is gone needs no error
@@ -170,6 +170,9 @@ func (w *watcher) sendState(ctx context.Context) error {
 
 // step sends what the hub or, behind it, the log has, or waits for more.
 func (w *watcher) step(ctx context.Context) error {
+	if w.s.closed() {
+		return ErrWithdrawn
+	}
 	l := w.s.hub.after(w.rev, w.buf)
 	if w.epoch != w.s.db.epoch.Load() {
 		return errTakenBack
@@ -200,6 +203,8 @@ func (w *watcher) step(ctx context.Context) error {
 		return ctx.Err()
 	case <-w.s.db.stop:
 		return ErrClosed
+	case <-w.s.end:
+		return ErrWithdrawn
 	}
 }
 

@@ -56,7 +56,7 @@ type DB struct {
 
 	// mu orders observers.
 	mu        sync.Mutex
-	resources []resource
+	resources []*resource
 	observers []*observer
 	seen      int64         // what observers have seen
 	moved     chan struct{} // closed when seen moves

@@ -46,6 +46,13 @@ type configMaps struct {
 // open opens what one more server sees of the cluster.
 func (b *backend) open(t *testing.T, onFatal func(error)) configMaps {
 	t.Helper()
+	c, _ := openConfigMaps(t, b.connect(t, onFatal))
+	return c
+}
+
+// connect opens one more server's DB, without any resource.
+func (b *backend) connect(t *testing.T, onFatal func(error)) *DB {
+	t.Helper()
 	db, err := Open(t.Context(), Config{Servers: b.servers, Prefix: "/registry", OnFatal: onFatal})
 	if err != nil {
 		t.Fatal(err)
@@ -55,13 +62,18 @@ func (b *backend) open(t *testing.T, onFatal func(error)) configMaps {
 			t.Error(err)
 		}
 	})
+	return db
+}
+
+func openConfigMaps(t *testing.T, db *DB) (c configMaps, destroy func()) {
+	t.Helper()
 	scheme := runtime.NewScheme()
 	if err := corev1.AddToScheme(scheme); err != nil {
 		t.Fatal(err)
 	}
 	codecs := serializer.NewCodecFactory(scheme)
 	info, _ := runtime.SerializerInfoForMediaType(codecs.SupportedMediaTypes(), runtime.ContentTypeJSON)
-	store, _, err := db.Resource(ResourceConfig{
+	store, destroy, err := db.Resource(ResourceConfig{
 		GroupResource: schema.GroupResource{Resource: "configmaps"}, Prefix: "/configmaps",
 		Codec:   codecs.CodecForVersions(info.Serializer, info.Serializer, corev1.SchemeGroupVersion, corev1.SchemeGroupVersion),
 		NewFunc: func() runtime.Object { return &corev1.ConfigMap{} }, NewListFunc: func() runtime.Object { return &corev1.ConfigMapList{} },
@@ -73,7 +85,7 @@ func (b *backend) open(t *testing.T, onFatal func(error)) configMaps {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return configMaps{store, db}
+	return configMaps{store, db}, destroy
 }
 
 func keyOf(name string) string { return "/configmaps/default/" + name }
@@ -311,5 +323,35 @@ func TestCloseEndsWaiting(t *testing.T) {
 	case <-done:
 	case <-time.After(time.Minute):
 		t.Error("await goes on after the end")
+	}
+}
+
+// TestAResourceComesAndGoes: observers are told of what it holds when it is opened, of its
+// changes once, and of nothing when it is closed, until it is opened again.
+func TestAResourceComesAndGoes(t *testing.T) {
+	b := newBackend(t)
+	other := b.open(t, noFatal(t))
+	other.create(t, "a")
+	db := b.connect(t, noFatal(t))
+	seen := configMaps{nil, db}.observe(t)
+	seen.want(t)
+	late, destroy := openConfigMaps(t, db)
+	seen.want(t, "replayed ADDED a")
+	late.touch(t, "a", "1")
+	seen.want(t, "replayed ADDED a", "MODIFIED a1")
+	destroy()
+	other.touch(t, "a", "2")
+	rev, err := db.NewRevision(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.await(t.Context(), rev)
+	seen.want(t, "replayed ADDED a", "MODIFIED a1")
+	openConfigMaps(t, db)
+	seen.want(t, "replayed ADDED a", "MODIFIED a1", "replayed ADDED a2")
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if len(db.resources) != 1 || db.resources[0].opens != 1 {
+		t.Errorf("%d resources are open, want the one that was opened again", len(db.resources))
 	}
 }

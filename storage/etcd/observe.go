@@ -32,16 +32,12 @@ func (db *DB) Observe(ctx context.Context, f func(c storage.Commit, replayed boo
 	// Nobody sees anything new before f has seen what is old.
 	db.mu.Lock()
 	defer db.mu.Unlock()
-	kvs, rev, err := db.list(ctx)
+	kvs, rev, err := db.list(ctx, db.root)
+	if err == nil {
+		err = db.replay(kvs, f)
+	}
 	if err != nil {
 		return nil, err
-	}
-	for _, kv := range kvs {
-		if commit, ok, err := db.commit(watch.Added, kv, kv.ModRevision); err != nil {
-			return nil, err
-		} else if ok {
-			f(commit, true)
-		}
 	}
 	o := &observer{f: f, from: rev}
 	db.observers = append(db.observers, o)
@@ -50,6 +46,20 @@ func (db *DB) Observe(ctx context.Context, f func(c storage.Commit, replayed boo
 		db.follow(rev + 1)
 	}
 	return func() { db.forget(o) }, nil
+}
+
+// replay tells f of objects that there are.
+func (db *DB) replay(kvs []*mvccpb.KeyValue, f func(c storage.Commit, replayed bool)) error {
+	for _, kv := range kvs {
+		commit, ok, err := db.commit(watch.Added, kv, kv.ModRevision)
+		if err != nil {
+			return err
+		}
+		if ok {
+			f(commit, true)
+		}
+	}
+	return nil
 }
 
 func (db *DB) forget(o *observer) {
@@ -61,9 +71,9 @@ func (db *DB) forget(o *observer) {
 // listPage is how many keys are asked for at a time.
 const listPage = 1000
 
-// list returns all keys as of one revision, in the order of their revisions.
-func (db *DB) list(ctx context.Context) (kvs []*mvccpb.KeyValue, rev int64, err error) {
-	key, end := db.root, clientv3.GetPrefixRangeEnd(db.root)
+// list returns all keys below root as of one revision, in the order of their revisions.
+func (db *DB) list(ctx context.Context, root string) (kvs []*mvccpb.KeyValue, rev int64, err error) {
+	key, end := root, clientv3.GetPrefixRangeEnd(root)
 	for {
 		opts := []clientv3.OpOption{clientv3.WithRange(end), clientv3.WithLimit(listPage)}
 		if rev != 0 {
@@ -71,7 +81,7 @@ func (db *DB) list(ctx context.Context) (kvs []*mvccpb.KeyValue, rev int64, err 
 		}
 		page, err := db.client.Get(ctx, key, opts...)
 		if err != nil {
-			return nil, 0, fmt.Errorf("etcd: list %s: %w", db.root, err)
+			return nil, 0, fmt.Errorf("etcd: list %s: %w", root, err)
 		}
 		if rev == 0 {
 			rev = page.Header.Revision
@@ -89,8 +99,8 @@ func (db *DB) list(ctx context.Context) (kvs []*mvccpb.KeyValue, rev int64, err 
 // commit reads a key's value. A key that is no object of ours is none.
 func (db *DB) commit(event watch.EventType, kv *mvccpb.KeyValue, rev int64) (storage.Commit, bool, error) {
 	key := string(kv.Key)
-	r, ok := db.find(key)
-	if !ok {
+	r := db.find(key)
+	if r == nil {
 		return storage.Commit{}, false, nil
 	}
 	obj := r.newFunc()
@@ -159,6 +169,9 @@ func (db *DB) observe(event *clientv3.Event) error {
 	}
 	db.mu.Lock()
 	defer db.mu.Unlock()
+	if r := db.find(string(kv.Key)); r == nil || rev <= r.from {
+		return nil
+	}
 	commit, ok, err := db.commit(kind, kv, rev)
 	if err != nil || !ok {
 		return err

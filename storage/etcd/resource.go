@@ -2,9 +2,10 @@ package etcd
 
 import (
 	"context"
-	"errors"
 	"path"
+	"slices"
 	"strings"
+	"sync"
 
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -40,16 +41,18 @@ type resource struct {
 	root    string // of its keys, with slashes at both ends
 	newFunc func() runtime.Object
 	decoder etcd3.Decoder
+	// from is the revision of the list with which observers were told of it: they know
+	// what came before. opens counts those who have opened it and not destroyed it.
+	from  int64
+	opens int
 }
 
-// Resource opens upstream's store of one resource. Every resource must be open
-// before the first Observe.
+// Resource opens upstream's store of one resource. One that is opened after the first
+// Observe tells observers first what it holds, as replayed Added commits. When it is
+// destroyed they hear no more of it.
 func (db *DB) Resource(cfg ResourceConfig) (k8sstorage.Interface, factory.DestroyFunc, error) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
-	if db.following {
-		return nil, nil, errors.New("etcd: resource " + cfg.GroupResource.String() + " is opened after the first Observe")
-	}
 	decorate := genericregistry.StorageWithCacher()
 	if cfg.Uncached {
 		decorate = generic.UndecoratedStorage
@@ -62,25 +65,66 @@ func (db *DB) Resource(cfg ResourceConfig) (k8sstorage.Interface, factory.Destro
 		return nil, nil, err
 	}
 	db.destroy = append(db.destroy, destroy)
-	r := resource{
+	err = db.open(&resource{
 		name: cfg.GroupResource, root: path.Join(db.root, cfg.Prefix) + "/",
-		newFunc: cfg.NewFunc, decoder: etcd3.NewDefaultDecoder(cfg.Codec, inner.Versioner()),
+		newFunc: cfg.NewFunc, decoder: etcd3.NewDefaultDecoder(cfg.Codec, inner.Versioner()), opens: 1,
+	})
+	if err != nil {
+		destroy()
+		return nil, nil, err
 	}
-	// Events of both groups lie in one folder.
-	if _, twice := db.find(r.root); !twice {
-		db.resources = append(db.resources, r)
-	}
-	return &observed{Interface: inner, db: db}, destroy, nil
+	root := path.Join(db.root, cfg.Prefix) + "/"
+	return &observed{Interface: inner, db: db}, sync.OnceFunc(func() {
+		db.shut(root)
+		destroy()
+	}), nil
 }
 
-// find returns the resource that key belongs to.
-func (db *DB) find(key string) (resource, bool) {
-	for _, r := range db.resources {
-		if strings.HasPrefix(key, r.root) {
-			return r, true
+// open makes r one that observers are told of. Events of both groups lie in one folder.
+// Needs mu.
+func (db *DB) open(r *resource) error {
+	if twice := db.find(r.root); twice != nil {
+		twice.opens++
+		return nil
+	}
+	db.resources = append(db.resources, r)
+	if !db.following {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
+	defer cancel()
+	kvs, rev, err := db.list(ctx, r.root)
+	if err != nil {
+		db.resources = db.resources[:len(db.resources)-1]
+		return err
+	}
+	r.from = rev
+	for _, o := range db.observers {
+		if err := db.replay(kvs, o.f); err != nil {
+			return err
 		}
 	}
-	return resource{}, false
+	return nil
+}
+
+// shut ends one open.
+func (db *DB) shut(root string) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if r := db.find(root); r != nil {
+		r.opens--
+	}
+	db.resources = slices.DeleteFunc(db.resources, func(r *resource) bool { return r.opens == 0 })
+}
+
+// find returns the resource that key belongs to, or nil.
+func (db *DB) find(key string) *resource {
+	for _, r := range db.resources {
+		if strings.HasPrefix(key, r.root) {
+			return r
+		}
+	}
+	return nil
 }
 
 // observed is upstream's store; a write to it returns when this server's
