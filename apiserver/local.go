@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"sync/atomic"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -19,7 +17,6 @@ import (
 	"k8s.io/apiserver/pkg/authentication/user"
 	genericrequest "k8s.io/apiserver/pkg/endpoints/request"
 	"k8s.io/apiserver/pkg/registry/rest"
-	genericapiserver "k8s.io/apiserver/pkg/server"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
 )
@@ -32,10 +29,12 @@ import (
 // cluster the controllers' writes do.
 //
 // What trusts names takes a shortcut and is not validated again.
+//
+// What it serves may change at any time: see Serve and Withdraw.
 type Local struct {
-	admit     admission.Interface
-	resources map[schema.GroupResource]localResource
-	mapper    runtime.EquivalentResourceRegistry
+	admit  admission.Interface
+	served served
+	mapper runtime.EquivalentResourceRegistry
 	// last is what was observed last.
 	last atomic.Pointer[observed]
 	// limits has the LimitRanges, which change Pods.
@@ -60,83 +59,10 @@ type Object interface {
 	runtime.Object
 }
 
-// add takes over what a group serves in its stored version.
-func (l *Local) add(info *genericapiserver.APIGroupInfo) {
-	for _, gv := range info.PrioritizedVersions {
-		for path, storage := range info.VersionedResourcesStorageMap[gv.Version] {
-			name, subresource, _ := strings.Cut(path, "/")
-			gr := schema.GroupResource{Group: gv.Group, Resource: name}
-			r, ok := l.resources[gr]
-			if !ok {
-				r = localResource{resource: gv.WithResource(name), storage: map[string]rest.Storage{}, updates: map[string]*shortcut{}}
-			}
-			if r.resource.Version != gv.Version {
-				continue // a more preferred version is served as well
-			}
-			if subresource == "" {
-				r.kind = kindOf(gv, storage)
-			}
-			r.storage[subresource] = storage
-			if trusts(gr, subresource, true) {
-				r.creates = newShortcut(storage, subresource, l.check)
-			}
-			if trusts(gr, subresource, false) {
-				r.updates[subresource] = newShortcut(storage, subresource, l.check)
-			}
-			l.resources[gr] = r
-		}
-	}
-}
-
-func kindOf(gv schema.GroupVersion, storage rest.Storage) schema.GroupVersionKind {
-	kinds, _, err := legacyscheme.Scheme.ObjectKinds(storage.New())
-	if err != nil || len(kinds) == 0 {
-		return schema.GroupVersionKind{}
-	}
-	return gv.WithKind(kinds[0].Kind)
-}
-
-// Persisted returns the resources whose objects can be listed and deleted, by
-// name: those that a namespace's deletion and the garbage collector care for.
-func (l *Local) Persisted() []PersistedResource {
-	var out []PersistedResource
-	for gr, r := range l.resources {
-		lister, lists := r.storage[""].(rest.Lister)
-		_, deletes := r.storage[""].(rest.GracefulDeleter)
-		if !lists || !deletes || lister == nil {
-			continue
-		}
-		scoper, _ := r.storage[""].(rest.Scoper)
-		out = append(out, PersistedResource{GroupResource: gr, Kind: r.kind, Namespaced: scoper != nil && scoper.NamespaceScoped(), ShortNames: shortNames(r.storage[""])})
-	}
-	slices.SortFunc(out, func(a, b PersistedResource) int {
-		return strings.Compare(a.GroupResource.String(), b.GroupResource.String())
-	})
-	return out
-}
-
-func shortNames(s rest.Storage) []string {
-	if short, ok := s.(rest.ShortNamesProvider); ok {
-		return short.ShortNames()
-	}
-	return nil
-}
-
-// PersistedResource is a resource that lies in the store.
-type PersistedResource struct {
-	schema.GroupResource
-	// Kind is what the objects are called, in the stored version.
-	Kind schema.GroupVersionKind
-	// Namespaced tells objects of a namespace from those of the cluster.
-	Namespaced bool
-	// ShortNames are what kubectl takes for the resource's name as well.
-	ShortNames []string
-}
-
 func (l *Local) find(gr schema.GroupResource, subresource string) (localResource, rest.Storage, error) {
-	found, ok := l.resources[gr]
+	found, ok := l.served.find(gr)
 	if !ok {
-		return found, nil, fmt.Errorf("apiserver: resource %s is not served", gr)
+		return found, nil, notServed(gr)
 	}
 	storage, ok := found.storage[subresource]
 	if !ok {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	serverstorage "k8s.io/apiserver/pkg/server/storage"
@@ -36,7 +37,7 @@ import (
 // storedMediaType is how objects lie in the store, as in a real cluster's etcd:
 // in JSON where the group has no protobuf, as custom resources.
 func storedMediaType(group string) string {
-	if group == v1alpha1.GroupName {
+	if group == v1alpha1.GroupName || !legacyscheme.Scheme.IsGroupRegistered(group) {
 		return runtime.ContentTypeJSON
 	}
 	return runtime.ContentTypeProtobuf
@@ -74,8 +75,12 @@ func storedVersion(gr schema.GroupResource) (schema.GroupVersion, error) {
 }
 
 // storageCodec encodes a resource's objects for the store. The versioner tells in which
-// version: discovery has a hash of it for each resource.
+// version: discovery has a hash of it for each resource. A group that the scheme does not
+// know has come while the server runs.
 func storageCodec(gr schema.GroupResource) (runtime.Codec, runtime.GroupVersioner, error) {
+	if !legacyscheme.Scheme.IsGroupRegistered(gr.Group) {
+		return unstructured.UnstructuredJSONScheme, nil, nil
+	}
 	stored, err := storedVersion(gr)
 	if err != nil {
 		return nil, nil, err
@@ -89,9 +94,13 @@ func storageCodec(gr schema.GroupResource) (runtime.Codec, runtime.GroupVersione
 	})
 }
 
-// externalize returns obj, an internal type, in its group's version.
+// externalize returns obj, an internal type, in its group's version; an Unstructured one
+// is in it already.
 // The result may share memory with obj: neither may be changed.
 func externalize(obj runtime.Object) (runtime.Object, error) {
+	if _, ok := obj.(runtime.Unstructured); ok {
+		return obj, nil
+	}
 	kinds, _, err := legacyscheme.Scheme.ObjectKinds(obj)
 	if err != nil {
 		return nil, err
@@ -128,8 +137,12 @@ func withDefaults(obj runtime.Object) (runtime.Object, error) {
 	return toInternal(external)
 }
 
-// toInternal converts private, which the result shares memory with.
+// toInternal converts private, which the result shares memory with. Unstructured objects
+// have no other version.
 func toInternal(private runtime.Object) (runtime.Object, error) {
+	if _, ok := private.(runtime.Unstructured); ok {
+		return private, nil
+	}
 	kinds, _, err := legacyscheme.Scheme.ObjectKinds(private)
 	if err != nil {
 		return nil, err

@@ -207,11 +207,8 @@ func External(obj runtime.Object) (Object, error) { return externalObject(obj, n
 func newLocal(admit admission.Interface, mapper runtime.EquivalentResourceRegistry, infos []genericapiserver.APIGroupInfo, caches caches, check bool) *Local {
 	l := &Local{
 		admit: admit, mapper: mapper, check: check, limits: caches[schema.GroupResource{Resource: "limitranges"}],
-		resources: map[schema.GroupResource]localResource{},
 	}
-	for i := range infos {
-		l.add(&infos[i])
-	}
+	l.served.begin(infos, check)
 	return l
 }
 
