@@ -37,6 +37,8 @@ type Engine struct {
 	// has created something, see Replacer.
 	idle, created bool
 	inbox         []arrival
+	// started: Run was called.
+	started bool
 	// running: the engine is on stage. outside: one write from outside is.
 	running, outside bool
 	// target is where a command wants time to be; zero for nowhere.
@@ -130,6 +132,9 @@ func (e *Engine) Register(rs ...Reconciler) {
 
 // Run runs until ctx ends or an invariant breaks.
 func (e *Engine) Run(ctx context.Context) (err error) {
+	e.mu.Lock()
+	e.started = true
+	e.mu.Unlock()
 	stop := context.AfterFunc(ctx, e.broadcast)
 	defer stop()
 	// Whoever waits for the engine must learn that it will not come.

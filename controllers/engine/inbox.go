@@ -2,7 +2,8 @@ package engine
 
 import "time"
 
-// arrival is a commit with the circumstances in which it was made, or a poke.
+// arrival is a commit with the circumstances in which it was made, a poke, or a change
+// of what is served.
 type arrival struct {
 	Commit
 	at    time.Time
@@ -13,6 +14,8 @@ type arrival struct {
 	// was told.
 	poke  *Key
 	asked string
+	// served is what comes or goes; then there is no Commit either.
+	served *servedChange
 }
 
 // Deliver hands the engine one commit of the store. It must be called in
@@ -96,6 +99,13 @@ func (e *Engine) take(a *arrival) {
 			e.log.told(e.now, actorClient, a.asked)
 		}
 		e.queue.hasten(*a.poke, e.now, a.idle)
+		return
+	}
+	if a.served != nil {
+		if e.isNews(a.served) {
+			e.log.served(a)
+			e.takeServed(a.served, a.idle)
+		}
 		return
 	}
 	e.revision = max(e.revision, a.Revision)

@@ -11,9 +11,9 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 )
 
-// eventLog writes one line for each commit, for each step that failed and for
-// what clients ask for beside the API's writes,
-// stamped in virtual time. Two runs with the same seed and the same inputs
+// eventLog writes one line for each commit, for each step that failed, for
+// what clients ask for beside the API's writes and for each resource that comes or
+// goes while the engine runs, stamped in virtual time. Two runs with the same seed and the same inputs
 // write the same log, byte for byte.
 //
 // A commit's line:  instant  r<revision>  who  what  resource/namespace/name
@@ -36,6 +36,15 @@ func (l *eventLog) told(at time.Time, who, what string) {
 	if l.w != nil {
 		fmt.Fprintf(l.w, "%s - %s %s\n", stampLine(at), oneLine(who), oneLine(what))
 	}
+}
+
+// served tells that a resource comes or goes.
+func (l *eventLog) served(a *arrival) {
+	what := "serves "
+	if a.served.gone {
+		what = "withdraws "
+	}
+	l.told(a.at, a.actor, what+string(a.served.Name))
 }
 
 // oneLine escapes what is no text, as strconv quotes it: the name in a request that a

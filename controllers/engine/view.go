@@ -3,9 +3,12 @@ package engine
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
+	"sync/atomic"
 
 	"github.com/google/btree"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 )
@@ -15,15 +18,31 @@ import (
 // inbox. Its objects are shared and must not be changed. Lists come sorted by
 // namespace and name, so that no reconciler can depend on a map's order.
 //
-// It belongs to the engine's goroutine; no other may read it.
+// It belongs to the engine's goroutine; no other may read it, but for Tracks.
 type View struct {
-	tables map[Resource]*table
+	// tables are replaced, never changed: Tracks is asked from anywhere.
+	tables atomic.Pointer[map[Resource]*table]
+	// served is what the API server serves, and kinds the same by kind.
+	served servedList
+	kinds  map[schema.GroupVersionKind]Served
+	// standing is wanted of all that is served.
+	standing []standing
 }
 
 // table holds one resource.
 type table struct {
 	objects *btree.BTreeG[Object]
 	indexes map[string]*index
+	// named: somebody has asked for it by its name, and relies on it.
+	named bool
+}
+
+// standing is an index of every resource that wants says, also of those that come
+// later. Without values the View only holds them.
+type standing struct {
+	name   string
+	wants  func(Served) bool
+	values func(Object) []string
 }
 
 // index holds a table's objects again, by the values of one function.
@@ -39,7 +58,11 @@ type index struct {
 // own benchmarks settle on.
 const btreeDegree = 32
 
-func newView() *View { return &View{tables: map[Resource]*table{}} }
+func newView() *View {
+	v := &View{kinds: map[schema.GroupVersionKind]Served{}}
+	v.tables.Store(&map[Resource]*table{})
+	return v
+}
 
 func less(a, b Object) bool {
 	if c := cmp.Compare(a.GetNamespace(), b.GetNamespace()); c != 0 {
@@ -48,31 +71,126 @@ func less(a, b Object) bool {
 	return a.GetName() < b.GetName()
 }
 
-// Track makes the View hold r. Resources that nobody tracks cost nothing.
-func (v *View) Track(r Resource) {
-	if _, ok := v.tables[r]; !ok {
-		v.tables[r] = &table{objects: btree.NewG(btreeDegree, less), indexes: map[string]*index{}}
+// Track makes the View hold r, from now on. Resources that nobody tracks cost nothing.
+// Before the engine starts the View is empty; later, only what is committed from then
+// on is in it.
+func (v *View) Track(r Resource) { v.track(r).named = true }
+
+func (v *View) track(r Resource) *table {
+	tables := *v.tables.Load()
+	if t, ok := tables[r]; ok {
+		return t
 	}
+	t := &table{objects: btree.NewG(btreeDegree, less), indexes: map[string]*index{}}
+	tables = maps.Clone(tables)
+	tables[r] = t
+	v.tables.Store(&tables)
+	return t
 }
 
 // Index makes the View hold r and find its objects by values, under a name
-// that is unique for r. It must be called before the engine starts.
+// that is unique for r.
 func (v *View) Index(r Resource, name string, values func(Object) []string) {
 	v.Track(r)
-	v.tables[r].indexes[name] = &index{
+	v.track(r).index(name, values)
+}
+
+// index adds an index of the objects that there are.
+func (t *table) index(name string, values func(Object) []string) {
+	ix := &index{
 		values: values, sets: map[string]*btree.BTreeG[Object]{}, free: btree.NewFreeListG[Object](btree.DefaultFreeListSize),
+	}
+	t.objects.Ascend(func(obj Object) bool {
+		ix.replace(nil, obj)
+		return true
+	})
+	t.indexes[name] = ix
+}
+
+// TrackServed is Track for each resource that is served and that wants reports true
+// for, as long as it is served.
+func (v *View) TrackServed(wants func(Served) bool) { v.stand(standing{wants: wants}) }
+
+// IndexServed is Index for each resource that is served and that wants reports true
+// for, as long as it is served.
+func (v *View) IndexServed(name string, wants func(Served) bool, values func(Object) []string) {
+	v.stand(standing{name, wants, values})
+}
+
+func (v *View) stand(st standing) {
+	v.standing = append(v.standing, st)
+	for _, s := range v.served {
+		v.give(s, st)
 	}
 }
 
-// Tracks reports whether the View holds r.
+// give makes s what st wants of it.
+func (v *View) give(s Served, st standing) {
+	if !st.wants(s) {
+		return
+	}
+	t := v.track(s.Name)
+	if _, has := t.indexes[st.name]; st.values != nil && !has {
+		t.index(st.name, st.values)
+	}
+}
+
+// serve takes over that s is served.
+func (v *View) serve(s Served) {
+	v.unname(s.Name)
+	v.served = v.served.with(s)
+	v.kinds[s.GVK] = s
+	for _, st := range v.standing {
+		v.give(s, st)
+	}
+}
+
+// withdraw forgets r, but for what somebody relies on.
+func (v *View) withdraw(r Resource) {
+	v.unname(r)
+	v.served = v.served.without(r)
+	t, ok := (*v.tables.Load())[r]
+	switch {
+	case !ok:
+	case t.named:
+		for _, st := range v.standing {
+			delete(t.indexes, st.name)
+		}
+	default:
+		tables := maps.Clone(*v.tables.Load())
+		delete(tables, r)
+		v.tables.Store(&tables)
+	}
+}
+
+// unname forgets what the objects of r are called.
+func (v *View) unname(r Resource) {
+	if was, ok := v.served.find(r); ok && v.kinds[was.GVK].Name == r {
+		delete(v.kinds, was.GVK)
+	}
+}
+
+// Served returns what the API server serves, sorted by name. It must not be changed.
+func (v *View) Served() []Served { return v.served }
+
+// ServedResource returns the resource of that name, if it is served.
+func (v *View) ServedResource(r Resource) (Served, bool) { return v.served.find(r) }
+
+// ServedKind returns the resource whose objects are called gvk, if one is served.
+func (v *View) ServedKind(gvk schema.GroupVersionKind) (Served, bool) {
+	s, ok := v.kinds[gvk]
+	return s, ok
+}
+
+// Tracks reports whether the View holds r. It may be asked from any goroutine.
 func (v *View) Tracks(r Resource) bool {
-	_, ok := v.tables[r]
+	_, ok := (*v.tables.Load())[r]
 	return ok
 }
 
 // apply takes one commit over.
 func (v *View) apply(c Commit) {
-	t, ok := v.tables[c.Resource]
+	t, ok := (*v.tables.Load())[c.Resource]
 	if !ok {
 		return
 	}
@@ -135,9 +253,9 @@ func (ix *index) insert(obj Object, values []string) {
 }
 
 func (v *View) table(r Resource) *table {
-	t, ok := v.tables[r]
+	t, ok := (*v.tables.Load())[r]
 	if !ok {
-		panic(fmt.Sprintf("engine: the view does not track %s: call View.Track before the engine starts", r))
+		panic(fmt.Sprintf("engine: the view does not track %s: call View.Track before the engine starts, or ask View.Tracks", r))
 	}
 	return t
 }

@@ -1,0 +1,143 @@
+package engine
+
+import (
+	"cmp"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// Served is a resource that the API server serves and whose objects lie in the
+// store.
+type Served struct {
+	// Name is the resource, for example Jobs.
+	Name Resource
+	// GVK is what its objects are called in the version in which they are stored.
+	// An owner reference to another version leads to a kind that nobody knows.
+	GVK schema.GroupVersionKind
+	// Namespaced tells objects of a namespace from those of the cluster.
+	Namespaced bool
+}
+
+// ServedObserver is a Reconciler whose plans depend on what is served. What it has
+// to know about each resource it asks the View for.
+type ServedObserver interface {
+	Reconciler
+	// ObserveServed returns the keys whose plan may change because s has come or, if
+	// gone, because it is not served any more. The View knows already.
+	ObserveServed(s Served, gone bool) []Key
+	// Concerns reports whether key is about an object of r: then it ends with r.
+	Concerns(key Key, r Resource) bool
+}
+
+// Serve says that the API server serves s. Before Run that is so at once. Later it
+// is an arrival in the inbox, as a commit is: everybody sees the change between the
+// same two steps in every run, if it is made where a write may be made, in a step or
+// after Enter. To serve a resource again with another kind replaces it; its objects
+// stay.
+func (e *Engine) Serve(s Served) { e.changeServed(s, false) }
+
+// Withdraw says that the API server does not serve r any more. It takes effect as
+// Serve does: the View forgets the objects and the indexes of r, unless a reconciler
+// has asked for r by its name, and the queue every key that is about one of its
+// objects. Nothing is deleted from the store by that.
+func (e *Engine) Withdraw(r Resource) { e.changeServed(Served{Name: r}, true) }
+
+// servedChange is an arrival: a resource comes or goes.
+type servedChange struct {
+	Served
+	gone bool
+}
+
+func (e *Engine) changeServed(s Served, gone bool) {
+	c := &servedChange{s, gone}
+	if !e.arriveServed(c) && e.isNews(c) {
+		e.takeServed(c, false)
+	}
+}
+
+// arriveServed puts c into the inbox, unless Run was not called yet.
+func (e *Engine) arriveServed(c *servedChange) bool {
+	now := e.clock.now()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.started {
+		return false
+	}
+	a := arrival{served: c, at: now, actor: actorClient}
+	if e.running {
+		a.at, a.actor, a.idle = e.now, e.actor, e.idle
+	}
+	e.inbox = append(e.inbox, a)
+	e.cond.Broadcast()
+	return true
+}
+
+// isNews reports whether c changes anything.
+func (e *Engine) isNews(c *servedChange) bool {
+	was, known := e.view.served.find(c.Name)
+	if c.gone {
+		return known
+	}
+	return !known || was != c.Served
+}
+
+// takeServed makes the change, and the keys due for which it matters.
+func (e *Engine) takeServed(c *servedChange, idle bool) {
+	s, _ := e.view.served.find(c.Name)
+	if c.gone {
+		e.view.withdraw(c.Name)
+		e.forget(c.Name)
+	} else {
+		s = c.Served
+		e.view.serve(s)
+	}
+	for _, r := range e.reconcilers {
+		o, ok := r.(ServedObserver)
+		if !ok {
+			continue
+		}
+		for _, key := range o.ObserveServed(s, c.gone) {
+			e.queue.hasten(key, e.now, idle)
+		}
+	}
+}
+
+// forget takes from the queue, and from the next checkpoint, the keys that are about
+// objects of r.
+func (e *Engine) forget(r Resource) {
+	for _, key := range e.allKeys() {
+		if o, ok := e.byName[key.Controller].(ServedObserver); ok && o.Concerns(key, r) {
+			e.queue.schedule(key, Wake{})
+		}
+	}
+}
+
+// servedList is what is served, sorted by name. It is never changed, but replaced.
+type servedList []Served
+
+func (l servedList) search(r Resource) (int, bool) {
+	return slices.BinarySearchFunc(l, r, func(s Served, r Resource) int { return cmp.Compare(s.Name, r) })
+}
+
+func (l servedList) find(r Resource) (Served, bool) {
+	if i, ok := l.search(r); ok {
+		return l[i], true
+	}
+	return Served{}, false
+}
+
+// with returns the list with s, in place of the one of that name.
+func (l servedList) with(s Served) servedList {
+	i, ok := l.search(s.Name)
+	if ok {
+		l = slices.Clone(l)
+		l[i] = s
+		return l
+	}
+	return slices.Insert(slices.Clone(l), i, s)
+}
+
+func (l servedList) without(r Resource) servedList {
+	return slices.DeleteFunc(slices.Clone(l), func(s Served) bool { return s.Name == r })
+}
