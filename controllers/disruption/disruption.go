@@ -10,7 +10,6 @@ package disruption
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -84,7 +83,7 @@ func New(cfg Config) (*Reconciler, error) {
 // Name implements engine.Reconciler.
 func (r *Reconciler) Name() string { return Name }
 
-const podPrefix = "pods/"
+const podKind = "pods"
 
 // Observe implements engine.Reconciler.
 func (r *Reconciler) Observe(c engine.Commit) []engine.Key {
@@ -106,7 +105,7 @@ func (r *Reconciler) podKeys(pod *corev1.Pod, deleted bool) []engine.Key {
 		keys = append(keys, engine.Key{Controller: Name, Namespace: pod.Namespace, Name: budgets[0].Name})
 	}
 	if !deleted && (len(budgets) > 1 || targeted(pod)) {
-		keys = append(keys, engine.Key{Controller: Name, Namespace: pod.Namespace, Name: podPrefix + pod.Name})
+		keys = append(keys, engine.Key{Controller: Name, Kind: podKind, Namespace: pod.Namespace, Name: pod.Name})
 	}
 	return keys
 }
@@ -127,8 +126,8 @@ func budgetsOf(pod *corev1.Pod, all []*policyv1.PodDisruptionBudget) []*policyv1
 // Reconcile implements engine.Reconciler. Nothing waits for its timers, which
 // tidy up after a deletion that did not happen.
 func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Time) (engine.Wake, error) {
-	if name, ok := strings.CutPrefix(key.Name, podPrefix); ok {
-		return r.reconcilePod(ctx, key.Namespace, name, now)
+	if key.Kind == podKind {
+		return r.reconcilePod(ctx, key.Namespace, key.Name, now)
 	}
 	pdb, ok := engine.Get[*policyv1.PodDisruptionBudget](r.view, engine.PodDisruptionBudgets, key.Namespace, key.Name)
 	if !ok {

@@ -1,8 +1,8 @@
 package engine
 
 import (
+	"cmp"
 	"context"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -128,18 +128,45 @@ type Commit struct {
 type Key struct {
 	// Controller is the reconciler's Name.
 	Controller string
+	// Kind tells what the key is about, if its reconciler has keys of several kinds: a
+	// resource, such as "nodes", another word, or Part. It is empty for the main kind.
+	Kind string
 	// Namespace and Name identify the object; Namespace is empty for those
-	// that have none.
+	// that have none, Name for a Kind of which there is only one.
 	Namespace, Name string
 }
 
-// String is the form that the event log prints: controller/namespace/name.
+// Part is the Kind of the keys of parts of objects, such as one probe of a container.
+// Their Names are paths that say which part, and so String leaves the Kind out.
+const Part = "part"
+
+// String is the form that the event log prints: controller/namespace/kind/name, without
+// what is empty.
 func (k Key) String() string {
-	parts := []string{k.Controller}
-	if k.Namespace != "" {
-		parts = append(parts, k.Namespace)
+	if k.Namespace == "" {
+		return k.Controller + "/" + k.path()
 	}
-	return strings.Join(append(parts, k.Name), "/")
+	return k.Controller + "/" + k.Namespace + "/" + k.path()
+}
+
+// path is the Kind and the Name.
+func (k Key) path() string {
+	switch {
+	case k.Kind == "" || k.Kind == Part:
+		return k.Name
+	case k.Name == "":
+		return k.Kind
+	}
+	return k.Kind + "/" + k.Name
+}
+
+// compare orders keys as their Strings do, part by part.
+func (k Key) compare(o Key) int {
+	byName := cmp.Compare(k.Name, o.Name)
+	if k.Kind != o.Kind {
+		byName = cmp.Or(cmp.Compare(k.path(), o.path()), cmp.Compare(k.Kind, o.Kind))
+	}
+	return cmp.Or(cmp.Compare(k.Controller, o.Controller), cmp.Compare(k.Namespace, o.Namespace), byName)
 }
 
 // Kind says what a wake is good for, and so whether mode auto moves time for it.

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -48,17 +47,23 @@ type checkpoint struct {
 // checkpointEntry is one key with its next step and its note. An entry without
 // either says that the key has none any more.
 type checkpointEntry struct {
-	_                           struct{} `cbor:",toarray"`
-	Controller, Namespace, Name string
-	At                          int64 // Unix ns; 0: no step is due
-	Kind                        Kind
-	Seq                         int64
-	Failures, Turns             int
-	Note                        []byte
-	Order                       int64 // of the note
+	_ struct{} `cbor:",toarray"`
+	// Controller, KeyKind, Namespace and Name are the key's.
+	Controller, KeyKind, Namespace, Name string
+
+	At              int64 // Unix ns; 0: no step is due
+	Kind            Kind
+	Seq             int64
+	Failures, Turns int
+	Idle            bool
+	Note            []byte
+	Order           int64 // of the note
+
+	// foreign: it was written by a build whose keys had no Kinds, and is not read.
+	foreign bool
 }
 
-func (c *checkpointEntry) key() Key { return Key{c.Controller, c.Namespace, c.Name} }
+func (c *checkpointEntry) key() Key { return Key{c.Controller, c.KeyKind, c.Namespace, c.Name} }
 
 // memories keeps track of what the next checkpoint has to say.
 type memories struct {
@@ -132,7 +137,7 @@ func guess(c *checkpoint) int {
 	n := header
 	for i := range c.Entries {
 		e := &c.Entries[i]
-		n += numbers + len(e.Controller) + len(e.Namespace) + len(e.Name) + len(e.Note)
+		n += numbers + len(e.Controller) + len(e.KeyKind) + len(e.Namespace) + len(e.Name) + len(e.Note)
 	}
 	return n
 }
@@ -168,16 +173,12 @@ func (e *Engine) allKeys() []Key {
 	return slices.Compact(keys)
 }
 
-func (k Key) compare(o Key) int {
-	return cmp.Or(cmp.Compare(k.Controller, o.Controller), cmp.Compare(k.Namespace, o.Namespace), cmp.Compare(k.Name, o.Name))
-}
-
 func (e *Engine) entry(key Key) checkpointEntry {
 	m := e.memories
-	c := checkpointEntry{Controller: key.Controller, Namespace: key.Namespace, Name: key.Name}
+	c := checkpointEntry{Controller: key.Controller, KeyKind: key.Kind, Namespace: key.Namespace, Name: key.Name}
 	if it, ok := e.queue.items[key]; ok && it.position >= 0 {
 		c.At, c.Kind, c.Seq = it.wake.At.UnixNano(), it.wake.Kind, it.seq
-		c.Failures, c.Turns = it.failures, it.turns
+		c.Failures, c.Turns, c.Idle = it.failures, it.turns, it.idle
 	}
 	if r, ok := e.byName[key.Controller].(Rememberer); ok {
 		c.Note = e.remember(r, key)

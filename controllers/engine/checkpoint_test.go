@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fxamacker/cbor/v2"
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/watch"
@@ -221,6 +222,57 @@ func TestRestoreWithCaution(t *testing.T) {
 		}
 		c.advance(t, time.Hour) // through the timers of the one that is gone
 	})
+}
+
+// TestACheckpointWithoutKinds: a build whose keys had no Kinds may have the same name.
+// Virtual time goes on, and every key is looked at anew, without a word.
+func TestACheckpointWithoutKinds(t *testing.T) {
+	type entry struct {
+		_                           struct{} `cbor:",toarray"`
+		Controller, Namespace, Name string
+		At                          int64
+		Kind                        Kind
+		Seq                         int64
+		Failures, Turns             int
+		Note                        []byte
+		Order                       int64
+	}
+	type header struct {
+		_                               struct{} `cbor:",toarray"`
+		Full                            bool
+		Now                             int64
+		Build                           string
+		Seed                            uint64
+		Reconcilers                     []string
+		Random                          []byte
+		EventsAt, EventsSeq, Seq, Order int64
+		Entries                         []entry
+	}
+	at := noon().Add(time.Hour)
+	mark, err := cbor.Marshal(header{
+		Full: true, Now: at.UnixNano(), Build: "v1", Seed: 1, Reconcilers: []string{"pod"}, Random: NewRandom(1, 1).state(), Seq: 5, Order: 1,
+		Entries: []entry{
+			{Controller: "pod", Namespace: "default", Name: "nodes/a", At: at.Add(time.Second).UnixNano(), Seq: 4, Turns: 1 << 62},
+			{Controller: "pod", Namespace: "default", Name: "a", Note: []byte("|||"), Order: 1},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	cfg := Config{Build: "v1", Seed: 1, Warn: func(text string) { told = append(told, text) }}
+	c := begin(t, cfg, &checkpointed{marks: [][]byte{mark}}, "pod")
+	settle(t, c.Engine)
+	want := []string{"1h0m0s pod/default/a", "1h0m0s pod/default/b", "1h0m0s pod/default/c"}
+	if diff := cmp.Diff(want, c.steps); diff != "" {
+		t.Errorf("steps (-want +got):\n%s", diff)
+	}
+	if len(told) > 0 {
+		t.Errorf("told %q", told)
+	}
+	if again := begin(t, cfg, c, "pod"); again.counts[Key{Controller: "pod", Namespace: "default", Name: "a"}] == "" {
+		t.Error("what it remembers now is lost at the next restart")
+	}
 }
 
 // TestMarksStaySmall: many settled instants cost some full checkpoints, not one

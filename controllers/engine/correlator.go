@@ -126,7 +126,7 @@ func (c *correlator) Reconcile(context.Context, Key, time.Time) (Wake, error) { 
 
 // Remember implements Rememberer.
 func (c *correlator) Remember(key Key) ([]byte, error) {
-	key, _, equal, ofSeen := splitKey(key)
+	key, equal, ofSeen := splitKey(key)
 	o, ok := c.objects[key]
 	if !ok {
 		return nil, nil
@@ -146,7 +146,7 @@ const noteBytes = 384
 
 // Recall implements Rememberer.
 func (c *correlator) Recall(_ context.Context, key Key, note []byte, _ time.Time) error {
-	key, _, equal, ofSeen := splitKey(key)
+	key, equal, ofSeen := splitKey(key)
 	o := c.of(key)
 	if ofSeen {
 		s := &seen{}
@@ -178,18 +178,26 @@ func (c *correlator) keyOf(event *corev1.Event) Key {
 
 // seenKey names the note of one seen of the object with that key.
 func seenKey(key Key, equal string) Key {
-	key.Name = join(key.Name, equal)
+	key.Kind, key.Name = Part, join(key.Name, equal)
 	return key
 }
 
-// splitKey undoes keyOf and seenKey.
-func splitKey(key Key) (object Key, uid types.UID, equal string, ofSeen bool) {
-	parts := strings.SplitN(key.Name, "\x00", 7)
-	if len(parts) == 7 {
-		ofSeen, equal = true, parts[6]
-		key.Name = key.Name[:len(key.Name)-len(equal)-1]
+// splitKey undoes seenKey.
+func splitKey(key Key) (object Key, equal string, ofSeen bool) {
+	const ofObject = 6 // what keyOf joins
+	parts := strings.SplitN(key.Name, "\x00", ofObject+1)
+	if key.Kind != Part || len(parts) <= ofObject {
+		return key, "", false
 	}
-	return key, types.UID(parts[0]), equal, ofSeen
+	equal = parts[ofObject]
+	key.Kind, key.Name = "", key.Name[:len(key.Name)-len(equal)-1]
+	return key, equal, true
+}
+
+// uidIn returns the UID in a key that keyOf made.
+func uidIn(key Key) types.UID {
+	uid, _, _ := strings.Cut(key.Name, "\x00")
+	return types.UID(uid)
 }
 
 // of returns what is remembered under key.
@@ -202,7 +210,7 @@ func (c *correlator) of(key Key) *correlation {
 		c.forget(o)
 	}
 	o := &correlation{key: key, Spam: map[string]*bucket{}, Alike: map[string]*alike{}, Seen: map[string]*seen{}}
-	_, uid, _, _ := splitKey(key)
+	uid := uidIn(key)
 	c.objects[key] = o
 	c.quiet.ReplaceOrInsert(o)
 	c.byUID[uid] = append(c.byUID[uid], key)
@@ -213,7 +221,7 @@ func (c *correlator) of(key Key) *correlation {
 func (c *correlator) forget(o *correlation) {
 	c.quiet.Delete(o)
 	delete(c.objects, o.key)
-	_, uid, _, _ := splitKey(o.key)
+	uid := uidIn(o.key)
 	c.byUID[uid] = slices.DeleteFunc(c.byUID[uid], func(key Key) bool { return key == o.key })
 	if len(c.byUID[uid]) == 0 {
 		delete(c.byUID, uid)

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"math"
 	"slices"
+
+	"github.com/fxamacker/cbor/v2"
 )
 
 // What is encoded at each settled instant is appended by hand here: CBOR (RFC 8949),
@@ -105,13 +107,27 @@ func (c *checkpoint) append(b []byte) []byte {
 	return b
 }
 
+// entryFields is how many fields of a checkpointEntry are encoded, foreignFields how many
+// were when keys had no Kinds.
+const entryFields, foreignFields = 12, 10
+
+// UnmarshalCBOR implements cbor.Unmarshaler.
+func (c *checkpointEntry) UnmarshalCBOR(data []byte) error {
+	if len(data) > 0 && data[0] == cborArray|foreignFields {
+		*c = checkpointEntry{foreign: true}
+		return nil
+	}
+	type plain checkpointEntry
+	return cbor.Unmarshal(data, (*plain)(c))
+}
+
 func (c *checkpointEntry) append(b []byte) []byte {
-	b = appendText(appendHead(b, cborArray, 10), c.Controller)
-	b = appendText(appendText(b, c.Namespace), c.Name)
+	b = appendText(appendHead(b, cborArray, entryFields), c.Controller)
+	b = appendText(appendText(appendText(b, c.KeyKind), c.Namespace), c.Name)
 	for _, n := range [...]int64{c.At, int64(c.Kind), c.Seq, int64(c.Failures), int64(c.Turns)} {
 		b = appendInt(b, n)
 	}
-	return appendInt(appendBytes(b, c.Note), c.Order)
+	return appendInt(appendBytes(appendBool(b, c.Idle), c.Note), c.Order)
 }
 
 func (o *correlation) append(b []byte) []byte {

@@ -8,15 +8,15 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Notes is what a Reconciler remembers about the objects that its keys name. One
-// that embeds Notes is a Rememberer; T must be plain data with exported fields. A
-// Reconciler writes only the note of the key that has its step, or calls Touch.
+// Notes is what a Reconciler remembers about the objects that its keys without a Kind
+// name. One that embeds Notes is a Rememberer; T must be plain data with exported
+// fields. A Reconciler writes only the note of the key that has its step, or calls Touch.
 type Notes[T any] map[types.NamespacedName]T
 
 // Remember implements Rememberer.
 func (n Notes[T]) Remember(key Key) ([]byte, error) {
 	note, ok := n[types.NamespacedName{Namespace: key.Namespace, Name: key.Name}]
-	if !ok {
+	if !ok || key.Kind != "" {
 		return nil, nil
 	}
 	return json.Marshal(note)
@@ -24,6 +24,9 @@ func (n Notes[T]) Remember(key Key) ([]byte, error) {
 
 // Recall implements Rememberer.
 func (n Notes[T]) Recall(_ context.Context, key Key, data []byte, _ time.Time) error {
+	if key.Kind != "" {
+		return nil // another build's
+	}
 	var note T
 	if err := json.Unmarshal(data, &note); err != nil {
 		return err

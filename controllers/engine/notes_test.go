@@ -29,6 +29,10 @@ func TestNotesOutliveTheirReconciler(t *testing.T) {
 	if note, err := before.Remember(Key{Controller: "x", Namespace: "default", Name: "b"}); note != nil || err != nil {
 		t.Errorf("a key without a note has %q, %v", note, err)
 	}
+	ofKind := Key{Controller: "x", Kind: "pods", Namespace: "default", Name: "a"}
+	if note, err := before.Remember(ofKind); note != nil || err != nil {
+		t.Errorf("a key of another Kind has the note %q, %v", note, err)
+	}
 	if err := after.Recall(t.Context(), key, []byte("no JSON"), time.Time{}); err == nil {
 		t.Error("a broken note was taken")
 	}

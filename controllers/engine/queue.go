@@ -15,19 +15,15 @@ type item struct {
 	position int
 	// failures in a row, for the back-off.
 	failures int
-	// turns counts the item's timers, see Config.TurnsMax; turnsIdle and more are
-	// those of a key that only follows from what a schedule started.
+	// turns counts the item's timers, see Config.TurnsMax.
 	turns int
+	// idle: the key only follows from what a schedule started, so that its work is no
+	// reason to move time, see Periodic.
+	idle bool
 	// ready: it is due, and among queue.ready, where tag is its place, see shares.
 	ready bool
 	tag   time.Duration
 }
-
-// turnsIdle are more turns than any key may have.
-const turnsIdle = 1 << 62
-
-// idle reports whether the key's work is no reason to move time, see Periodic.
-func (it *item) idle() bool { return it.turns >= turnsIdle }
 
 // kinds is how many Kinds there are.
 const kinds = int(Chore) + 1
@@ -104,15 +100,15 @@ func (q *queue) put(it *item) {
 func (q *queue) hasten(key Key, at time.Time, idle bool) {
 	it, ok := q.items[key]
 	by := ok && it.position >= 0 && !it.wake.At.After(at)
-	if idle && (!ok || it.idle()) {
+	if idle && (!ok || it.idle) {
 		if !by {
 			q.schedule(key, Wake{At: at, Kind: Recurring})
-			q.items[key].turns = turnsIdle
+			q.items[key].idle = true
 		}
 		return
 	}
-	if ok && it.idle() {
-		it.turns = 0
+	if ok && it.idle {
+		it.turns, it.idle = 0, false
 	}
 	if by {
 		if it.wake.Kind == Work {
@@ -126,7 +122,7 @@ func (q *queue) hasten(key Key, at time.Time, idle bool) {
 // refill gives the key all its turns again.
 func (q *queue) refill(key Key) {
 	if it, ok := q.items[key]; ok {
-		it.turns = 0
+		it.turns, it.idle = 0, false
 	}
 }
 

@@ -18,6 +18,8 @@ import (
 type Checkpoint struct {
 	last    checkpoint
 	entries map[Key]checkpointEntry
+	// foreign: some entries could not be read, as another build wrote them.
+	foreign bool
 }
 
 // ReadCheckpoint puts together what Config.Mark was given: a full checkpoint and
@@ -41,11 +43,15 @@ func ReadCheckpoint(marks [][]byte) (*Checkpoint, error) {
 		}
 		if c.last.Full {
 			clear(c.entries)
+			c.foreign = false
 		}
 		for _, entry := range c.last.Entries {
-			if entry.At == 0 && entry.Note == nil {
+			switch {
+			case entry.foreign:
+				c.foreign = true
+			case entry.At == 0 && entry.Note == nil:
 				delete(c.entries, entry.key())
-			} else {
+			default:
 				c.entries[entry.key()] = entry
 			}
 		}
@@ -113,7 +119,7 @@ func (c *Checkpoint) sorted() []checkpointEntry {
 // kubelet in the Pods of a node that there was not. Call it before Run and after
 // all Registers.
 func (e *Engine) Restore(ctx context.Context, c *Checkpoint, later bool, state func(func(Commit)) error) error {
-	sameBuild := c.last.Build == e.cfg.Build
+	sameBuild := c.last.Build == e.cfg.Build && !c.foreign
 	known := func(controller string) bool {
 		return sameBuild && slices.Contains(c.last.Reconcilers, controller) && e.byName[controller] != nil
 	}
@@ -182,12 +188,12 @@ func (c *checkpointEntry) item() *item {
 	}
 	return &item{
 		key: c.key(), wake: Wake{At: time.Unix(0, c.At).UTC(), Kind: kind}.bounded(),
-		seq: count(c.Seq), position: -1, failures: int(min(count(int64(c.Failures)), math.MaxInt32)), turns: int(count(int64(c.Turns))),
+		seq: count(c.Seq), position: -1, failures: int(min(count(int64(c.Failures)), math.MaxInt32)), turns: int(count(int64(c.Turns))), idle: c.Idle,
 	}
 }
 
 // count is a number that was counted: not negative, and far from the end of 64 bits.
-func count(n int64) int64 { return min(max(n, 0), turnsIdle) }
+func count(n int64) int64 { return min(max(n, 0), 1<<62) }
 
 func (e *Engine) recallNotes(ctx context.Context, c *Checkpoint, known func(string) bool) {
 	e.memories.order = count(c.last.Order)

@@ -74,7 +74,7 @@ func (e *Engine) broken(where string, p any) error {
 // demote turns work that has had all its turns into a recurring step.
 func (e *Engine) demote(it *item, wake Wake) Wake {
 	if wake.At.After(e.now) && wake.Kind == Work {
-		if it.turns++; it.turns > e.cfg.TurnsMax {
+		if it.turns++; it.idle || it.turns > e.cfg.TurnsMax {
 			wake.Kind = Recurring
 		}
 	}
@@ -102,7 +102,7 @@ func (e *Engine) enterStep(it *item, r Reconciler) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.actor, e.created = it.key.String(), false
-	e.idle = it.idle() || periodic && e.moves > 0 || replaces && e.replacements.many(it.key)
+	e.idle = it.idle || periodic && e.moves > 0 || replaces && e.replacements.many(it.key)
 }
 
 func (e *Engine) leaveStep(it *item) {

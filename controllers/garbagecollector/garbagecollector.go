@@ -15,7 +15,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -71,7 +70,7 @@ func (c *Config) validate() error {
 	return errors.Join(errs...)
 }
 
-// Reconciler collects garbage. Its keys name an object as resource/name.
+// Reconciler collects garbage. The Kind of its keys is the resource.
 type Reconciler struct {
 	view     *engine.View
 	api      engine.API
@@ -140,19 +139,19 @@ type node struct {
 }
 
 func (n node) key() engine.Key {
-	return engine.Key{Controller: Name, Namespace: n.GetNamespace(), Name: string(n.resource.Name) + "/" + n.GetName()}
+	return engine.Key{Controller: Name, Kind: string(n.resource.Name), Namespace: n.GetNamespace(), Name: n.GetName()}
 }
 
 // Reconcile implements engine.Reconciler.
 func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, _ time.Time) (engine.Wake, error) {
-	resource, name, _ := strings.Cut(key.Name, "/")
+	resource := engine.Resource(key.Kind)
 	news := r.news[key]
 	delete(r.news, key)
-	obj, ok := engine.Get[engine.Object](r.view, engine.Resource(resource), key.Namespace, name)
+	obj, ok := engine.Get[engine.Object](r.view, resource, key.Namespace, key.Name)
 	if !ok {
 		return engine.Wake{}, nil
 	}
-	n := node{obj, r.byName[engine.Resource(resource)]}
+	n := node{obj, r.byName[resource]}
 	return engine.Wake{}, r.apply(ctx, n, decide(n, r.owners(n, news), r.dependents(n.GetUID())))
 }
 

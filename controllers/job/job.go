@@ -16,7 +16,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -116,8 +115,8 @@ func (r *Reconciler) Name() string { return Name }
 
 // Reconcile implements engine.Reconciler.
 func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Time) (engine.Wake, error) {
-	if pod, ok := strings.CutPrefix(key.Name, orphanPrefix); ok {
-		return engine.Wake{}, r.reconcileOrphan(ctx, key.Namespace, pod)
+	if key.Kind == orphanKind {
+		return engine.Wake{}, r.reconcileOrphan(ctx, key.Namespace, key.Name)
 	}
 	name := types.NamespacedName{Namespace: key.Namespace, Name: key.Name}
 	job, found := engine.Get[*batchv1.Job](r.view, engine.Jobs, key.Namespace, key.Name)

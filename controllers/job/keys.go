@@ -24,9 +24,9 @@ const (
 	selectorIndex = "job-selector"
 )
 
-// orphanPrefix marks the keys of Pods that no Job controls but that still have
-// the tracking finalizer. No Job's name has a slash.
-const orphanPrefix = "pods/"
+// orphanKind is the Kind of the keys of Pods that no Job controls but that still have
+// the tracking finalizer.
+const orphanKind = "pods"
 
 // liveKey files the Pods that the Job of this name controls, or once did, and
 // that can still change its plan. The cost of a step thus depends on the Pods
@@ -179,7 +179,7 @@ func (r *Reconciler) orphanKeys(old, pod *corev1.Pod) []engine.Key {
 		}
 	}
 	if hasFinalizer(pod) {
-		keys = append(keys, jobKey(pod.Namespace, orphanPrefix+pod.Name))
+		keys = append(keys, engine.Key{Controller: Name, Kind: orphanKind, Namespace: pod.Namespace, Name: pod.Name})
 	}
 	return keys
 }

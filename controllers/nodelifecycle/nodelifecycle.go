@@ -108,8 +108,8 @@ func New(cfg Config) (*Reconciler, error) {
 func (r *Reconciler) Name() string { return Name }
 
 const (
-	nodePrefix = "nodes/"
-	zonesKey   = "zones"
+	nodeKind  = "nodes"
+	zonesKind = "zones"
 	// fallenSuffix is what the note of a Node in Reconciler.fallen ends with.
 	fallenSuffix = " fallen"
 )
@@ -121,11 +121,11 @@ func (r *Reconciler) Observe(c engine.Commit) []engine.Key {
 	if !ok {
 		return nil
 	}
-	keys := []engine.Key{{Controller: Name, Name: nodePrefix + node.Name}}
+	keys := []engine.Key{{Controller: Name, Kind: nodeKind, Name: node.Name}}
 	old, _ := c.Old.(*corev1.Node)
 	if old == nil || c.Type == watch.Deleted || readiness(old) != readiness(node) ||
 		!apiequality.Semantic.DeepEqual(old.Spec.Taints, node.Spec.Taints) || !apiequality.Semantic.DeepEqual(old.Labels, node.Labels) {
-		keys = append(keys, engine.Key{Controller: Name, Name: zonesKey})
+		keys = append(keys, engine.Key{Controller: Name, Kind: zonesKind})
 	}
 	return keys
 }
@@ -133,53 +133,56 @@ func (r *Reconciler) Observe(c engine.Commit) []engine.Key {
 // Remember implements engine.Rememberer: that a Node was announced and has fallen
 // silent, or the state of the zones.
 func (r *Reconciler) Remember(key engine.Key) ([]byte, error) {
-	if name, ok := strings.CutPrefix(key.Name, nodePrefix); ok {
-		uid, known := r.known[name]
-		switch {
-		case !known:
-			return nil, nil
-		case r.fallen[name]:
-			return []byte(string(uid) + fallenSuffix), nil
-		}
-		return []byte(uid), nil
+	if key.Kind == zonesKind {
+		return json.Marshal(r.zones)
 	}
-	return json.Marshal(r.zones)
+	uid, known := r.known[key.Name]
+	switch {
+	case !known:
+		return nil, nil
+	case r.fallen[key.Name]:
+		return []byte(string(uid) + fallenSuffix), nil
+	}
+	return []byte(uid), nil
 }
 
 // Recall implements engine.Rememberer.
 func (r *Reconciler) Recall(_ context.Context, key engine.Key, note []byte, _ time.Time) error {
-	if name, ok := strings.CutPrefix(key.Name, nodePrefix); ok {
-		uid, fallen := strings.CutSuffix(string(note), fallenSuffix)
-		r.known[name] = types.UID(uid)
-		if fallen {
-			r.fallen[name] = true
-		}
-		return nil
+	if key.Kind == zonesKind {
+		return json.Unmarshal(note, &r.zones)
 	}
-	return json.Unmarshal(note, &r.zones)
+	uid, fallen := strings.CutSuffix(string(note), fallenSuffix)
+	r.known[key.Name] = types.UID(uid)
+	if fallen {
+		r.fallen[key.Name] = true
+	}
+	return nil
 }
 
 // Reconcile implements engine.Reconciler.
 func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Time) (engine.Wake, error) {
-	name, ok := strings.CutPrefix(key.Name, nodePrefix)
-	if !ok {
-		nodes := engine.List[*corev1.Node](r.view, engine.Nodes, "")
-		_, counted := byZone(nodes)
-		r.told.tell(counted, r.zones)
-		p := decideZones(nodes, r.zones, now)
-		if err := r.applyZones(ctx, p, now); err != nil {
-			return engine.Wake{}, err
-		}
-		r.zones = p.Zones
-		return engine.Wake{At: p.WakeAt, Kind: engine.Work}, nil
+	if key.Kind == zonesKind {
+		return r.reconcileZones(ctx, now)
 	}
-	node, ok := engine.Get[*corev1.Node](r.view, engine.Nodes, "", name)
+	node, ok := engine.Get[*corev1.Node](r.view, engine.Nodes, "", key.Name)
 	if !ok {
-		r.forget(ctx, name)
+		r.forget(ctx, key.Name)
 		return engine.Wake{}, nil
 	}
 	r.announce(ctx, node)
 	return r.reconcileNode(ctx, node, now)
+}
+
+func (r *Reconciler) reconcileZones(ctx context.Context, now time.Time) (engine.Wake, error) {
+	nodes := engine.List[*corev1.Node](r.view, engine.Nodes, "")
+	_, counted := byZone(nodes)
+	r.told.tell(counted, r.zones)
+	p := decideZones(nodes, r.zones, now)
+	if err := r.applyZones(ctx, p, now); err != nil {
+		return engine.Wake{}, err
+	}
+	r.zones = p.Zones
+	return engine.Wake{At: p.WakeAt, Kind: engine.Work}, nil
 }
 
 func (r *Reconciler) reconcileNode(ctx context.Context, node *corev1.Node, now time.Time) (engine.Wake, error) {

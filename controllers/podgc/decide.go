@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -29,13 +28,14 @@ type plan struct {
 func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Time) (engine.Wake, error) {
 	var p plan
 	kind := engine.Work
-	if name, ok := strings.CutPrefix(key.Name, nodePrefix); ok {
-		return r.reconcileNode(ctx, name, now)
-	} else if name, ok := strings.CutPrefix(key.Name, podPrefix); ok {
-		if pod, ok := engine.Get[*corev1.Pod](r.view, engine.Pods, key.Namespace, name); ok {
+	switch key.Kind {
+	case nodeKind:
+		return r.reconcileNode(ctx, key.Name, now)
+	case podKind:
+		if pod, ok := engine.Get[*corev1.Pod](r.view, engine.Pods, key.Namespace, key.Name); ok {
 			p = decideUnscheduled(pod, r.period, now)
 		}
-	} else {
+	case terminatedKind:
 		p, kind = r.terminatedPods(now), engine.Chore
 	}
 	return engine.Wake{At: p.WakeAt, Kind: kind}, r.apply(ctx, p, now)

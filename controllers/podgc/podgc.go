@@ -16,7 +16,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -114,9 +113,9 @@ func New(cfg Config) (*Reconciler, error) {
 func (r *Reconciler) Name() string { return Name }
 
 const (
-	podPrefix     = "pods/"
-	nodePrefix    = "nodes/"
-	terminatedKey = "terminated"
+	podKind        = "pods"
+	nodeKind       = "nodes"
+	terminatedKind = "terminated"
 )
 
 // Observe implements engine.Reconciler. It also counts finished Pods.
@@ -124,7 +123,7 @@ func (r *Reconciler) Observe(c engine.Commit) []engine.Key {
 	switch obj := c.Object.(type) {
 	case *corev1.Node:
 		if c.Type == watch.Deleted || outOfService(obj) {
-			return []engine.Key{{Controller: Name, Name: nodePrefix + obj.Name}}
+			return []engine.Key{{Controller: Name, Kind: nodeKind, Name: obj.Name}}
 		}
 	case *corev1.Pod:
 		old, _ := c.Old.(*corev1.Pod)
@@ -136,7 +135,7 @@ func (r *Reconciler) Observe(c engine.Commit) []engine.Key {
 func (r *Reconciler) podKeys(old, pod *corev1.Pod, deleted bool) []engine.Key {
 	var keys []engine.Key
 	if r.count(old, pod, deleted) && r.threshold > 0 && r.terminated > r.threshold {
-		keys = append(keys, engine.Key{Controller: Name, Name: terminatedKey})
+		keys = append(keys, engine.Key{Controller: Name, Kind: terminatedKind})
 	}
 	if deleted {
 		return keys
@@ -144,12 +143,12 @@ func (r *Reconciler) podKeys(old, pod *corev1.Pod, deleted bool) []engine.Key {
 	leaving := pod.DeletionTimestamp != nil && (old == nil || old.DeletionTimestamp == nil)
 	if pod.Spec.NodeName == "" {
 		if leaving {
-			keys = append(keys, engine.Key{Controller: Name, Namespace: pod.Namespace, Name: podPrefix + pod.Name})
+			keys = append(keys, engine.Key{Controller: Name, Kind: podKind, Namespace: pod.Namespace, Name: pod.Name})
 		}
 		return keys
 	}
 	if bound := old == nil || old.Spec.NodeName == ""; (bound || leaving) && r.forsaken(pod, leaving) {
-		keys = append(keys, engine.Key{Controller: Name, Name: nodePrefix + pod.Spec.NodeName})
+		keys = append(keys, engine.Key{Controller: Name, Kind: nodeKind, Name: pod.Spec.NodeName})
 	}
 	return keys
 }
@@ -157,8 +156,11 @@ func (r *Reconciler) podKeys(old, pod *corev1.Pod, deleted bool) []engine.Key {
 // Remember implements engine.Rememberer: since when a Node is missed, or when the
 // next sweep may be.
 func (r *Reconciler) Remember(key engine.Key) ([]byte, error) {
-	at := r.missing[strings.TrimPrefix(key.Name, nodePrefix)]
-	if key.Name == terminatedKey {
+	var at time.Time
+	switch key.Kind {
+	case nodeKind:
+		at = r.missing[key.Name]
+	case terminatedKind:
 		at = r.sweep
 	}
 	if at.IsZero() {
@@ -173,10 +175,10 @@ func (r *Reconciler) Recall(_ context.Context, key engine.Key, note []byte, _ ti
 	switch {
 	case err != nil:
 		return err
-	case key.Name == terminatedKey:
+	case key.Kind == terminatedKind:
 		r.sweep = at
 	default:
-		r.missing[strings.TrimPrefix(key.Name, nodePrefix)] = at
+		r.missing[key.Name] = at
 	}
 	return nil
 }

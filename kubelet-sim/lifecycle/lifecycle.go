@@ -239,11 +239,12 @@ func (r *Reconciler) nothingNew(name types.NamespacedName, pod *corev1.Pod, t wa
 func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Time) (engine.Wake, error) {
 	defer r.lookAtManifests(now)
 	defer r.relieveHost(ctx, now)
-	if pod, container, probe, ok := isProbe(key.Name); ok {
+	switch key.Kind {
+	case engine.Part:
+		pod, container, probe := splitProbe(key.Name)
 		return r.reconcileProbe(ctx, key.Namespace, pod, container, probe, now), nil
-	}
-	if name, ok := strings.CutPrefix(key.Name, nodePrefix); ok {
-		return r.reconcileNode(ctx, name, now), nil
+	case nodeKind:
+		return r.reconcileNode(ctx, key.Name, now), nil
 	}
 	name := types.NamespacedName{Namespace: key.Namespace, Name: key.Name}
 	pod, ok := engine.Get[*corev1.Pod](r.view, engine.Pods, name.Namespace, name.Name)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/netip"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -44,24 +43,27 @@ type nodeNote struct {
 	Manifests map[string]manifest `json:",omitempty"`
 }
 
-// nodePrefix begins the names of nodes' keys. No Pod's name has a slash.
-const nodePrefix = "nodes/"
+// nodeKind is the Kind of the keys of nodes.
+const nodeKind = "nodes"
 
 func (r *Reconciler) nodeKey(n *nodeState) engine.Key {
-	return engine.Key{Controller: r.Name(), Name: nodePrefix + n.Name}
+	return engine.Key{Controller: r.Name(), Kind: nodeKind, Name: n.Name}
 }
 
 // Remember implements engine.Rememberer.
 func (r *Reconciler) Remember(key engine.Key) ([]byte, error) {
-	if name, ok := strings.CutPrefix(key.Name, nodePrefix); ok {
-		n := r.nodes[name]
+	switch key.Kind {
+	case engine.Part: // of a probe, whose state is the Pod's
+		return nil, nil
+	case nodeKind:
+		n := r.nodes[key.Name]
 		if n == nil { // the cluster was started again with fewer nodes
 			return nil, nil
 		}
 		return json.Marshal(nodeNote{n.ips.last, n.images, n.pressure, n.static.manifests})
 	}
 	run := r.runs[types.NamespacedName{Namespace: key.Namespace, Name: key.Name}]
-	if run == nil { // also the key of a probe, whose state is the Pod's
+	if run == nil {
 		return nil, nil
 	}
 	n := podNote{UID: run.pod.UID, State: run.podState, Removed: run.removed, Dirty: run.dirty}
@@ -73,8 +75,8 @@ func (r *Reconciler) Remember(key engine.Key) ([]byte, error) {
 
 // Recall implements engine.Rememberer.
 func (r *Reconciler) Recall(_ context.Context, key engine.Key, data []byte, now time.Time) error {
-	if name, ok := strings.CutPrefix(key.Name, nodePrefix); ok {
-		return r.recallNode(name, data)
+	if key.Kind == nodeKind {
+		return r.recallNode(key.Name, data)
 	}
 	name := types.NamespacedName{Namespace: key.Namespace, Name: key.Name}
 	pod, ok := engine.Get[*corev1.Pod](r.view, engine.Pods, name.Namespace, name.Name)

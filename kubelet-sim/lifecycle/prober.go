@@ -22,7 +22,7 @@ import (
 // probeKey is the key of a probe of one container.
 func (r *Reconciler) probeKey(run *podRun, i int, t prober.Type) engine.Key {
 	name := run.name.Name + "/" + run.Containers[i].Name + "/" + strings.ToLower(string(t))
-	return engine.Key{Controller: r.Name(), Namespace: run.name.Namespace, Name: name}
+	return engine.Key{Controller: r.Name(), Kind: engine.Part, Namespace: run.name.Namespace, Name: name}
 }
 
 // check is a check under way.
@@ -95,13 +95,11 @@ func (r *Reconciler) endProbing(run *podRun) {
 	}
 }
 
-// isProbe splits the name of a probe's key.
-func isProbe(name string) (pod, container, probe string, ok bool) {
-	parts := strings.Split(name, "/")
-	if len(parts) != 3 {
-		return "", "", "", false
-	}
-	return parts[0], parts[1], parts[2], true
+// splitProbe splits the name of a probe's key.
+func splitProbe(name string) (pod, container, probe string) {
+	pod, rest, _ := strings.Cut(name, "/")
+	container, probe, _ = strings.Cut(rest, "/")
+	return pod, container, probe
 }
 
 // reconcileProbe takes one step of a probe.
