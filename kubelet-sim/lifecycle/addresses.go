@@ -11,6 +11,7 @@ import (
 	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 )
 
 // Who has an address is not kept: it follows from the Pods, by one rule, Reconciler.has.
@@ -75,7 +76,7 @@ func (r *Reconciler) has(h holder, addr netip.Addr) bool {
 		return !run.Finished && !run.pod.Spec.HostNetwork && run.IP == addr.String()
 	}
 	pod, ok := engine.Get[*corev1.Pod](r.view, engine.Pods, h.name.Namespace, h.name.Name)
-	return ok && uidOf(pod) == h.uid && !podutil.IsPodPhaseTerminal(pod.Status.Phase) &&
+	return ok && podstate.UID(pod) == h.uid && !podutil.IsPodPhaseTerminal(pod.Status.Phase) &&
 		!pod.Spec.HostNetwork && pod.Status.PodIP == addr.String()
 }
 
@@ -86,7 +87,7 @@ func (r *podRun) holder() holder { return holder{r.name, r.pod.UID} }
 func (r *Reconciler) retryAddresses(n *nodeState) {
 	for _, name := range slices.SortedFunc(maps.Keys(n.short), func(a, b types.NamespacedName) int { return cmp.Compare(a.String(), b.String()) }) {
 		run := r.runs[name]
-		if run == nil || run.Finished || run.Sandbox != sandboxStarting {
+		if run == nil || run.Finished || run.Sandbox != podstate.SandboxStarting {
 			delete(n.short, name)
 			continue
 		}

@@ -9,7 +9,9 @@ import (
 	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/admission"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
 )
@@ -24,7 +26,7 @@ func (r *Reconciler) adopt(ctx context.Context, name types.NamespacedName, pod *
 	r.noteMirror(run)
 	switch {
 	case podutil.IsPodPhaseTerminal(pod.Status.Phase):
-		run.Finished, run.Sandbox = true, sandboxGone
+		run.Finished, run.Sandbox = true, podstate.SandboxGone
 		run.account.Retire()
 		r.cfg.Logs.Recallable(pod, func() { r.wantRecall(name) })
 	case pod.Status.StartTime == nil:
@@ -33,7 +35,7 @@ func (r *Reconciler) adopt(ctx context.Context, name types.NamespacedName, pod *
 		r.admit(ctx, run)
 	default:
 		r.cfg.Logs.SetPod(pod)
-		restore(pod, &run.podState, r.drawOf(pod))
+		podstate.Restore(pod, &run.State, r.drawOf(pod))
 		run.take(pod)
 		r.moveIn(run)
 		r.replay(run, now)
@@ -44,7 +46,7 @@ func (r *Reconciler) adopt(ctx context.Context, name types.NamespacedName, pod *
 // moveIn enters what a Pod of before the server was started has of its node.
 func (r *Reconciler) moveIn(run *podRun) {
 	run.node.ips.note(run.holder(), run.IP, r.has)
-	run.demand = demandOf(run.pod)
+	run.demand = admission.DemandOf(run.pod)
 	if run.Resize != nil && run.Resize.Pending != nil {
 		run.node.deferred[run.name] = true
 	}
@@ -56,15 +58,15 @@ func (r *Reconciler) moveIn(run *podRun) {
 
 // admit counts a new Pod in, or rejects it.
 func (r *Reconciler) admit(ctx context.Context, run *podRun) {
-	run.demand = demandOf(run.pod)
+	run.demand = admission.DemandOf(run.pod)
 	var allocatable corev1.ResourceList
-	var why *rejection
+	var why *admission.Rejection
 	if n, ok := engine.Get[*corev1.Node](r.view, engine.Nodes, "", run.node.Name); ok {
 		allocatable = n.Status.Allocatable
-		why = admitPressed(n, run.pod)
+		why = admission.AdmitPressed(n, run.pod)
 	}
 	if why == nil {
-		why = admit(run.demand, &run.node.used, allocatable)
+		why = admission.Admit(run.demand, &run.node.used, allocatable)
 	}
 	if why != nil {
 		run.Rejected, run.Finished = why, true
@@ -76,7 +78,7 @@ func (r *Reconciler) admit(ctx context.Context, run *podRun) {
 }
 
 func (r *Reconciler) newRun(name types.NamespacedName, pod *corev1.Pod, n *nodeState, now time.Time) *podRun {
-	run := &podRun{podState: newPodState(pod, now), name: name, node: n, follower: r.cfg.Follower}
+	run := &podRun{State: podstate.New(pod, now), name: name, node: n, follower: r.cfg.Follower}
 	run.take(pod)
 	run.account = r.cfg.Memory.Open()
 	run.HostIP, run.netns = n.IP, run.newNetns()
@@ -101,7 +103,7 @@ func (r *Reconciler) takeStock() {
 			continue
 		}
 		name := types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}
-		n.ips.note(holder{name, uidOf(pod)}, pod.Status.PodIP, r.has)
+		n.ips.note(holder{name, podstate.UID(pod)}, pod.Status.PodIP, r.has)
 		for _, list := range [][]corev1.ContainerStatus{pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses} {
 			for i := range list {
 				if list[i].ImageID != "" {
@@ -140,8 +142,8 @@ func (r *Reconciler) recall(run *podRun, now time.Time) {
 	again.account.Close() // the logs are the Pod's
 	again.account = run.account
 	again.netns = again.newNetns()
-	restore(pod, &again.podState, r.drawOf(run.pod))
-	again.takeKnown(&run.podState)
+	podstate.Restore(pod, &again.State, r.drawOf(run.pod))
+	again.TakeKnown(&run.State)
 	again.Certificates = run.Certificates
 	run.account.Of(stats.Storage).Hold(-run.unread)
 	run.unread = 0
@@ -154,8 +156,8 @@ func (r *Reconciler) recall(run *podRun, now time.Time) {
 }
 
 // drawOf returns what derives the numbers of the Pod's instances.
-func (r *Reconciler) drawOf(pod *corev1.Pod) func(container string, attempt int32) draw {
-	return func(container string, attempt int32) draw {
-		return draw{r.cfg.Engine.Random(), pod, container, attempt}
+func (r *Reconciler) drawOf(pod *corev1.Pod) func(container string, attempt int32) podstate.Draw {
+	return func(container string, attempt int32) podstate.Draw {
+		return podstate.NewDraw(r.cfg.Engine.Random(), pod, container, attempt)
 	}
 }

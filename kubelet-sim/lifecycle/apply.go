@@ -9,6 +9,7 @@ import (
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
 )
 
@@ -73,9 +74,9 @@ func (run *podRun) event(ctx context.Context, i int, e event.Event) {
 	if i >= 0 {
 		list := "containers"
 		switch run.Containers[i].Role {
-		case initializer, sidecar:
+		case podstate.Initializer, podstate.Sidecar:
 			list = "initContainers"
-		case ephemeral:
+		case podstate.Ephemeral:
 			list = "ephemeralContainers"
 		}
 		ref.FieldPath = "spec." + list + "{" + run.Containers[i].Name + "}"
@@ -91,9 +92,9 @@ func (run *podRun) event(ctx context.Context, i int, e event.Event) {
 }
 
 // draw derives the numbers of the next instance of container i.
-func (r *Reconciler) draw(run *podRun, i int) draw {
+func (r *Reconciler) draw(run *podRun, i int) podstate.Draw {
 	c := &run.Containers[i]
-	return draw{r.cfg.Engine.Random(), run.pod, c.Name, c.attempt()}
+	return podstate.NewDraw(r.cfg.Engine.Random(), run.pod, c.Name, c.Attempt())
 }
 
 // blockOn makes the Pod wait for the objects that err misses.
@@ -117,15 +118,15 @@ func (r *Reconciler) beginSandbox(ctx context.Context, run *podRun, now time.Tim
 		run.event(ctx, -1, event.FailedMount(err))
 		return
 	}
-	if run.Boot != "" && anyStarted(&run.podState) {
+	if run.Boot != "" && podstate.AnyStarted(&run.State) {
 		run.event(ctx, -1, event.SandboxChanged())
 	}
 	d := r.draw(run, 0)
-	ready := now.Add(between(d.number("sandbox"), sandboxLow, sandboxHigh))
-	if first := run.spec(run.pod, 0); first.ImagePullPolicy != corev1.PullAlways && run.node.images[r.images.Get(first.Image).Full] {
-		ready = d.startAt(ready) // the container starts at once
+	ready := now.Add(podstate.Between(d.Number("sandbox"), sandboxLow, sandboxHigh))
+	if first := run.Spec(run.pod, 0); first.ImagePullPolicy != corev1.PullAlways && run.node.images[r.images.Get(first.Image).Full] {
+		ready = d.StartAt(ready) // the container starts at once
 	}
-	run.Sandbox, run.SandboxAt = sandboxStarting, ready
+	run.Sandbox, run.SandboxAt = podstate.SandboxStarting, ready
 }
 
 func (r *Reconciler) endSandbox(ctx context.Context, run *podRun, now time.Time) {
@@ -133,11 +134,11 @@ func (r *Reconciler) endSandbox(ctx context.Context, run *podRun, now time.Time)
 		run.IP = run.HostIP
 	} else if !r.takeAddress(run) {
 		run.event(ctx, -1, event.NoAddress(run.node.PodCIDR))
-		run.SandboxAt, run.SandboxTries = now.Add(backOffStart), run.SandboxTries+1
+		run.SandboxAt, run.SandboxTries = now.Add(podstate.BackOffStart), run.SandboxTries+1
 		run.node.short[run.name] = true
 		return
 	}
-	run.Sandbox, run.Cursor = sandboxReady, run.SandboxAt
+	run.Sandbox, run.Cursor = podstate.SandboxReady, run.SandboxAt
 }
 
 // cursor is the instant at which the kubelet goes on with the Pod: when it was
@@ -158,7 +159,7 @@ func (r *Reconciler) start(ctx context.Context, run *podRun, i int) {
 	run.Cursor = at
 	spec, err := r.programSpec(run, i, c.Image, d, at)
 	if err != nil {
-		c.Stage, c.Reason, c.Message, c.Blocked, c.Killed = idle, createConfigError, err.Error(), true, false
+		c.Stage, c.Reason, c.Message, c.Blocked, c.Killed = podstate.Idle, podstate.ReasonCreateConfigError, err.Error(), true, false
 		r.blockOn(run, err)
 		run.dirty = true
 		run.event(ctx, i, event.Failed(err))
@@ -180,7 +181,7 @@ func (r *Reconciler) start(ctx context.Context, run *podRun, i int) {
 	r.startStats(run, i, d, at)
 	run.event(ctx, i, event.Started())
 	run.collect(i, at)
-	if l := run.spec(run.pod, i).Lifecycle; l != nil && l.PostStart != nil {
+	if l := run.Spec(run.pod, i).Lifecycle; l != nil && l.PostStart != nil {
 		r.beginPostStart(run, i, at)
 		return
 	}
@@ -189,21 +190,21 @@ func (r *Reconciler) start(ctx context.Context, run *podRun, i int) {
 
 // begin enters a new instance of container i, and forgets the one before the
 // last.
-func (run *podRun) begin(r *Reconciler, i int, d draw, at time.Time) {
+func (run *podRun) begin(r *Reconciler, i int, d podstate.Draw, at time.Time) {
 	c := &run.Containers[i]
 	if c.Last != nil {
 		r.cfg.Logs.DropLog(run.name.Namespace, run.name.Name, c.Last.ID)
 	}
-	spec := withImage(run.spec(run.pod, i), c.Image)
+	spec := podstate.WithImage(run.Spec(run.pod, i), c.Image)
 	im := r.images.Get(spec.Image)
-	in := &instance{
+	in := &podstate.Instance{
 		User: r.userStatus(run.pod, spec),
-		ID:   d.containerID(), Attempt: d.attempt, StartedAt: at,
+		ID:   d.ContainerID(), Attempt: d.Attempt, StartedAt: at,
 		ImageID: im.ID, Image: im.Full, SpecImage: spec.Image, Script: c.Script,
 	}
 	c.Script, c.Tries = nil, c.Tries+1
 	c.Last, c.Current = c.Current, in
-	c.Stage, c.Kill, c.Killed, c.Unhealthy, c.Again = running, nil, false, "", false
+	c.Stage, c.Kill, c.Killed, c.Unhealthy, c.Again = podstate.Running, nil, false, "", false
 	c.Actual = nil
 	c.Started, c.Ready, c.Probes = spec.StartupProbe == nil, spec.ReadinessProbe == nil, nil
 	if spec.Lifecycle == nil || spec.Lifecycle.PostStart == nil { // else the status stays as it is
@@ -217,17 +218,17 @@ func (run *podRun) begin(r *Reconciler, i int, d draw, at time.Time) {
 func (run *podRun) failedToStart(i int, err error) {
 	c := &run.Containers[i]
 	in := c.Current
-	in.Exited, in.ExitCode, in.Reason, in.Message = true, exitStartError, startErrorReason, err.Error()
+	in.Exited, in.ExitCode, in.Reason, in.Message = true, podstate.ExitStartError, podstate.ReasonStartError, err.Error()
 	in.FinishedAt, in.StartedAt = in.StartedAt, time.Unix(0, 0).UTC()
 	run.parts[i].log.End(in.FinishedAt)
-	c.Stage, c.Reason, c.Message = idle, runContainerError, err.Error()
+	c.Stage, c.Reason, c.Message = podstate.Idle, podstate.ReasonRunContainerError, err.Error()
 	run.tellEnd(i)
 }
 
 func (r *Reconciler) backOffRestart(ctx context.Context, run *podRun, i int) {
 	c := &run.Containers[i]
-	c.Reason, c.Killed = crashLoopBackOff, false
-	c.Message = "back-off " + c.BackOff.Delay.String() + " restarting failed container=" + c.Name + " pod=" + podTitle(run.pod)
+	c.Reason, c.Killed = podstate.ReasonCrashLoopBackOff, false
+	c.Message = "back-off " + c.BackOff.Delay.String() + " restarting failed container=" + c.Name + " pod=" + podstate.PodTitle(run.pod)
 	run.dirty = true
-	run.event(ctx, i, event.RestartBackOff(c.Name, podTitle(run.pod)))
+	run.event(ctx, i, event.RestartBackOff(c.Name, podstate.PodTitle(run.pod)))
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 )
 
 // askCertificates writes the requests that are due.
@@ -26,7 +27,7 @@ func (r *Reconciler) takeAnswers(ctx context.Context, run *podRun, now time.Time
 		return
 	}
 	run.retry = true
-	if run.Sandbox == sandboxReady {
+	if run.Sandbox == podstate.SandboxReady {
 		run.RemountAt = now
 	}
 }

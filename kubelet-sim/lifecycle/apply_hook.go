@@ -10,14 +10,10 @@ import (
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 )
-
-// postStartHookError is the reason why a container waits whose postStart hook
-// has failed. Source: ErrPostStartHook in k8s.io/kubernetes
-// pkg/kubelet/kuberuntime v1.37.2.
-const postStartHookError = "PostStartHookError"
 
 // command is a command of the kubelet that runs in a container: a hook or a
 // probe.
@@ -38,8 +34,8 @@ func (r *Reconciler) runCommand(run *podRun, i int, argv []string, now time.Time
 	exec, err := run.parts[i].process.Exec(program.ExecSpec{Command: argv, Output: k.print}, now)
 	if err != nil {
 		c := &run.Containers[i]
-		d := draw{r.cfg.Engine.Random(), run.pod, c.Name, c.Current.Attempt}
-		return nil, fmt.Errorf("rpc error: code = Unknown desc = %w", execError(err, d.execID(now)))
+		d := podstate.NewDraw(r.cfg.Engine.Random(), run.pod, c.Name, c.Current.Attempt)
+		return nil, fmt.Errorf("rpc error: code = Unknown desc = %w", execError(err, d.ExecID(now)))
 	}
 	k.exec = exec
 	return k, nil
@@ -69,19 +65,19 @@ func (k *command) failure(code int32) error {
 
 // runHook starts a hook. Source: handlerRunner.Run in k8s.io/kubernetes
 // pkg/kubelet/lifecycle v1.37.2.
-func (r *Reconciler) runHook(run *podRun, i int, handler *corev1.LifecycleHandler, now time.Time) *hook {
-	h := &hook{Since: now}
+func (r *Reconciler) runHook(run *podRun, i int, handler *corev1.LifecycleHandler, now time.Time) *podstate.Hook {
+	h := &podstate.Hook{Since: now}
 	switch {
 	case handler.Exec != nil:
 		k, err := r.runCommand(run, i, handler.Exec.Command, now)
 		if err != nil {
-			h.end(run.hookError(i, handler, err, ""))
+			h.End(run.hookError(i, handler, err, ""))
 			break
 		}
 		run.parts[i].hook = k
 	case handler.HTTPGet != nil:
 		_, _, err := run.get(i, handler.HTTPGet, "lifecycle", now)
-		h.end(run.hookError(i, handler, err, ""))
+		h.End(run.hookError(i, handler, err, ""))
 	case handler.Sleep != nil:
 		h.Until = engine.After(now, engine.Seconds(handler.Sleep.Seconds))
 	}
@@ -90,7 +86,7 @@ func (r *Reconciler) runHook(run *podRun, i int, handler *corev1.LifecycleHandle
 
 // hookError words the failure of a hook, nil for none. Source: ibid.
 func (run *podRun) hookError(i int, handler *corev1.LifecycleHandler, err error, output string) error {
-	name, title := run.Containers[i].Name, podTitle(run.pod)
+	name, title := run.Containers[i].Name, podstate.PodTitle(run.pod)
 	switch {
 	case err == nil:
 		return nil
@@ -107,25 +103,25 @@ func (run *podRun) lookAtHook(i int) {
 		return
 	}
 	code, ended := k.exec.Exited()
-	if !ended && c.Stage == running {
+	if !ended && c.Stage == podstate.Running {
 		return
 	}
 	if !ended {
-		code = exitKilled
+		code = podstate.ExitKilled
 	}
 	run.parts[i].hook, run.stirred = nil, true
-	lifecycle := run.spec(run.pod, i).Lifecycle
+	lifecycle := run.Spec(run.pod, i).Lifecycle
 	switch {
 	case c.Kill != nil && c.Kill.PreStop != nil:
-		c.Kill.PreStop.end(run.hookError(i, lifecycle.PreStop, k.failure(code), k.output.String()))
+		c.Kill.PreStop.End(run.hookError(i, lifecycle.PreStop, k.failure(code), k.output.String()))
 	case c.PostStart != nil:
-		c.PostStart.end(run.hookError(i, lifecycle.PostStart, k.failure(code), k.output.String()))
+		c.PostStart.End(run.hookError(i, lifecycle.PostStart, k.failure(code), k.output.String()))
 	}
 }
 
 // beginPostStart starts the postStart hook of an instance that has just started.
 func (r *Reconciler) beginPostStart(run *podRun, i int, at time.Time) {
-	c, lifecycle := &run.Containers[i], run.spec(run.pod, i).Lifecycle
+	c, lifecycle := &run.Containers[i], run.Spec(run.pod, i).Lifecycle
 	c.PostStart = r.runHook(run, i, lifecycle.PostStart, at)
 	run.collect(i, at)
 }
@@ -140,16 +136,11 @@ func (r *Reconciler) endPostStart(ctx context.Context, run *podRun, i int, now t
 		return
 	}
 	run.event(ctx, i, event.FailedPostStartHook())
-	if c.Stage == running {
+	if c.Stage == podstate.Running {
 		r.beginKill(ctx, run, i, "", event.FailedPostStartMessage, now)
 		return
 	}
-	c.failPostStart()
-}
-
-// failPostStart leaves the container waiting after its postStart hook failed.
-func (c *containerState) failPostStart() {
-	c.Reason, c.Message, c.PostStart = postStartHookError, c.PostStart.Error, nil
+	c.FailPostStart()
 }
 
 // tellFailedPreStop records the hooks that their container's end has cut off.

@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 )
 
 // pull looks for the container's image. Source: imageManager.EnsureImageExists
@@ -15,16 +16,16 @@ import (
 //
 // Deviation: pulls do not wait for each other.
 func (r *Reconciler) pull(ctx context.Context, run *podRun, i int, now time.Time) {
-	c, spec := &run.Containers[i], run.spec(run.pod, i)
-	c.takeImage(spec)
-	if before := c.before(); before != nil && c.Reason != createConfigError {
-		c.BackOff = c.BackOff.next(before.FinishedAt, now)
+	c, spec := &run.Containers[i], run.Spec(run.pod, i)
+	c.TakeImage(spec)
+	if before := c.Before(); before != nil && c.Reason != podstate.ReasonCreateConfigError {
+		c.BackOff = c.BackOff.Next(before.FinishedAt, now)
 	}
 	im := r.images.Get(spec.Image)
 	if im.Err != nil {
 		message := fmt.Sprintf("Failed to apply default image tag %q: %v", spec.Image, im.Err)
 		run.event(ctx, i, event.InspectFailed(message))
-		run.cannot(ctx, i, invalidImageName, message)
+		run.cannot(ctx, i, podstate.ReasonInvalidImageName, message)
 		return
 	}
 	present := run.node.images[im.Full]
@@ -37,21 +38,21 @@ func (r *Reconciler) pull(ctx context.Context, run *podRun, i int, now time.Time
 		r.create(run, i, run.cursor(now))
 	case spec.ImagePullPolicy == corev1.PullNever:
 		message := fmt.Sprintf("Container image %q is not present with pull policy of Never", spec.Image)
-		run.event(ctx, i, event.NeverPulled(errImageNeverPull, message))
-		run.cannot(ctx, i, errImageNeverPull, message)
+		run.event(ctx, i, event.NeverPulled(podstate.ReasonErrImageNeverPull, message))
+		run.cannot(ctx, i, podstate.ReasonErrImageNeverPull, message)
 	default:
 		run.tellScript(ctx, i)
 		run.event(ctx, i, event.Pulling(spec.Image))
 		d := r.draw(run, i)
-		wait := between(d.number("pull"), pullLow, pullHigh)
+		wait := podstate.Between(d.Number("pull"), pullLow, pullHigh)
 		if present {
-			wait = between(d.number("pull"), recheckLow, recheckHigh)
+			wait = podstate.Between(d.Number("pull"), recheckLow, recheckHigh)
 		}
 		if own, ok := c.Script.PullTime(); ok {
 			wait = own
 		}
-		c.Stage, c.PullStart = pulling, run.cursor(now)
-		c.At = d.startAt(c.PullStart.Add(wait)) // then the container starts at once
+		c.Stage, c.PullStart = podstate.Pulling, run.cursor(now)
+		c.At = d.StartAt(c.PullStart.Add(wait)) // then the container starts at once
 	}
 }
 
@@ -59,7 +60,7 @@ func (r *Reconciler) pull(ctx context.Context, run *podRun, i int, now time.Time
 // Pod can end.
 func (run *podRun) cannot(ctx context.Context, i int, reason, message string) {
 	c := &run.Containers[i]
-	c.Stage, c.Reason, c.Message, c.Blocked, c.Killed = idle, reason, message, true, false
+	c.Stage, c.Reason, c.Message, c.Blocked, c.Killed = podstate.Idle, reason, message, true, false
 	run.dirty = true
 	run.event(ctx, i, event.Failed(reason))
 }
@@ -68,22 +69,22 @@ func (run *podRun) cannot(ctx context.Context, i int, reason, message string) {
 func (r *Reconciler) create(run *podRun, i int, at time.Time) {
 	c := &run.Containers[i]
 	d := r.draw(run, i)
-	after := at.Add(between(d.number("create"), createLow, createHigh))
-	if first := d.startAt(at); first.Equal(at) {
+	after := at.Add(podstate.Between(d.Number("create"), createLow, createHigh))
+	if first := d.StartAt(at); first.Equal(at) {
 		after = at // the sandbox or the pull was timed for this start
 	}
-	c.Stage, c.At = creating, d.startAt(after)
+	c.Stage, c.At = podstate.Creating, d.StartAt(after)
 }
 
 func (r *Reconciler) endPull(ctx context.Context, run *podRun, i int) {
 	c := &run.Containers[i]
-	spec := withImage(run.spec(run.pod, i), c.Image)
+	spec := podstate.WithImage(run.Spec(run.pod, i), c.Image)
 	run.Cursor = c.At
 	if err := r.pullError(c, spec); err != nil {
 		run.event(ctx, i, event.PullFailed(spec.Image, err))
-		run.event(ctx, i, event.Failed(errImagePull))
-		c.Stage, c.Reason, c.Message, c.Killed = idle, errImagePull, err.Error(), false
-		c.PullBackOff = c.PullBackOff.next(c.At, c.At)
+		run.event(ctx, i, event.Failed(podstate.ReasonErrImagePull))
+		c.Stage, c.Reason, c.Message, c.Killed = podstate.Idle, podstate.ReasonErrImagePull, err.Error(), false
+		c.PullBackOff = c.PullBackOff.Next(c.At, c.At)
 		c.Tries++
 		run.dirty = true
 		return
@@ -91,14 +92,14 @@ func (r *Reconciler) endPull(ctx context.Context, run *podRun, i int) {
 	im := r.images.Get(spec.Image)
 	run.node.images[im.Full] = true
 	r.cfg.Engine.Touch(r.nodeKey(run.node))
-	c.PullBackOff = backOff{}
+	c.PullBackOff = podstate.BackOff{}
 	took := c.At.Sub(c.PullStart).Truncate(time.Millisecond)
 	run.event(ctx, i, event.Pulled(spec.Image, took, im.Size))
 	r.create(run, i, c.At)
 }
 
 // pullError says why the image cannot be pulled. A script alone decides that.
-func (r *Reconciler) pullError(c *containerState, spec *corev1.Container) error {
+func (r *Reconciler) pullError(c *podstate.Container, spec *corev1.Container) error {
 	if c.Script != nil {
 		return c.Script.PullError()
 	}
@@ -107,11 +108,11 @@ func (r *Reconciler) pullError(c *containerState, spec *corev1.Container) error 
 
 func (r *Reconciler) backOffPull(ctx context.Context, run *podRun, i int) {
 	c := &run.Containers[i]
-	message := fmt.Sprintf("Back-off pulling image %q", withImage(run.spec(run.pod, i), c.Image).Image)
+	message := fmt.Sprintf("Back-off pulling image %q", podstate.WithImage(run.Spec(run.pod, i), c.Image).Image)
 	run.event(ctx, i, event.PullBackOff(message))
-	run.event(ctx, i, event.Failed(imagePullBackOff))
-	c.Message = fmt.Sprintf("%s: %s: %s", message, errImagePull, c.Message)
-	c.Reason = imagePullBackOff
+	run.event(ctx, i, event.Failed(podstate.ReasonImagePullBackOff))
+	c.Message = fmt.Sprintf("%s: %s: %s", message, podstate.ReasonErrImagePull, c.Message)
+	c.Reason = podstate.ReasonImagePullBackOff
 	run.dirty = true
 }
 

@@ -12,7 +12,9 @@ import (
 	corev1helpers "k8s.io/component-helpers/scheduling/corev1"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/admission"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 )
 
 // allocate gives the Pod the resources that its spec asks for, if the node has
@@ -21,9 +23,9 @@ import (
 func (r *Reconciler) allocate(ctx context.Context, run *podRun, now time.Time) {
 	z, pod := run.Resize, run.desired
 	z.Judge, z.RetryAt, run.dirty = false, now.Add(resizeRetry), true
-	wanted := demandOf(pod)
+	wanted := admission.DemandOf(pod)
 	if why := r.roomFor(run, wanted); why != nil {
-		z.setPending(why.Message, pod.Generation, now, func() {
+		setPending(z, why.Message, pod.Generation, now, func() {
 			run.event(ctx, -1, event.ResizeDeferred(pod, why.Reason, why.Message))
 		})
 		run.node.deferred[run.name] = true
@@ -32,7 +34,7 @@ func (r *Reconciler) allocate(ctx context.Context, run *podRun, now time.Time) {
 	for i := range run.Containers {
 		c := &run.Containers[i]
 		if c.Allocated != nil {
-			c.BackOff = backOff{} // upstream's GetBackoffKey has the resources in it
+			c.BackOff = podstate.BackOff{} // upstream's GetBackoffKey has the resources in it
 			if c.Actual == nil {
 				c.Actual = c.Allocated
 			}
@@ -43,14 +45,14 @@ func (r *Reconciler) allocate(ctx context.Context, run *podRun, now time.Time) {
 	delete(run.node.deferred, run.name)
 	r.recount(run, wanted)
 	z.Pending, z.Told, z.LookAt = nil, false, now
-	z.InProgress = resizeCondition(corev1.PodResizeInProgress, nil, "", "", pod.Generation, now)
+	z.InProgress = podstate.ResizeCondition(corev1.PodResizeInProgress, nil, "", "", pod.Generation, now)
 	run.event(ctx, -1, event.ResizeStarted(pod))
 }
 
-// setPending says why the resize waits; tell is called if that is new.
-func (z *resizing) setPending(message string, generation int64, now time.Time, tell func()) {
+// setPending says why a resize waits; tell is called if that is new.
+func setPending(z *podstate.Resizing, message string, generation int64, now time.Time, tell func()) {
 	old := z.Pending
-	z.Pending = resizeCondition(corev1.PodResizePending, old, corev1.PodReasonDeferred, message, generation, now)
+	z.Pending = podstate.ResizeCondition(corev1.PodResizePending, old, corev1.PodReasonDeferred, message, generation, now)
 	if old == nil || old.ObservedGeneration != generation {
 		tell()
 	}
@@ -58,11 +60,11 @@ func (z *resizing) setPending(message string, generation int64, now time.Time, t
 
 // roomFor says why the Pod's node has no room for what it wants, beside what the
 // others have; nil if it has.
-func (r *Reconciler) roomFor(run *podRun, wanted demand) *rejection {
-	others := usage{milliCPU: run.node.used.milliCPU, memory: run.node.used.memory}
+func (r *Reconciler) roomFor(run *podRun, wanted admission.Demand) *admission.Rejection {
+	others := admission.Usage{MilliCPU: run.node.used.MilliCPU, Memory: run.node.used.Memory}
 	if run.counted {
-		others.milliCPU -= run.demand.milliCPU
-		others.memory -= run.demand.memory
+		others.MilliCPU -= run.demand.MilliCPU
+		others.Memory -= run.demand.Memory
 	}
 	n, ok := engine.Get[*corev1.Node](r.view, engine.Nodes, "", run.node.Name)
 	if !ok {
@@ -74,11 +76,11 @@ func (r *Reconciler) roomFor(run *podRun, wanted demand) *rejection {
 			allocatable[name] = q
 		}
 	}
-	return admit(demand{milliCPU: wanted.milliCPU, memory: wanted.memory}, &others, allocatable)
+	return admission.Admit(admission.Demand{MilliCPU: wanted.MilliCPU, Memory: wanted.Memory}, &others, allocatable)
 }
 
 // recount takes another share of the node than before.
-func (r *Reconciler) recount(run *podRun, wanted demand) {
+func (r *Reconciler) recount(run *podRun, wanted admission.Demand) {
 	counted := run.counted
 	run.count(false)
 	run.demand = wanted
@@ -128,7 +130,7 @@ func (r *Reconciler) actuate(ctx context.Context, run *podRun, now time.Time) {
 	z.LookAt = now.Add(syncDelay)
 	for i := range run.Containers {
 		if c := &run.Containers[i]; c.Actual != nil {
-			if c.Unhealthy == resizeRestart && c.Stage == running || c.Killed {
+			if c.Unhealthy == podstate.ResizeRestart && c.Stage == podstate.Running || c.Killed {
 				return // it has not started again yet
 			}
 			c.Actual = nil
@@ -136,7 +138,7 @@ func (r *Reconciler) actuate(ctx context.Context, run *podRun, now time.Time) {
 	}
 	generation := z.InProgress.ObservedGeneration
 	z.InProgress = nil
-	run.endResize()
+	run.EndResize()
 	run.event(ctx, -1, event.ResizeCompleted(run.pod, generation))
 }
 
@@ -144,13 +146,13 @@ func (r *Reconciler) actuate(ctx context.Context, run *podRun, now time.Time) {
 // their policy says so.
 func (run *podRun) tellRuntime(now time.Time) {
 	for i := range run.Containers {
-		c, spec, part := &run.Containers[i], run.spec(run.pod, i), &run.parts[i]
+		c, spec, part := &run.Containers[i], run.Spec(run.pod, i), &run.parts[i]
 		switch {
 		case c.Actual == nil:
 		case part.process == nil:
 			c.Actual = nil // it starts with what it was given
-		case needsRestart(spec, c.Actual):
-			c.Unhealthy = resizeRestart
+		case podstate.NeedsRestart(spec, c.Actual):
+			c.Unhealthy = podstate.ResizeRestart
 		default:
 			part.process.SetMemoryLimit(spec.Resources.Limits.Memory().Value())
 			if part.stats != nil {
@@ -167,13 +169,13 @@ func (run *podRun) checkMemory() error {
 	var podUsage int64
 	lowered := false
 	for i := range run.Containers {
-		c, spec, part := &run.Containers[i], run.spec(run.pod, i), &run.parts[i]
+		c, spec, part := &run.Containers[i], run.Spec(run.pod, i), &run.parts[i]
 		if part.process == nil {
 			continue
 		}
 		used := run.usage(i, part.process.State().Usage).Memory
 		podUsage += used
-		if c.Actual == nil || needsRestart(spec, c.Actual) || !lowersMemory(spec, c.Actual) {
+		if c.Actual == nil || podstate.NeedsRestart(spec, c.Actual) || !podstate.LowersMemory(spec, c.Actual) {
 			continue
 		}
 		lowered = true
@@ -181,7 +183,7 @@ func (run *podRun) checkMemory() error {
 			errs = append(errs, fmt.Errorf("attempting to set container %q memory limit (%d) below current usage (%d)", c.Name, limit, used))
 		}
 	}
-	if limit := restricted(run.pod); lowered && limit > 0 && podUsage >= limit {
+	if limit := podstate.Restricted(run.pod); lowered && limit > 0 && podUsage >= limit {
 		errs = slices.Insert(errs, 0, fmt.Errorf("attempting to set pod memory limit (%d) below current usage (%d)", limit, podUsage))
 	}
 	if len(errs) == 0 {
@@ -195,9 +197,18 @@ func (run *podRun) checkMemory() error {
 func (run *podRun) failResize(ctx context.Context, err error, now time.Time) {
 	z := run.Resize
 	old := z.InProgress
-	z.InProgress = resizeCondition(corev1.PodResizeInProgress, old, corev1.PodReasonError, err.Error(), old.ObservedGeneration, now)
+	z.InProgress = podstate.ResizeCondition(corev1.PodResizeInProgress, old, corev1.PodReasonError, err.Error(), old.ObservedGeneration, now)
 	z.LookAt = now.Add(resizeErrorRetry)
 	if old.Reason != corev1.PodReasonError || old.Message != err.Error() {
 		run.event(ctx, -1, event.ResizeFailed(run.pod, old.ObservedGeneration, err))
 	}
 }
+
+// resizeRetry is how long after a refused resize the kubelet looks again, if
+// nothing has freed resources before; resizeErrorRetry is for one that the runtime
+// cannot carry out. Unit: virtual time. Source: retryDelay, ibid., and
+// backOffPeriod in pkg/kubelet.
+const (
+	resizeRetry      = 3 * time.Minute
+	resizeErrorRetry = 10 * time.Second
+)

@@ -4,18 +4,21 @@ import (
 	"context"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 )
 
 // stopPod begins to stop the Pod: what is under way is given up.
-func (r *Reconciler) stopPod(ctx context.Context, run *podRun, why stop) {
+func (r *Reconciler) stopPod(ctx context.Context, run *podRun, why podstate.Stop) {
 	run.Stop = &why
 	for i := range run.Containers {
 		c := &run.Containers[i]
-		if c.Stage != running {
-			c.Stage = idle
+		if c.Stage != podstate.Running {
+			c.Stage = podstate.Idle
 		}
 		if c.Killed || c.PostStart != nil {
 			run.dirty = true
@@ -30,9 +33,9 @@ func (r *Reconciler) stopPod(ctx context.Context, run *podRun, why stop) {
 // beginKill begins to end a container. Source:
 // kubeGenericRuntimeManager.killContainer in k8s.io/kubernetes
 // pkg/kubelet/kuberuntime v1.37.2.
-func (r *Reconciler) beginKill(ctx context.Context, run *podRun, i int, why killReason, message string, now time.Time) {
-	c, spec := &run.Containers[i], run.spec(run.pod, i)
-	c.Kill = &killing{Reason: why, Since: now, Begun: now, Grace: grace(run.pod, spec, why)}
+func (r *Reconciler) beginKill(ctx context.Context, run *podRun, i int, why podstate.KillReason, message string, now time.Time) {
+	c, spec := &run.Containers[i], run.Spec(run.pod, i)
+	c.Kill = &podstate.Killing{Reason: why, Since: now, Begun: now, Grace: podstate.Grace(run.pod, spec, why)}
 	if run.Stop != nil {
 		c.Kill.Since = run.Stop.Since
 		if run.Stop.Reason == event.Evicted {
@@ -47,9 +50,9 @@ func (r *Reconciler) beginKill(ctx context.Context, run *podRun, i int, why kill
 }
 
 // killEvent is the Killing Event of container i.
-func killEvent(run *podRun, i int, why killReason) string {
+func killEvent(run *podRun, i int, why podstate.KillReason) string {
 	if why != "" {
-		return killMessage(run.pod, &run.podState, i, why)
+		return killMessage(run.pod, &run.State, i, why)
 	}
 	return event.StoppingMessage(run.Containers[i].Name)
 }
@@ -58,8 +61,8 @@ func killEvent(run *podRun, i int, why killReason) string {
 // deleted, or deleted once more with a shorter grace period.
 func (run *podRun) hastenKill(i int, now time.Time) {
 	k := run.Containers[i].Kill
-	k.Since, k.Grace = now, grace(run.pod, run.spec(run.pod, i), k.Reason)
-	if deadline := engine.After(now, k.left(now)); !k.Term.IsZero() && deadline.Before(k.Deadline) {
+	k.Since, k.Grace = now, podstate.Grace(run.pod, run.Spec(run.pod, i), k.Reason)
+	if deadline := engine.After(now, k.Left(now)); !k.Term.IsZero() && deadline.Before(k.Deadline) {
 		k.Deadline = deadline
 	}
 }
@@ -76,7 +79,7 @@ func (run *podRun) endPreStop(ctx context.Context, i int) {
 // terminate asks a container to end, with the signal that its image names.
 func (run *podRun) terminate(i int, now time.Time) {
 	k := run.Containers[i].Kill
-	k.Term, k.Deadline = now, engine.After(now, k.left(now))
+	k.Term, k.Deadline = now, engine.After(now, k.Left(now))
 	run.Containers[i].Current.Term = now
 	run.parts[i].process.Signal(run.parts[i].process.StopSignal(), now)
 	run.collect(i, now)
@@ -86,8 +89,8 @@ func (run *podRun) terminate(i int, now time.Time) {
 func (run *podRun) kill(i int, now time.Time) {
 	run.parts[i].process.Signal(kernel.SIGKILL, now)
 	run.collect(i, now)
-	if run.Containers[i].Stage == running {
-		run.ended(i, now, exitKilled, failedReason)
+	if run.Containers[i].Stage == podstate.Running {
+		run.ended(i, now, podstate.ExitKilled, podstate.ReasonError)
 	}
 }
 
@@ -95,9 +98,26 @@ func (run *podRun) kill(i int, now time.Time) {
 func (run *podRun) finish() {
 	run.count(false)
 	run.Finished = true
-	if run.Sandbox != noSandbox {
-		run.Sandbox = sandboxGone
+	if run.Sandbox != podstate.NoSandbox {
+		run.Sandbox = podstate.SandboxGone
 	}
 	run.dropVolumes()
 	run.dirty = true
+}
+
+// killMessage is the Killing Event of a container that cannot go on as it is. Source: ibid. and
+// computeInitContainerActions.
+func killMessage(pod *corev1.Pod, s *podstate.State, i int, why podstate.KillReason) string {
+	what, name := "failed liveness probe", s.Containers[i].Name
+	switch why {
+	case podstate.RestartAll:
+		return event.RestartAllMessage
+	case podstate.ResizeRestart:
+		return event.ResizeMessage(name)
+	case podstate.StartupFailed:
+		what = "failed startup probe"
+	case podstate.DefinitionChanged:
+		what = "definition changed"
+	}
+	return event.UnfitMessage(name, what, s.Containers[i].Role == podstate.Sidecar, s.RestartsKilled(pod, i, why))
 }

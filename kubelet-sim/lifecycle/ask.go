@@ -47,7 +47,7 @@ func (run *podRun) ask(i int, p *corev1.Probe, timeout time.Duration, now time.T
 // port, or no answer; the error of a hook is how it failed. Source:
 // DoHTTPProbe in k8s.io/kubernetes pkg/probe/http v1.37.2.
 func (run *podRun) get(i int, action *corev1.HTTPGetAction, purpose string, now time.Time) (probe.Result, string, error) {
-	request, err := httpprobe.NewRequestForHTTPGetAction(action, run.spec(run.pod, i), run.IP, purpose)
+	request, err := httpprobe.NewRequestForHTTPGetAction(action, run.Spec(run.pod, i), run.IP, purpose)
 	if err != nil {
 		return probe.Unknown, "", err
 	}
@@ -148,7 +148,7 @@ func (run *podRun) listener(port int32) int {
 // dial opens a connection. Source: DoTCPProbe in k8s.io/kubernetes
 // pkg/probe/tcp v1.37.2.
 func (run *podRun) dial(i int, action *corev1.TCPSocketAction) result {
-	port, err := probe.ResolveContainerPort(action.Port, run.spec(run.pod, i))
+	port, err := probe.ResolveContainerPort(action.Port, run.Spec(run.pod, i))
 	if err != nil {
 		return result{Result: probe.Unknown, err: err}
 	}

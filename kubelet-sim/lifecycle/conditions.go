@@ -8,6 +8,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
+
+	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 )
 
 // Reasons of conditions. Source: generate.go in k8s.io/kubernetes
@@ -25,7 +27,7 @@ const (
 
 // conditions returns the Pod's conditions: those of others as they are, and
 // the kubelet's. Source: Kubelet.generateAPIPodStatus and generate.go, ibid.
-func conditions(pod *corev1.Pod, s *podState, p corev1.PodPhase, now time.Time) []corev1.PodCondition {
+func conditions(pod *corev1.Pod, s *podstate.State, p corev1.PodPhase, now time.Time) []corev1.PodCondition {
 	all := make([]corev1.PodCondition, 0, len(pod.Status.Conditions)+5)
 	for _, c := range pod.Status.Conditions {
 		if !kubeletOwns(c.Type) {
@@ -33,7 +35,7 @@ func conditions(pod *corev1.Pod, s *podState, p corev1.PodPhase, now time.Time) 
 		}
 	}
 	if c, ok := evictedCondition(s); ok {
-		c.ObservedGeneration, c.LastTransitionTime = pod.Generation, seconds(now)
+		c.ObservedGeneration, c.LastTransitionTime = pod.Generation, podstate.Seconds(now)
 		all = slices.DeleteFunc(all, func(old corev1.PodCondition) bool { return old.Type == c.Type })
 		all = append(all, c)
 	}
@@ -51,7 +53,7 @@ func conditions(pod *corev1.Pod, s *podState, p corev1.PodPhase, now time.Time) 
 	}
 	for _, c := range own {
 		c.ObservedGeneration = pod.Generation
-		c.LastTransitionTime = seconds(now)
+		c.LastTransitionTime = podstate.Seconds(now)
 		if _, old := podutil.GetPodCondition(&pod.Status, c.Type); old != nil && old.Status == c.Status {
 			c.LastTransitionTime = old.LastTransitionTime
 		}
@@ -71,12 +73,12 @@ func kubeletOwns(t corev1.PodConditionType) bool {
 	return false
 }
 
-func sandboxCondition(s *podState) corev1.PodCondition {
+func sandboxCondition(s *podstate.State) corev1.PodCondition {
 	c := corev1.PodCondition{Type: corev1.PodReadyToStartContainers, Status: corev1.ConditionTrue}
 	switch s.Sandbox {
-	case sandboxReady:
+	case podstate.SandboxReady:
 		return c
-	case sandboxGone:
+	case podstate.SandboxGone:
 		c.Message = sandboxNotReadyMessage
 	default:
 		c.Message = noPodSandboxMessage
@@ -85,7 +87,7 @@ func sandboxCondition(s *podState) corev1.PodCondition {
 	return c
 }
 
-func initializedCondition(pod *corev1.Pod, s *podState, p corev1.PodPhase) corev1.PodCondition {
+func initializedCondition(pod *corev1.Pod, s *podstate.State, p corev1.PodPhase) corev1.PodCondition {
 	c := corev1.PodCondition{Type: corev1.PodInitialized, Status: corev1.ConditionTrue}
 	if p == corev1.PodSucceeded {
 		c.Reason = podCompleted
@@ -94,12 +96,12 @@ func initializedCondition(pod *corev1.Pod, s *podState, p corev1.PodPhase) corev
 	var incomplete []string
 	for i := range s.Containers {
 		switch k := &s.Containers[i]; k.Role {
-		case initializer:
-			if !k.exited() || k.Current.ExitCode != 0 {
+		case podstate.Initializer:
+			if !k.Exited() || k.Current.ExitCode != 0 {
 				incomplete = append(incomplete, k.Name)
 			}
-		case sidecar:
-			if !k.up() || !k.Started {
+		case podstate.Sidecar:
+			if !k.Up() || !k.Started {
 				incomplete = append(incomplete, k.Name)
 			}
 		}
@@ -107,7 +109,7 @@ func initializedCondition(pod *corev1.Pod, s *podState, p corev1.PodPhase) corev
 	if _, old := podutil.GetPodCondition(&pod.Status, corev1.PodInitialized); old != nil && old.Status == corev1.ConditionTrue {
 		return c // once initialized a Pod stays so, even if it begins again
 	}
-	if len(incomplete) == 0 || anyRegularStarted(s) {
+	if len(incomplete) == 0 || podstate.AnyRegularStarted(s) {
 		return c
 	}
 	c.Status, c.Reason = corev1.ConditionFalse, containersNotInitialized
@@ -115,7 +117,7 @@ func initializedCondition(pod *corev1.Pod, s *podState, p corev1.PodPhase) corev
 	return c
 }
 
-func containersReady(s *podState, p corev1.PodPhase) corev1.PodCondition {
+func containersReady(s *podstate.State, p corev1.PodPhase) corev1.PodCondition {
 	c := corev1.PodCondition{Type: corev1.ContainersReady, Status: corev1.ConditionTrue}
 	switch p {
 	case corev1.PodSucceeded:
@@ -128,7 +130,7 @@ func containersReady(s *podState, p corev1.PodPhase) corev1.PodCondition {
 	var unready []string
 	for i := range s.Containers {
 		k := &s.Containers[i]
-		if (k.Role == regular || k.Role == sidecar) && (!k.up() || !k.Started || !k.Ready) {
+		if (k.Role == podstate.Regular || k.Role == podstate.Sidecar) && (!k.Up() || !k.Started || !k.Ready) {
 			unready = append(unready, k.Name)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 )
 
 // syncDelay is how long after a failure the kubelet looks at the Pod again and
@@ -26,7 +27,7 @@ const (
 // arguments. Source: podWorkers.podWorkerLoop, Kubelet.SyncPod and
 // kubeGenericRuntimeManager.computePodActions in k8s.io/kubernetes pkg/kubelet
 // v1.37.2.
-func decide(pod *corev1.Pod, s *podState, now time.Time) plan {
+func decide(pod *corev1.Pod, s *podstate.State, now time.Time) plan {
 	switch {
 	case s.Finished:
 		return plan{}
@@ -35,12 +36,12 @@ func decide(pod *corev1.Pod, s *podState, now time.Time) plan {
 	}
 	deadline := deadlineOf(pod, s)
 	switch {
-	case leaves(pod, s) || podutil.IsPodPhaseTerminal(pod.Status.Phase):
-		return plan{Do: []action{{Verb: stopPod, Container: -1, Stop: stop{Since: stoppedSince(pod, now)}}}}
+	case podstate.Leaves(pod, s) || podutil.IsPodPhaseTerminal(pod.Status.Phase):
+		return plan{Do: []action{{Verb: stopPod, Container: -1, Stop: podstate.Stop{Since: stoppedSince(pod, now)}}}}
 	case s.Evicted != "":
-		return plan{Do: []action{{Verb: stopPod, Container: -1, Stop: stop{Since: now, Reason: event.Evicted, Message: s.Evicted}}}}
+		return plan{Do: []action{{Verb: stopPod, Container: -1, Stop: podstate.Stop{Since: now, Reason: event.Evicted, Message: s.Evicted}}}}
 	case !deadline.IsZero() && !now.Before(deadline):
-		why := stop{Since: now, Reason: deadlineExceeded, Message: deadlineExceededMessage}
+		why := podstate.Stop{Since: now, Reason: deadlineExceeded, Message: deadlineExceededMessage}
 		return plan{Do: []action{{Verb: stopPod, Container: -1, Stop: why}}}
 	}
 	aside := decideResize(s, now).and(decideCertificates(s, now))
@@ -50,7 +51,7 @@ func decide(pod *corev1.Pod, s *podState, now time.Time) plan {
 	return decideRun(pod, s, now).and(at(deadline, engine.Work)).and(at(s.MeasureVolumesAt, engine.Work)).and(aside)
 }
 
-func deadlineOf(pod *corev1.Pod, s *podState) time.Time {
+func deadlineOf(pod *corev1.Pod, s *podstate.State) time.Time {
 	if pod.Spec.ActiveDeadlineSeconds == nil {
 		return time.Time{}
 	}
@@ -74,14 +75,14 @@ func workFor(tries, most int) engine.Kind {
 }
 
 // decideRun brings a Pod that may run forward.
-func decideRun(pod *corev1.Pod, s *podState, now time.Time) plan {
+func decideRun(pod *corev1.Pod, s *podstate.State, now time.Time) plan {
 	switch s.Sandbox {
-	case noSandbox:
+	case podstate.NoSandbox:
 		if s.Blocked {
 			return plan{}
 		}
 		return do(beginSandbox, -1)
-	case sandboxStarting:
+	case podstate.SandboxStarting:
 		if now.Before(s.SandboxAt) {
 			return at(s.SandboxAt, workFor(s.SandboxTries, sandboxTriesMax))
 		}
@@ -112,21 +113,21 @@ func decideRun(pod *corev1.Pod, s *podState, now time.Time) plan {
 
 // decideInit brings the init containers forward, one after the other. A
 // sidecar counts as done once it runs.
-func decideInit(pod *corev1.Pod, s *podState, now time.Time) (p plan, initialized bool) {
+func decideInit(pod *corev1.Pod, s *podstate.State, now time.Time) (p plan, initialized bool) {
 	for i := range s.Containers {
 		c := &s.Containers[i]
 		switch {
-		case c.Role == regular:
+		case c.Role == podstate.Regular:
 			return p, true
-		case c.Role == sidecar && (c.Stage == running && c.Started || anyRegularStarted(s)):
-			if c.Stage != running {
+		case c.Role == podstate.Sidecar && (c.Stage == podstate.Running && c.Started || podstate.AnyRegularStarted(s)):
+			if c.Stage != podstate.Running {
 				p = p.and(decideContainer(pod, s, i, now))
 			}
-		case c.Stage == running:
+		case c.Stage == podstate.Running:
 			return p, false
-		case c.Stage == idle && c.exited() && !c.Again && !s.restarts(pod, i):
+		case c.Stage == podstate.Idle && c.Exited() && !c.Again && !s.Restarts(pod, i):
 			if c.Current.ExitCode != 0 {
-				return plan{Do: []action{{Verb: stopPod, Container: -1, Stop: stop{Since: now}}}}, false
+				return plan{Do: []action{{Verb: stopPod, Container: -1, Stop: podstate.Stop{Since: now}}}}, false
 			}
 		default:
 			return p.and(decideContainer(pod, s, i, now)), false
@@ -135,48 +136,39 @@ func decideInit(pod *corev1.Pod, s *podState, now time.Time) (p plan, initialize
 	return p, true
 }
 
-func anyRegularStarted(s *podState) bool {
-	for i := range s.Containers {
-		if c := &s.Containers[i]; c.Role == regular && c.Current != nil && !c.Current.Removed {
-			return true
-		}
-	}
-	return false
-}
-
 // decideRegular brings the regular containers forward. The kubelet starts them
 // one at a time: while one is being pulled or created the later ones wait.
-func decideRegular(pod *corev1.Pod, s *podState, now time.Time) plan {
+func decideRegular(pod *corev1.Pod, s *podstate.State, now time.Time) plan {
 	var p plan
 	ended := true
 	for i := range s.Containers {
 		c := &s.Containers[i]
-		if c.Role != regular {
+		if c.Role != podstate.Regular {
 			continue
 		}
-		if c.Stage == idle && c.exited() && !s.restarts(pod, i) {
+		if c.Stage == podstate.Idle && c.Exited() && !s.Restarts(pod, i) {
 			continue
 		}
 		ended = false
-		if c.Stage == running {
+		if c.Stage == podstate.Running {
 			continue
 		}
 		p = p.and(decideContainer(pod, s, i, now))
-		if len(p.Do) > 0 || c.Stage != idle {
+		if len(p.Do) > 0 || c.Stage != podstate.Idle {
 			return p
 		}
 	}
 	if ended {
-		return plan{Do: []action{{Verb: stopPod, Container: -1, Stop: stop{Since: now}}}}
+		return plan{Do: []action{{Verb: stopPod, Container: -1, Stop: podstate.Stop{Since: now}}}}
 	}
 	return p
 }
 
 // decideEphemeral starts the ephemeral containers, whatever the others do.
-func decideEphemeral(pod *corev1.Pod, s *podState, now time.Time) plan {
+func decideEphemeral(pod *corev1.Pod, s *podstate.State, now time.Time) plan {
 	var p plan
 	for i := range s.Containers {
-		if c := &s.Containers[i]; c.Role == ephemeral && c.Current == nil {
+		if c := &s.Containers[i]; c.Role == podstate.Ephemeral && c.Current == nil {
 			p = p.and(decideContainer(pod, s, i, now))
 		}
 	}
@@ -184,31 +176,31 @@ func decideEphemeral(pod *corev1.Pod, s *podState, now time.Time) plan {
 }
 
 // decideContainer brings forward one container that has to run and does not.
-func decideContainer(pod *corev1.Pod, s *podState, i int, now time.Time) plan {
+func decideContainer(pod *corev1.Pod, s *podstate.State, i int, now time.Time) plan {
 	c := &s.Containers[i]
 	switch {
-	case c.Stage != idle && now.Before(c.At):
+	case c.Stage != podstate.Idle && now.Before(c.At):
 		return at(c.At, engine.Work)
-	case c.Stage == pulling:
+	case c.Stage == podstate.Pulling:
 		return do(endPull, i)
-	case c.Stage == creating:
+	case c.Stage == podstate.Creating:
 		return do(start, i)
-	case c.renewed(s.spec(pod, i)):
+	case c.Renewed(s.Spec(pod, i)):
 		return do(pull, i) // what it waits for is of the image before
 	case c.Blocked:
 		return plan{}
-	case c.Reason == errImagePull || c.Reason == imagePullBackOff:
-		return decideBackOff(c.Reason == imagePullBackOff, c.PullBackOff.Updated, c.PullBackOff, backOffPull, pull, i, now, engine.Recurring)
+	case c.Reason == podstate.ReasonErrImagePull || c.Reason == podstate.ReasonImagePullBackOff:
+		return decideBackOff(c.Reason == podstate.ReasonImagePullBackOff, c.PullBackOff.Updated, c.PullBackOff, backOffPull, pull, i, now, engine.Recurring)
 	case c.Killed:
 		return decideAgain(c, i, now)
-	case c.exited() && c.Current.Removed:
+	case c.Exited() && c.Current.Removed:
 		return do(pull, i)
-	case c.exited():
+	case c.Exited():
 		kind := engine.Recurring
 		if s.JobOwned {
 			kind = workFor(int(c.Current.Attempt), restartsMax)
 		}
-		return decideBackOff(c.Reason == crashLoopBackOff, c.Current.FinishedAt, c.BackOff, backOffRestart, pull, i, now, kind)
+		return decideBackOff(c.Reason == podstate.ReasonCrashLoopBackOff, c.Current.FinishedAt, c.BackOff, backOffRestart, pull, i, now, kind)
 	}
 	return do(pull, i)
 }
@@ -217,8 +209,8 @@ func decideContainer(pod *corev1.Pod, s *podState, i int, now time.Time) plan {
 // counts from the instance before, because the kubelet has not seen yet that this
 // one has exited. Source: kubeGenericRuntimeManager.doBackOff in
 // k8s.io/kubernetes pkg/kubelet/kuberuntime v1.37.2.
-func decideAgain(c *containerState, i int, now time.Time) plan {
-	if c.Last != nil && now.Before(c.BackOff.until(c.Last.FinishedAt)) {
+func decideAgain(c *podstate.Container, i int, now time.Time) plan {
+	if c.Last != nil && now.Before(c.BackOff.Until(c.Last.FinishedAt)) {
 		return do(backOffRestart, i)
 	}
 	return do(pull, i)
@@ -226,8 +218,8 @@ func decideAgain(c *containerState, i int, now time.Time) plan {
 
 // decideBackOff waits as b says, counted from since, before it does next. What
 // it waits for is told, once, by tell.
-func decideBackOff(told bool, since time.Time, b backOff, tell, next verb, i int, now time.Time, kind engine.Kind) plan {
-	until := b.until(since)
+func decideBackOff(told bool, since time.Time, b podstate.BackOff, tell, next verb, i int, now time.Time, kind engine.Kind) plan {
+	until := b.Until(since)
 	switch {
 	case until.IsZero() || !now.Before(until):
 		return do(next, i)
@@ -240,11 +232,11 @@ func decideBackOff(told bool, since time.Time, b backOff, tell, next verb, i int
 }
 
 // decideWakes is when the running programs go on.
-func decideWakes(pod *corev1.Pod, s *podState) plan {
+func decideWakes(pod *corev1.Pod, s *podstate.State) plan {
 	var p plan
 	for i := range s.Containers {
 		c := &s.Containers[i]
-		if c.Stage != running {
+		if c.Stage != podstate.Running {
 			continue
 		}
 		p = p.and(at(c.WakeAt, wakeKind(pod, s, i)))
@@ -259,17 +251,17 @@ const busyTurnsMax = 500
 
 // wakeKind says whether time may be moved for a running container: not for one
 // that would only be started again when it ends.
-func wakeKind(pod *corev1.Pod, s *podState, i int) engine.Kind {
+func wakeKind(pod *corev1.Pod, s *podstate.State, i int) engine.Kind {
 	c := &s.Containers[i]
 	switch {
 	case s.Stop != nil || c.Kill != nil:
 		return engine.Work
 	case c.Busy >= busyTurnsMax:
 		return engine.Recurring
-	case c.Role == initializer || c.Role == ephemeral || c.PostStart != nil:
+	case c.Role == podstate.Initializer || c.Role == podstate.Ephemeral || c.PostStart != nil:
 		return engine.Work
 	}
-	if podutil.ContainerShouldRestart(*s.spec(pod, i), pod.Spec, 0) {
+	if podutil.ContainerShouldRestart(*s.Spec(pod, i), pod.Spec, 0) {
 		return engine.Recurring
 	}
 	return engine.Work

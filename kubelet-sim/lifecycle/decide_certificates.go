@@ -4,10 +4,11 @@ import (
 	"time"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 )
 
 // decideCertificates asks for what is due. Nothing waits for a refresh.
-func decideCertificates(s *podState, now time.Time) plan {
+func decideCertificates(s *podstate.State, now time.Time) plan {
 	var p plan
 	for i := range s.Certificates {
 		c := &s.Certificates[i]

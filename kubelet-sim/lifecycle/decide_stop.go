@@ -6,6 +6,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 )
 
 // stoppedSince is when the Pod's grace period began: now, unless the server was
@@ -25,22 +26,22 @@ func stoppedSince(pod *corev1.Pod, now time.Time) time.Time {
 // once, but the sidecars get their SIGTERM after the regular containers have
 // ended, in reverse order. Source: killContainersWithSyncResult and
 // terminationOrdering in k8s.io/kubernetes pkg/kubelet/kuberuntime v1.37.2.
-func decideStop(pod *corev1.Pod, s *podState, now time.Time) plan {
+func decideStop(pod *corev1.Pod, s *podstate.State, now time.Time) plan {
 	var p plan
 	ended, regularEnded := true, !anyRegularRuns(s)
 	for i := range s.Containers {
 		c := &s.Containers[i]
-		if c.Stage != running {
+		if c.Stage != podstate.Running {
 			continue
 		}
 		ended = false
 		switch {
 		case c.Kill == nil:
 			p.Do = append(p.Do, action{Verb: beginKill, Container: i})
-		case grace(pod, s.spec(pod, i), c.Kill.Reason) < c.Kill.Grace:
+		case podstate.Grace(pod, s.Spec(pod, i), c.Kill.Reason) < c.Kill.Grace:
 			p.Do = append(p.Do, action{Verb: hastenKill, Container: i})
 		default:
-			turn := c.Role != sidecar || regularEnded && lastSidecar(s, i)
+			turn := c.Role != podstate.Sidecar || regularEnded && lastSidecar(s, i)
 			p = p.and(decideKill(s, i, turn, now))
 		}
 	}
@@ -50,9 +51,9 @@ func decideStop(pod *corev1.Pod, s *podState, now time.Time) plan {
 	return p
 }
 
-func anyRegularRuns(s *podState) bool {
+func anyRegularRuns(s *podstate.State) bool {
 	for i := range s.Containers {
-		if c := &s.Containers[i]; c.Role == regular && c.Stage == running {
+		if c := &s.Containers[i]; c.Role == podstate.Regular && c.Stage == podstate.Running {
 			return true
 		}
 	}
@@ -60,9 +61,9 @@ func anyRegularRuns(s *podState) bool {
 }
 
 // lastSidecar reports whether no sidecar after i runs.
-func lastSidecar(s *podState, i int) bool {
+func lastSidecar(s *podstate.State, i int) bool {
 	for j := i + 1; j < len(s.Containers); j++ {
-		if c := &s.Containers[j]; c.Role == sidecar && c.Stage == running {
+		if c := &s.Containers[j]; c.Role == podstate.Sidecar && c.Stage == podstate.Running {
 			return false
 		}
 	}

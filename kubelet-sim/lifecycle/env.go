@@ -17,6 +17,7 @@ import (
 	"k8s.io/kubernetes/third_party/forked/golang/expansion"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 )
 
 // missingError says that a Pod needs an object, or a key of one, that is not
@@ -43,7 +44,7 @@ type environment struct {
 	view      *engine.View
 	pod       *corev1.Pod
 	container *corev1.Container
-	state     *podState
+	state     *podstate.State
 	// vars are set so far, names in the order of their first appearance.
 	vars  map[string]string
 	names []string
@@ -54,7 +55,7 @@ type environment struct {
 //
 // Deviation: upstream's order is that of a Go map.
 func (r *Reconciler) makeEnvironment(run *podRun, container *corev1.Container) ([]string, map[string]string, error) {
-	e := &environment{view: r.view, pod: run.pod, container: container, state: &run.podState, vars: map[string]string{}}
+	e := &environment{view: r.view, pod: run.pod, container: container, state: &run.State, vars: map[string]string{}}
 	services := e.serviceVars()
 	for i := range container.EnvFrom {
 		if err := e.addAll(&container.EnvFrom[i]); err != nil {
@@ -223,7 +224,7 @@ func (e *environment) serviceVars() map[string]string {
 // fieldValue is the value of a field of the Pod. Source:
 // Kubelet.podFieldSelectorRuntimeValue in k8s.io/kubernetes pkg/kubelet
 // v1.37.2.
-func fieldValue(pod *corev1.Pod, s *podState, ref *corev1.ObjectFieldSelector) (string, error) {
+func fieldValue(pod *corev1.Pod, s *podstate.State, ref *corev1.ObjectFieldSelector) (string, error) {
 	path, _, err := podshelper.ConvertDownwardAPIFieldLabel(ref.APIVersion, ref.FieldPath, "")
 	if err != nil {
 		return "", err

@@ -7,25 +7,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	resourcehelper "k8s.io/component-helpers/resource"
 
-	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 )
 
 // evictedGrace is how long the containers of an evicted Pod get. Source:
 // immediateEvictionGracePeriodSeconds in k8s.io/kubernetes pkg/kubelet/eviction
 // v1.37.2.
 const evictedGrace = time.Second
-
-// evictedCondition is that of a Pod that its node has evicted. Source: synchronize
-// in eviction_manager.go of k8s.io/kubernetes pkg/kubelet/eviction v1.37.2.
-func evictedCondition(s *podState) (corev1.PodCondition, bool) {
-	if !s.Finished || s.Stop == nil || s.Stop.Reason != event.Evicted {
-		return corev1.PodCondition{}, false
-	}
-	return corev1.PodCondition{
-		Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue,
-		Reason: corev1.PodReasonTerminationByKubelet, Message: s.Stop.Message,
-	}, true
-}
 
 // volumeStatsPeriod is how often a kubelet measures a Pod's volumes. Unit: virtual
 // time. Source: the default of VolumeStatsAggPeriod, ibid. apis/config/v1beta1.
@@ -73,9 +61,9 @@ func (run *podRun) overLimit() (message string, period time.Duration) {
 		return message, volumeStatsPeriod
 	}
 	for i := range run.Containers {
-		limit := run.spec(run.pod, i).Resources.Limits.StorageEphemeral()
+		limit := run.Spec(run.pod, i).Resources.Limits.StorageEphemeral()
 		role := run.Containers[i].Role
-		if limit.Sign() > 0 && (role == regular || role == sidecar) && run.parts[i].disk() > limit.Value() {
+		if limit.Sign() > 0 && (role == podstate.Regular || role == podstate.Sidecar) && run.parts[i].disk() > limit.Value() {
 			return fmt.Sprintf("Container %s exceeded its local ephemeral storage limit %q. ", run.Containers[i].Name, limit.String()), evictionPeriod
 		}
 	}
@@ -85,7 +73,7 @@ func (run *podRun) overLimit() (message string, period time.Duration) {
 // unlimited reports that no container has a limit of ephemeral storage.
 func (run *podRun) unlimited() bool {
 	for i := range run.Containers {
-		if run.spec(run.pod, i).Resources.Limits.StorageEphemeral().Sign() > 0 {
+		if run.Spec(run.pod, i).Resources.Limits.StorageEphemeral().Sign() > 0 {
 			return false
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
+	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
 )
 
@@ -27,7 +28,7 @@ func TestMeasureVolumes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			pod := &corev1.Pod{Spec: corev1.PodSpec{Volumes: []corev1.Volume{{Name: "v", VolumeSource: corev1.VolumeSource{EmptyDir: &tc.source}}}}}
-			run := &podRun{podState: podState{StartTime: start}, pod: pod, volumes: map[string]*volumeFS{"v": emptyDir(pod, &tc.source, start)}}
+			run := &podRun{State: podstate.State{StartTime: start}, pod: pod, volumes: map[string]*volumeFS{"v": emptyDir(pod, &tc.source, start)}}
 			if err := run.volumes["v"].fs.WriteFile("/f", make([]byte, tc.bytes), 0o644, start); err != nil {
 				t.Fatal(err)
 			}
@@ -50,7 +51,7 @@ func TestAVolumeThatIsEmptiedInTimeEvictsNobody(t *testing.T) {
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	source := corev1.EmptyDirVolumeSource{SizeLimit: new(resource.MustParse("1Ki"))}
 	pod := &corev1.Pod{Spec: corev1.PodSpec{Volumes: []corev1.Volume{{Name: "v", VolumeSource: corev1.VolumeSource{EmptyDir: &source}}}}}
-	run := &podRun{podState: podState{StartTime: start}, pod: pod, volumes: map[string]*volumeFS{"v": emptyDir(pod, &source, start)}}
+	run := &podRun{State: podstate.State{StartTime: start}, pod: pod, volumes: map[string]*volumeFS{"v": emptyDir(pod, &source, start)}}
 	if err := run.volumes["v"].fs.WriteFile("/f", make([]byte, 2000), 0o644, start); err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 )
 
 // TestNamesThatExpandWithoutEnd has variables, arguments, probes and paths of volumes that
@@ -36,8 +37,8 @@ func TestNamesThatExpandWithoutEnd(t *testing.T) {
 			c.create(engine.Pods, newPod("p", volume("v"), runs("hang"), func(p *corev1.Pod) { more(&p.Spec.Containers[0]) }))
 			c.advance(10_000_000_000)
 			waits := c.api.pod(t, "p").Status.ContainerStatuses[0].State.Waiting
-			if waits == nil || waits.Reason != createConfigError || !strings.HasSuffix(waits.Message, errTooLong.Error()) {
-				t.Errorf("it waits for %+v, want %s: %v", waits, createConfigError, errTooLong)
+			if waits == nil || waits.Reason != podstate.ReasonCreateConfigError || !strings.HasSuffix(waits.Message, errTooLong.Error()) {
+				t.Errorf("it waits for %+v, want %s: %v", waits, podstate.ReasonCreateConfigError, errTooLong)
 			}
 		})
 	}

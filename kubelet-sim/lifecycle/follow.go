@@ -6,6 +6,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubesim-dev/kubesim/apiserver/apis/sim/v1alpha1"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/script"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
@@ -57,7 +58,7 @@ func (r *podRun) outputOf(i int) func(kernel.Chunk) {
 
 // onStepAfter and outputAfter are onStep and outputOf for an instance that is run
 // again: its Follower has heard already what it did until now.
-func (r *podRun) onStepAfter(i int, in *instance, now time.Time) func(time.Time, *v1alpha1.Step) {
+func (r *podRun) onStepAfter(i int, in *podstate.Instance, now time.Time) func(time.Time, *v1alpha1.Step) {
 	tell := r.onStep(i)
 	if tell == nil || in.Exited {
 		return nil
@@ -69,7 +70,7 @@ func (r *podRun) onStepAfter(i int, in *instance, now time.Time) func(time.Time,
 	}
 }
 
-func (r *podRun) outputAfter(i int, log *stream.Log, in *instance, now time.Time) func(kernel.Chunk) {
+func (r *podRun) outputAfter(i int, log *stream.Log, in *podstate.Instance, now time.Time) func(kernel.Chunk) {
 	return func(chunk kernel.Chunk) {
 		log.Append(chunk.At, chunk.Stderr, chunk.Data)
 		if r.follower != nil && !in.Exited && chunk.At.After(now) {

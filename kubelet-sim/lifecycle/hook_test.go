@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 )
 
 func execHook(script string) *corev1.LifecycleHandler {
@@ -147,12 +148,12 @@ func TestPostStartHookErrorIsTheReasonToWait(t *testing.T) {
 		`error: command '/bin/sh -c echo out; echo err >&2; exit 1' exited with 1: err
 , message: "out\nerr\n"`
 	for _, pod := range c.api.history {
-		if s := pod.Status.ContainerStatuses; len(s) > 0 && s[0].State.Waiting != nil && s[0].State.Waiting.Reason == postStartHookError {
+		if s := pod.Status.ContainerStatuses; len(s) > 0 && s[0].State.Waiting != nil && s[0].State.Waiting.Reason == podstate.ReasonPostStartHookError {
 			if diff := cmp.Diff(want, s[0].State.Waiting.Message); diff != "" {
 				t.Errorf("message (-want +got):\n%s", diff)
 			}
 			return
 		}
 	}
-	t.Errorf("never waited with %s: %v", postStartHookError, c.story("p"))
+	t.Errorf("never waited with %s: %v", podstate.ReasonPostStartHookError, c.story("p"))
 }

@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program"
 )
 
@@ -33,7 +34,7 @@ func TestWorkThatIsLateIsSkipped(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := &toiling{}
 			run := &podRun{pod: &corev1.Pod{}, parts: []part{{process: p}}, replaying: tc.replaying}
-			run.Containers = []containerState{{WakeAt: noon}}
+			run.Containers = []podstate.Container{{WakeAt: noon}}
 			run.advance(noon.Add(time.Hour))
 			if p.resumes > tc.most || tc.replaying && p.resumes < tc.most {
 				t.Errorf("it went on %d times, want %d", p.resumes, tc.most)

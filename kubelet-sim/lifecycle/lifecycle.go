@@ -20,6 +20,7 @@ import (
 	"github.com/kubesim-dev/kubesim/kubelet-sim/network"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/node"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/podcertificate"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
@@ -182,7 +183,7 @@ func (r *Reconciler) Observe(c engine.Commit) []engine.Key {
 		if pod.Spec.NodeName == "" || r.nodes[pod.Spec.NodeName] == nil || r.nothingNew(name, pod, c.Type) {
 			return nil
 		}
-		if isMirror(pod) && (c.Type == watch.Deleted || pod.DeletionTimestamp != nil) {
+		if podstate.IsMirror(pod) && (c.Type == watch.Deleted || pod.DeletionTimestamp != nil) {
 			return []engine.Key{r.key(name), r.nodeKey(r.nodes[pod.Spec.NodeName])}
 		}
 		return []engine.Key{r.key(name)}
@@ -253,7 +254,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 	case run == nil:
 	case !ok && run.outlives():
 		return engine.Wake{}, nil // its node's step makes the mirror Pod again
-	case !ok || run.pod.UID != uidOf(pod):
+	case !ok || run.pod.UID != podstate.UID(pod):
 		r.forget(ctx, name, run)
 		run = nil
 	}
@@ -291,13 +292,13 @@ func (r *Reconciler) sync(ctx context.Context, run *podRun, now time.Time) (engi
 	run.advance(now)
 	run.measureVolumes(now)
 	run.stirred = false
-	p := decide(run.pod, &run.podState, now)
+	p := decide(run.pod, &run.State, now)
 	for len(p.Do) > 0 {
 		for _, a := range p.Do {
 			r.apply(ctx, run, a, now)
 		}
 		run.measureVolumes(now) // a program has begun
-		p = decide(run.pod, &run.podState, now)
+		p = decide(run.pod, &run.State, now)
 	}
 	run.tellFailedPreStop(ctx)
 	r.endProbing(run)
@@ -329,18 +330,18 @@ func (r *Reconciler) unblock(run *podRun) {
 // which nobody sees any more.
 func (r *Reconciler) forget(ctx context.Context, name types.NamespacedName, run *podRun) {
 	for i := range run.Containers {
-		if c := &run.Containers[i]; c.Stage == running && c.Kill == nil {
+		if c := &run.Containers[i]; c.Stage == podstate.Running && c.Kill == nil {
 			run.event(ctx, i, event.Killing(killEvent(run, i, "")))
 		}
 	}
 	for i := range run.Containers {
-		run.Containers[i].Stage = idle
+		run.Containers[i].Stage = podstate.Idle
 	}
 	r.endProbing(run)
 	run.close()
 	run.count(false)
 	delete(run.node.deferred, name)
-	if isMirror(run.pod) {
+	if podstate.IsMirror(run.pod) {
 		delete(run.node.static.mirrors, name)
 		r.cfg.Engine.Poke(r.nodeKey(run.node)) // its name is free
 	}

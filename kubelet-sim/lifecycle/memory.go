@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 )
 
 // What the kubelet remembers outlives the process as a checkpoint of the engine:
@@ -22,7 +23,7 @@ var _ engine.Rememberer = (*Reconciler)(nil)
 // podNote is what is remembered of a Pod.
 type podNote struct {
 	UID     types.UID
-	State   podState
+	State   podstate.State
 	Removed bool       `json:",omitempty"`
 	Dirty   bool       `json:",omitempty"`
 	Waits   []waitNote `json:",omitempty"`
@@ -66,7 +67,7 @@ func (r *Reconciler) Remember(key engine.Key) ([]byte, error) {
 	if run == nil {
 		return nil, nil
 	}
-	n := podNote{UID: run.pod.UID, State: run.podState, Removed: run.removed, Dirty: run.dirty}
+	n := podNote{UID: run.pod.UID, State: run.State, Removed: run.removed, Dirty: run.dirty}
 	for _, d := range r.waiters.by(run.name) {
 		n.Waits = append(n.Waits, waitNote{d.resource, d.name.Namespace, d.name.Name})
 	}
@@ -87,14 +88,14 @@ func (r *Reconciler) Recall(_ context.Context, key engine.Key, data []byte, now 
 	if err := json.Unmarshal(data, &n); err != nil {
 		return err
 	}
-	if more := len(newPodState(pod, now).Containers) - len(n.State.Containers); n.UID != uidOf(pod) || more < 0 || more > len(pod.Spec.EphemeralContainers) {
+	if more := len(podstate.New(pod, now).Containers) - len(n.State.Containers); n.UID != podstate.UID(pod) || more < 0 || more > len(pod.Spec.EphemeralContainers) {
 		return nil // another Pod of the name, which adopt takes over
 	}
-	n.State.addEphemeral(pod)
+	n.State.AddEphemeral(pod)
 	r.takeStock()
 	run := r.newRun(name, pod, r.nodes[pod.Spec.NodeName], now)
 	r.runs[name] = run
-	run.podState, run.removed, run.dirty = n.State, n.Removed, n.Dirty
+	run.State, run.removed, run.dirty = n.State, n.Removed, n.Dirty
 	run.take(pod)
 	pod = run.pod
 	r.noteMirror(run)
@@ -126,7 +127,7 @@ func (r *podRun) shown(now time.Time) *corev1.Pod {
 		return r.pod
 	}
 	pod := *r.pod
-	pod.Status = status(r.pod, &r.podState, now)
+	pod.Status = status(r.pod, &r.State, now)
 	return &pod
 }
 
@@ -138,15 +139,15 @@ func (r *podRun) remembered(data []byte) error {
 	if err := json.Unmarshal(data, &n); err != nil {
 		return err
 	}
-	r.podState = n.State
+	r.State = n.State
 	r.dirty, r.stirred = n.Dirty, false // what the replay stirred up was told then
-	r.addEphemeral(r.pod)
+	r.AddEphemeral(r.pod)
 	for i := range r.Containers {
 		c := &r.Containers[i]
 		switch {
 		case r.parts[i].process != nil:
 			c.WakeAt = replayed[i].WakeAt
-		case c.Stage == running: // it could not be started again
+		case c.Stage == podstate.Running: // it could not be started again
 			*c, r.dirty = replayed[i], true
 		}
 		for j := range c.Probes { // a check that could not be begun again begins later

@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
 )
 
@@ -18,7 +19,7 @@ func (r *Reconciler) makeRoot(run *podRun, c *corev1.Container, vars map[string]
 		return nil, err
 	}
 	for _, file := range [...]struct{ name, text string }{
-		{"/etc/hosts", hostsFile(run.pod, &run.podState, r.cfg.ClusterDomain)},
+		{"/etc/hosts", hostsFile(run.pod, &run.State, r.cfg.ClusterDomain)},
 		{"/etc/resolv.conf", resolvConf(run.pod, r.cfg.ClusterDomain, r.cfg.ClusterDNS)},
 	} {
 		if err := root.WriteFile(file.name, []byte(file.text), 0o644, now); err != nil {
@@ -52,7 +53,7 @@ const (
 )
 
 // hostsFile is /etc/hosts. Source: managedHostsFileContent, ibid.
-func hostsFile(pod *corev1.Pod, s *podState, clusterDomain string) string {
+func hostsFile(pod *corev1.Pod, s *podstate.State, clusterDomain string) string {
 	var b strings.Builder
 	host, domain := hostname(pod), ""
 	if pod.Spec.Subdomain != "" {

@@ -12,6 +12,7 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/network"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/node"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 )
 
@@ -32,7 +33,7 @@ func indexIPs(view *engine.View) {
 // none. It must be called on the engine's goroutine.
 func (r *Reconciler) Netns(namespace, name string) *kernel.Netns {
 	run := r.runs[types.NamespacedName{Namespace: namespace, Name: name}]
-	if run == nil || run.Sandbox != sandboxReady {
+	if run == nil || run.Sandbox != podstate.SandboxReady {
 		return nil
 	}
 	return run.netns
@@ -55,7 +56,7 @@ func (r *Reconciler) at(addr netip.Addr) (ns *kernel.Netns, reachable bool) {
 		return n.netns, !r.unreachable(n.Name)
 	}
 	for _, pod := range engine.ByIndex[*corev1.Pod](r.view, engine.Pods, podsByIP, addr.String()) {
-		if run := r.runs[types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}]; run != nil && run.Sandbox == sandboxReady {
+		if run := r.runs[types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}]; run != nil && run.Sandbox == podstate.SandboxReady {
 			return run.netns, !r.unreachable(run.node.Name)
 		}
 	}

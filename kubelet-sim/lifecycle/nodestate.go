@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/admission"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/node"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
@@ -29,7 +30,7 @@ type nodeState struct {
 	ips   ipPool
 	// short are the Pods that it had no address for.
 	short map[types.NamespacedName]bool
-	used  usage
+	used  admission.Usage
 	// deferred are the Pods whose resize there is no room for.
 	deferred map[types.NamespacedName]bool
 	// pressure is what the node has done about the present one.

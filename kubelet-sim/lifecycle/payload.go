@@ -162,7 +162,7 @@ func (p *payload) addDownward(items []corev1.DownwardAPIVolumeFile, mode *int32)
 		var err error
 		switch item := &items[i]; {
 		case item.FieldRef != nil:
-			value, err = fieldValue(p.run.pod, &p.run.podState, item.FieldRef)
+			value, err = fieldValue(p.run.pod, &p.run.State, item.FieldRef)
 		case item.ResourceFieldRef != nil:
 			value, err = resourceValue(p.r.view, p.run.pod, nil, item.ResourceFieldRef)
 		}

@@ -2,6 +2,8 @@ package lifecycle
 
 import (
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 )
 
 // tally counts a Pod's containers by what they mean for its phase.
@@ -12,7 +14,7 @@ type tally struct {
 // phase returns the Pod's phase. Source: getPhase in k8s.io/kubernetes
 // pkg/kubelet v1.37.2, and manager.TerminatePod in pkg/kubelet/status, which
 // makes every Pod that was stopped Failed if it is not Succeeded.
-func phase(s *podState) corev1.PodPhase {
+func phase(s *podstate.State) corev1.PodPhase {
 	t := count(s)
 	switch {
 	case s.Finished && s.Stop != nil && s.Stop.Reason != "":
@@ -32,16 +34,16 @@ func phase(s *podState) corev1.PodPhase {
 //
 // The kubelet never shows a terminal phase while containers run (mergePodStatus
 // in pkg/kubelet/status): so phase needs Finished for it.
-func count(s *podState) tally {
+func count(s *podstate.State) tally {
 	var t tally
-	started := anyRegularStarted(s)
+	started := podstate.AnyRegularStarted(s)
 	for i := range s.Containers {
 		c := &s.Containers[i]
 		switch c.Role {
-		case initializer:
+		case podstate.Initializer:
 			t.addInit(c)
-		case sidecar:
-			if c.up() {
+		case podstate.Sidecar:
+			if c.Up() {
 				t.running++
 				if !c.Started && !started {
 					t.pendingInit++
@@ -49,29 +51,29 @@ func count(s *podState) tally {
 			} else if c.Current == nil && !started {
 				t.pendingInit++
 			}
-		case regular:
+		case podstate.Regular:
 			t.addRegular(c)
 		}
 	}
 	return t
 }
 
-func (t *tally) addInit(c *containerState) {
-	if c.up() {
+func (t *tally) addInit(c *podstate.Container) {
+	if c.Up() {
 		t.running++
 	}
-	if !c.exited() || c.Current.ExitCode != 0 && !c.Current.Removed {
+	if !c.Exited() || c.Current.ExitCode != 0 && !c.Current.Removed {
 		t.pendingInit++
 	}
 }
 
-func (t *tally) addRegular(c *containerState) {
+func (t *tally) addRegular(c *podstate.Container) {
 	switch {
-	case c.up():
+	case c.Up():
 		t.running++
 	case c.PostStart != nil && c.Last != nil:
 		t.stopped++
-	case !c.exited():
+	case !c.Exited():
 		t.waiting++
 	default:
 		t.stopped++

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 )
 
 // verb is one thing that a kubelet does.
@@ -54,8 +55,8 @@ type action struct {
 	// Container is the index in podState.Containers, -1 for the Pod.
 	Container int
 	// Stop goes with stopPod, Why with beginKill.
-	Stop stop
-	Why  killReason
+	Stop podstate.Stop
+	Why  podstate.KillReason
 }
 
 // plan is what has to be done now, in this order, and when to look again if

@@ -11,7 +11,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	resourcehelper "k8s.io/component-helpers/resource"
 	schedulinghelper "k8s.io/component-helpers/scheduling/corev1"
-	v1qos "k8s.io/kubernetes/pkg/apis/core/v1/helper/qos"
 	kubelettypes "k8s.io/kubernetes/pkg/kubelet/types"
 
 	"github.com/kubesim-dev/kubesim/apiserver/apis/sim/v1alpha1"
@@ -110,28 +109,4 @@ func lowMessage(obj *corev1.Node, lacks corev1.ResourceName) string {
 	}
 	return fmt.Sprintf("The node was low on resource: %s. Threshold quantity: %s, available: %s. ", lacks,
 		resource.NewQuantity(threshold, resource.BinarySI), resource.NewQuantity(threshold/2, resource.BinarySI))
-}
-
-// admitPressed says why a Pod may not run on a node under pressure, nil if it may. A
-// Pod that has requests may where memory is short. Source: managerImpl.Admit, ibid.
-func admitPressed(obj *corev1.Node, pod *corev1.Pod) *rejection {
-	var condition corev1.NodeConditionType
-	switch node.Pressed(obj) {
-	case corev1.ResourceMemory:
-		condition = corev1.NodeMemoryPressure
-		tolerates := slices.ContainsFunc(pod.Spec.Tolerations, func(t corev1.Toleration) bool {
-			return (t.Key == corev1.TaintNodeMemoryPressure || t.Key == "") && (t.Effect == corev1.TaintEffectNoSchedule || t.Effect == "")
-		})
-		if tolerates || v1qos.GetPodQOS(pod) != corev1.PodQOSBestEffort {
-			return nil
-		}
-	case corev1.ResourceEphemeralStorage:
-		condition = corev1.NodeDiskPressure
-	default:
-		return nil
-	}
-	if kubelettypes.IsCriticalPod(pod) {
-		return nil
-	}
-	return &rejection{event.Evicted, fmt.Sprintf("The node had condition: %v. ", []corev1.NodeConditionType{condition})}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/prober"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 )
@@ -43,8 +44,8 @@ type result struct {
 
 // startProbing begins with the probes of an instance, from now on.
 func (r *Reconciler) startProbing(run *podRun, i int, now time.Time) {
-	c, spec := &run.Containers[i], run.spec(run.pod, i)
-	if c.Stage != running || c.Role == initializer || c.Role == ephemeral {
+	c, spec := &run.Containers[i], run.Spec(run.pod, i)
+	if c.Stage != podstate.Running || c.Role == podstate.Initializer || c.Role == podstate.Ephemeral {
 		return
 	}
 	c.Probes = prober.New(spec, c.Current.StartedAt, run.StartTime)
@@ -85,7 +86,7 @@ func (r *Reconciler) pokeProbes(run *podRun, i int) {
 func (r *Reconciler) endProbing(run *podRun) {
 	for i := range run.Containers {
 		c := &run.Containers[i]
-		if c.Stage == running || len(c.Probes) == 0 {
+		if c.Stage == podstate.Running || len(c.Probes) == 0 {
 			continue
 		}
 		for j := range c.Probes {
@@ -108,7 +109,7 @@ func (r *Reconciler) reconcileProbe(ctx context.Context, namespace, pod, contain
 	if run == nil || r.unreachable(run.node.Name) {
 		return engine.Wake{}
 	}
-	i := slices.IndexFunc(run.Containers, func(c containerState) bool { return c.Name == container })
+	i := slices.IndexFunc(run.Containers, func(c podstate.Container) bool { return c.Name == container })
 	if i < 0 {
 		return engine.Wake{}
 	}
@@ -118,13 +119,13 @@ func (r *Reconciler) reconcileProbe(ctx context.Context, namespace, pod, contain
 	for {
 		c := &run.Containers[i]
 		j := slices.IndexFunc(c.Probes, func(p prober.State) bool { return strings.EqualFold(string(p.Type), which) })
-		if c.Stage != running || j < 0 || run.Stop != nil && c.Probes[j].Type != prober.Readiness {
+		if c.Stage != podstate.Running || j < 0 || run.Stop != nil && c.Probes[j].Type != prober.Readiness {
 			return engine.Wake{} // a new instance begins anew
 		}
 		if r.checkEnded(ctx, run, i, j) {
 			continue
 		}
-		what, wake := prober.Decide(prober.Of(run.spec(run.pod, i), c.Probes[j].Type), prober.Container{Started: c.Started, Ready: c.Ready, Attempt: c.Current.Attempt}, &c.Probes[j], now)
+		what, wake := prober.Decide(prober.Of(run.Spec(run.pod, i), c.Probes[j].Type), prober.Container{Started: c.Started, Ready: c.Ready, Attempt: c.Current.Attempt}, &c.Probes[j], now)
 		switch what {
 		case prober.BeginCheck:
 			r.beginCheck(ctx, run, i, j, now)
@@ -170,7 +171,7 @@ func (r *Reconciler) giveUpCheck(ctx context.Context, run *podRun, i, j int, now
 		k.command.exec.Signal(kernel.SIGKILL, now)
 		run.collect(i, now)
 	}
-	if run.Containers[i].Stage == running {
+	if run.Containers[i].Stage == podstate.Running {
 		r.checkResult(ctx, run, i, j, result{Result: kubeprobe.Failure, output: k.timedOut})
 	}
 }
@@ -178,7 +179,7 @@ func (r *Reconciler) giveUpCheck(ctx context.Context, run *podRun, i, j int, now
 // checkResult takes the result of a check over. Source: prober.probe and
 // worker.doProbe in k8s.io/kubernetes pkg/kubelet/prober v1.37.2.
 func (r *Reconciler) checkResult(ctx context.Context, run *podRun, i, j int, got result) {
-	c, spec := &run.Containers[i], run.spec(run.pod, i)
+	c, spec := &run.Containers[i], run.Spec(run.pod, i)
 	p := &c.Probes[j]
 	probe := prober.Of(spec, p.Type)
 	run.parts[i].checks[j] = nil
@@ -193,7 +194,7 @@ func (r *Reconciler) checkResult(ctx context.Context, run *podRun, i, j int, got
 		run.event(ctx, i, event.Unhealthy(string(p.Type), got.output))
 	}
 	at := p.Next
-	if !p.Judge(probe, got.Result != kubeprobe.Failure) || !c.hold(p) {
+	if !p.Judge(probe, got.Result != kubeprobe.Failure) || !c.Hold(p) {
 		return
 	}
 	run.dirty, run.stirred = run.dirty || c.Unhealthy == "", true
@@ -205,7 +206,7 @@ func (r *Reconciler) checkResult(ctx context.Context, run *podRun, i, j int, got
 // startOthers lets the probes begin that have waited for the startup probe: the
 // readiness probe at once, as kubelet asks it for the status that says Started.
 func (r *Reconciler) startOthers(run *podRun, i int, now time.Time) {
-	c, spec := &run.Containers[i], run.spec(run.pod, i)
+	c, spec := &run.Containers[i], run.Spec(run.pod, i)
 	for j := range c.Probes {
 		p := &c.Probes[j]
 		if p.Type == prober.Startup {
@@ -224,7 +225,7 @@ func (r *Reconciler) startOthers(run *podRun, i int, now time.Time) {
 // beginCheck asks the program.
 func (r *Reconciler) beginCheck(ctx context.Context, run *podRun, i, j int, now time.Time) {
 	p := &run.Containers[i].Probes[j]
-	probe := prober.Of(run.spec(run.pod, i), p.Type)
+	probe := prober.Of(run.Spec(run.pod, i), p.Type)
 	if now.Sub(p.Next) > time.Duration(max(probe.PeriodSeconds, 1))*time.Second {
 		p.Next = now // the server was away
 	}
@@ -237,7 +238,7 @@ func (r *Reconciler) beginCheck(ctx context.Context, run *podRun, i, j int, now 
 
 // openCheck begins a check. answered is false if it is under way.
 func (r *Reconciler) openCheck(run *podRun, i, j int, now time.Time) (got result, answered bool) {
-	spec := run.spec(run.pod, i)
+	spec := run.Spec(run.pod, i)
 	probe := prober.Of(spec, run.Containers[i].Probes[j].Type)
 	k := &check{}
 	if probe.Exec == nil {

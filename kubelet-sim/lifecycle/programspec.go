@@ -8,14 +8,15 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
 
+	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
 )
 
 // programSpec says what container i runs of an image, or why it cannot be created. Source:
 // generateContainerConfig in k8s.io/kubernetes pkg/kubelet/kuberuntime v1.37.2.
-func (r *Reconciler) programSpec(run *podRun, i int, image string, d draw, at time.Time) (program.Spec, error) {
-	c := withImage(run.spec(run.pod, i), image)
+func (r *Reconciler) programSpec(run *podRun, i int, image string, d podstate.Draw, at time.Time) (program.Spec, error) {
+	c := podstate.WithImage(run.Spec(run.pod, i), image)
 	env, vars, err := r.makeEnvironment(run, c)
 	if err != nil {
 		return program.Spec{}, err
@@ -42,9 +43,9 @@ func (r *Reconciler) programSpec(run *podRun, i int, image string, d draw, at ti
 		WorkingDir: c.WorkingDir, Hostname: hostname(run.pod),
 		User: user.uid, Group: user.gid, Groups: user.groups, ReadOnlyRoot: user.readOnlyRoot,
 		Root:                   root,
-		RunsOn:                 (run.Containers[i].Role == regular || run.Containers[i].Role == sidecar) && podutil.ContainerShouldRestart(*c, run.pod.Spec, 0),
+		RunsOn:                 (run.Containers[i].Role == podstate.Regular || run.Containers[i].Role == podstate.Sidecar) && podutil.ContainerShouldRestart(*c, run.pod.Spec, 0),
 		UnknownRuntime:         r.cfg.UnknownRuntime,
-		Seed:                   d.seed(),
+		Seed:                   d.Seed(),
 		StdinOpen:              c.Stdin,
 		TTY:                    c.TTY,
 		TerminationMessagePath: c.TerminationMessagePath,
@@ -101,10 +102,10 @@ func (r *Reconciler) verifyNonRoot(pod *corev1.Pod, c *corev1.Container, s secur
 		return nil
 	}
 	if s.uid == 0 {
-		return fmt.Errorf("container's runAsUser breaks non-root policy (pod: %q, container: %s)", podTitle(pod), c.Name)
+		return fmt.Errorf("container's runAsUser breaks non-root policy (pod: %q, container: %s)", podstate.PodTitle(pod), c.Name)
 	}
 	if uid, _, _ := r.cfg.Runtime.User(c.Image, s.uid, s.gid); uid == 0 {
-		return fmt.Errorf("container has runAsNonRoot and image will run as root (pod: %q, container: %s)", podTitle(pod), c.Name)
+		return fmt.Errorf("container has runAsNonRoot and image will run as root (pod: %q, container: %s)", podstate.PodTitle(pod), c.Name)
 	}
 	return nil
 }

@@ -8,14 +8,7 @@ import (
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/node"
-)
-
-// exitUnknown and unknownReason are how containerd reports a container that it finds
-// dead when it starts. Source: unknownExitCode and unknownExitReason in
-// github.com/containerd/containerd internal/cri/server v2.2.
-const (
-	exitUnknown   = 255
-	unknownReason = "Unknown"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 )
 
 // boot is the last boot of a node's machine.
@@ -44,47 +37,37 @@ func (r *Reconciler) reboot(run *podRun, now time.Time) {
 		c := &run.Containers[i]
 		c.Kill, c.PostStart, run.parts[i].hook = nil, nil, nil
 		if run.parts[i].process != nil {
-			run.ended(i, now, exitUnknown, unknownReason)
+			run.ended(i, now, podstate.ExitUnknown, podstate.ReasonUnknown)
 		}
 		// The kubelet has forgotten what it waited for.
-		c.Stage, c.Reason, c.Message, c.Killed, c.Unhealthy, c.Probes = idle, "", "", false, "", nil
-		c.BackOff, c.PullBackOff = backOff{}, backOff{}
+		c.Stage, c.Reason, c.Message, c.Killed, c.Unhealthy, c.Probes = podstate.Idle, "", "", false, "", nil
+		c.BackOff, c.PullBackOff = podstate.BackOff{}, podstate.BackOff{}
 	}
 	run.endSessions(-1)
 	run.dirty = true
-	if run.Stop != nil || !startsAgain(run.pod, &run.podState) {
+	if run.Stop != nil || !startsAgain(run.pod, &run.State) {
 		return
 	}
 	for i := range run.Containers {
 		c := &run.Containers[i]
-		c.Again = c.Role == initializer && c.exited()
+		c.Again = c.Role == podstate.Initializer && c.Exited()
 	}
-	run.Sandbox, run.IP, run.netns = noSandbox, "", run.newNetns()
+	run.Sandbox, run.IP, run.netns = podstate.NoSandbox, "", run.newNetns()
 	if run.pod.Spec.HostNetwork {
 		run.netns = run.node.netns
 	}
 }
 
 // startsAgain reports whether a Pod whose containers have all ended gets a new sandbox.
-func startsAgain(pod *corev1.Pod, s *podState) bool {
+func startsAgain(pod *corev1.Pod, s *podstate.State) bool {
 	if pod.DeletionTimestamp != nil || podutil.IsPodPhaseTerminal(pod.Status.Phase) {
 		return false
 	}
 	if pod.Spec.RestartPolicy == corev1.RestartPolicyNever {
-		return !anyStarted(s)
+		return !podstate.AnyStarted(s)
 	}
 	for i := range s.Containers {
-		if c := &s.Containers[i]; c.Role == regular && (!c.exited() || s.restarts(pod, i)) {
-			return true
-		}
-	}
-	return false
-}
-
-// anyStarted reports whether a container of the Pod has run.
-func anyStarted(s *podState) bool {
-	for i := range s.Containers {
-		if s.Containers[i].Current != nil {
+		if c := &s.Containers[i]; c.Role == podstate.Regular && (!c.Exited() || s.Restarts(pod, i)) {
 			return true
 		}
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
 )
 
@@ -164,7 +165,7 @@ func (r *Reconciler) hoarder() (*podRun, corev1.ResourceName) {
 	var runs []*podRun
 	var held [2]int64
 	for _, run := range r.runs {
-		if !run.Finished && !run.Reclaimed && !run.Away && !kubelettypes.IsStaticPod(run.pod) && !isMirror(run.pod) {
+		if !run.Finished && !run.Reclaimed && !run.Away && !kubelettypes.IsStaticPod(run.pod) && !podstate.IsMirror(run.pod) {
 			runs = append(runs, run)
 			held[0], held[1] = held[0]+run.account.Held(stats.Memory), held[1]+run.account.Held(stats.Storage)
 		}
@@ -214,14 +215,14 @@ func (r *Reconciler) hostLowMessage(run *podRun, lacks corev1.ResourceName) stri
 	message := fmt.Sprintf("The node was low on resource: %s. Threshold quantity: %s, available: %s. ", lacks,
 		resource.NewQuantity(b.Limit()-b.Threshold(), resource.BinarySI), resource.NewQuantity(max(b.Limit()-b.Held(), 0), resource.BinarySI))
 	for i := range run.Containers {
-		if run.parts[i].process == nil || run.Containers[i].Role == ephemeral {
+		if run.parts[i].process == nil || run.Containers[i].Role == podstate.Ephemeral {
 			continue
 		}
 		used := run.parts[i].process.State().Usage.Memory
 		if lacks == corev1.ResourceEphemeralStorage {
 			used = run.parts[i].disk()
 		}
-		request := run.spec(run.pod, i).Resources.Requests[lacks]
+		request := run.Spec(run.pod, i).Resources.Requests[lacks]
 		if usage := resource.NewQuantity(used, resource.BinarySI); usage.Cmp(request) > 0 {
 			message += fmt.Sprintf("Container %s was using %s, request is %s, has larger consumption of %s. ",
 				run.Containers[i].Name, usage, request.String(), lacks)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 )
 
 func TestFirstToGo(t *testing.T) {
@@ -92,7 +93,7 @@ func TestProcessesThatHoardAreEvictedForMemory(t *testing.T) {
 	for _, name := range []string{"a", "b", "c"} {
 		if s := c.api.pod(t, name).Status; s.Phase == corev1.PodFailed {
 			failed++
-			killed := s.ContainerStatuses[0].State.Terminated.Reason == oomKilled
+			killed := s.ContainerStatuses[0].State.Terminated.Reason == podstate.ReasonOOMKilled
 			if !killed && !strings.HasPrefix(s.Message, "The node was low on resource: memory. ") {
 				t.Errorf("Pod %s: %q", name, s.Message)
 			}

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
 )
 
@@ -26,15 +27,15 @@ import (
 const resyncLow, resyncHigh = time.Minute, 90 * time.Second
 
 // nextResync is the Pod's first tick after an instant. number is the Pod's own.
-func nextResync(s *podState, number uint64, after time.Time) time.Time {
-	period := between(number, resyncLow, resyncHigh)
+func nextResync(s *podstate.State, number uint64, after time.Time) time.Time {
+	period := podstate.Between(number, resyncLow, resyncHigh)
 	return s.StartTime.Add((after.Sub(s.StartTime)/period + 1) * period)
 }
 
 // scheduleRemount notes that what the Pod's volumes were made from has changed:
 // the Pod itself, or an object that it mounts.
 func (r *Reconciler) scheduleRemount(run *podRun, now time.Time) {
-	if run.Finished || run.Sandbox != sandboxReady {
+	if run.Finished || run.Sandbox != podstate.SandboxReady {
 		run.podChanged, run.sourceChanged = false, false
 		return
 	}
@@ -42,7 +43,7 @@ func (r *Reconciler) scheduleRemount(run *podRun, now time.Time) {
 	case run.podChanged:
 		run.RemountAt = now
 	case run.sourceChanged && run.RemountAt.IsZero():
-		run.RemountAt = nextResync(&run.podState, draw{random: r.cfg.Engine.Random(), pod: run.pod}.number("resync"), now)
+		run.RemountAt = nextResync(&run.State, podstate.NewDraw(r.cfg.Engine.Random(), run.pod, "", 0).Number("resync"), now)
 	}
 	run.podChanged, run.sourceChanged = false, false
 }

@@ -10,10 +10,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 )
 
 func TestNextResync(t *testing.T) {
-	s := &podState{StartTime: noon}
+	s := &podstate.State{StartTime: noon}
 	period := nextResync(s, 0, noon).Sub(noon)
 	if period < resyncLow || period > resyncHigh {
 		t.Errorf("the first tick is after %v", period)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/node"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 )
 
 // report writes the Pod's status if it has changed.
@@ -26,7 +27,7 @@ func (r *Reconciler) report(ctx context.Context, run *podRun, now time.Time) err
 	}
 	next := *pod
 	run.annotate(&next)
-	next.Status = status(pod, &run.podState, now)
+	next.Status = status(pod, &run.State, now)
 	if !run.dirty && apiequality.Semantic.DeepEqual(next.Status, pod.Status) {
 		return nil
 	}
@@ -48,7 +49,7 @@ func (r *Reconciler) report(ctx context.Context, run *podRun, now time.Time) err
 // remove tells the API that a Pod that was to be deleted may go. Source:
 // manager.syncPod in k8s.io/kubernetes pkg/kubelet/status v1.37.2.
 func (r *Reconciler) remove(ctx context.Context, run *podRun) error {
-	if !run.Finished || run.removed || !leaves(run.pod, &run.podState) {
+	if !run.Finished || run.removed || !podstate.Leaves(run.pod, &run.State) {
 		return nil
 	}
 	name := types.NamespacedName{Namespace: run.pod.Namespace, Name: run.pod.Name}

@@ -6,17 +6,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/kubesim-dev/kubesim/kubelet-sim/admission"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/script"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
-)
-
-// Exit codes that the kubelet and the runtime give themselves.
-const (
-	exitKilled     = 137
-	exitStartError = 128
 )
 
 // resumesMax bounds how often a container goes on within one step. More than
@@ -32,7 +28,7 @@ const lateWorkMax = 20_000
 
 // podRun is a Pod with everything that runs of it.
 type podRun struct {
-	podState
+	podstate.State
 	name types.NamespacedName
 	// pod is the Pod with the resources that it was given, desired as the API has
 	// it: they differ while a resize is pending.
@@ -51,7 +47,7 @@ type podRun struct {
 	// follower is told what the Pod does; nil for nobody.
 	follower Follower
 	// demand is what the Pod takes of the node while it is counted.
-	demand  demand
+	demand  admission.Demand
 	counted bool
 	// dirty: the status has to be written. wrote is the resource version that
 	// our last write got, retry says that a dependency has changed.
@@ -103,10 +99,10 @@ func (r *podRun) update(pod *corev1.Pod) {
 	}
 	r.podChanged = r.podChanged || relabelled(r.pod, pod)
 	if pod.Generation != r.desired.Generation {
-		r.noteResize(r.pod, pod)
+		r.NoteResize(r.pod, pod)
 	}
 	r.take(pod)
-	r.addEphemeral(pod)
+	r.AddEphemeral(pod)
 	for len(r.parts) < len(r.Containers) {
 		r.parts = append(r.parts, part{})
 		r.dirty = true
@@ -115,8 +111,8 @@ func (r *podRun) update(pod *corev1.Pod) {
 
 // take takes the newest object of the Pod over.
 func (r *podRun) take(pod *corev1.Pod) {
-	r.apiUID, pod = pod.UID, staticOf(pod)
-	r.desired, r.pod = pod, r.allocatedView(pod)
+	r.apiUID, pod = pod.UID, podstate.StaticOf(pod)
+	r.desired, r.pod = pod, r.AllocatedView(pod)
 }
 
 // advance lets the programs go on up to now, in the order of their instants.
@@ -168,12 +164,12 @@ func (r *podRun) collect(i int, at time.Time) (work int) {
 		r.lookAtSessions(i)
 		return state.Work
 	}
-	reason := completed
+	reason := podstate.ReasonCompleted
 	switch {
 	case state.OOMKilled:
-		reason = oomKilled
+		reason = podstate.ReasonOOMKilled
 	case state.ExitCode != 0:
-		reason = failedReason
+		reason = podstate.ReasonError
 	}
 	r.ended(i, at, state.ExitCode, reason)
 	return 0
@@ -192,7 +188,7 @@ func (r *podRun) ended(i int, at time.Time, code int32, reason string) {
 	r.tellEnd(i)
 	part.end()
 	r.endSessions(i)
-	c.Stage, c.WakeAt, c.Busy = idle, time.Time{}, 0
+	c.Stage, c.WakeAt, c.Busy = podstate.Idle, time.Time{}, 0
 	clear(part.checks)
 	r.lookAtHook(i)
 	r.endKill(i)
@@ -210,9 +206,9 @@ func (r *podRun) endKill(i int) {
 	case k.PreStop != nil && k.PreStop.Error != "":
 		r.failedPreStop = append(r.failedPreStop, i)
 	case c.PostStart != nil:
-		c.failPostStart()
+		c.FailPostStart()
 	}
-	c.Killed = r.Stop == nil && k.Reason != "" && k.Reason != restartAll && r.restartsKilled(r.pod, i, k.Reason)
+	c.Killed = r.Stop == nil && k.Reason != "" && k.Reason != podstate.RestartAll && r.RestartsKilled(r.pod, i, k.Reason)
 	r.dirty, r.stirred = r.dirty || !c.Killed, true
 }
 
@@ -229,7 +225,7 @@ const (
 // convertToKubeContainerStatus in k8s.io/kubernetes pkg/kubelet/kuberuntime
 // and normalizeStatus in pkg/kubelet/status v1.37.2.
 func (r *podRun) terminationMessage(i int) string {
-	c, spec := &r.Containers[i], r.spec(r.pod, i)
+	c, spec := &r.Containers[i], r.Spec(r.pod, i)
 	data := r.parts[i].process.TerminationMessage()
 	message := string(data[max(len(data)-messageMax, 0):])
 	if message == "" && spec.TerminationMessagePolicy == corev1.TerminationMessageFallbackToLogsOnError && c.Current.ExitCode != 0 {
@@ -271,5 +267,5 @@ func (r *podRun) count(in bool) {
 		sign = -1
 	}
 	r.counted = in
-	r.node.used.add(r.demand, sign)
+	r.node.used.Add(r.demand, sign)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/kubesim-dev/kubesim/apiserver/apis/sim/v1alpha1"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/script"
 )
@@ -22,7 +23,7 @@ const controllerIndex = "lifecycle/controller"
 func trackScripts(view *engine.View) {
 	view.Track(script.PodScripts)
 	view.Index(engine.Pods, controllerIndex, func(obj engine.Object) []string {
-		if owner := controllerOf(obj.(*corev1.Pod)); owner != nil {
+		if owner := podstate.ControllerOf(obj.(*corev1.Pod)); owner != nil {
 			return []string{string(owner.UID)}
 		}
 		return nil
@@ -32,14 +33,14 @@ func trackScripts(view *engine.View) {
 // play returns what a PodScript lets container i do in the attempt that begins;
 // nil if it runs its own command.
 func (r *Reconciler) play(run *podRun, i int) *script.Play {
-	c, spec, d := &run.Containers[i], run.spec(run.pod, i), r.draw(run, i)
+	c, spec, d := &run.Containers[i], run.Spec(run.pod, i), r.draw(run, i)
 	var found *v1alpha1.PodScript
-	if r.view.Count(script.PodScripts) > 0 && c.Role != ephemeral {
-		found = script.Find(engine.List[*v1alpha1.PodScript](r.view, script.PodScripts, ""), run.pod, spec, c.Role != regular)
+	if r.view.Count(script.PodScripts) > 0 && c.Role != podstate.Ephemeral {
+		found = script.Find(engine.List[*v1alpha1.PodScript](r.view, script.PodScripts, ""), run.pod, spec, c.Role != podstate.Regular)
 	}
 	if found == nil {
-		if owner := controllerOf(run.pod); owner != nil && c.Role == regular {
-			return script.KwokPlay(run.pod, owner.Kind, d.number("kwok"))
+		if owner := podstate.ControllerOf(run.pod); owner != nil && c.Role == podstate.Regular {
+			return script.KwokPlay(run.pod, owner.Kind, d.Number("kwok"))
 		}
 		return nil
 	}
@@ -47,13 +48,13 @@ func (r *Reconciler) play(run *podRun, i int) *script.Play {
 		n := r.earlier(run.pod)
 		run.Earlier = &n
 	}
-	return script.NewPlay(found, run.pod, *run.Earlier+c.Tries, func(step int) uint64 { return d.step(c.Tries, step) })
+	return script.NewPlay(found, run.pod, *run.Earlier+c.Tries, func(step int) uint64 { return d.Step(c.Tries, step) })
 }
 
 // earlier counts the Pods that pod replaces: those of the same controller and index
 // that have failed.
 func (r *Reconciler) earlier(pod *corev1.Pod) int {
-	owner := controllerOf(pod)
+	owner := podstate.ControllerOf(pod)
 	if owner == nil {
 		return 0
 	}
@@ -105,23 +106,6 @@ func (run *podRun) annotate(pod *corev1.Pod) {
 		}
 	}
 	pod.Annotations = annotations
-}
-
-// takeKnown takes over what a status does not tell of the instances that both know of:
-// what scripts had them do, their images, when exactly they ended.
-func (s *podState) takeKnown(from *podState) {
-	for i := range s.Containers {
-		if i >= len(from.Containers) {
-			return
-		}
-		for _, in := range []*instance{s.Containers[i].Last, s.Containers[i].Current} {
-			for _, known := range []*instance{from.Containers[i].Last, from.Containers[i].Current} {
-				if in != nil && known != nil && in.ID == known.ID {
-					*in = *known
-				}
-			}
-		}
-	}
 }
 
 // lookAtScript takes over what the script of container i has done to its Pod.

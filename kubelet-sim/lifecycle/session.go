@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
 )
@@ -54,7 +55,7 @@ func (x *session) exec(t stream.Target, command []string, c stream.Client, now t
 		}
 	})
 	if err != nil {
-		return execError(err, x.r.draw(run, i).execID(now))
+		return execError(err, x.r.draw(run, i).ExecID(now))
 	}
 	return nil
 }
@@ -124,13 +125,13 @@ func (x *session) hangup(now time.Time) {
 	}
 	if x.attached {
 		x.log.Detach(x.out)
-		if x.speaks && stdinOnce(x.run.spec(x.run.pod, x.container)) {
+		if x.speaks && stdinOnce(x.run.Spec(x.run.pod, x.container)) {
 			x.during(now, func() { x.streams.Input(nil, true, now) })
 		}
 	} else {
 		x.during(now, func() { x.command.Hangup(now) })
 	}
-	x.end(exitKilled)
+	x.end(podstate.ExitKilled)
 }
 
 // Input implements stream.Program.
@@ -144,7 +145,7 @@ func (x *session) Input(ctx context.Context, data []byte, eof bool) error {
 			case !x.streams.Room():
 				x.room = make(chan struct{})
 				full = x.room
-			case !eof || !x.attached || stdinOnce(x.run.spec(x.run.pod, x.container)):
+			case !eof || !x.attached || stdinOnce(x.run.Spec(x.run.pod, x.container)):
 				x.during(now, func() { x.streams.Input(data, eof, now) })
 			}
 		})
@@ -194,7 +195,7 @@ func (r *podRun) endSessions(i int) {
 		if i >= 0 && x.container != i {
 			continue
 		}
-		code := int32(exitKilled)
+		code := int32(podstate.ExitKilled)
 		if x.command != nil {
 			if c, ended := x.command.Exited(); ended {
 				code = c

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
 )
 
@@ -141,7 +142,7 @@ func (s *Sessions) find(t stream.Target) (*podRun, int, error) {
 	if t.Container == "" {
 		return run, -1, nil
 	}
-	i := slices.IndexFunc(run.Containers, func(c containerState) bool { return c.Name == t.Container })
+	i := slices.IndexFunc(run.Containers, func(c podstate.Container) bool { return c.Name == t.Container })
 	if i < 0 || run.parts[i].process == nil {
 		return nil, 0, fmt.Errorf("container not found (%q)", t.Container)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/node"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
 )
 
@@ -157,7 +158,7 @@ func (s *staticPods) wanted() map[types.NamespacedName]*corev1.Pod {
 // noteMirror counts a static Pod that runs among its node's, which looks at whether
 // it should.
 func (r *Reconciler) noteMirror(run *podRun) {
-	if isMirror(run.pod) {
+	if podstate.IsMirror(run.pod) {
 		run.node.static.mirrors[run.name] = true
 		if !run.Retired && run.pod.DeletionTimestamp != nil || run.node.static.wanted()[run.name] == nil {
 			r.cfg.Engine.Poke(r.nodeKey(run.node))
@@ -166,7 +167,7 @@ func (r *Reconciler) noteMirror(run *podRun) {
 }
 
 // outlives reports whether a static Pod stays although its mirror Pod is gone.
-func (r *podRun) outlives() bool { return isMirror(r.pod) && !r.Retired }
+func (r *podRun) outlives() bool { return podstate.IsMirror(r.pod) && !r.Retired }
 
 // mirrorStep is what has to be done about a static Pod.
 type mirrorStep int
@@ -189,11 +190,11 @@ func decideMirror(static, have *corev1.Pod) mirrorStep {
 		return mirrorKeep
 	case have == nil:
 		return mirrorCreate
-	case static == nil && isMirror(have), static != nil && isMirror(have) && hashOf(have) != string(static.UID):
+	case static == nil && podstate.IsMirror(have), static != nil && podstate.IsMirror(have) && podstate.HashOf(have) != string(static.UID):
 		return mirrorRetire
-	case static != nil && isMirror(have) && have.DeletionTimestamp != nil:
+	case static != nil && podstate.IsMirror(have) && have.DeletionTimestamp != nil:
 		return mirrorAgain
-	case static != nil && !isMirror(have):
+	case static != nil && !podstate.IsMirror(have):
 		return mirrorCreate // which fails, and is tried again
 	}
 	return mirrorKeep
@@ -272,7 +273,7 @@ func (r *Reconciler) deleteMirror(ctx context.Context, n *nodeState, mirror *cor
 // createMirror makes a mirror Pod. Where that cannot be, the static Pod ends.
 func (r *Reconciler) createMirror(ctx context.Context, n *nodeState, obj *corev1.Node, name types.NamespacedName, static *corev1.Pod) error {
 	_, err := r.cfg.API.Create(ctx, node.Identity(n.Name), engine.Pods, mirrorOf(static, obj))
-	if run := r.runs[name]; err != nil && run != nil && isMirror(run.pod) {
+	if run := r.runs[name]; err != nil && run != nil && podstate.IsMirror(run.pod) {
 		r.forget(ctx, name, run)
 	}
 	return err

@@ -4,20 +4,21 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
 )
 
 // startStats begins to measure what the program of container i uses, which has
 // just started.
-func (r *Reconciler) startStats(run *podRun, i int, d draw, at time.Time) {
+func (r *Reconciler) startStats(run *podRun, i int, d podstate.Draw, at time.Time) {
 	if run.apart {
 		return
 	}
 	place := stats.Place{Node: run.node.Name, Pod: run.name, Container: run.Containers[i].Name}
-	limit := run.spec(run.pod, i).Resources.Limits.Cpu().MilliValue()
+	limit := run.Spec(run.pod, i).Resources.Limits.Cpu().MilliValue()
 	run.parts[i].stats = r.cfg.Stats.Start(place, at, limit, func(scrape int64) uint64 {
-		return d.number(fmt.Sprintf("stats/%d", scrape))
+		return d.Number(fmt.Sprintf("stats/%d", scrape))
 	})
 }
 

@@ -6,36 +6,16 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	resourcehelper "k8s.io/component-helpers/resource"
-)
 
-// Reasons of container states. Source: k8s.io/kubernetes pkg/kubelet,
-// pkg/kubelet/container, pkg/kubelet/images and pkg/kubelet/kuberuntime
-// v1.37.2; Completed, Error, OOMKilled and StartError are containerd's.
-const (
-	containerCreating      = "ContainerCreating"
-	podInitializing        = "PodInitializing"
-	completed              = "Completed"
-	failedReason           = "Error"
-	oomKilled              = "OOMKilled"
-	startErrorReason       = "StartError"
-	containerStatusUnknown = "ContainerStatusUnknown"
-	crashLoopBackOff       = "CrashLoopBackOff"
-	createConfigError      = "CreateContainerConfigError"
-	runContainerError      = "RunContainerError"
-	errImagePull           = "ErrImagePull"
-	imagePullBackOff       = "ImagePullBackOff"
-	errImageNeverPull      = "ErrImageNeverPull"
-	invalidImageName       = "InvalidImageName"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/admission"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 )
-
-const notLocatedMessage = "The container could not be located when the pod was terminated"
 
 // status returns the Pod's status as the kubelet reports it. It reads nothing
 // but its arguments. Source: Kubelet.generateAPIPodStatus in k8s.io/kubernetes
 // pkg/kubelet v1.37.2.
-func status(pod *corev1.Pod, s *podState, now time.Time) corev1.PodStatus {
+func status(pod *corev1.Pod, s *podstate.State, now time.Time) corev1.PodStatus {
 	if s.Rejected != nil {
 		return rejected(pod, s)
 	}
@@ -43,7 +23,7 @@ func status(pod *corev1.Pod, s *podState, now time.Time) corev1.PodStatus {
 	if old := pod.Status.Phase; old == corev1.PodSucceeded || old == corev1.PodFailed {
 		p = old // no Pod leaves a terminal phase
 	}
-	started := seconds(s.StartTime)
+	started := podstate.Seconds(s.StartTime)
 	out := pod.Status // keeps what others own: QOSClass, claims, resize
 	out.Phase = p
 	if p != pod.Status.Phase {
@@ -66,8 +46,8 @@ func status(pod *corev1.Pod, s *podState, now time.Time) corev1.PodStatus {
 
 // rejected is the status of a Pod that may not run on its node. Source:
 // Kubelet.rejectPod, ibid.
-func rejected(pod *corev1.Pod, s *podState) corev1.PodStatus {
-	started := seconds(s.StartTime)
+func rejected(pod *corev1.Pod, s *podstate.State) corev1.PodStatus {
+	started := podstate.Seconds(s.StartTime)
 	out := pod.Status
 	out.Phase, out.Reason, out.Message = corev1.PodFailed, s.Rejected.Reason, "Pod was rejected: "+s.Rejected.Message
 	out.StartTime, out.ObservedGeneration = &started, pod.Generation
@@ -76,20 +56,20 @@ func rejected(pod *corev1.Pod, s *podState) corev1.PodStatus {
 
 // allocated is what the Pod asks for, nil for nothing.
 func allocated(pod *corev1.Pod) corev1.ResourceList {
-	if !asked(pod) {
+	if !admission.Asked(pod) {
 		return nil
 	}
 	return resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{})
 }
 
-func containerStatuses(pod *corev1.Pod, s *podState, out *corev1.PodStatus) {
+func containerStatuses(pod *corev1.Pod, s *podstate.State, out *corev1.PodStatus) {
 	out.InitContainerStatuses, out.ContainerStatuses, out.EphemeralContainerStatuses = nil, nil, nil
 	for i := range s.Containers {
 		list := &out.InitContainerStatuses
 		switch s.Containers[i].Role {
-		case regular:
+		case podstate.Regular:
 			list = &out.ContainerStatuses
-		case ephemeral:
+		case podstate.Ephemeral:
 			list = &out.EphemeralContainerStatuses
 		}
 		*list = append(*list, containerStatus(pod, s, i))
@@ -102,15 +82,15 @@ func containerStatuses(pod *corev1.Pod, s *podState, out *corev1.PodStatus) {
 // containerStatus describes one container. Source:
 // Kubelet.convertToAPIContainerStatuses in k8s.io/kubernetes pkg/kubelet
 // v1.37.2.
-func containerStatus(pod *corev1.Pod, s *podState, i int) corev1.ContainerStatus {
-	c, spec := &s.Containers[i], s.spec(pod, i)
-	started := c.up() && c.Started
+func containerStatus(pod *corev1.Pod, s *podstate.State, i int) corev1.ContainerStatus {
+	c, spec := &s.Containers[i], s.Spec(pod, i)
+	started := c.Up() && c.Started
 	out := corev1.ContainerStatus{
 		Name: c.Name, Image: spec.Image, Started: &started,
-		Ready:        started && c.Ready && c.Role != initializer,
+		Ready:        started && c.Ready && c.Role != podstate.Initializer,
 		VolumeMounts: mountStatuses(spec),
 	}
-	if c.Role == ephemeral {
+	if c.Role == podstate.Ephemeral {
 		out.Ready, out.Started = false, nil
 	}
 	if c.Last != nil {
@@ -133,19 +113,19 @@ func containerStatus(pod *corev1.Pod, s *podState, i int) corev1.ContainerStatus
 	out.RestartCount, out.ImageID, out.ContainerID = now.Attempt, now.ImageID, now.ID
 	out.Image = now.Image
 	out.Resources, out.AllocatedResources = &spec.Resources, spec.Resources.Requests
-	if c.Actual != nil && c.Stage == running {
+	if c.Actual != nil && c.Stage == podstate.Running {
 		out.Resources = c.Actual
 	}
 	out.User = now.User
 	switch {
 	case !now.Exited || c.Killed:
-		out.State.Running = &corev1.ContainerStateRunning{StartedAt: seconds(now.StartedAt)}
-	case c.Reason != "" && s.Stop == nil && (c.PostStart != nil || s.restarts(pod, i)):
+		out.State.Running = &corev1.ContainerStateRunning{StartedAt: podstate.Seconds(now.StartedAt)}
+	case c.Reason != "" && s.Stop == nil && (c.PostStart != nil || s.Restarts(pod, i)):
 		out.State.Waiting = &corev1.ContainerStateWaiting{Reason: c.Reason, Message: c.Message}
 		out.LastTerminationState.Terminated = terminated(now)
 	default:
 		out.State.Terminated = terminated(now)
-		out.Ready = c.Role == initializer && now.ExitCode == 0
+		out.Ready = c.Role == podstate.Initializer && now.ExitCode == 0
 	}
 	return out
 }
@@ -153,42 +133,38 @@ func containerStatus(pod *corev1.Pod, s *podState, i int) corev1.ContainerStatus
 // neverStarted is the state of a container without an instance. Once the Pod
 // is finished it counts as failed, see manager.TerminatePod in
 // k8s.io/kubernetes pkg/kubelet/status v1.37.2.
-func neverStarted(pod *corev1.Pod, s *podState, i int) corev1.ContainerState {
+func neverStarted(pod *corev1.Pod, s *podstate.State, i int) corev1.ContainerState {
 	c := &s.Containers[i]
-	if s.Finished && (len(pod.Spec.InitContainers) == 0 || i == 0 || c.Role == regular && allInitDone(s)) {
+	if s.Finished && (len(pod.Spec.InitContainers) == 0 || i == 0 || c.Role == podstate.Regular && allInitDone(s)) {
 		return corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{
-			ExitCode: exitKilled, Reason: containerStatusUnknown, Message: notLocatedMessage,
+			ExitCode: podstate.ExitKilled, Reason: podstate.ReasonStatusUnknown, Message: podstate.NotLocatedMessage,
 		}}
 	}
 	waiting := &corev1.ContainerStateWaiting{Reason: c.Reason, Message: c.Message}
 	if waiting.Reason == "" {
-		waiting.Reason = containerCreating
+		waiting.Reason = podstate.ReasonCreating
 		if len(pod.Spec.InitContainers) > 0 {
-			waiting.Reason = podInitializing
+			waiting.Reason = podstate.ReasonInitializing
 		}
 	}
 	return corev1.ContainerState{Waiting: waiting}
 }
 
-func allInitDone(s *podState) bool {
+func allInitDone(s *podstate.State) bool {
 	for i := range s.Containers {
-		if c := &s.Containers[i]; c.Role == initializer && (!c.exited() || c.Current.ExitCode != 0) {
+		if c := &s.Containers[i]; c.Role == podstate.Initializer && (!c.Exited() || c.Current.ExitCode != 0) {
 			return false
 		}
 	}
 	return true
 }
 
-func terminated(in *instance) *corev1.ContainerStateTerminated {
+func terminated(in *podstate.Instance) *corev1.ContainerStateTerminated {
 	return &corev1.ContainerStateTerminated{
 		ExitCode: in.ExitCode, Reason: in.Reason, Message: in.Message, ContainerID: in.ID,
-		StartedAt: seconds(in.StartedAt), FinishedAt: seconds(in.FinishedAt),
+		StartedAt: podstate.Seconds(in.StartedAt), FinishedAt: podstate.Seconds(in.FinishedAt),
 	}
 }
-
-// seconds is t as a status shows it, without the fraction. Source:
-// normalizeStatus in k8s.io/kubernetes pkg/kubelet/status v1.37.2.
-func seconds(t time.Time) metav1.Time { return metav1.NewTime(t.Truncate(time.Second)) }
 
 func mountStatuses(spec *corev1.Container) []corev1.VolumeMountStatus {
 	if len(spec.VolumeMounts) == 0 {

@@ -17,6 +17,7 @@ import (
 // probeType in k8s.io/kubernetes pkg/kubelet/prober v1.37.2.
 type Type string
 
+// The types of probes.
 const (
 	Startup   Type = "Startup"
 	Readiness Type = "Readiness"
@@ -126,6 +127,7 @@ func (p *State) soon(probe *corev1.Probe) bool {
 // Decision is what the prober does next.
 type Decision int
 
+// The decisions: wait, begin a check, give one up.
 const (
 	wait Decision = iota
 	BeginCheck

@@ -1,4 +1,4 @@
-package lifecycle
+package podstate
 
 import (
 	corev1 "k8s.io/api/core/v1"
@@ -18,40 +18,40 @@ import (
 // back. The kubelet takes the image of a mirror Pod, which says nothing to upstream's,
 // when a container of its static Pod starts.
 
-// definitionChanged is why a container ends whose image was changed. It has the grace
+// DefinitionChanged is why a container ends whose image was changed. It has the grace
 // period that a container has without a reason.
-const definitionChanged killReason = "DefinitionChanged"
+const DefinitionChanged KillReason = "DefinitionChanged"
 
-// changed reports whether the running container i has to start again with another
+// Changed reports whether the running container i has to start again with another
 // image. A sidecar is not looked at before it has started.
-func (s *podState) changed(pod *corev1.Pod, i int) bool {
+func (s *State) Changed(pod *corev1.Pod, i int) bool {
 	c := &s.Containers[i]
 	switch {
-	case c.Role == initializer, c.Role == ephemeral, c.Role == sidecar && !c.Started, isMirror(pod):
+	case c.Role == Initializer, c.Role == Ephemeral, c.Role == Sidecar && !c.Started, IsMirror(pod):
 		return false
 	}
-	return c.Stage == running && c.Current.SpecImage != "" && c.Current.SpecImage != s.spec(pod, i).Image
+	return c.Stage == Running && c.Current.SpecImage != "" && c.Current.SpecImage != s.Spec(pod, i).Image
 }
 
-// renewed reports whether the spec has another image than at the latest attempt to
+// Renewed reports whether the spec has another image than at the latest attempt to
 // start the container.
-func (c *containerState) renewed(spec *corev1.Container) bool {
+func (c *Container) Renewed(spec *corev1.Container) bool {
 	return c.Image != "" && c.Image != spec.Image
 }
 
-// takeImage takes the spec's image for an attempt that begins. Source: GetBackoffKey,
-// ibid., and imageManager.pullImage in pkg/kubelet/images: back-offs are those of one
+// TakeImage takes the spec's image for an attempt that begins. Source: GetBackoffKey,
+// k8s.io/kubernetes pkg/kubelet/kuberuntime v1.37.2, and imageManager.pullImage in pkg/kubelet/images: back-offs are those of one
 // image.
-func (c *containerState) takeImage(spec *corev1.Container) {
-	if c.renewed(spec) {
-		c.BackOff, c.PullBackOff, c.Blocked = backOff{}, backOff{}, false
+func (c *Container) TakeImage(spec *corev1.Container) {
+	if c.Renewed(spec) {
+		c.BackOff, c.PullBackOff, c.Blocked = BackOff{}, BackOff{}, false
 	}
 	c.Image = spec.Image
 }
 
 // restoreImage takes the image of the latest attempt over from a status: the spec's, if it
 // can be that.
-func (c *containerState) restoreImage(spec *corev1.Container, image string) {
+func (c *Container) restoreImage(spec *corev1.Container, image string) {
 	if images.Parse(spec.Image).Full == image {
 		image = spec.Image
 	}
@@ -61,9 +61,9 @@ func (c *containerState) restoreImage(spec *corev1.Container, image string) {
 	}
 }
 
-// withImage is a container with the image that it was, or is to be, started with; empty
+// WithImage is a container with the image that it was, or is to be, started with; empty
 // for the spec's.
-func withImage(spec *corev1.Container, image string) *corev1.Container {
+func WithImage(spec *corev1.Container, image string) *corev1.Container {
 	if image == "" || image == spec.Image {
 		return spec
 	}
