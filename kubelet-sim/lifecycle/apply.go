@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/decide"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
@@ -21,47 +22,47 @@ const (
 )
 
 // apply carries one action out.
-func (r *Reconciler) apply(ctx context.Context, run *podRun, a action, now time.Time) {
+func (r *Reconciler) apply(ctx context.Context, run *podRun, a decide.Action, now time.Time) {
 	switch a.Verb {
-	case beginSandbox:
+	case decide.BeginSandbox:
 		r.beginSandbox(ctx, run, now)
-	case endSandbox:
+	case decide.EndSandbox:
 		r.endSandbox(ctx, run, now)
-	case allocate:
+	case decide.Allocate:
 		r.allocate(ctx, run, now)
-	case actuate:
+	case decide.Actuate:
 		r.actuate(ctx, run, now)
-	case remount:
+	case decide.Remount:
 		r.remount(ctx, run, now)
-	case askCertificates:
+	case decide.AskCertificates:
 		r.askCertificates(ctx, run, now)
-	case pull:
+	case decide.Pull:
 		r.pull(ctx, run, a.Container, now)
-	case endPull:
+	case decide.EndPull:
 		r.endPull(ctx, run, a.Container)
-	case backOffPull:
+	case decide.BackOffPull:
 		r.backOffPull(ctx, run, a.Container)
-	case backOffRestart:
+	case decide.BackOffRestart:
 		r.backOffRestart(ctx, run, a.Container)
-	case removeAll:
+	case decide.RemoveAll:
 		r.removeAll(run)
-	case start:
+	case decide.Start:
 		r.start(ctx, run, a.Container)
-	case endPostStart:
+	case decide.EndPostStart:
 		r.endPostStart(ctx, run, a.Container, now)
-	case stopPod:
+	case decide.StopPod:
 		r.stopPod(ctx, run, a.Stop)
-	case beginKill:
+	case decide.BeginKill:
 		r.beginKill(ctx, run, a.Container, a.Why, killEvent(run, a.Container, a.Why), now)
-	case hastenKill:
+	case decide.HastenKill:
 		run.hastenKill(a.Container, now)
-	case endPreStop:
+	case decide.EndPreStop:
 		run.endPreStop(ctx, a.Container)
-	case terminate:
+	case decide.Terminate:
 		run.terminate(a.Container, now)
-	case kill:
+	case decide.Kill:
 		run.kill(a.Container, now)
-	case finish:
+	case decide.Finish:
 		run.finish()
 		r.settleAccount(run)
 		r.retryDeferred(run.node)

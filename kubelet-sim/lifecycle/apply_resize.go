@@ -13,6 +13,7 @@ import (
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/admission"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/decide"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 )
@@ -124,10 +125,10 @@ func (r *Reconciler) actuate(ctx context.Context, run *podRun, now time.Time) {
 			return
 		}
 		run.tellRuntime(now)
-		z.Told, z.LookAt = true, now.Add(syncDelay)
+		z.Told, z.LookAt = true, now.Add(decide.SyncDelay)
 		return
 	}
-	z.LookAt = now.Add(syncDelay)
+	z.LookAt = now.Add(decide.SyncDelay)
 	for i := range run.Containers {
 		if c := &run.Containers[i]; c.Actual != nil {
 			if c.Unhealthy == podstate.ResizeRestart && c.Stage == podstate.Running || c.Killed {

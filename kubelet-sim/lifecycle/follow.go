@@ -9,6 +9,7 @@ import (
 	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/script"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/status"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
 )
 
@@ -41,7 +42,7 @@ func (r *podRun) onStep(i int) func(time.Time, *v1alpha1.Step) {
 // tellEnd tells that the instance of container i has ended.
 func (r *podRun) tellEnd(i int) {
 	if r.follower != nil {
-		r.follower.Ended(r.pod, r.Containers[i].Name, terminated(r.Containers[i].Current))
+		r.follower.Ended(r.pod, r.Containers[i].Name, status.Terminated(r.Containers[i].Current))
 	}
 }
 

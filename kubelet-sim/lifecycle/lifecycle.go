@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/decide"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/images"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/network"
@@ -292,13 +293,13 @@ func (r *Reconciler) sync(ctx context.Context, run *podRun, now time.Time) (engi
 	run.advance(now)
 	run.measureVolumes(now)
 	run.stirred = false
-	p := decide(run.pod, &run.State, now)
+	p := decide.Next(run.pod, &run.State, now)
 	for len(p.Do) > 0 {
 		for _, a := range p.Do {
 			r.apply(ctx, run, a, now)
 		}
 		run.measureVolumes(now) // a program has begun
-		p = decide(run.pod, &run.State, now)
+		p = decide.Next(run.pod, &run.State, now)
 	}
 	run.tellFailedPreStop(ctx)
 	r.endProbing(run)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/status"
 )
 
 // What the kubelet remembers outlives the process as a checkpoint of the engine:
@@ -127,7 +128,7 @@ func (r *podRun) shown(now time.Time) *corev1.Pod {
 		return r.pod
 	}
 	pod := *r.pod
-	pod.Status = status(r.pod, &r.State, now)
+	pod.Status = status.Of(r.pod, &r.State, now)
 	return &pod
 }
 

@@ -43,7 +43,10 @@ func pullPolicy(how corev1.PullPolicy) option {
 // withInitRuns adds an init container with a program.
 func withInitRuns(how corev1.ContainerRestartPolicy, steps ...string) option {
 	return func(p *corev1.Pod) {
-		withInit(how)(p)
+		p.Spec.InitContainers = append(p.Spec.InitContainers, corev1.Container{Name: "i"})
+		if how != "" {
+			p.Spec.InitContainers[0].RestartPolicy = &how
+		}
 		c := &p.Spec.InitContainers[len(p.Spec.InitContainers)-1]
 		c.Image, c.ImagePullPolicy, c.Command = "busybox:1.36", corev1.PullIfNotPresent, steps
 	}

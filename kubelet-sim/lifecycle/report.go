@@ -13,6 +13,7 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/node"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/status"
 )
 
 // report writes the Pod's status if it has changed.
@@ -27,7 +28,7 @@ func (r *Reconciler) report(ctx context.Context, run *podRun, now time.Time) err
 	}
 	next := *pod
 	run.annotate(&next)
-	next.Status = status(pod, &run.State, now)
+	next.Status = status.Of(pod, &run.State, now)
 	if !run.dirty && apiequality.Semantic.DeepEqual(next.Status, pod.Status) {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package lifecycle
+package decide
 
 import (
 	"time"
@@ -7,15 +7,15 @@ import (
 	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 )
 
-// decideCertificates asks for what is due. Nothing waits for a refresh.
-func decideCertificates(s *podstate.State, now time.Time) plan {
-	var p plan
+// certificates asks for what is due. Nothing waits for a refresh.
+func certificates(s *podstate.State, now time.Time) Plan {
+	var p Plan
 	for i := range s.Certificates {
 		c := &s.Certificates[i]
 		switch {
 		case c.AskAt.IsZero():
 		case !now.Before(c.AskAt):
-			return do(askCertificates, -1)
+			return do(AskCertificates, -1)
 		case c.Key == "":
 			p = p.and(at(c.AskAt, workFor(c.Tries, sandboxTriesMax)))
 		default:

@@ -1,4 +1,4 @@
-package lifecycle
+package decide
 
 import (
 	"testing"
@@ -18,19 +18,19 @@ func TestDecideResize(t *testing.T) {
 	later := noon.Add(time.Minute)
 	for name, tc := range map[string]struct {
 		resize *podstate.Resizing
-		want   plan
+		want   Plan
 	}{
-		"nothing to resize":                          {nil, plan{}},
-		"a new one is judged":                        {&podstate.Resizing{Judge: true}, do(allocate, -1)},
-		"one that waits is judged after a while":     {&podstate.Resizing{Pending: pending, RetryAt: noon}, do(allocate, -1)},
+		"nothing to resize":                          {nil, Plan{}},
+		"a new one is judged":                        {&podstate.Resizing{Judge: true}, do(Allocate, -1)},
+		"one that waits is judged after a while":     {&podstate.Resizing{Pending: pending, RetryAt: noon}, do(Allocate, -1)},
 		"until then it is no reason to move time":    {&podstate.Resizing{Pending: pending, RetryAt: later}, at(later, engine.Recurring)},
-		"what was allocated is carried out":          {&podstate.Resizing{InProgress: begun, LookAt: noon}, do(actuate, -1)},
+		"what was allocated is carried out":          {&podstate.Resizing{InProgress: begun, LookAt: noon}, do(Actuate, -1)},
 		"the runtime's answer is work":               {&podstate.Resizing{InProgress: begun, LookAt: later, Told: true}, at(later, engine.Work)},
 		"what cannot be done moves no time":          {&podstate.Resizing{InProgress: failed, LookAt: later}, at(later, engine.Recurring)},
-		"a newer one is judged before the last ends": {&podstate.Resizing{Judge: true, InProgress: begun, LookAt: noon}, do(allocate, -1)},
+		"a newer one is judged before the last ends": {&podstate.Resizing{Judge: true, InProgress: begun, LookAt: noon}, do(Allocate, -1)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, decideResize(&podstate.State{Resize: tc.resize}, noon)); diff != "" {
+			if diff := cmp.Diff(tc.want, resize(&podstate.State{Resize: tc.resize}, noon)); diff != "" {
 				t.Errorf("plan (-want +got):\n%s", diff)
 			}
 		})

@@ -1,4 +1,4 @@
-package lifecycle
+package decide
 
 import (
 	"testing"
@@ -39,33 +39,33 @@ func TestDecideStop(t *testing.T) {
 	run := podstate.Container{Stage: podstate.Running, Current: &podstate.Instance{}}
 	side, sideKilled := run, killed(0)
 	side.Role, sideKilled.Role = podstate.Sidecar, podstate.Sidecar
-	both := plan{Do: []action{{Verb: beginKill, Container: 0}, {Verb: beginKill, Container: 1}}}
+	both := Plan{Do: []Action{{Verb: BeginKill, Container: 0}, {Verb: BeginKill, Container: 1}}}
 	pod := newPod("p", deleted(30))
 	one, pair := withInit(corev1.ContainerRestartPolicyAlways), withInit(corev1.ContainerRestartPolicyAlways, corev1.ContainerRestartPolicyAlways)
-	work := func(seconds int) plan { return at(past(seconds), engine.Work) }
+	work := func(seconds int) Plan { return at(past(seconds), engine.Work) }
 	for name, tc := range map[string]struct {
 		pod  *corev1.Pod
 		s    *podstate.State
-		want plan
+		want Plan
 	}{
-		"a running container is told":               {pod, stopping(run), do(beginKill, 0)},
+		"a running container is told":               {pod, stopping(run), do(BeginKill, 0)},
 		"a sidecar is told at once, too":            {newPod("p", deleted(30), one), stopping(side, run), both},
-		"without a hook it is asked to end":         {pod, stopping(killed(0)), do(terminate, 0)},
+		"without a hook it is asked to end":         {pod, stopping(killed(0)), do(Terminate, 0)},
 		"the hook goes first":                       {pod, stopping(killed(10, preStop(podstate.Hook{}))), work(20)},
 		"a hook that sleeps":                        {pod, stopping(killed(10, preStop(podstate.Hook{Until: past(5)}))), work(5)},
-		"a hook has slept":                          {pod, stopping(killed(10, preStop(podstate.Hook{Until: noon}))), do(endPreStop, 0)},
-		"a hook's command has ended":                {pod, stopping(killed(10, preStop(podstate.Hook{Ended: true}))), do(endPreStop, 0)},
-		"a hook that takes all the grace":           {pod, stopping(killed(30, preStop(podstate.Hook{}))), do(terminate, 0)},
+		"a hook has slept":                          {pod, stopping(killed(10, preStop(podstate.Hook{Until: noon}))), do(EndPreStop, 0)},
+		"a hook's command has ended":                {pod, stopping(killed(10, preStop(podstate.Hook{Ended: true}))), do(EndPreStop, 0)},
+		"a hook that takes all the grace":           {pod, stopping(killed(30, preStop(podstate.Hook{}))), do(Terminate, 0)},
 		"it has what is left of its grace":          {pod, stopping(killed(10, termSent(20))), work(20)},
-		"then it is killed":                         {pod, stopping(killed(30, termSent(0))), do(kill, 0)},
+		"then it is killed":                         {pod, stopping(killed(30, termSent(0))), do(Kill, 0)},
 		"a sidecar waits for the others":            {newPod("p", deleted(30), one), stopping(sideKilled, killed(0, termSent(20))), work(20)},
-		"sidecars go in reverse order":              {newPod("p", deleted(30), pair), stopping(sideKilled, sideKilled, podstate.Container{Current: exitedAt(0, 0)}), work(30).and(do(terminate, 1))},
-		"a second deletion leaves less time":        {newPod("p", deleted(5)), stopping(killed(10, termSent(20))), do(hastenKill, 0)},
-		"a Pod without a container to end":          {pod, stopping(podstate.Container{}), do(finish, -1)},
-		"a sidecar's wait ends when its grace does": {newPod("p", deleted(30), one), stopping(func() podstate.Container { c := killed(30); c.Role = podstate.Sidecar; return c }(), killed(30, termSent(2))), work(2).and(do(terminate, 0))},
+		"sidecars go in reverse order":              {newPod("p", deleted(30), pair), stopping(sideKilled, sideKilled, podstate.Container{Current: exitedAt(0, 0)}), work(30).and(do(Terminate, 1))},
+		"a second deletion leaves less time":        {newPod("p", deleted(5)), stopping(killed(10, termSent(20))), do(HastenKill, 0)},
+		"a Pod without a container to end":          {pod, stopping(podstate.Container{}), do(Finish, -1)},
+		"a sidecar's wait ends when its grace does": {newPod("p", deleted(30), one), stopping(func() podstate.Container { c := killed(30); c.Role = podstate.Sidecar; return c }(), killed(30, termSent(2))), work(2).and(do(Terminate, 0))},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, decide(tc.pod, tc.s, noon)); diff != "" {
+			if diff := cmp.Diff(tc.want, Next(tc.pod, tc.s, noon)); diff != "" {
 				t.Errorf("plan (-want +got):\n%s", diff)
 			}
 		})
@@ -80,28 +80,28 @@ func TestDecideUnhealthy(t *testing.T) {
 	sick.Unhealthy = podstate.LivenessFailed
 	starting := run
 	starting.PostStart = &podstate.Hook{Until: past(5)}
-	begin := plan{Do: []action{{Verb: beginKill, Why: podstate.LivenessFailed}}}
-	stopNow := plan{Do: []action{{Verb: stopPod, Container: -1, Stop: podstate.Stop{Since: noon}}}}
+	begin := Plan{Do: []Action{{Verb: BeginKill, Why: podstate.LivenessFailed}}}
+	stopNow := Plan{Do: []Action{{Verb: StopPod, Container: -1, Stop: podstate.Stop{Since: noon}}}}
 	again := podstate.Container{Current: exitedAt(0, 137), Killed: true}
 	backedOff := again
 	backedOff.Last, backedOff.BackOff = exitedAt(-20, 137), podstate.BackOff{Delay: 40 * time.Second, Updated: past(-20)}
 	for name, tc := range map[string]struct {
 		pod  *corev1.Pod
 		s    *podstate.State
-		want plan
+		want Plan
 	}{
 		"an unhealthy container is ended":           {always, stateOf(sick), begin},
 		"one that never restarts ends with its Pod": {never, stateOf(sick), stopNow},
 		"unless others run":                         {newPod("p", two), stateOf(sick, run), begin},
 		"while it ends nothing starts":              {newPod("p", policy(corev1.RestartPolicyAlways), two), stateOf(killed(0, termSent(9)), podstate.Container{}), at(past(9), engine.Work)},
-		"it is started again at once":               {always, stateOf(again), do(pull, 0)},
-		"the back-off counts from the one before":   {always, stateOf(backedOff), do(backOffRestart, 0)},
+		"it is started again at once":               {always, stateOf(again), do(Pull, 0)},
+		"the back-off counts from the one before":   {always, stateOf(backedOff), do(BackOffRestart, 0)},
 		"a postStart hook keeps the others waiting": {newPod("p", two), stateOf(starting, podstate.Container{}), at(past(5), engine.Work)},
-		"it ends": {never, stateOf(podstate.Container{Stage: podstate.Running, Current: &podstate.Instance{}, PostStart: &podstate.Hook{Ended: true}}), do(endPostStart, 0)},
-		"a sidecar that has not started keeps them waiting": {newPod("p", withInit(corev1.ContainerRestartPolicyAlways)), stateOf(podstate.Container{Role: podstate.Sidecar, Stage: podstate.Running, Current: &podstate.Instance{}}, podstate.Container{}), plan{}},
+		"it ends": {never, stateOf(podstate.Container{Stage: podstate.Running, Current: &podstate.Instance{}, PostStart: &podstate.Hook{Ended: true}}), do(EndPostStart, 0)},
+		"a sidecar that has not started keeps them waiting": {newPod("p", withInit(corev1.ContainerRestartPolicyAlways)), stateOf(podstate.Container{Role: podstate.Sidecar, Stage: podstate.Running, Current: &podstate.Instance{}}, podstate.Container{}), Plan{}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, decide(tc.pod, tc.s, noon)); diff != "" {
+			if diff := cmp.Diff(tc.want, Next(tc.pod, tc.s, noon)); diff != "" {
 				t.Errorf("plan (-want +got):\n%s", diff)
 			}
 		})

@@ -1,4 +1,4 @@
-package lifecycle
+package decide
 
 import (
 	"time"
@@ -9,16 +9,16 @@ import (
 	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 )
 
-// decideResize says what there is to do for a resize.
-func decideResize(s *podstate.State, now time.Time) plan {
+// resize says what there is to do for a resize.
+func resize(s *podstate.State, now time.Time) Plan {
 	r := s.Resize
 	if r == nil {
-		return plan{}
+		return Plan{}
 	}
-	var p plan
+	var p Plan
 	if r.Pending != nil || r.Judge {
 		if r.Judge || !now.Before(r.RetryAt) {
-			return do(allocate, -1)
+			return do(Allocate, -1)
 		}
 		p = at(r.RetryAt, engine.Recurring)
 	}
@@ -26,7 +26,7 @@ func decideResize(s *podstate.State, now time.Time) plan {
 		return p
 	}
 	if !now.Before(r.LookAt) {
-		return do(actuate, -1)
+		return do(Actuate, -1)
 	}
 	kind := engine.Work
 	if r.InProgress.Reason == corev1.PodReasonError {

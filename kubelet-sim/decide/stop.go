@@ -1,4 +1,4 @@
-package lifecycle
+package decide
 
 import (
 	"time"
@@ -22,12 +22,12 @@ func stoppedSince(pod *corev1.Pod, now time.Time) time.Time {
 	return now
 }
 
-// decideStop ends the containers, all within one grace period: every one at
+// stopping ends the containers, all within one grace period: every one at
 // once, but the sidecars get their SIGTERM after the regular containers have
 // ended, in reverse order. Source: killContainersWithSyncResult and
 // terminationOrdering in k8s.io/kubernetes pkg/kubelet/kuberuntime v1.37.2.
-func decideStop(pod *corev1.Pod, s *podstate.State, now time.Time) plan {
-	var p plan
+func stopping(pod *corev1.Pod, s *podstate.State, now time.Time) Plan {
+	var p Plan
 	ended, regularEnded := true, !anyRegularRuns(s)
 	for i := range s.Containers {
 		c := &s.Containers[i]
@@ -37,16 +37,16 @@ func decideStop(pod *corev1.Pod, s *podstate.State, now time.Time) plan {
 		ended = false
 		switch {
 		case c.Kill == nil:
-			p.Do = append(p.Do, action{Verb: beginKill, Container: i})
+			p.Do = append(p.Do, Action{Verb: BeginKill, Container: i})
 		case podstate.Grace(pod, s.Spec(pod, i), c.Kill.Reason) < c.Kill.Grace:
-			p.Do = append(p.Do, action{Verb: hastenKill, Container: i})
+			p.Do = append(p.Do, Action{Verb: HastenKill, Container: i})
 		default:
 			turn := c.Role != podstate.Sidecar || regularEnded && lastSidecar(s, i)
-			p = p.and(decideKill(s, i, turn, now))
+			p = p.and(ending(s, i, turn, now))
 		}
 	}
 	if ended {
-		return do(finish, -1)
+		return do(Finish, -1)
 	}
 	return p
 }

@@ -1,4 +1,4 @@
-package lifecycle
+package decide
 
 import (
 	"time"
@@ -9,18 +9,19 @@ import (
 	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 )
 
-// decideUnhealthy ends the containers whose startup or liveness probe has
+// unhealthy ends the containers whose startup or liveness probe has
 // failed, whose image is another now, or which must restart for a resize, and goes on with those that are being ended or whose postStart hook
 // runs. While there is one the kubelet does nothing else for the Pod. Source:
-// kubeGenericRuntimeManager.SyncPod, ibid., which waits for both.
-func decideUnhealthy(pod *corev1.Pod, s *podstate.State, now time.Time) (p plan, busy bool) {
+// kubeGenericRuntimeManager.SyncPod in k8s.io/kubernetes
+// pkg/kubelet/kuberuntime v1.37.2, which waits for both.
+func unhealthy(pod *corev1.Pod, s *podstate.State, now time.Time) (p Plan, busy bool) {
 	for i := range s.Containers {
 		c := &s.Containers[i]
 		switch {
 		case c.PostStart != nil && c.PostStart.Done(now) && c.Kill == nil:
-			p, busy = p.and(do(endPostStart, i)), true
+			p, busy = p.and(do(EndPostStart, i)), true
 		case c.Kill != nil:
-			p, busy = p.and(decideKill(s, i, true, now)), true
+			p, busy = p.and(ending(s, i, true, now)), true
 		case c.PostStart != nil:
 			p, busy = p.and(at(c.WakeAt, engine.Work)).and(at(c.PostStart.Until, engine.Work)), true
 		}
@@ -31,9 +32,9 @@ func decideUnhealthy(pod *corev1.Pod, s *podstate.State, now time.Time) (p plan,
 	for i := range s.Containers {
 		if why := unfit(pod, s, i); why != "" {
 			if last(pod, s) {
-				return plan{Do: []action{{Verb: stopPod, Container: -1, Stop: podstate.Stop{Since: now}}}}, true
+				return Plan{Do: []Action{{Verb: StopPod, Container: -1, Stop: podstate.Stop{Since: now}}}}, true
 			}
-			p, busy = p.and(plan{Do: []action{{Verb: beginKill, Container: i, Why: why}}}), true
+			p, busy = p.and(Plan{Do: []Action{{Verb: BeginKill, Container: i, Why: why}}}), true
 		}
 	}
 	return p, busy
@@ -67,9 +68,10 @@ func last(pod *corev1.Pod, s *podstate.State) bool {
 	return true
 }
 
-// decideKill goes on with the end of container i. turn says that nothing has to
-// end before it. Source: kubeGenericRuntimeManager.killContainer, ibid.
-func decideKill(s *podstate.State, i int, turn bool, now time.Time) plan {
+// ending goes on with the end of container i. turn says that nothing has to
+// end before it. Source: kubeGenericRuntimeManager.killContainer in
+// k8s.io/kubernetes pkg/kubelet/kuberuntime v1.37.2.
+func ending(s *podstate.State, i int, turn bool, now time.Time) Plan {
 	c := &s.Containers[i]
 	k, until := c.Kill, engine.After(c.Kill.Since, c.Kill.Grace)
 	goesOn := at(c.WakeAt, engine.Work)
@@ -77,14 +79,14 @@ func decideKill(s *podstate.State, i int, turn bool, now time.Time) plan {
 	case !k.Term.IsZero() && now.Before(k.Deadline):
 		return goesOn.and(at(k.Deadline, engine.Work))
 	case !k.Term.IsZero():
-		return do(kill, i)
+		return do(Kill, i)
 	case k.PreStop != nil && k.PreStop.Done(now):
-		return do(endPreStop, i)
+		return do(EndPreStop, i)
 	case (k.PreStop != nil || !turn) && now.Before(until):
 		if k.PreStop != nil {
 			goesOn = goesOn.and(at(k.PreStop.Until, engine.Work))
 		}
 		return goesOn.and(at(until, engine.Work))
 	}
-	return do(terminate, i)
+	return do(Terminate, i)
 }

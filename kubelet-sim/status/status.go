@@ -1,4 +1,10 @@
-package lifecycle
+// Package status turns what a kubelet knows of a Pod into the status that it reports:
+// phase, conditions, the states of containers.
+//
+// Invariant: Of reads nothing but its arguments. What others own in the status of before
+// stays as it is. Source: Kubelet.generateAPIPodStatus in k8s.io/kubernetes pkg/kubelet
+// v1.37.2.
+package status
 
 import (
 	"slices"
@@ -12,10 +18,10 @@ import (
 	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 )
 
-// status returns the Pod's status as the kubelet reports it. It reads nothing
+// Of returns the Pod's status as the kubelet reports it. It reads nothing
 // but its arguments. Source: Kubelet.generateAPIPodStatus in k8s.io/kubernetes
 // pkg/kubelet v1.37.2.
-func status(pod *corev1.Pod, s *podstate.State, now time.Time) corev1.PodStatus {
+func Of(pod *corev1.Pod, s *podstate.State, now time.Time) corev1.PodStatus {
 	if s.Rejected != nil {
 		return rejected(pod, s)
 	}
@@ -45,7 +51,7 @@ func status(pod *corev1.Pod, s *podstate.State, now time.Time) corev1.PodStatus 
 }
 
 // rejected is the status of a Pod that may not run on its node. Source:
-// Kubelet.rejectPod, ibid.
+// Kubelet.rejectPod in k8s.io/kubernetes pkg/kubelet v1.37.2.
 func rejected(pod *corev1.Pod, s *podstate.State) corev1.PodStatus {
 	started := podstate.Seconds(s.StartTime)
 	out := pod.Status
@@ -94,7 +100,7 @@ func containerStatus(pod *corev1.Pod, s *podstate.State, i int) corev1.Container
 		out.Ready, out.Started = false, nil
 	}
 	if c.Last != nil {
-		out.LastTerminationState.Terminated = terminated(c.Last)
+		out.LastTerminationState.Terminated = Terminated(c.Last)
 	}
 	now := c.Current
 	if c.PostStart != nil {
@@ -107,7 +113,7 @@ func containerStatus(pod *corev1.Pod, s *podstate.State, i int) corev1.Container
 	if now.Removed {
 		out.RestartCount = now.Attempt + 1
 		out.State.Waiting = &corev1.ContainerStateWaiting{Reason: c.Reason, Message: c.Message}
-		out.LastTerminationState.Terminated = terminated(now)
+		out.LastTerminationState.Terminated = Terminated(now)
 		return out
 	}
 	out.RestartCount, out.ImageID, out.ContainerID = now.Attempt, now.ImageID, now.ID
@@ -122,9 +128,9 @@ func containerStatus(pod *corev1.Pod, s *podstate.State, i int) corev1.Container
 		out.State.Running = &corev1.ContainerStateRunning{StartedAt: podstate.Seconds(now.StartedAt)}
 	case c.Reason != "" && s.Stop == nil && (c.PostStart != nil || s.Restarts(pod, i)):
 		out.State.Waiting = &corev1.ContainerStateWaiting{Reason: c.Reason, Message: c.Message}
-		out.LastTerminationState.Terminated = terminated(now)
+		out.LastTerminationState.Terminated = Terminated(now)
 	default:
-		out.State.Terminated = terminated(now)
+		out.State.Terminated = Terminated(now)
 		out.Ready = c.Role == podstate.Initializer && now.ExitCode == 0
 	}
 	return out
@@ -159,7 +165,8 @@ func allInitDone(s *podstate.State) bool {
 	return true
 }
 
-func terminated(in *podstate.Instance) *corev1.ContainerStateTerminated {
+// Terminated is the state of a container whose instance has ended.
+func Terminated(in *podstate.Instance) *corev1.ContainerStateTerminated {
 	return &corev1.ContainerStateTerminated{
 		ExitCode: in.ExitCode, Reason: in.Reason, Message: in.Message, ContainerID: in.ID,
 		StartedAt: podstate.Seconds(in.StartedAt), FinishedAt: podstate.Seconds(in.FinishedAt),

@@ -1,4 +1,4 @@
-package lifecycle
+package decide
 
 import (
 	"testing"
@@ -28,27 +28,27 @@ func TestRestartAllContainers(t *testing.T) {
 	removed := func(name string, how podstate.Role) podstate.Container {
 		return podstate.Container{Name: name, Role: how, Current: podstate.RemovedInstance(2), Reason: podstate.ReasonRestartingAll}
 	}
-	kill := func(i int) plan { return plan{Do: []action{{Verb: beginKill, Container: i, Why: podstate.RestartAll}}} }
+	kill := func(i int) Plan { return Plan{Do: []Action{{Verb: BeginKill, Container: i, Why: podstate.RestartAll}}} }
 	hanging := up("d", podstate.Regular)
 	hanging.Kill = &podstate.Killing{Reason: podstate.RestartAll, Since: past(1), Term: past(1), Deadline: past(3)}
 	for name, tc := range map[string]struct {
 		s    *podstate.State
 		at   int
-		want plan
+		want Plan
 	}{
 		"it takes the kubelet a second to see it": {stateOf(up("i", podstate.Sidecar), down(42), up("d", podstate.Regular)), 0, at(past(1), engine.Work)},
-		"another exit code does not count":        {stateOf(up("i", podstate.Sidecar), down(1), up("d", podstate.Regular)), 1, plan{}},
+		"another exit code does not count":        {stateOf(up("i", podstate.Sidecar), down(1), up("d", podstate.Regular)), 1, Plan{}},
 		"the regular containers end first":        {stateOf(up("i", podstate.Sidecar), down(42), up("d", podstate.Regular)), 1, kill(2)},
 		"they have two seconds":                   {stateOf(up("i", podstate.Sidecar), down(42), hanging), 2, at(past(3), engine.Work)},
 		"the sidecars end after them":             {stateOf(up("i", podstate.Sidecar), down(42), podstate.Container{Name: "d", Current: exitedAt(1, 137)}), 1, kill(0)},
 		"then all are removed": {
 			stateOf(podstate.Container{Name: "i", Role: podstate.Sidecar, Current: exitedAt(1, 137)}, down(42), podstate.Container{Name: "d", Current: exitedAt(1, 137)}),
-			1, do(removeAll, -1),
+			1, do(RemoveAll, -1),
 		},
-		"the Pod begins again with its sidecar, at once": {stateOf(removed("i", podstate.Sidecar), removed("c", podstate.Regular), removed("d", podstate.Regular)), 1, do(pull, 0)},
+		"the Pod begins again with its sidecar, at once": {stateOf(removed("i", podstate.Sidecar), removed("c", podstate.Regular), removed("d", podstate.Regular)), 1, do(Pull, 0)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, decide(pod, tc.s, past(tc.at))); diff != "" {
+			if diff := cmp.Diff(tc.want, Next(pod, tc.s, past(tc.at))); diff != "" {
 				t.Errorf("decide (-want +got):\n%s", diff)
 			}
 		})

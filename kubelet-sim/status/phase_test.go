@@ -1,4 +1,4 @@
-package lifecycle
+package status
 
 import (
 	"testing"
@@ -9,8 +9,14 @@ import (
 )
 
 func TestPhase(t *testing.T) {
+	exitedAt := func(code int32) *podstate.Instance {
+		return &podstate.Instance{ID: "containerd://x", Exited: true, ExitCode: code}
+	}
+	stateOf := func(containers ...podstate.Container) *podstate.State {
+		return &podstate.State{Sandbox: podstate.SandboxReady, Containers: containers}
+	}
 	run := podstate.Container{Stage: podstate.Running, Current: &podstate.Instance{}}
-	ended := func(code int32) podstate.Container { return podstate.Container{Current: exitedAt(0, code)} }
+	ended := func(code int32) podstate.Container { return podstate.Container{Current: exitedAt(code)} }
 	finished := func(reason string, containers ...podstate.Container) *podstate.State {
 		s := stateOf(containers...)
 		s.Finished, s.Stop = true, &podstate.Stop{Reason: reason}
@@ -31,7 +37,7 @@ func TestPhase(t *testing.T) {
 		"one has failed":                 {finished("", ended(0), ended(3)), corev1.PodFailed},
 		"init has failed":                {finished("", init(ended(1)), podstate.Container{}), corev1.PodFailed},
 		"none has ever started":          {finished("", podstate.Container{}), corev1.PodFailed},
-		"the deadline has passed":        {finished(deadlineExceeded, ended(0)), corev1.PodFailed},
+		"the deadline has passed":        {finished("DeadlineExceeded", ended(0)), corev1.PodFailed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := phase(tc.s); got != tc.want {

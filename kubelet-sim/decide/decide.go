@@ -1,4 +1,10 @@
-package lifecycle
+// Package decide says what a kubelet does next for a Pod.
+//
+// Invariant: Next reads nothing but its arguments and changes nothing, so that a plan
+// can be printed, compared and tested without a cluster. Who carries it out calls again
+// until there is nothing to do, and then when the plan's Wake says. Source: the kubelet's
+// podWorkers, SyncPod and computePodActions in k8s.io/kubernetes pkg/kubelet v1.37.2.
+package decide
 
 import (
 	"time"
@@ -11,10 +17,10 @@ import (
 	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 )
 
-// syncDelay is how long after a failure the kubelet looks at the Pod again and
+// SyncDelay is how long after a failure the kubelet looks at the Pod again and
 // finds that it must wait. Unit: virtual time. Source: the relist period of
 // the generic PLEG in k8s.io/kubernetes pkg/kubelet v1.37.2.
-const syncDelay = time.Second
+const SyncDelay = time.Second
 
 // deadlineExceeded and its message. Source: k8s.io/kubernetes pkg/kubelet
 // active_deadline.go v1.37.2.
@@ -23,32 +29,32 @@ const (
 	deadlineExceededMessage = "Pod was active on the node longer than the specified deadline"
 )
 
-// decide says what the kubelet does for a Pod now. It reads nothing but its
+// Next says what the kubelet does for a Pod now. It reads nothing but its
 // arguments. Source: podWorkers.podWorkerLoop, Kubelet.SyncPod and
 // kubeGenericRuntimeManager.computePodActions in k8s.io/kubernetes pkg/kubelet
 // v1.37.2.
-func decide(pod *corev1.Pod, s *podstate.State, now time.Time) plan {
+func Next(pod *corev1.Pod, s *podstate.State, now time.Time) Plan {
 	switch {
 	case s.Finished:
-		return plan{}
+		return Plan{}
 	case s.Stop != nil:
-		return decideStop(pod, s, now)
+		return stopping(pod, s, now)
 	}
 	deadline := deadlineOf(pod, s)
 	switch {
 	case podstate.Leaves(pod, s) || podutil.IsPodPhaseTerminal(pod.Status.Phase):
-		return plan{Do: []action{{Verb: stopPod, Container: -1, Stop: podstate.Stop{Since: stoppedSince(pod, now)}}}}
+		return Plan{Do: []Action{{Verb: StopPod, Container: -1, Stop: podstate.Stop{Since: stoppedSince(pod, now)}}}}
 	case s.Evicted != "":
-		return plan{Do: []action{{Verb: stopPod, Container: -1, Stop: podstate.Stop{Since: now, Reason: event.Evicted, Message: s.Evicted}}}}
+		return Plan{Do: []Action{{Verb: StopPod, Container: -1, Stop: podstate.Stop{Since: now, Reason: event.Evicted, Message: s.Evicted}}}}
 	case !deadline.IsZero() && !now.Before(deadline):
 		why := podstate.Stop{Since: now, Reason: deadlineExceeded, Message: deadlineExceededMessage}
-		return plan{Do: []action{{Verb: stopPod, Container: -1, Stop: why}}}
+		return Plan{Do: []Action{{Verb: StopPod, Container: -1, Stop: why}}}
 	}
-	aside := decideResize(s, now).and(decideCertificates(s, now))
+	aside := resize(s, now).and(certificates(s, now))
 	if len(aside.Do) > 0 {
 		return aside
 	}
-	return decideRun(pod, s, now).and(at(deadline, engine.Work)).and(at(s.MeasureVolumesAt, engine.Work)).and(aside)
+	return forward(pod, s, now).and(at(deadline, engine.Work)).and(at(s.MeasureVolumesAt, engine.Work)).and(aside)
 }
 
 func deadlineOf(pod *corev1.Pod, s *podstate.State) time.Time {
@@ -58,62 +64,46 @@ func deadlineOf(pod *corev1.Pod, s *podstate.State) time.Time {
 	return engine.After(s.StartTime, engine.Seconds(*pod.Spec.ActiveDeadlineSeconds))
 }
 
-// Mode auto moves time for so many tries to have a network or a certificate, and for so many restarts
-// of a Job's container: one whose Job has a limit that is higher starts again as time
-// goes on.
-const (
-	sandboxTriesMax = 10
-	restartsMax     = 100
-)
-
-// workFor is the kind of a wait that does the same again, after so many tries.
-func workFor(tries, most int) engine.Kind {
-	if tries >= most {
-		return engine.Recurring
-	}
-	return engine.Work
-}
-
-// decideRun brings a Pod that may run forward.
-func decideRun(pod *corev1.Pod, s *podstate.State, now time.Time) plan {
+// forward brings a Pod that may run forward.
+func forward(pod *corev1.Pod, s *podstate.State, now time.Time) Plan {
 	switch s.Sandbox {
 	case podstate.NoSandbox:
 		if s.Blocked {
-			return plan{}
+			return Plan{}
 		}
-		return do(beginSandbox, -1)
+		return do(BeginSandbox, -1)
 	case podstate.SandboxStarting:
 		if now.Before(s.SandboxAt) {
 			return at(s.SandboxAt, workFor(s.SandboxTries, sandboxTriesMax))
 		}
-		return do(endSandbox, -1)
+		return do(EndSandbox, -1)
 	}
 	if !s.RemountAt.IsZero() && !now.Before(s.RemountAt) {
-		return do(remount, -1)
+		return do(Remount, -1)
 	}
-	if p, busy := decideRestartAll(pod, s, now); busy {
+	if p, busy := restartAll(pod, s, now); busy {
 		return p.and(at(s.RemountAt, engine.Work))
 	}
-	if p, busy := decideUnhealthy(pod, s, now); busy {
+	if p, busy := unhealthy(pod, s, now); busy {
 		if len(p.Do) > 0 {
 			return p
 		}
-		return p.and(decideWakes(pod, s))
+		return p.and(wakes(pod, s))
 	}
-	p, initialized := decideInit(pod, s, now)
+	p, initialized := initContainers(pod, s, now)
 	if initialized {
-		p = p.and(decideRegular(pod, s, now))
+		p = p.and(regularContainers(pod, s, now))
 	}
-	p = p.and(decideEphemeral(pod, s, now))
+	p = p.and(ephemeralContainers(pod, s, now))
 	if len(p.Do) > 0 {
 		return p
 	}
-	return p.and(decideWakes(pod, s)).and(at(s.RemountAt, engine.Work))
+	return p.and(wakes(pod, s)).and(at(s.RemountAt, engine.Work))
 }
 
-// decideInit brings the init containers forward, one after the other. A
+// initContainers brings the init containers forward, one after the other. A
 // sidecar counts as done once it runs.
-func decideInit(pod *corev1.Pod, s *podstate.State, now time.Time) (p plan, initialized bool) {
+func initContainers(pod *corev1.Pod, s *podstate.State, now time.Time) (p Plan, initialized bool) {
 	for i := range s.Containers {
 		c := &s.Containers[i]
 		switch {
@@ -121,25 +111,25 @@ func decideInit(pod *corev1.Pod, s *podstate.State, now time.Time) (p plan, init
 			return p, true
 		case c.Role == podstate.Sidecar && (c.Stage == podstate.Running && c.Started || podstate.AnyRegularStarted(s)):
 			if c.Stage != podstate.Running {
-				p = p.and(decideContainer(pod, s, i, now))
+				p = p.and(oneContainer(pod, s, i, now))
 			}
 		case c.Stage == podstate.Running:
 			return p, false
 		case c.Stage == podstate.Idle && c.Exited() && !c.Again && !s.Restarts(pod, i):
 			if c.Current.ExitCode != 0 {
-				return plan{Do: []action{{Verb: stopPod, Container: -1, Stop: podstate.Stop{Since: now}}}}, false
+				return Plan{Do: []Action{{Verb: StopPod, Container: -1, Stop: podstate.Stop{Since: now}}}}, false
 			}
 		default:
-			return p.and(decideContainer(pod, s, i, now)), false
+			return p.and(oneContainer(pod, s, i, now)), false
 		}
 	}
 	return p, true
 }
 
-// decideRegular brings the regular containers forward. The kubelet starts them
+// regularContainers brings the regular containers forward. The kubelet starts them
 // one at a time: while one is being pulled or created the later ones wait.
-func decideRegular(pod *corev1.Pod, s *podstate.State, now time.Time) plan {
-	var p plan
+func regularContainers(pod *corev1.Pod, s *podstate.State, now time.Time) Plan {
+	var p Plan
 	ended := true
 	for i := range s.Containers {
 		c := &s.Containers[i]
@@ -153,87 +143,87 @@ func decideRegular(pod *corev1.Pod, s *podstate.State, now time.Time) plan {
 		if c.Stage == podstate.Running {
 			continue
 		}
-		p = p.and(decideContainer(pod, s, i, now))
+		p = p.and(oneContainer(pod, s, i, now))
 		if len(p.Do) > 0 || c.Stage != podstate.Idle {
 			return p
 		}
 	}
 	if ended {
-		return plan{Do: []action{{Verb: stopPod, Container: -1, Stop: podstate.Stop{Since: now}}}}
+		return Plan{Do: []Action{{Verb: StopPod, Container: -1, Stop: podstate.Stop{Since: now}}}}
 	}
 	return p
 }
 
-// decideEphemeral starts the ephemeral containers, whatever the others do.
-func decideEphemeral(pod *corev1.Pod, s *podstate.State, now time.Time) plan {
-	var p plan
+// ephemeralContainers starts the ephemeral containers, whatever the others do.
+func ephemeralContainers(pod *corev1.Pod, s *podstate.State, now time.Time) Plan {
+	var p Plan
 	for i := range s.Containers {
 		if c := &s.Containers[i]; c.Role == podstate.Ephemeral && c.Current == nil {
-			p = p.and(decideContainer(pod, s, i, now))
+			p = p.and(oneContainer(pod, s, i, now))
 		}
 	}
 	return p
 }
 
-// decideContainer brings forward one container that has to run and does not.
-func decideContainer(pod *corev1.Pod, s *podstate.State, i int, now time.Time) plan {
+// oneContainer brings forward one container that has to run and does not.
+func oneContainer(pod *corev1.Pod, s *podstate.State, i int, now time.Time) Plan {
 	c := &s.Containers[i]
 	switch {
 	case c.Stage != podstate.Idle && now.Before(c.At):
 		return at(c.At, engine.Work)
 	case c.Stage == podstate.Pulling:
-		return do(endPull, i)
+		return do(EndPull, i)
 	case c.Stage == podstate.Creating:
-		return do(start, i)
+		return do(Start, i)
 	case c.Renewed(s.Spec(pod, i)):
-		return do(pull, i) // what it waits for is of the image before
+		return do(Pull, i) // what it waits for is of the image before
 	case c.Blocked:
-		return plan{}
+		return Plan{}
 	case c.Reason == podstate.ReasonErrImagePull || c.Reason == podstate.ReasonImagePullBackOff:
-		return decideBackOff(c.Reason == podstate.ReasonImagePullBackOff, c.PullBackOff.Updated, c.PullBackOff, backOffPull, pull, i, now, engine.Recurring)
+		return afterBackOff(c.Reason == podstate.ReasonImagePullBackOff, c.PullBackOff.Updated, c.PullBackOff, BackOffPull, Pull, i, now, engine.Recurring)
 	case c.Killed:
-		return decideAgain(c, i, now)
+		return again(c, i, now)
 	case c.Exited() && c.Current.Removed:
-		return do(pull, i)
+		return do(Pull, i)
 	case c.Exited():
 		kind := engine.Recurring
 		if s.JobOwned {
 			kind = workFor(int(c.Current.Attempt), restartsMax)
 		}
-		return decideBackOff(c.Reason == podstate.ReasonCrashLoopBackOff, c.Current.FinishedAt, c.BackOff, backOffRestart, pull, i, now, kind)
+		return afterBackOff(c.Reason == podstate.ReasonCrashLoopBackOff, c.Current.FinishedAt, c.BackOff, BackOffRestart, Pull, i, now, kind)
 	}
-	return do(pull, i)
+	return do(Pull, i)
 }
 
-// decideAgain starts a container that the kubelet has just ended. Its back-off
+// again starts a container that the kubelet has just ended. Its back-off
 // counts from the instance before, because the kubelet has not seen yet that this
 // one has exited. Source: kubeGenericRuntimeManager.doBackOff in
 // k8s.io/kubernetes pkg/kubelet/kuberuntime v1.37.2.
-func decideAgain(c *podstate.Container, i int, now time.Time) plan {
+func again(c *podstate.Container, i int, now time.Time) Plan {
 	if c.Last != nil && now.Before(c.BackOff.Until(c.Last.FinishedAt)) {
-		return do(backOffRestart, i)
+		return do(BackOffRestart, i)
 	}
-	return do(pull, i)
+	return do(Pull, i)
 }
 
-// decideBackOff waits as b says, counted from since, before it does next. What
+// afterBackOff waits as b says, counted from since, before it does next. What
 // it waits for is told, once, by tell.
-func decideBackOff(told bool, since time.Time, b podstate.BackOff, tell, next verb, i int, now time.Time, kind engine.Kind) plan {
+func afterBackOff(told bool, since time.Time, b podstate.BackOff, tell, next Verb, i int, now time.Time, kind engine.Kind) Plan {
 	until := b.Until(since)
 	switch {
 	case until.IsZero() || !now.Before(until):
 		return do(next, i)
 	case told:
 		return at(until, kind)
-	case now.Before(since.Add(syncDelay)):
-		return at(since.Add(syncDelay), engine.Work)
+	case now.Before(since.Add(SyncDelay)):
+		return at(since.Add(SyncDelay), engine.Work)
 	}
 	return do(tell, i)
 }
 
-// decideWakes is when the running programs go on.
-func decideWakes(pod *corev1.Pod, s *podstate.State) plan {
-	var p plan
+// wakes is when the running programs go on.
+func wakes(pod *corev1.Pod, s *podstate.State) Plan {
+	var p Plan
 	for i := range s.Containers {
 		c := &s.Containers[i]
 		if c.Stage != podstate.Running {

@@ -1,4 +1,4 @@
-package lifecycle
+package decide
 
 import (
 	"time"
@@ -9,17 +9,18 @@ import (
 	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 )
 
-// decideRestartAll ends the containers of a Pod that have to start again, one after
+// restartAll ends the containers of a Pod that have to start again, one after
 // the other, the regular ones first, and then has them all forgotten. The kubelet finds
 // out that it has to when it next looks at its containers. Source:
-// kubeGenericRuntimeManager.computePodActions and SyncPod, ibid. kuberuntime.
-func decideRestartAll(pod *corev1.Pod, s *podstate.State, now time.Time) (p plan, busy bool) {
+// kubeGenericRuntimeManager.computePodActions and SyncPod in
+// k8s.io/kubernetes pkg/kubelet/kuberuntime v1.37.2.
+func restartAll(pod *corev1.Pod, s *podstate.State, now time.Time) (p Plan, busy bool) {
 	source, busy := podstate.RestartsAll(pod, s)
 	if !busy {
-		return plan{}, false
+		return Plan{}, false
 	}
-	if seen := s.Containers[source].Current.FinishedAt.Add(syncDelay); now.Before(seen) {
-		return at(seen, engine.Work).and(decideWakes(pod, s)), true
+	if seen := s.Containers[source].Current.FinishedAt.Add(SyncDelay); now.Before(seen) {
+		return at(seen, engine.Work).and(wakes(pod, s)), true
 	}
 	for _, regulars := range [...]bool{true, false} {
 		for i := range s.Containers {
@@ -28,10 +29,10 @@ func decideRestartAll(pod *corev1.Pod, s *podstate.State, now time.Time) (p plan
 				continue
 			}
 			if c.Kill == nil {
-				return plan{Do: []action{{Verb: beginKill, Container: i, Why: podstate.RestartAll}}}, true
+				return Plan{Do: []Action{{Verb: BeginKill, Container: i, Why: podstate.RestartAll}}}, true
 			}
-			return decideKill(s, i, true, now).and(decideWakes(pod, s)), true
+			return ending(s, i, true, now).and(wakes(pod, s)), true
 		}
 	}
-	return do(removeAll, -1), true
+	return do(RemoveAll, -1), true
 }

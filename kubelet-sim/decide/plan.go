@@ -1,0 +1,103 @@
+package decide
+
+import (
+	"time"
+
+	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
+)
+
+// Verb is one thing that a kubelet does.
+type Verb string
+
+// The verbs, in the order in which a Pod's life has them.
+const (
+	// BeginSandbox mounts the volumes and begins to make the sandbox.
+	BeginSandbox Verb = "begin sandbox"
+	// EndSandbox has the sandbox ready, with its IP.
+	EndSandbox Verb = "end sandbox"
+	// Allocate judges a change of resources, Actuate carries it out.
+	Allocate Verb = "allocate"
+	Actuate  Verb = "actuate"
+	// Remount brings the Pod's volumes up to date.
+	Remount Verb = "remount"
+	// AskCertificates writes the requests for certificates that are due.
+	AskCertificates Verb = "ask for certificates"
+	// Pull looks for the container's image and begins to pull it, if need be.
+	Pull Verb = "pull"
+	// EndPull has the image, or the reason why it cannot be had.
+	EndPull Verb = "end pull"
+	// BackOffPull and BackOffRestart say that the kubelet waits.
+	BackOffPull    Verb = "back off pull"
+	BackOffRestart Verb = "back off restart"
+	// RemoveAll forgets all containers, which then start again.
+	RemoveAll Verb = "remove all"
+	// Start creates the container and starts it.
+	Start Verb = "start"
+	// EndPostStart has the container's postStart hook ended.
+	EndPostStart Verb = "end post-start hook"
+	// StopPod begins to stop the Pod.
+	StopPod Verb = "stop pod"
+	// BeginKill begins to end a container; HastenKill leaves it less time.
+	BeginKill  Verb = "begin kill"
+	HastenKill Verb = "hasten kill"
+	// EndPreStop has its preStop hook ended, Terminate asks it to end, Kill ends
+	// it.
+	EndPreStop Verb = "end pre-stop hook"
+	Terminate  Verb = "terminate"
+	Kill       Verb = "kill"
+	// Finish removes the sandbox.
+	Finish Verb = "finish"
+)
+
+// Action is a verb with its object.
+type Action struct {
+	Verb Verb
+	// Container is the index in podState.Containers, -1 for the Pod.
+	Container int
+	// Stop goes with StopPod, Why with BeginKill.
+	Stop podstate.Stop
+	Why  podstate.KillReason
+}
+
+// Plan is what has to be done now, in this order, and when to look again if
+// nothing happens before.
+type Plan struct {
+	Do   []Action
+	Wake engine.Wake
+}
+
+func do(v Verb, container int) Plan {
+	return Plan{Do: []Action{{Verb: v, Container: container}}}
+}
+
+// at returns a plan that does nothing before t.
+func at(t time.Time, kind engine.Kind) Plan {
+	return Plan{Wake: engine.Wake{At: t, Kind: kind}}
+}
+
+// and joins two plans. On the way to work that comes later, the sooner wake is
+// work too.
+func (p Plan) and(q Plan) Plan {
+	wake := p.Wake.Sooner(q.Wake)
+	if !p.Wake.At.IsZero() && !q.Wake.At.IsZero() {
+		wake.Kind = min(p.Wake.Kind, q.Wake.Kind)
+	}
+	return Plan{Do: append(p.Do, q.Do...), Wake: wake}
+}
+
+// Mode auto moves time for so many tries to have a network or a certificate, and for so many restarts
+// of a Job's container: one whose Job has a limit that is higher starts again as time
+// goes on.
+const (
+	sandboxTriesMax = 10
+	restartsMax     = 100
+)
+
+// workFor is the kind of a wait that does the same again, after so many tries.
+func workFor(tries, most int) engine.Kind {
+	if tries >= most {
+		return engine.Recurring
+	}
+	return engine.Work
+}
