@@ -198,7 +198,7 @@ func (e *entrance) pass(w http.ResponseWriter, v *visit) {
 	if e.beginList != nil && v.outside && v.info.Verb == "list" {
 		ctx, end := e.beginList(req.Context(), encodedWhole(req))
 		defer end()
-		defer cutOff(req.Context(), w)()
+		defer cutOff(req.Context())()
 		req = req.WithContext(ctx)
 	}
 	e.next.ServeHTTP(w, req)

@@ -147,7 +147,7 @@ func configureServing(ctx context.Context, c *genericapiserver.Config, cfg *Conf
 			next: api, gate: cfg.Gate, faults: cfg.Faults, recorder: cfg.Recorder, authorizer: c.Authorization.Authorizer,
 			serializer: c.Serializer, clock: cfg.Clock, ends: ctx, beginList: cfg.BeginList,
 		}
-		return genericapiserver.DefaultBuildHandlerChain(withEnd(ctx, withCount(gated, streams), c.LongRunningFunc), c)
+		return withAnswer(genericapiserver.DefaultBuildHandlerChain(withEnd(ctx, withCount(gated, streams), c.LongRunningFunc), c))
 	}
 }
 

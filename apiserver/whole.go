@@ -5,24 +5,56 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
-// cutOff ends an answer when its request's time is up, unless end is called before: a
-// client that does not read it would keep others waiting for ever, as upstream's timeout
-// waits for the write that is under way. The handler must not be over before end.
-func cutOff(ctx context.Context, w http.ResponseWriter) (end func()) {
-	done := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(done)
-		// Where there is nothing to cut off, nothing is done.
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Unix(1, 0))
+// answer is where the answer to a request goes.
+//
+// Invariant: after end, nobody touches it. Upstream's filters return without waiting for
+// a handler whose request's time is up or whose client has gone, and what was the answer's
+// belongs to the next one then.
+type answer struct {
+	mu   sync.Mutex
+	w    http.ResponseWriter
+	over bool
+}
+
+type answerKey struct{}
+
+// withAnswer is the outermost handler, so that it knows when an answer is over.
+func withAnswer(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		a := &answer{w: w}
+		defer a.end()
+		next.ServeHTTP(w, req.WithContext(context.WithValue(req.Context(), answerKey{}, a)))
 	})
-	return func() {
-		if !stop() {
-			<-done
-		}
+}
+
+func (a *answer) end() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.over = true
+}
+
+func (a *answer) cut() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.over {
+		// Where there is nothing to cut off, nothing is done.
+		_ = http.NewResponseController(a.w).SetWriteDeadline(time.Unix(1, 0))
 	}
+}
+
+// cutOff ends an answer when its request's time is up, unless stop is called before: a
+// client that does not read it would keep others waiting forever, as upstream's timeout
+// waits for the write that is under way.
+func cutOff(ctx context.Context) (stop func() bool) {
+	a, ok := ctx.Value(answerKey{}).(*answer)
+	if !ok {
+		return func() bool { return true }
+	}
+	return context.AfterFunc(ctx, a.cut)
 }
 
 // encodedWhole reports whether the answer to a list is encoded in one piece: as YAML, or

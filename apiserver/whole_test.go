@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apiserver/pkg/authentication/user"
@@ -94,7 +96,7 @@ func TestEncodedWhole(t *testing.T) {
 // TestAListThatNobodyReadsEnds: when its time is up, whatever wraps the connection.
 func TestAListThatNobodyReadsEnds(t *testing.T) {
 	ended := make(chan struct{})
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+	server := httptest.NewServer(withAnswer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		ctx := genericrequest.WithRequestInfo(req.Context(), &genericrequest.RequestInfo{IsResourceRequest: true, Verb: "list"})
 		ctx, timeIsUp := context.WithCancel(genericrequest.WithUser(ctx, &user.DefaultInfo{Name: "jane"}))
 		handler := newEntrance(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -109,7 +111,7 @@ func TestAListThatNobodyReadsEnds(t *testing.T) {
 			return ctx, func() { close(ended) }
 		}
 		handler.ServeHTTP(w, req.WithContext(ctx))
-	}))
+	})))
 	defer server.Close()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
 	if err != nil {
@@ -120,4 +122,39 @@ func TestAListThatNobodyReadsEnds(t *testing.T) {
 		defer func() { _ = response.Body.Close() }()
 	}
 	<-ended
+}
+
+// TestNothingIsCutOffThatIsOver: a handler that was left behind by a filter has no answer
+// any more.
+func TestNothingIsCutOffThatIsOver(t *testing.T) {
+	for name, over := range map[string]bool{"an answer under way": false, "one that is over": true} {
+		synctest.Test(t, func(t *testing.T) {
+			w := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+			ctx, timeIsUp := context.WithCancel(t.Context())
+			withAnswer(http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
+				cutOff(req.Context())
+				if !over {
+					timeIsUp()
+					synctest.Wait()
+				}
+			})).ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil))
+			timeIsUp()
+			synctest.Wait()
+			if w.set == over {
+				t.Errorf("%s was cut off: %t", name, w.set)
+			}
+		})
+	}
+}
+
+// deadlines is an answer that notes whether it was given a deadline.
+type deadlines struct {
+	*httptest.ResponseRecorder
+	set bool
+}
+
+// SetWriteDeadline is what http.ResponseController calls.
+func (d *deadlines) SetWriteDeadline(time.Time) error {
+	d.set = true
+	return nil
 }
