@@ -24,7 +24,7 @@ import (
 )
 
 // runsPerSeed is how often the workload is run with one seed.
-const runsPerSeed = 20
+var runsPerSeed = often(20, 4)
 
 // outcome is all that can be seen of a run.
 type outcome struct {
@@ -35,6 +35,7 @@ type outcome struct {
 // new process: every object, every Pod's log and the event log are the same,
 // byte for byte, whether what the controllers are trusted with is validated or not.
 func TestSameSeedSameCluster(t *testing.T) {
+	t.Parallel()
 	const seed = 7
 	n := runsPerSeed
 	if testing.Short() {

@@ -15,6 +15,7 @@ import (
 // follows; "…" stands for anything within a line. The folder docs is where a reader in
 // the repository's root has it.
 func TestDocs(t *testing.T) {
+	t.Parallel()
 	pages, err := filepath.Glob("../docs/*.md")
 	if err != nil || len(pages) == 0 {
 		t.Fatalf("no pages in docs: %v", err)

@@ -212,7 +212,7 @@ func TestADataDirectoryThatIsAFileIsRefused(t *testing.T) {
 }
 
 // flips is how many single bits are flipped, each in a file of its own.
-const flips = 24
+var flips = often(24, 12)
 
 // TestAFlippedBitIsFoundOrHarmless flips bits all over the file, every other one
 // where bbolt says what a page is. The server refuses the file, or what it

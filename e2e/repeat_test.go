@@ -10,14 +10,15 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"pgregory.net/rapid"
 )
 
 var (
-	repeatRuns     = flag.Int("repeat.runs", 4, "how often TestScenariosRepeat plays each scenario")
-	repeatDraws    = flag.Int("repeat.scenarios", 6, "how many scenarios TestRandomScenariosRepeat draws")
+	repeatRuns     = flag.Int("repeat.runs", often(4, 2), "how often TestScenariosRepeat plays each scenario")
+	repeatDraws    = flag.Int("repeat.scenarios", often(6, 3), "how many scenarios TestRandomScenariosRepeat draws")
 	repeatSeed     = flag.Int("repeat.seed", 1, "decides which")
 	repeatEmulated = flag.String("repeat.emulated", "", "a command that is a kubesim of another architecture, such as 'qemu-aarch64 bin/kubesim-arm64': it plays each scenario once more")
 )
@@ -70,11 +71,33 @@ func play(t *testing.T, file string, w way) played {
 	return played{cmd.ProcessState.ExitCode(), out.String(), string(log)}
 }
 
+// playedOnce plays a scenario, or returns what came of it in another test.
+func playedOnce(t *testing.T, file string, w way) played {
+	t.Helper()
+	one, _ := plays.LoadOrStore(file+" "+w.String(), &onePlay{})
+	p := one.(*onePlay)
+	p.Lock()
+	defer p.Unlock()
+	if !p.done {
+		p.played, p.done = play(t, file, w), true
+	}
+	return p.played
+}
+
+// plays are the *onePlay of files and ways.
+var plays sync.Map
+
+type onePlay struct {
+	sync.Mutex
+	played
+	done bool
+}
+
 // repeats plays a scenario in several ways, all at the same time: as little can be
 // foretold of which of their threads runs when as on a machine that is busy.
 func repeats(t *testing.T, file string, ways []way) {
 	t.Helper()
-	first := play(t, file, ways[0])
+	first := playedOnce(t, file, ways[0])
 	for i, w := range ways[1:] {
 		t.Run(strconv.Itoa(i+2), func(t *testing.T) {
 			t.Parallel()
@@ -95,6 +118,7 @@ func repeats(t *testing.T, file string, ways []way) {
 // timeline and the event log are the same, byte for byte, however many threads there
 // are, and if the cluster was stopped and started in the middle.
 func TestScenariosRepeat(t *testing.T) {
+	t.Parallel()
 	files, err := filepath.Glob("../docs/scenarios/*.yaml")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("scenarios: %v, %v", files, err)
@@ -117,6 +141,7 @@ func TestScenariosRepeat(t *testing.T) {
 
 // TestRandomScenariosRepeat does the same with scenarios that are drawn at random.
 func TestRandomScenariosRepeat(t *testing.T) {
+	t.Parallel()
 	for i := range *repeatDraws {
 		seed := *repeatSeed + i
 		t.Run(strconv.Itoa(seed), func(t *testing.T) {
@@ -126,7 +151,7 @@ func TestRandomScenariosRepeat(t *testing.T) {
 			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			all := ways(3)
+			all := ways(often(3, 2))
 			if *repeatEmulated != "" {
 				all = append(all, way{strings.Fields(*repeatEmulated), 2, false})
 			}

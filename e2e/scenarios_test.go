@@ -14,11 +14,12 @@ import (
 // TestScenarios runs every scenario of docs/scenarios, which must hold, and compares what
 // is printed with testdata/scenarios; -update rewrites that.
 func TestScenarios(t *testing.T) {
+	t.Parallel()
 	for _, path := range scenarioFiles(t) {
 		name := strings.TrimSuffix(filepath.Base(path), ".yaml")
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			run := play(t, path, ways(1)[0])
+			run := playedOnce(t, path, ways(1)[0])
 			if run.status != 0 {
 				t.Fatalf("exit status %d\n%s", run.status, run.timeline)
 			}

@@ -35,6 +35,7 @@ const (
 // testscript's own command stop ends a script early and lets it pass; none may
 // have it.
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	forbidStop(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",

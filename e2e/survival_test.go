@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
 	"math/rand"
 	"os"
@@ -21,17 +22,15 @@ import (
 	"k8s.io/utils/ptr"
 )
 
+var survivalSeeds = flag.Int("survival.seeds", often(3, 2), "how many times TestJobsSurviveFaults draws Faults")
+
 // TestJobsSurviveFaults runs the workload of the determinism tests under random Faults,
 // which the seed draws: requests of controllers and kubelets fail, conflict and take
 // their time; nodes are cut off, reboot, are drained and run out of memory. Each Job
 // comes to its right end; twice, with the same event log. Even seeds hit nodes too.
-// SURVIVAL_SEEDS=20 tries as many.
 func TestJobsSurviveFaults(t *testing.T) {
-	seeds := 3
-	if more, err := strconv.Atoi(os.Getenv("SURVIVAL_SEEDS")); err == nil {
-		seeds = more
-	}
-	for seed := int64(1); seed <= int64(seeds); seed++ {
+	t.Parallel()
+	for seed := int64(1); seed <= int64(*survivalSeeds); seed++ {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			t.Parallel()
 			random, disrupted := rand.New(rand.NewSource(seed)), seed%2 == 0

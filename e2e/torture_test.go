@@ -24,7 +24,7 @@ import (
 )
 
 var (
-	tortureKills = flag.Int("torture.kills", 10, "how often TestKilledServersKeepTheirPromises kills the server")
+	tortureKills = flag.Int("torture.kills", often(10, 4), "how often TestKilledServersKeepTheirPromises kills the server")
 	tortureSeed  = flag.Int64("torture.seed", 1, "decides what the clients do, and after how many acknowledged writes the server is killed")
 )
 

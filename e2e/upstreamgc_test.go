@@ -36,7 +36,7 @@ import (
 var withoutUID = regexp.MustCompile(`uid: [0-9a-f-]+`)
 
 var (
-	upstreamGraphs = flag.Int("upstream.graphs", 120, "how many random graphs of owners to give to upstream's garbage collector too")
+	upstreamGraphs = flag.Int("upstream.graphs", often(120, 40), "how many random graphs of owners to give to upstream's garbage collector too")
 	upstreamSeed   = flag.Int64("upstream.seed", 1, "decides which")
 )
 
