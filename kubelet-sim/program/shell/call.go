@@ -242,7 +242,7 @@ func (sh *Shell) replace(file string, args []string) {
 		sh.status = sh.cannotRun(args[0], err)
 		return
 	}
-	sh.p.Args, sh.p.Env = args, env
+	sh.p.Env = env // Args are load's: those of an interpreter, if it is a script
 	for sig := range sh.traps {
 		if sh.traps[sig] != "" {
 			sh.p.Default(sig)
