@@ -134,7 +134,7 @@ func (r *Reconciler) recall(run *podRun, now time.Time) {
 		return
 	}
 	apart := *run.node
-	apart.host, apart.netns, apart.static, apart.watch = &volumeFS{}, &kernel.Netns{}, staticPods{}, nil
+	apart.host, apart.netns, apart.static, apart.watch = nil, &kernel.Netns{}, staticPods{}, nil
 	apart.shared = run.account.Of(stats.Storage)
 	pod := run.shown(now)
 	again := r.newRun(run.name, pod, &apart, now)
@@ -149,8 +149,8 @@ func (r *Reconciler) recall(run *podRun, now time.Time) {
 	run.unread = 0
 	r.replay(again, now)
 	again.close()
-	if apart.host.fs != nil {
-		apart.host.fs.Release()
+	if apart.host != nil {
+		apart.host.Release()
 	}
 	r.cfg.Logs.Recalled(run.name.Namespace, run.name.Name)
 }

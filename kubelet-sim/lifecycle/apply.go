@@ -2,13 +2,13 @@ package lifecycle
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/decide"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/depend"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
@@ -100,20 +100,13 @@ func (r *Reconciler) draw(run *podRun, i int) podstate.Draw {
 
 // blockOn makes the Pod wait for the objects that err misses.
 func (r *Reconciler) blockOn(run *podRun, err error) {
-	var lacks *missingError
-	var list *listError
-	if errors.As(err, &lacks) {
-		r.waiters.add(lacks.dependency, run.name)
-	}
-	if errors.As(err, &list) {
-		for _, one := range list.errs {
-			r.blockOn(run, one)
-		}
+	for _, d := range depend.Missing(err) {
+		r.waiters.Add(d, run.name)
 	}
 }
 
 func (r *Reconciler) beginSandbox(ctx context.Context, run *podRun, now time.Time) {
-	if err := r.makeVolumes(run, now); err != nil {
+	if err := run.makeVolumes(r.storage, now); err != nil {
 		run.Blocked = true
 		r.blockOn(run, err)
 		run.event(ctx, -1, event.FailedMount(err))

@@ -101,7 +101,8 @@ func (run *podRun) finish() {
 	if run.Sandbox != podstate.NoSandbox {
 		run.Sandbox = podstate.SandboxGone
 	}
-	run.dropVolumes()
+	run.volumes.Drop()
+	run.volumes = nil
 	run.dirty = true
 }
 

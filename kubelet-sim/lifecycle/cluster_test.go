@@ -20,6 +20,7 @@ import (
 	"github.com/kubesim-dev/kubesim/kubelet-sim/node"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/volume"
 )
 
 var noon = time.Date(2025, 1, 1, 12, 0, 0, 0, time.UTC)
@@ -97,7 +98,7 @@ func startCluster(t *testing.T, mode engine.Mode, old *cluster, nodes []node.Nod
 	c.api = newFakeAPI(c.engine)
 	store := &stream.Store{}
 	kubelet, err := New(Config{Engine: c.engine, API: c.api, Nodes: nodes, Runtime: c.runtime, Logs: store, Stats: &stats.Store{}, Memory: c.memory,
-		Token: func(r TokenRequest) (string, error) { return "token of " + r.ServiceAccount, nil }})
+		Token: func(r volume.TokenRequest) (string, error) { return "token of " + r.ServiceAccount, nil }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -129,7 +129,7 @@ func TestVolumes(t *testing.T) {
 	mode, seconds := int32(0o400), int64(3600)
 	c.create(engine.ConfigMaps, &corev1.ConfigMap{ObjectMeta: meta("kube-root-ca.crt"), Data: map[string]string{"ca.crt": "CA"}})
 	c.create(engine.ConfigMaps, &corev1.ConfigMap{ObjectMeta: meta("cm"), Data: map[string]string{"a": "A", "b": "B"}})
-	c.create(engine.Pods, newPod("p", volume("scratch"), func(p *corev1.Pod) {
+	c.create(engine.Pods, newPod("p", withVolume("scratch"), func(p *corev1.Pod) {
 		p.Labels = map[string]string{"app": "x"}
 		p.Spec.ServiceAccountName = "robot"
 		create := corev1.HostPathDirectoryOrCreate
@@ -193,7 +193,7 @@ options ndots:5
 	if diff := cmp.Diff(story, c.story("p")); diff != "" {
 		t.Errorf("story (-want +got):\n%s", diff)
 	}
-	c.create(engine.Pods, newPod("q", runs("cat /host/file", "cat /scratch/greeting"), volume("scratch"), func(p *corev1.Pod) {
+	c.create(engine.Pods, newPod("q", runs("cat /host/file", "cat /scratch/greeting"), withVolume("scratch"), func(p *corev1.Pod) {
 		p.Spec.Volumes = append(p.Spec.Volumes, corev1.Volume{Name: "host", VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/tmp/x"}}})
 		p.Spec.Containers[0].VolumeMounts = append(p.Spec.Containers[0].VolumeMounts, corev1.VolumeMount{Name: "host", MountPath: "/host"})
 	}))

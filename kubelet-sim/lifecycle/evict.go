@@ -44,7 +44,7 @@ func (run *podRun) measureVolumes(now time.Time) (changed bool) {
 // often the kubelet looks at that. Source: localStorageEviction in k8s.io/kubernetes
 // pkg/kubelet/eviction v1.37.2.
 func (run *podRun) overLimit() (message string, period time.Duration) {
-	volumes, message := run.emptyDirs()
+	volumes, message := run.volumes.EmptyDirs(run.pod)
 	if message != "" || run.unlimited() {
 		return message, volumeStatsPeriod
 	}
@@ -78,22 +78,4 @@ func (run *podRun) unlimited() bool {
 		}
 	}
 	return true
-}
-
-// emptyDirs returns what the Pod's emptyDirs hold, but for those in memory, and which one
-// holds more than it may. Source: emptyDirLimitEviction, as above.
-func (run *podRun) emptyDirs() (total int64, over string) {
-	for i := range run.pod.Spec.Volumes {
-		v := &run.pod.Spec.Volumes[i]
-		made := run.volumes[v.Name]
-		if made == nil || made.fs == nil || v.EmptyDir == nil || v.EmptyDir.Medium == corev1.StorageMediumMemory {
-			continue
-		}
-		used, _ := made.fs.Usage()
-		total += used
-		if limit := v.EmptyDir.SizeLimit; over == "" && limit != nil && limit.Sign() > 0 && used > limit.Value() {
-			over = fmt.Sprintf("Usage of EmptyDir volume %q exceeds the limit %q. ", v.Name, limit.String())
-		}
-	}
-	return total, over
 }

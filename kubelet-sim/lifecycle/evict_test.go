@@ -4,12 +4,31 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/volume"
 )
+
+// withEmptyDir is a Pod with one volume, and the file system of its container, which has it
+// at /v.
+func withEmptyDir(t *testing.T, source *corev1.EmptyDirVolumeSource, start time.Time) (*podRun, *vfs.FS) {
+	pod := &corev1.Pod{Spec: corev1.PodSpec{Volumes: []corev1.Volume{{Name: "v", VolumeSource: corev1.VolumeSource{EmptyDir: source}}}}}
+	run := &podRun{State: podstate.State{StartTime: start}, pod: pod, account: stats.NewBudget(hostDefault).Open()}
+	if err := run.makeVolumes(volume.NewStorage(nil, nil, stats.Part{}), start); err != nil {
+		t.Fatal(err)
+	}
+	root := vfs.New("overlay", start)
+	c := &corev1.Container{VolumeMounts: []corev1.VolumeMount{{Name: "v", MountPath: "/v"}}}
+	if err := run.volumes.Mount(root, c, nil, start); err != nil {
+		t.Fatal(err)
+	}
+	return run, root
+}
 
 func TestMeasureVolumes(t *testing.T) {
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -27,9 +46,8 @@ func TestMeasureVolumes(t *testing.T) {
 		"zero is no limit":    {corev1.EmptyDirVolumeSource{SizeLimit: new(resource.MustParse("0"))}, 1025, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			pod := &corev1.Pod{Spec: corev1.PodSpec{Volumes: []corev1.Volume{{Name: "v", VolumeSource: corev1.VolumeSource{EmptyDir: &tc.source}}}}}
-			run := &podRun{State: podstate.State{StartTime: start}, pod: pod, volumes: map[string]*volumeFS{"v": emptyDir(pod, &tc.source, start)}}
-			if err := run.volumes["v"].fs.WriteFile("/f", make([]byte, tc.bytes), 0o644, start); err != nil {
+			run, root := withEmptyDir(t, &tc.source, start)
+			if err := root.WriteFile("/v/f", make([]byte, tc.bytes), 0o644, start); err != nil {
 				t.Fatal(err)
 			}
 			run.measureVolumes(start.Add(90 * time.Second))
@@ -50,15 +68,14 @@ func TestMeasureVolumes(t *testing.T) {
 func TestAVolumeThatIsEmptiedInTimeEvictsNobody(t *testing.T) {
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	source := corev1.EmptyDirVolumeSource{SizeLimit: new(resource.MustParse("1Ki"))}
-	pod := &corev1.Pod{Spec: corev1.PodSpec{Volumes: []corev1.Volume{{Name: "v", VolumeSource: corev1.VolumeSource{EmptyDir: &source}}}}}
-	run := &podRun{State: podstate.State{StartTime: start}, pod: pod, volumes: map[string]*volumeFS{"v": emptyDir(pod, &source, start)}}
-	if err := run.volumes["v"].fs.WriteFile("/f", make([]byte, 2000), 0o644, start); err != nil {
+	run, root := withEmptyDir(t, &source, start)
+	if err := root.WriteFile("/v/f", make([]byte, 2000), 0o644, start); err != nil {
 		t.Fatal(err)
 	}
 	if !run.measureVolumes(start) {
 		t.Error("nothing is due although a volume holds too much")
 	}
-	if err := run.volumes["v"].fs.Remove("/f", vfs.User{Now: start}); err != nil {
+	if err := root.Remove("/v/f", vfs.User{Now: start}); err != nil {
 		t.Fatal(err)
 	}
 	if !run.measureVolumes(start.Add(time.Second)) || !run.MeasureVolumesAt.IsZero() {

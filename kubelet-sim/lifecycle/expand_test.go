@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/environment"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 )
 
@@ -34,16 +35,16 @@ func TestNamesThatExpandWithoutEnd(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newCluster(t, engine.Manual)
-			c.create(engine.Pods, newPod("p", volume("v"), runs("hang"), func(p *corev1.Pod) { more(&p.Spec.Containers[0]) }))
+			c.create(engine.Pods, newPod("p", withVolume("v"), runs("hang"), func(p *corev1.Pod) { more(&p.Spec.Containers[0]) }))
 			c.advance(10_000_000_000)
 			waits := c.api.pod(t, "p").Status.ContainerStatuses[0].State.Waiting
-			if waits == nil || waits.Reason != podstate.ReasonCreateConfigError || !strings.HasSuffix(waits.Message, errTooLong.Error()) {
-				t.Errorf("it waits for %+v, want %s: %v", waits, podstate.ReasonCreateConfigError, errTooLong)
+			if waits == nil || waits.Reason != podstate.ReasonCreateConfigError || !strings.HasSuffix(waits.Message, "argument list too long") {
+				t.Errorf("it waits for %+v, want %s: argument list too long", waits, podstate.ReasonCreateConfigError)
 			}
 		})
 	}
 	spec := &corev1.Container{}
-	if list := []string{wide(spec)}; expandStatic(list, spec)[0] != list[0] {
+	if list := []string{wide(spec)}; environment.ExpandStatic(list, spec)[0] != list[0] {
 		t.Error("the command of a probe was expanded without end")
 	}
 }

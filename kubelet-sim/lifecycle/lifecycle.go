@@ -1,11 +1,8 @@
 package lifecycle
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -16,15 +13,16 @@ import (
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/decide"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/depend"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/images"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/network"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/node"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/podcertificate"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
-	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/volume"
 )
 
 // Config is what New needs to know.
@@ -45,7 +43,7 @@ type Config struct {
 	Memory *stats.Budget
 	// Token makes the token of a service account for a projected volume, when
 	// a program first looks at it. Nil: such volumes have no token.
-	Token func(TokenRequest) (string, error)
+	Token func(volume.TokenRequest) (string, error)
 	// UnknownRuntime is how long a program takes that nothing is known of.
 	// Unit: virtual time. Zero: UnknownRuntimeDefault.
 	UnknownRuntime time.Duration
@@ -58,15 +56,6 @@ type Config struct {
 
 // UnknownRuntimeDefault is Config.UnknownRuntime's default.
 const UnknownRuntimeDefault = 5 * time.Second
-
-// TokenRequest says what a projected service account token is for.
-type TokenRequest struct {
-	Namespace, ServiceAccount string
-	Pod                       types.UID
-	PodName                   string
-	Audience                  string
-	ExpirationSeconds         int64
-}
 
 func (c *Config) validate() error {
 	var errs []error
@@ -102,20 +91,18 @@ func (c *Config) validate() error {
 
 // Reconciler is the kubelet of every simulated node.
 type Reconciler struct {
-	cfg    Config
-	view   *engine.View
-	nodes  map[string]*nodeState
-	runs   map[types.NamespacedName]*podRun
-	images images.Names
-	// storage holds the volumes that are not of one node, see storageOf.
-	storage      map[string]*vfs.FS
+	cfg          Config
+	view         *engine.View
+	nodes        map[string]*nodeState
+	runs         map[types.NamespacedName]*podRun
+	images       images.Names
+	storage      *volume.Storage
 	shared       *stats.Account // pays for what is of no one Pod: storage, and the nodes' own files
 	lookAt       int64          // what may be held before relieveHost has to look again. Unit: bytes
 	network      *network.Cluster
 	certificates podcertificate.Manager
-	// waiters are the Pods that wait for an object, users those whose files follow
-	// one.
-	waiters, users waiters
+	// waiters are the Pods that wait for an object.
+	waiters depend.Waiters
 	// stocked: takeStock was done.
 	stocked bool
 	// written are the nodes whose files a program may have changed in this step.
@@ -141,8 +128,9 @@ func New(cfg Config) (*Reconciler, error) {
 		cfg: cfg, view: cfg.Engine.View(),
 		nodes: map[string]*nodeState{}, runs: map[types.NamespacedName]*podRun{},
 		certificates: podcertificate.Manager{Engine: cfg.Engine, API: cfg.API},
-		images:       images.Names{}, storage: map[string]*vfs.FS{}, shared: cfg.Memory.OpenShared(), waiters: waiters{}, users: waiters{}, recalls: map[types.NamespacedName]bool{},
+		images:       images.Names{}, shared: cfg.Memory.OpenShared(), waiters: depend.Waiters{}, recalls: map[types.NamespacedName]bool{},
 	}
+	r.storage = volume.NewStorage(r.view, cfg.Token, r.shared.Of(stats.Storage))
 	for _, resource := range []engine.Resource{
 		engine.Pods, engine.Nodes, engine.ConfigMaps, engine.Secrets, engine.Services,
 		engine.ServiceAccounts, engine.ClusterTrustBundles, engine.PodCertificateRequests,
@@ -193,29 +181,29 @@ func (r *Reconciler) Observe(c engine.Commit) []engine.Key {
 			return append(r.keysOn(name.Name), r.nodeKey(n))
 		}
 	case engine.PersistentVolumes:
-		r.reclaim(c)
-		return r.keysThatFollow(dependency{c.Resource, name})
+		r.storage.Reclaim(c, r.hosts)
+		return r.keysThatFollow(depend.Object{Resource: c.Resource, Name: name})
 	case engine.ConfigMaps, engine.Secrets, engine.PersistentVolumeClaims:
-		return r.keysThatFollow(dependency{c.Resource, name})
+		return r.keysThatFollow(depend.Object{Resource: c.Resource, Name: name})
 	case engine.PodCertificateRequests:
 		return r.keysOfRequest(c.Object.(*certificatesv1.PodCertificateRequest))
 	case engine.ClusterTrustBundles:
 		signer := c.Object.(*certificatesv1.ClusterTrustBundle).Spec.SignerName
-		return append(r.keysThatFollow(trusts(name.Name)), r.keysThatFollow(trusts(signer))...)
+		return append(r.keysThatFollow(volume.Trusts(name.Name)), r.keysThatFollow(volume.Trusts(signer))...)
 	}
 	return nil
 }
 
 // keysThatFollow are the keys of the Pods that an object matters to.
-func (r *Reconciler) keysThatFollow(d dependency) []engine.Key {
+func (r *Reconciler) keysThatFollow(d depend.Object) []engine.Key {
 	var keys []engine.Key
-	for _, waiter := range r.waiters.of(d) {
+	for _, waiter := range r.waiters.Of(d) {
 		if run := r.runs[waiter]; run != nil {
 			run.retry = true
 			keys = append(keys, r.key(waiter))
 		}
 	}
-	for _, user := range r.users.of(d) {
+	for _, user := range r.storage.Users.Of(d) {
 		if run := r.runs[user]; run != nil {
 			run.sourceChanged = true
 			keys = append(keys, r.key(user))
@@ -322,7 +310,7 @@ func (r *Reconciler) unblock(run *podRun) {
 	for i := range run.Containers {
 		run.Containers[i].Blocked = false
 	}
-	r.waiters.drop(run.name)
+	r.waiters.Drop(run.name)
 }
 
 // forget ends what still runs of a Pod that is gone from the API.
@@ -347,8 +335,8 @@ func (r *Reconciler) forget(ctx context.Context, name types.NamespacedName, run 
 		r.cfg.Engine.Poke(r.nodeKey(run.node)) // its name is free
 	}
 	r.retryDeferred(run.node)
-	r.waiters.drop(name)
-	r.users.drop(name)
+	r.waiters.Drop(name)
+	r.storage.Users.Drop(name)
 	r.cfg.Logs.Forget(name.Namespace, name.Name, run.pod.UID)
 	run.account.Close()
 	r.lookAt = 0
@@ -359,54 +347,5 @@ func (r *Reconciler) forget(ctx context.Context, name types.NamespacedName, run 
 func (r *Reconciler) Close() {
 	for _, run := range r.runs {
 		run.close()
-	}
-}
-
-// dependency is an object that a Pod cannot start without.
-type dependency struct {
-	resource engine.Resource
-	name     types.NamespacedName
-}
-
-// waiters holds the Pods that wait for an object.
-type waiters map[dependency]map[types.NamespacedName]bool
-
-func (w waiters) add(d dependency, pod types.NamespacedName) {
-	if w[d] == nil {
-		w[d] = map[types.NamespacedName]bool{}
-	}
-	w[d][pod] = true
-}
-
-// of returns the Pods that wait for d, sorted.
-func (w waiters) of(d dependency) []types.NamespacedName {
-	pods := make([]types.NamespacedName, 0, len(w[d]))
-	for pod := range w[d] {
-		pods = append(pods, pod)
-	}
-	slices.SortFunc(pods, func(a, b types.NamespacedName) int { return strings.Compare(a.String(), b.String()) })
-	return pods
-}
-
-// by returns what a Pod waits for, sorted.
-func (w waiters) by(pod types.NamespacedName) []dependency {
-	var all []dependency
-	for d, pods := range w {
-		if pods[pod] {
-			all = append(all, d)
-		}
-	}
-	slices.SortFunc(all, func(a, b dependency) int {
-		return cmp.Or(cmp.Compare(a.resource, b.resource), strings.Compare(a.name.String(), b.name.String()))
-	})
-	return all
-}
-
-func (w waiters) drop(pod types.NamespacedName) {
-	for d, pods := range w {
-		delete(pods, pod)
-		if len(pods) == 0 {
-			delete(w, d)
-		}
 	}
 }

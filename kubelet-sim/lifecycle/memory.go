@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/depend"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/status"
 )
@@ -69,8 +70,8 @@ func (r *Reconciler) Remember(key engine.Key) ([]byte, error) {
 		return nil, nil
 	}
 	n := podNote{UID: run.pod.UID, State: run.State, Removed: run.removed, Dirty: run.dirty}
-	for _, d := range r.waiters.by(run.name) {
-		n.Waits = append(n.Waits, waitNote{d.resource, d.name.Namespace, d.name.Name})
+	for _, d := range r.waiters.By(run.name) {
+		n.Waits = append(n.Waits, waitNote{d.Resource, d.Name.Namespace, d.Name.Name})
 	}
 	return json.Marshal(n)
 }
@@ -102,7 +103,7 @@ func (r *Reconciler) Recall(_ context.Context, key engine.Key, data []byte, now 
 	r.noteMirror(run)
 	r.moveIn(run)
 	for _, w := range n.Waits {
-		r.waiters.add(dependency{w.Resource, types.NamespacedName{Namespace: w.Namespace, Name: w.Name}}, name)
+		r.waiters.Add(depend.Object{Resource: w.Resource, Name: types.NamespacedName{Namespace: w.Namespace, Name: w.Name}}, name)
 	}
 	run.rememberLogs()
 	if run.Finished && run.Reclaimed {

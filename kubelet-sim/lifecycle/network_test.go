@@ -12,8 +12,6 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
 
-func ptr[T any](v T) *T { return &v }
-
 // webCluster has a Pod web of nginx behind a Service of the name, a headless
 // Service, and one without endpoints.
 func webCluster(t *testing.T) *cluster {
@@ -31,8 +29,8 @@ func webCluster(t *testing.T) *cluster {
 		return &discoveryv1.EndpointSlice{
 			ObjectMeta:  metav1.ObjectMeta{Namespace: "default", Name: name + "-1", Labels: map[string]string{discoveryv1.LabelServiceName: name}},
 			AddressType: discoveryv1.AddressTypeIPv4,
-			Endpoints:   []discoveryv1.Endpoint{{Addresses: []string{address}, Hostname: ptr("web-0"), Conditions: discoveryv1.EndpointConditions{Ready: &ready}}},
-			Ports:       []discoveryv1.EndpointPort{{Name: ptr("http"), Port: &port, Protocol: ptr(corev1.ProtocolTCP)}},
+			Endpoints:   []discoveryv1.Endpoint{{Addresses: []string{address}, Hostname: new("web-0"), Conditions: discoveryv1.EndpointConditions{Ready: &ready}}},
+			Ports:       []discoveryv1.EndpointPort{{Name: new("http"), Port: &port, Protocol: new(corev1.ProtocolTCP)}},
 		}
 	}
 	c.create(engine.Services, service("web", "10.96.1.2", 8000))

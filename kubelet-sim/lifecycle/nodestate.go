@@ -24,7 +24,7 @@ type nodeState struct {
 	dns string
 	// images holds the full names of those that were pulled.
 	images map[string]bool
-	host   *volumeFS
+	host   *vfs.FS
 	// netns has the ports of the Pods in the node's own network.
 	netns *kernel.Netns
 	ips   ipPool
@@ -51,7 +51,7 @@ func newNodeState(n node.Node, dns string, recorder *engine.Recorder) (*nodeStat
 		return nil, fmt.Errorf("lifecycle: node %q: PodCIDR %q: want for example 10.244.1.0/24: %w", n.Name, n.PodCIDR, err)
 	}
 	return &nodeState{
-		Node: n, dns: dns, recorder: recorder, images: map[string]bool{}, host: &volumeFS{}, netns: &kernel.Netns{},
+		Node: n, dns: dns, recorder: recorder, images: map[string]bool{}, netns: &kernel.Netns{},
 		ips: newIPPool(cidr), deferred: map[types.NamespacedName]bool{}, short: map[types.NamespacedName]bool{},
 		static: staticPods{mirrors: map[types.NamespacedName]bool{}},
 	}, nil
@@ -60,13 +60,24 @@ func newNodeState(n node.Node, dns string, recorder *engine.Recorder) (*nodeStat
 // hostFS is the node's own file system, which is made when somebody first looks at
 // it.
 func (n *nodeState) hostFS(now time.Time) *vfs.FS {
-	if n.host.fs == nil {
-		n.host.fs = nodeFS(n.dns, now)
-		n.host.fs.Watch = n.watch
-		n.host.fs.Charge(n.shared)
-		n.static.restore(n.host.fs, now)
+	if n.host == nil {
+		n.host = nodeFS(n.dns, now)
+		n.host.Watch = n.watch
+		n.host.Charge(n.shared)
+		n.static.restore(n.host, now)
 	}
-	return n.host.fs
+	return n.host
+}
+
+// hosts are the file systems of the nodes that somebody has looked at.
+func (r *Reconciler) hosts() []*vfs.FS {
+	var all []*vfs.FS
+	for _, n := range r.cfg.Nodes {
+		if host := r.nodes[n.Name].host; host != nil {
+			all = append(all, host)
+		}
+	}
+	return all
 }
 
 // Images returns what a node has pulled, as its status lists it: the largest

@@ -11,6 +11,7 @@ import (
 	kubeprobe "k8s.io/kubernetes/pkg/probe"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/environment"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/prober"
@@ -247,7 +248,7 @@ func (r *Reconciler) openCheck(run *podRun, i, j int, now time.Time) (got result
 		}
 		k.timedOut = got.output
 	} else {
-		command, err := r.runCommand(run, i, expandStatic(probe.Exec.Command, spec), now)
+		command, err := r.runCommand(run, i, environment.ExpandStatic(probe.Exec.Command, spec), now)
 		if err != nil {
 			return result{kubeprobe.Unknown, "", err}, true
 		}

@@ -31,7 +31,7 @@ func TestPrograms(t *testing.T) {
 			pod: newPod("p", shell("echo start; sleep 30; exit 3")), last: "Failed c:Error=3", log: "start\n", took: 30 * time.Second,
 		},
 		"failOnce of upstream's e2e": {
-			pod:  newPod("p", policy(corev1.RestartPolicyOnFailure), ofJob(), volume("data"), shell("if [[ -r /data/foo ]] ; then exit 0 ; else touch /data/foo ; exit 1 ; fi")),
+			pod:  newPod("p", policy(corev1.RestartPolicyOnFailure), ofJob(), withVolume("data"), shell("if [[ -r /data/foo ]] ; then exit 0 ; else touch /data/foo ; exit 1 ; fi")),
 			last: "Succeeded c:Completed=0(1)",
 		},
 		"an unknown program": {

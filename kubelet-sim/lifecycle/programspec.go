@@ -5,9 +5,13 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/utils/ptr"
+
 	corev1 "k8s.io/api/core/v1"
+
 	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
 
+	"github.com/kubesim-dev/kubesim/kubelet-sim/environment"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
@@ -17,15 +21,15 @@ import (
 // generateContainerConfig in k8s.io/kubernetes pkg/kubelet/kuberuntime v1.37.2.
 func (r *Reconciler) programSpec(run *podRun, i int, image string, d podstate.Draw, at time.Time) (program.Spec, error) {
 	c := podstate.WithImage(run.Spec(run.pod, i), image)
-	env, vars, err := r.makeEnvironment(run, c)
+	env, vars, err := environment.Make(r.view, run.pod, &run.State, c)
 	if err != nil {
 		return program.Spec{}, err
 	}
-	command, err := expandAll(c.Command, vars)
+	command, err := environment.ExpandAll(c.Command, vars)
 	if err != nil {
 		return program.Spec{}, err
 	}
-	args, err := expandAll(c.Args, vars)
+	args, err := environment.ExpandAll(c.Args, vars)
 	if err != nil {
 		return program.Spec{}, err
 	}
@@ -40,7 +44,7 @@ func (r *Reconciler) programSpec(run *podRun, i int, image string, d podstate.Dr
 	root.Charge(run.account.Of(stats.Storage))
 	return program.Spec{
 		Image: c.Image, Command: command, Args: args, Env: env,
-		WorkingDir: c.WorkingDir, Hostname: hostname(run.pod),
+		WorkingDir: c.WorkingDir, Hostname: environment.Hostname(run.pod),
 		User: user.uid, Group: user.gid, Groups: user.groups, ReadOnlyRoot: user.readOnlyRoot,
 		Root:                   root,
 		RunsOn:                 (run.Containers[i].Role == podstate.Regular || run.Containers[i].Role == podstate.Sidecar) && podutil.ContainerShouldRestart(*c, run.pod.Spec, 0),
@@ -77,7 +81,7 @@ func securityOf(pod *corev1.Pod, c *corev1.Container) security {
 	}
 	if c := c.SecurityContext; c != nil {
 		s.set(c.RunAsUser, c.RunAsGroup, c.RunAsNonRoot)
-		s.readOnlyRoot = isTrue(c.ReadOnlyRootFilesystem)
+		s.readOnlyRoot = ptr.Deref(c.ReadOnlyRootFilesystem, false)
 	}
 	return s
 }

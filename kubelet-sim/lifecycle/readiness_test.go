@@ -11,7 +11,7 @@ import (
 
 func TestReadiness(t *testing.T) {
 	c := newCluster(t, engine.Manual)
-	c.create(engine.Pods, newPod("p", volume("v"), runs("sleep 12", "write /v/ready x", "sleep 1000"), func(p *corev1.Pod) {
+	c.create(engine.Pods, newPod("p", withVolume("v"), runs("sleep 12", "write /v/ready x", "sleep 1000"), func(p *corev1.Pod) {
 		p.Spec.Containers[0].ReadinessProbe = &corev1.Probe{
 			ProbeHandler:  corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: []string{"test /v/ready"}}},
 			PeriodSeconds: 5, SuccessThreshold: 1, FailureThreshold: 3,

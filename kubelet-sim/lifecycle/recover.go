@@ -21,7 +21,7 @@ func (r *Reconciler) replay(run *podRun, now time.Time) {
 	}
 	run.replaying, run.account.Replaying = true, true
 	defer func() { run.replaying, run.account.Replaying = false, false }()
-	_ = r.makeVolumes(run, now) // it cannot fail while replaying
+	_ = run.makeVolumes(r.storage, now) // it cannot fail while replaying
 	for _, one := range r.replays(run, now) {
 		run.advance(one.at)
 		one.do()

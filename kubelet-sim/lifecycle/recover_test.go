@@ -16,11 +16,11 @@ func TestRestartOfTheServer(t *testing.T) {
 	timestamps := &corev1.PodLogOptions{Timestamps: true}
 
 	whole := newCluster(t, engine.Manual)
-	whole.create(engine.Pods, newPod("p", volume("data"), steps))
+	whole.create(engine.Pods, newPod("p", withVolume("data"), steps))
 	whole.advance(2 * time.Minute)
 
 	c := newCluster(t, engine.Manual)
-	c.create(engine.Pods, newPod("p", volume("data"), steps))
+	c.create(engine.Pods, newPod("p", withVolume("data"), steps))
 	c.advance(30 * time.Second)
 	before := c.read("p", timestamps)
 	again := restart(t, engine.Manual, c, &fakeRuntime{})
@@ -74,7 +74,7 @@ func TestDeterminism(t *testing.T) {
 	for range 3 {
 		c := newCluster(t, engine.Auto)
 		for _, name := range []string{"a", "b", "d"} {
-			c.create(engine.Pods, newPod(name, policy(corev1.RestartPolicyOnFailure), ofJob(), volume("v"), runs("once /v/1", "once /v/2", "sleep 3")))
+			c.create(engine.Pods, newPod(name, policy(corev1.RestartPolicyOnFailure), ofJob(), withVolume("v"), runs("once /v/1", "once /v/2", "sleep 3")))
 		}
 		c.stop()
 		logs = append(logs, c.log.String())

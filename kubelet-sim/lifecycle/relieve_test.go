@@ -139,7 +139,7 @@ func TestADiskThatIsFull(t *testing.T) {
 // volumes and logs.
 func TestARestartChargesTheSame(t *testing.T) {
 	c := restartWith(t, engine.Manual, nil, NewRuntime(), hostMemory)
-	c.create(engine.Pods, newPod("files", volume("data"), shell("head -c 1000k /dev/zero > /tmp/f; head -c 1000k /dev/zero > /data/f; sleep 99999")))
+	c.create(engine.Pods, newPod("files", withVolume("data"), shell("head -c 1000k /dev/zero > /tmp/f; head -c 1000k /dev/zero > /data/f; sleep 99999")))
 	c.create(engine.Pods, newPod("logs", shell("seq 200000; sleep 99999")))
 	c.create(engine.Pods, newPod("processes", shell("yes | sleep 99999 & x=$(seq 10000); sleep 99999")))
 	c.advance(time.Minute)
@@ -179,7 +179,7 @@ func TestLimitsOfEphemeralStorage(t *testing.T) {
 		"less than the limit":        {newPod("p", limit("1Mi"), writes("500")), ""},
 		"files above it":             {newPod("p", limit("1Mi"), writes("1500")), "Pod ephemeral local storage usage exceeds the total limit of containers 1Mi. "},
 		"a log above it":             {newPod("p", limit("1Mi"), shell("seq 100000; sleep 99999")), "Pod ephemeral local storage usage exceeds the total limit of containers 1Mi. "},
-		"an emptyDir above it":       {newPod("p", limit("1Mi"), volume("data"), shell("head -c 1500k /dev/zero > /data/f; sleep 99999")), "Pod ephemeral local storage usage exceeds the total limit of containers 1Mi. "},
+		"an emptyDir above it":       {newPod("p", limit("1Mi"), withVolume("data"), shell("head -c 1500k /dev/zero > /data/f; sleep 99999")), "Pod ephemeral local storage usage exceeds the total limit of containers 1Mi. "},
 		"one container above its":    {newPod("p", limit("1Mi"), writes("1500"), beside), "Container c exceeded its local ephemeral storage limit \"1Mi\". "},
 		"without a limit, any files": {newPod("p", writes("1500")), ""},
 	} {

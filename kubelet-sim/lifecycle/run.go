@@ -13,6 +13,7 @@ import (
 	"github.com/kubesim-dev/kubesim/kubelet-sim/script"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/volume"
 )
 
 // resumesMax bounds how often a container goes on within one step. More than
@@ -43,7 +44,7 @@ type podRun struct {
 	parts []part
 	// sessions are those of clients with its programs.
 	sessions []*session
-	volumes  map[string]*volumeFS
+	volumes  volume.Volumes
 	// follower is told what the Pod does; nil for nobody.
 	follower Follower
 	// demand is what the Pod takes of the node while it is counted.
@@ -243,7 +244,8 @@ func (r *podRun) close() {
 		}
 	}
 	r.endSessions(-1)
-	r.dropVolumes()
+	r.volumes.Drop()
+	r.volumes = nil
 }
 
 // end gives up what the program held.
@@ -268,4 +270,20 @@ func (r *podRun) count(in bool) {
 	}
 	r.counted = in
 	r.node.used.Add(r.demand, sign)
+}
+
+// owner is the Pod as its volumes see it.
+func (r *podRun) owner() volume.Owner {
+	return volume.Owner{
+		Pod: r.pod, State: &r.State, Account: r.account, Host: r.node.hostFS, Apart: r.apart, Replaying: r.replaying,
+	}
+}
+
+// makeVolumes makes the Pod's volumes, or says which one cannot be made.
+func (r *podRun) makeVolumes(in *volume.Storage, now time.Time) error {
+	made, err := in.Make(r.owner(), r.volumes, now)
+	if err == nil {
+		r.volumes = made
+	}
+	return err
 }

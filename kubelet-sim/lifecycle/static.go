@@ -66,14 +66,14 @@ func (r *Reconciler) lookAtManifests(now time.Time) {
 	if !r.looked {
 		r.looked = true
 		for _, name := range slices.Sorted(maps.Keys(r.nodes)) {
-			if n := r.nodes[name]; n.static.recalled && n.host.fs != nil {
-				n.static.restore(n.host.fs, now) // after all programs have been run again
+			if n := r.nodes[name]; n.static.recalled && n.host != nil {
+				n.static.restore(n.host, now) // after all programs have been run again
 			}
 		}
 	}
 	for _, n := range r.written {
 		n.written = false
-		if n.static.read(n.host.fs, n.Name, now) {
+		if n.static.read(n.host, n.Name, now) {
 			r.cfg.Engine.Poke(r.nodeKey(n))
 		}
 	}

@@ -50,7 +50,7 @@ func TestStories(t *testing.T) {
 			events: slices.Concat(pulled, []string{"Created Container created", "Failed Error: executable file not found in $PATH"}),
 		},
 		"OnFailure in a Job backs off 10 s after the second failure": {
-			pod: newPod("p", policy(corev1.RestartPolicyOnFailure), ofJob(), volume("data"), runs("once /data/1", "once /data/2", "once /data/3", "echo ok")),
+			pod: newPod("p", policy(corev1.RestartPolicyOnFailure), ofJob(), withVolume("data"), runs("once /data/1", "once /data/2", "once /data/3", "echo ok")),
 			story: []string{
 				"Pending", "Pending c:ContainerCreating",
 				"Running c:Error=1", "Running c:Error=1(1)", "Running c:CrashLoopBackOff(1)",
@@ -84,7 +84,7 @@ func TestStories(t *testing.T) {
 // time that the kubelet is taken to be late for.
 func TestAContainerStartsAfterItsLastEnd(t *testing.T) {
 	c := newCluster(t, engine.Auto)
-	c.create(engine.Pods, newPod("p", policy(corev1.RestartPolicyOnFailure), volume("data"), runs("echo began", "sleep 1", "echo ended", "once /data/1", "hang")))
+	c.create(engine.Pods, newPod("p", policy(corev1.RestartPolicyOnFailure), withVolume("data"), runs("echo began", "sleep 1", "echo ended", "once /data/1", "hang")))
 	at := func(previous bool, line int) time.Time {
 		t.Helper()
 		lines := strings.Split(c.read("p", &corev1.PodLogOptions{Timestamps: true, Previous: previous}), "\n")
@@ -100,7 +100,7 @@ func TestAContainerStartsAfterItsLastEnd(t *testing.T) {
 	}
 }
 
-func volume(name string) option {
+func withVolume(name string) option {
 	return func(p *corev1.Pod) {
 		p.Spec.Volumes = append(p.Spec.Volumes, corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}})
 		p.Spec.Containers[0].VolumeMounts = append(p.Spec.Containers[0].VolumeMounts, corev1.VolumeMount{Name: name, MountPath: "/" + name})

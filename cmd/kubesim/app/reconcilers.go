@@ -44,6 +44,7 @@ import (
 	"github.com/kubesim-dev/kubesim/kubelet-sim/script"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/volume"
 	"github.com/kubesim-dev/kubesim/storage"
 )
 
@@ -329,7 +330,7 @@ func (c *Cluster) newNetwork(sessions *lifecycle.Sessions) *stream.Network {
 
 // token makes the token of a projected volume, as a kubelet asks for it. It
 // reads what the engine has written, durable or not, as every step does.
-func (c *Cluster) token(r lifecycle.TokenRequest) (string, error) {
+func (c *Cluster) token(r volume.TokenRequest) (string, error) {
 	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
 		BoundObjectRef: &authenticationv1.BoundObjectReference{Kind: "Pod", APIVersion: "v1", Name: r.PodName, UID: r.Pod},
 	}}

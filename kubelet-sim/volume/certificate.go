@@ -1,4 +1,4 @@
-package lifecycle
+package volume
 
 import (
 	"errors"
@@ -10,7 +10,7 @@ import (
 
 // addPodCertificate adds the files of a source, whose certificate must be there.
 func (p *payload) addPodCertificate(volume string, index int, s *corev1.PodCertificateProjection, mode *int32) error {
-	c := podcertificate.Of(p.run.Certificates, volume, index)
+	c := podcertificate.Of(p.owner.State.Certificates, volume, index)
 	switch {
 	case c.Refused != "":
 		return errors.New(c.Refused)

@@ -1,4 +1,4 @@
-package lifecycle
+package volume
 
 import (
 	"encoding/pem"
@@ -7,13 +7,18 @@ import (
 	"maps"
 	"slices"
 
+	"k8s.io/utils/ptr"
+
 	certificatesv1 "k8s.io/api/certificates/v1"
+
 	corev1 "k8s.io/api/core/v1"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/depend"
 )
 
 // addTrustBundle adds the trust anchors of one ClusterTrustBundle, or of those
@@ -33,41 +38,41 @@ func (p *payload) addTrustBundle(s *corev1.ClusterTrustBundleProjection, mode *i
 func (p *payload) trustBundles(s *corev1.ClusterTrustBundleProjection) ([]*certificatesv1.ClusterTrustBundle, error) {
 	switch {
 	case s.Name != nil:
-		d := trusts(*s.Name)
+		d := Trusts(*s.Name)
 		p.follows(d)
-		bundle, ok := engine.Get[*certificatesv1.ClusterTrustBundle](p.r.view, engine.ClusterTrustBundles, "", *s.Name)
+		bundle, ok := engine.Get[*certificatesv1.ClusterTrustBundle](p.storage.view, engine.ClusterTrustBundles, "", *s.Name)
 		if ok {
 			return []*certificatesv1.ClusterTrustBundle{bundle}, nil
 		}
-		if isTrue(s.Optional) {
+		if ptr.Deref(s.Optional, false) {
 			return nil, nil
 		}
-		return nil, &missingError{d, fmt.Sprintf("while getting ClusterTrustBundle: clustertrustbundle.certificates.k8s.io %q not found", *s.Name)}
+		return nil, d.Lacks("while getting ClusterTrustBundle: clustertrustbundle.certificates.k8s.io %q not found", *s.Name)
 	case s.SignerName != nil:
-		d := trusts(*s.SignerName)
+		d := Trusts(*s.SignerName)
 		p.follows(d)
 		// Without a selector nothing matches, with an empty one everything.
 		selector, err := metav1.LabelSelectorAsSelector(s.LabelSelector)
 		if err != nil {
 			return nil, fmt.Errorf("while parsing label selector: %w", err)
 		}
-		all := engine.List[*certificatesv1.ClusterTrustBundle](p.r.view, engine.ClusterTrustBundles, "")
+		all := engine.List[*certificatesv1.ClusterTrustBundle](p.storage.view, engine.ClusterTrustBundles, "")
 		matching := slices.DeleteFunc(all, func(b *certificatesv1.ClusterTrustBundle) bool {
 			return b.Spec.SignerName != *s.SignerName || !selector.Matches(labels.Set(b.Labels))
 		})
-		if len(matching) == 0 && !isTrue(s.Optional) {
-			return nil, &missingError{d, "combination of signerName and labelSelector matched zero ClusterTrustBundles"}
+		if len(matching) == 0 && !ptr.Deref(s.Optional, false) {
+			return nil, d.Lacks("combination of signerName and labelSelector matched zero ClusterTrustBundles")
 		}
 		return matching, nil
 	}
 	return nil, errors.New("ClusterTrustBundle projection requires either name or signerName to be set")
 }
 
-// trusts is what a Pod depends on that mounts one bundle, or those of a signer.
+// Trusts is what a Pod depends on that mounts one bundle, or those of a signer.
 // No two of them are the same: there is a slash in the name of a signer, and none
 // in that of an object.
-func trusts(bundleOrSigner string) dependency {
-	return dependency{engine.ClusterTrustBundles, types.NamespacedName{Name: bundleOrSigner}}
+func Trusts(bundleOrSigner string) depend.Object {
+	return depend.Object{Resource: engine.ClusterTrustBundles, Name: types.NamespacedName{Name: bundleOrSigner}}
 }
 
 // trustAnchors returns the certificates of all bundles in PEM, each once.

@@ -1,43 +1,13 @@
-package lifecycle
+package environment
 
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
-	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
 )
-
-// makeRoot makes a container's file system: the image's, the files that the
-// kubelet manages and the volumes.
-func (r *Reconciler) makeRoot(run *podRun, c *corev1.Container, vars map[string]string, now time.Time) (*vfs.FS, error) {
-	root, err := r.cfg.Runtime.Root(c.Image, now)
-	if err != nil {
-		return nil, err
-	}
-	for _, file := range [...]struct{ name, text string }{
-		{"/etc/hosts", hostsFile(run.pod, &run.State, r.cfg.ClusterDomain)},
-		{"/etc/resolv.conf", resolvConf(run.pod, r.cfg.ClusterDomain, r.cfg.ClusterDNS)},
-	} {
-		if err := root.WriteFile(file.name, []byte(file.text), 0o644, now); err != nil {
-			return nil, err
-		}
-	}
-	for i := range c.VolumeMounts {
-		m := &c.VolumeMounts[i]
-		volume, ok := run.volumes[m.Name]
-		if !ok {
-			return nil, fmt.Errorf("volume %q of mount %q is not there", m.Name, m.MountPath)
-		}
-		if err := mount(root, volume, c.Name, m, vars, now); err != nil {
-			return nil, err
-		}
-	}
-	return root, nil
-}
 
 // hostsHeader opens /etc/hosts. Source: managedHostsHeader and
 // managedHostsHeaderWithHostNetwork in k8s.io/kubernetes pkg/kubelet v1.37.2.
@@ -52,10 +22,11 @@ const (
 		"fe00::2\tip6-allrouters\n"
 )
 
-// hostsFile is /etc/hosts. Source: managedHostsFileContent, ibid.
-func hostsFile(pod *corev1.Pod, s *podstate.State, clusterDomain string) string {
+// HostsFile is /etc/hosts. Source: managedHostsFileContent in k8s.io/kubernetes pkg/kubelet
+// v1.37.2.
+func HostsFile(pod *corev1.Pod, s *podstate.State, clusterDomain string) string {
 	var b strings.Builder
-	host, domain := hostname(pod), ""
+	host, domain := Hostname(pod), ""
 	if pod.Spec.Subdomain != "" {
 		domain = fmt.Sprintf("%s.%s.%s.svc.%s\t", host, pod.Spec.Subdomain, pod.Namespace, clusterDomain)
 	}
@@ -78,8 +49,9 @@ func hostsFile(pod *corev1.Pod, s *podstate.State, clusterDomain string) string 
 // hostnameMax bounds a host name. Unit: bytes.
 const hostnameMax = 63
 
-// hostname is the Pod's. Source: Kubelet.GeneratePodHostNameAndDomain, ibid.
-func hostname(pod *corev1.Pod) string {
+// Hostname is the Pod's. Source: Kubelet.GeneratePodHostNameAndDomain in k8s.io/kubernetes
+// pkg/kubelet v1.37.2.
+func Hostname(pod *corev1.Pod) string {
 	name := pod.Name
 	switch {
 	case pod.Spec.HostnameOverride != nil:
@@ -95,9 +67,9 @@ func hostname(pod *corev1.Pod) string {
 	return name
 }
 
-// resolvConf is /etc/resolv.conf. Source: Configurer.GetPodDNS in
+// ResolvConf is /etc/resolv.conf. Source: Configurer.GetPodDNS in
 // k8s.io/kubernetes pkg/kubelet/network/dns v1.37.2.
-func resolvConf(pod *corev1.Pod, clusterDomain, clusterDNS string) string {
+func ResolvConf(pod *corev1.Pod, clusterDomain, clusterDNS string) string {
 	var servers, searches, options []string
 	policy := pod.Spec.DNSPolicy
 	switch {

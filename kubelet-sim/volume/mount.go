@@ -1,20 +1,35 @@
-package lifecycle
+package volume
 
 import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"path"
-	"slices"
 	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	volumevalidation "k8s.io/kubernetes/pkg/volume/validation"
 
+	"github.com/kubesim-dev/kubesim/kubelet-sim/environment"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
 )
+
+// Mount puts the volumes that a container mounts into its root. vars are the variables of its
+// environment.
+func (s Volumes) Mount(root *vfs.FS, c *corev1.Container, vars map[string]string, now time.Time) error {
+	for i := range c.VolumeMounts {
+		m := &c.VolumeMounts[i]
+		volume, ok := s[m.Name]
+		if !ok {
+			return fmt.Errorf("volume %q of mount %q is not there", m.Name, m.MountPath)
+		}
+		if err := mount(root, volume, c.Name, m, vars, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // mount puts one volume, or the subPath of one, into the root of a container.
 // Source: makeMounts in k8s.io/kubernetes pkg/kubelet v1.37.2.
@@ -45,7 +60,7 @@ func subPath(m *corev1.VolumeMount, vars map[string]string) (string, error) {
 	sub := m.SubPath
 	if m.SubPathExpr != "" {
 		var err error
-		if sub, err = expandSubPath(m.SubPathExpr, vars); err != nil {
+		if sub, err = environment.ExpandSubPath(m.SubPathExpr, vars); err != nil {
 			return "", err
 		}
 	}
@@ -56,27 +71,6 @@ func subPath(m *corev1.VolumeMount, vars map[string]string) (string, error) {
 		return "", fmt.Errorf("unable to provision SubPath `%s`: %w", sub, err)
 	}
 	return sub, nil
-}
-
-// expandSubPath replaces $(NAME); every name must have a value. Source:
-// ExpandContainerVolumeMounts in k8s.io/kubernetes pkg/kubelet/container
-// v1.37.2.
-func expandSubPath(expr string, vars map[string]string) (string, error) {
-	unset := map[string]bool{}
-	var x expander
-	out, err := x.expand(expr, func(name string) string {
-		if vars[name] == "" {
-			unset[name] = true
-		}
-		return vars[name]
-	})
-	if err != nil {
-		return "", err
-	}
-	if len(unset) > 0 {
-		return "", fmt.Errorf("missing value for %s", strings.Join(slices.Sorted(maps.Keys(unset)), ", "))
-	}
-	return out, nil
 }
 
 // makeSubPath makes a directory that is missing in a volume, and those above it,
