@@ -5,17 +5,17 @@ import (
 	"sync"
 )
 
-// cache holds decoded records by revision, least recently used last, up to a
-// bound in encoded bytes, of which a large one counts costMax only: without it ten clients
-// that list large objects decode each of them ten times.
+// cache holds decoded records by revision, in least-recently-used order, up to a bound
+// in encoded bytes. A large record counts only as costMax. Otherwise, ten clients that
+// list large objects would decode each of them ten times.
 type cache struct {
 	bytesMax int64
 
 	mu    sync.Mutex
 	bytes int64
 	byRev map[int64]*list.Element // of *record
-	// byKey has newest versions only: no key is here whose newest committed
-	// version is another, once that one is out of the overlay.
+	// byKey has only newest versions. Once a newer version of a key is committed and
+	// out of the overlay, the key is no longer here.
 	byKey  map[string]*list.Element
 	recent *list.List
 }
@@ -38,8 +38,8 @@ func (c *cache) get(rev int64) *record {
 	return e.Value.(*record)
 }
 
-// newest returns the newest committed version of key, or nil if it is not known.
-// Look in the overlay first: a version that is there is not here yet.
+// newest returns the newest committed version of key, or nil if it is not known. Look
+// in the overlay first: a version that is there is not here yet.
 func (c *cache) newest(key string) *record {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -51,12 +51,12 @@ func (c *cache) newest(key string) *record {
 	return e.Value.(*record)
 }
 
-// costMax is what a record of the cache counts at most. The cache holds 256 of those, at
-// most 400 MB.
+// costMax is the most that a record of the cache counts. The cache holds 256 such
+// records, at most 400 MB.
 const costMax = 128 << 10
 
-// retainedCost is what a large record counts that observers hold too: most of it is
-// strings and maps, which are there once.
+// retainedCost is what a large record counts if observers hold it too: most of it is
+// strings and maps, which exist only once.
 const retainedCost = 4 << 10
 
 func cost(r *record) int64 {

@@ -11,10 +11,10 @@ import (
 	"k8s.io/apimachinery/pkg/util/diff"
 )
 
-// problemsMax is how many problems Check names before it stops.
+// problemsMax is how many problems Check reports before it stops.
 const problemsMax = 20
 
-// checker gathers what is wrong with one snapshot of the file.
+// checker collects the problems of one snapshot of the file.
 type checker struct {
 	ctx                        context.Context
 	tx                         *bbolt.Tx
@@ -24,10 +24,10 @@ type checker struct {
 	live                       int64
 }
 
-// Check verifies the invariants of the file: bbolt's pages; dense revisions;
-// log, index, ttl and stats that agree; nothing left that compaction has
-// removed. The error joins what is wrong and wraps ErrCorrupt. It also verifies
-// that nobody changed a shared object in memory. Commits wait meanwhile.
+// Check verifies the invariants of the file: bbolt's pages are sound; revisions are
+// dense; log, index, ttl and stats agree; nothing is left that compaction has removed.
+// The error joins the problems and wraps ErrCorrupt. Check also verifies that nobody
+// changed a shared object in memory. Commits wait until it returns.
 func (db *DB) Check(ctx context.Context) error {
 	db.compacting.Lock()
 	defer db.compacting.Unlock()
@@ -44,8 +44,8 @@ func (db *DB) Check(ctx context.Context) error {
 	return errors.Join(err, db.checkShared())
 }
 
-// holdStill runs f while nobody writes: bbolt compares the pages of f's snapshot
-// with the free pages, of which there is only the newest list.
+// holdStill runs f while nobody writes. bbolt compares the pages of f's snapshot with
+// the free pages, and has only the newest list of these.
 func (db *DB) holdStill(f func(*bbolt.Tx) error) error {
 	return guard(func() error {
 		tx, err := db.bolt.Begin(true)
@@ -86,7 +86,7 @@ func newChecker(ctx context.Context, tx *bbolt.Tx) *checker {
 	return c
 }
 
-// run gathers problems. It tells progress what it looks at next.
+// run collects problems. It tells progress what it checks next.
 func (c *checker) run(progress func(what string)) error {
 	for _, step := range []struct {
 		what string
@@ -124,8 +124,9 @@ func (c *checker) wrong(format string, args ...any) {
 	}
 }
 
-// log: every record is whole and indexed; none is missing above the compacted
-// revision; versions refer back; times do not go back.
+// log checks that every record is whole and indexed, that none is missing above the
+// compacted revision, that versions refer to their predecessors, and that times do not
+// go back.
 func (c *checker) log() {
 	index := c.tx.Bucket([]byte(bucketIndex))
 	want := max(c.compacted, firstRevision) + 1
@@ -170,8 +171,8 @@ func (c *checker) beyondGaps(rev int64) int64 {
 	return rev
 }
 
-// index: each key's versions follow one another; of those that compaction has
-// been over at most one is left, and no tombstone.
+// index checks that each key's versions follow one another. Of the versions that
+// compaction has passed, at most one is left, and no tombstone.
 func (c *checker) index() {
 	log := c.tx.Bucket([]byte(bucketLog))
 	var last string
@@ -207,7 +208,7 @@ func (c *checker) index() {
 	}
 }
 
-// ttl: the keys that expire are those whose newest version says so.
+// ttl checks that the keys that expire are those whose newest version says so.
 func (c *checker) ttl() {
 	log := c.tx.Bucket([]byte(bucketLog))
 	err := c.tx.Bucket([]byte(bucketTTL)).ForEach(func(k, v []byte) error {
@@ -235,7 +236,8 @@ func (c *checker) ttl() {
 	}
 }
 
-// marks: they are whole, of revisions that there are, and follow a full one.
+// marks checks that marks are whole, belong to existing revisions, and follow a full
+// one.
 func (c *checker) marks() {
 	marks := c.tx.Bucket([]byte(bucketMarks))
 	if marks == nil {
@@ -257,7 +259,7 @@ func (c *checker) marks() {
 	}
 }
 
-// stats: the counts are those of the live keys.
+// stats checks that the counts are those of the live keys.
 func (c *checker) stats() {
 	err := c.tx.Bucket([]byte(bucketStats)).ForEach(func(k, v []byte) error {
 		keys, size, err := takeCounts(c.tx, string(k))

@@ -10,20 +10,21 @@ import (
 // Report is what CheckFile found in a file.
 type Report struct {
 	Format int64
-	// Revision is the newest; history before Compacted is gone (0: it is not).
+	// Revision is the newest revision. History before Compacted is deleted; 0 means
+	// that none is.
 	Revision, Compacted int64
-	// Keys are those that exist at Revision.
+	// Keys is the number of keys that exist at Revision.
 	Keys int64
 	// Bytes is the length of the file.
 	Bytes int64
-	// Problems is what is wrong, at most 20 things; empty for a sound file. Each
-	// wraps ErrCorrupt.
+	// Problems lists at most 20 problems; it is empty for a sound file. Each wraps
+	// ErrCorrupt.
 	Problems []error
 }
 
-// CheckFile verifies all that Open and DB.Check do, in a file that no server has
-// open, and does not change it. progress is told what is looked at next. The
-// error is that the file could not be checked; one about damage, ErrCorrupt,
+// CheckFile verifies everything that Open and DB.Check verify, in a file that no server
+// has open. It does not change the file. It tells progress what it checks next. An
+// error says that the file could not be checked. An error about damage, ErrCorrupt,
 // comes with a Report and says what to do.
 func CheckFile(ctx context.Context, path string, progress func(what string)) (Report, error) {
 	var r Report

@@ -11,30 +11,31 @@ import (
 	"k8s.io/apiserver/pkg/storage"
 )
 
-// behindBytes and behindMax are by how much an ephemeral file lags behind until
-// somebody needs it: a transaction for each write would cost more than all else
-// that the write does. Unit: encoded bytes, writes.
+// behindBytes and behindMax are how far an ephemeral file may lag behind until somebody
+// needs it. A transaction for each write would cost more than everything else that the
+// write does. Unit: encoded bytes, writes.
 const (
 	behindBytes = 256 << 10
 	behindMax   = 512
 )
 
-// heldMax is what the writes that wait for an ephemeral file may keep from being
-// collected, the versions that they replace or delete, until it needs them: writers
-// wait for the file at twice as much. Unit: encoded bytes.
+// heldMax is how much garbage the writes that wait for an ephemeral file may hold,
+// namely the versions that they replace or delete, until they need the file. At twice
+// as much, writers wait for the file. Unit: encoded bytes.
 const heldMax = 4 << 20
 
 // gatherYields is how often a durable commit yields to writers without one more
-// joining, before it begins: some 10 us, a few percent of an fsync. With gatherMax
-// writes it begins at once: a stream of writes that nobody waits for has no end.
+// joining, before it begins. This takes some 10 us, a few percent of an fsync. With
+// gatherMax writes it begins at once: a stream of writes that nobody waits for has no
+// end.
 const (
 	gatherYields = 32
 	gatherMax    = 128
 )
 
-// pendingMax bounds what may wait for a commit; writers beyond it wait, those
-// WithoutWait too. It also bounds how long a commit keeps a list, or the writers
-// beyond it, waiting: some 30 ms. Unit: encoded bytes.
+// pendingMax bounds what may wait for a commit. Further writers wait, including those
+// with WithoutWait. It also bounds how long a commit delays a list or these writers:
+// some 30 ms. Unit: encoded bytes.
 const pendingMax = 4 << 20
 
 // logFill fills the log's pages, which only grow at their end; bbolt's default
@@ -46,26 +47,26 @@ type write struct {
 	store *Store
 	key   string
 	kind  kind
-	// prev is the version that the change was computed from; nil: none.
+	// prev is the version from which the change was computed; nil if there was none.
 	prev *record
 	// prevObj is prev decoded, or nil if it could not be.
 	prevObj kruntime.Object
 	// value is obj encoded, or nil if the committer is to encode it.
 	value []byte
-	// obj is the new state (for a delete, the last one), owned by the write:
-	// it gets its resourceVersion here. Nil if it could not be decoded.
+	// obj is the new state or, for a delete, the last one. The write owns it, and it
+	// gets its resourceVersion here. Nil if it could not be decoded.
 	obj    kruntime.Object
 	expiry int64
 }
 
-// assign gives w the next revision, tells the observers and queues it for the
-// file; ephemeral, also for the watchers. The error is errConflict if w.prev is
-// no longer the newest version.
+// assign gives w the next revision, tells the observers and queues it for the file. If
+// the store is ephemeral, it also queues it for the watchers. The error is errConflict
+// if w.prev is no longer the newest version.
 func (db *DB) assign(ctx context.Context, w write) (*record, *round, error) {
 	if err := db.awaitRoom(ctx); err != nil {
 		return nil, nil, err
 	}
-	// A client that is gone writes nothing more; the engine ends its step.
+	// A client that has disconnected writes nothing more; the engine finishes its step.
 	if ctx.Value(withoutWaitKey{}) == nil && ctx.Err() != nil {
 		return nil, nil, ctx.Err()
 	}
@@ -118,7 +119,7 @@ func (db *DB) retains(s *Store) bool {
 	return db.cfg.Retained != nil && db.cfg.Retained(s.resource)
 }
 
-// actor is who makes a write with ctx.
+// actor returns who makes a write with ctx.
 func (db *DB) actor(ctx context.Context) string {
 	if db.cfg.Actor == nil {
 		return ""
@@ -159,8 +160,8 @@ func (db *DB) unchanged(key string, prev *record) error {
 	return nil
 }
 
-// newest returns the newest version of key or, if it is not in memory, its
-// revision, 0 if it does not exist. Needs mu.
+// newest returns the newest version of key. If it is not in memory, newest returns its
+// revision, or 0 if the key does not exist. Needs mu.
 func (db *DB) newest(key string) (*record, int64, error) {
 	if r := db.overlay[key]; r != nil {
 		return r, 0, nil
@@ -247,8 +248,8 @@ func (db *DB) commitLoop() {
 }
 
 // gather lets writers that are about to join the next commit do so. A commit wakes
-// all that waited for it, and they write again; without this, the first of them
-// would have an fsync to itself while the others wait for the one after.
+// everybody who waited for it, and they write again. Without gather, the first of them
+// would get an fsync of its own, and the others would wait for the next one.
 func (db *DB) gather() {
 	if db.cfg.Ephemeral {
 		return
@@ -264,7 +265,7 @@ func (db *DB) gather() {
 	}
 }
 
-// commit writes all that is pending in one transaction, then shows it to
+// commit writes everything that is pending in one transaction. Then it shows it to
 // watchers and wakes its writers.
 func (db *DB) commit() {
 	db.mu.Lock()
@@ -286,14 +287,14 @@ func (db *DB) commit() {
 	close(r.done)
 }
 
-// publish makes a committed batch visible to whom it is not yet.
+// publish makes a committed batch visible to everybody who cannot see it yet.
 func (db *DB) publish(batch []change, last int64) {
 	for _, c := range batch {
 		db.cache.replace(c.prev, c.rec.slim(c.store))
 	}
 	var touched []*Store
 	for _, c := range batch {
-		// Ephemeral, the watchers have it since it was assigned.
+		// In an ephemeral store, the watchers have it since it was assigned.
 		if !db.cfg.Ephemeral && c.store.hub.add(c) {
 			touched = append(touched, c.store)
 		}

@@ -12,9 +12,9 @@ import (
 // writer waits for at most one such transaction. Unit: revisions.
 const compactChunk = 1000
 
-// Compact forgets history below revision rev: reads and watches from before it
-// get 410. Superseded versions and tombstones are then removed, in chunks between
-// which writers go on. What a crash or ctx interrupts, the next call resumes.
+// Compact deletes history below revision rev: reads and watches from before it get 410.
+// Then it removes superseded versions and tombstones, in chunks. Writers continue
+// between the chunks. If a crash or ctx interrupts it, the next call resumes.
 //
 // Deviation: it takes no revision; a compaction of etcd by upstream takes one.
 func (db *DB) Compact(ctx context.Context, rev int64) error {
@@ -57,15 +57,15 @@ func (db *DB) Compact(ctx context.Context, rev int64) error {
 	return nil
 }
 
-// CompactLater is Compact beside the caller: it returns at once. What it cannot do,
+// CompactLater runs Compact in the background and returns at once. If it cannot finish,
 // because the DB is closed or the disk is full, the next compaction resumes.
 func (db *DB) CompactLater(rev int64) {
 	db.compactions.Go(func() { _ = db.Compact(context.Background(), rev) })
 }
 
-// prune tidies up the next chunk of revisions up to the compacted one. It walks
-// the log, not the keys: each record there names the version that it superseded,
-// so the cost is that of the history that goes.
+// prune cleans up the next chunk of revisions up to the compacted one. It walks the
+// log, not the keys. Each record there names the version that it superseded, so the
+// cost is proportional to the deleted history.
 func prune(tx *bbolt.Tx) (done bool, err error) {
 	meta, log := tx.Bucket([]byte(bucketMeta)), tx.Bucket([]byte(bucketLog))
 	_, compacted := bounds(tx)

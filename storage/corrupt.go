@@ -53,7 +53,7 @@ func (t corruptTransformer) TransformFromStorage(ctx context.Context, data []byt
 	return out, stale, err
 }
 
-// reportCorruptKey is what Get says of a corrupt object: the registry then
+// reportCorruptKey returns what Get reports for a corrupt object. The registry then
 // offers its unsafe deletion.
 func (s *Store) reportCorruptKey(key string, err error) error {
 	var corrupt *corruptError
@@ -63,8 +63,8 @@ func (s *Store) reportCorruptKey(key string, err error) error {
 	return err
 }
 
-// listErrors gathers what a list could not read. Without unsafeDelete the first
-// error ends the list.
+// listErrors collects what a list could not read. Without unsafeDelete, the first error
+// ends the list.
 type listErrors struct {
 	s       *Store
 	corrupt []*storage.StorageError
@@ -73,7 +73,7 @@ type listErrors struct {
 
 var errTooManyCorrupt = errors.New("too many errors, the list is truncated")
 
-// add notes an error and reports whether the list is to go on.
+// add records an error and reports whether the list should continue.
 func (l *listErrors) add(key string, err error) bool {
 	var corrupt *corruptError
 	if !l.s.unsafeDelete || !errors.As(err, &corrupt) {

@@ -9,8 +9,8 @@ import (
 	"k8s.io/apiserver/pkg/storage"
 )
 
-// Create implements storage.Interface. Unit of ttl: seconds of Config.Now; 0 is
-// for ever.
+// Create implements storage.Interface. Unit of ttl: seconds of Config.Now; 0 means
+// forever.
 func (s *Store) Create(ctx context.Context, key string, obj, out runtime.Object, ttl uint64) error {
 	key, err := s.prepareKey(key, false)
 	if err != nil {
@@ -29,7 +29,7 @@ func (s *Store) Create(ctx context.Context, key string, obj, out runtime.Object,
 	if err != nil {
 		return err
 	}
-	// What was encoded is decoded, not copied: the object then is what it will
+	// The encoded object is decoded, not copied. So the object is the same as it will
 	// be after a restart (times cut to seconds, defaults applied).
 	kept, err := s.decode(data, 0)
 	if err != nil {

@@ -21,34 +21,33 @@ const DefaultCacheBytes = 32 << 20
 
 // Config is what Open needs.
 type Config struct {
-	// Path is the bbolt file. It is created when it is missing; its directory
-	// is not.
+	// Path is the bbolt file. It is created if it is missing; its directory is not.
 	Path string
-	// Ephemeral leaves out every fsync and lets the file lag behind: a write is
-	// answered, and seen by everybody, as soon as it has its revision. A crash of
-	// the process loses the newest writes, one of the machine may damage the file.
+	// Ephemeral leaves out every fsync and lets the file lag behind. A write is
+	// answered, and everybody sees it, as soon as it has its revision. A crash of the
+	// process loses the newest writes. A crash of the machine may damage the file.
 	Ephemeral bool
-	// Now is the clock, by which TTLs expire and revisions are stamped. It is
-	// called under the write lock and must not call back into the DB. Required.
+	// Now is the clock that expires TTLs and stamps revisions. It is called under the
+	// write lock and must not call back into the DB. Required.
 	Now func() time.Time
-	// Actor, if set, says who makes a write, by the write's context: its first
-	// actorMax bytes are kept with the revision, see History. It is called under
-	// the write lock and must not call back into the DB.
-	Actor func(context.Context) string
-	// Retained, if set, says of which resources the observers hold the objects for as
-	// long as these are the newest: decoded they cost little more. It is called under the
+	// Actor, if set, says who makes a write, given the write's context. The first
+	// actorMax bytes are kept with the revision; see History. It is called under the
 	// write lock and must not call back into the DB.
+	Actor func(context.Context) string
+	// Retained, if set, says whether the observers hold the objects of a resource for
+	// as long as these are the newest. Such objects cost little more when they are kept
+	// decoded. It is called under the write lock and must not call back into the DB.
 	Retained func(schema.GroupResource) bool
-	// CacheBytes bounds the decoded-object cache. Unit: encoded bytes. Zero
-	// means DefaultCacheBytes, a negative number no cache.
+	// CacheBytes bounds the cache of decoded objects. Unit: encoded bytes. Zero means
+	// DefaultCacheBytes; a negative number means no cache.
 	CacheBytes int64
-	// CheckKept verifies of each object that is kept as it was given that it is what
-	// it would be after encoding and decoding, and panics if not. For tests.
+	// CheckKept verifies that each object that is kept as given is the same after
+	// encoding and decoding. It panics if not. For tests.
 	CheckKept bool
-	// OnFatal, if set, is called once, on its own goroutine, when a commit
-	// fails: the DB then takes no more writes, and the process should exit. If
-	// the error wraps ErrCorrupt, the file was damaged while it was open, and the
-	// process should exit without Close.
+	// OnFatal, if set, is called once, on its own goroutine, when a commit fails. The
+	// DB then takes no more writes, and the process should exit. If the error wraps
+	// ErrCorrupt, the file was damaged while it was open, and the process should exit
+	// without Close.
 	OnFatal func(error)
 }
 
@@ -71,8 +70,8 @@ type Commit struct {
 	Type     watch.EventType
 	Resource schema.GroupResource
 	Key      string
-	// Object carries the resourceVersion of this write. For Deleted it is the
-	// last state. It is nil if the state was unreadable (an unsafe delete).
+	// Object carries the resourceVersion of this write. For Deleted it is the last
+	// state. It is nil if the state was unreadable (an unsafe delete).
 	Object runtime.Object
 	// Previous is the state before; nil for Added.
 	Previous runtime.Object
@@ -84,7 +83,7 @@ type DB struct {
 	bolt  *bbolt.DB
 	cache *cache
 
-	// mu is the write lock: it guards all of this block and orders observers.
+	// mu is the write lock. It guards all of this block and orders observers.
 	mu         sync.Mutex
 	rev        int64 // newest assigned
 	stamp      int64 // time of the newest revision, Unix ns
@@ -158,17 +157,16 @@ func (db *DB) Err() error {
 	return db.failed
 }
 
-// Observe registers f to be called for each write, synchronously and under the
-// write lock, in strict revision order, when the revision is assigned and
-// before it is durable. f must not call back into the DB. Register before
-// serving.
+// Observe registers f to be called for each write, synchronously and under the write
+// lock, in strict revision order. The call comes when the revision is assigned, before
+// the write is durable. f must not call back into the DB. Register before serving.
 func (db *DB) Observe(f func(Commit)) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	db.observers = append(db.observers, f)
 }
 
-// Sync returns when everything assigned so far is in the file and, unless
+// Sync returns when everything assigned so far is in the file and, unless the store is
 // ephemeral, durable.
 func (db *DB) Sync(ctx context.Context) error {
 	db.mu.Lock()

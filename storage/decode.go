@@ -23,7 +23,7 @@ func (e *transformError) Error() string { return e.err.Error() }
 func (e *transformError) Unwrap() error { return e.err }
 
 // plaintext returns r's value without the transformer's work, and whether the
-// transformer wants it written anew.
+// transformer wants it to be rewritten.
 func (s *Store) plaintext(ctx context.Context, r *record) (data []byte, stale bool, err error) {
 	data, err = r.encoded()
 	t := s.transformer.Load()
@@ -47,8 +47,8 @@ func (s *Store) decodeInto(data []byte, rev int64, into runtime.Object) (runtime
 	if err != nil {
 		return nil, s.undecodable(rev, err)
 	}
-	// Being unable to set the version does not make the object useless;
-	// upstream's decoder says so too.
+	// An object whose version cannot be set is still useful; upstream's decoder also
+	// says so.
 	_ = s.versioner.UpdateObject(obj, uint64(rev))
 	return obj, nil
 }
@@ -72,9 +72,9 @@ func (s *Store) object(ctx context.Context, r *record) (runtime.Object, error) {
 	return obj, err
 }
 
-// share returns a copy of a shared object whose own fields the caller may set;
-// what they refer to stays shared, as it is behind upstream's watch cache.
-// Unstructured objects are all reference and are copied whole.
+// share returns a copy of a shared object. The caller may set the copy's own fields.
+// What they refer to remains shared, as it is behind upstream's watch cache.
+// Unstructured objects are copied whole, because they consist of references.
 func share(obj runtime.Object) runtime.Object {
 	v := reflect.ValueOf(obj)
 	if _, ok := obj.(runtime.Unstructured); ok || v.Kind() != reflect.Pointer {
@@ -92,7 +92,7 @@ func (s *Store) withRevision(obj runtime.Object, rev int64) runtime.Object {
 	return c
 }
 
-// setOut stores obj, which is what data returns decoded, into out, as share does.
+// setOut stores obj into out, as share does. data returns obj encoded.
 func (s *Store) setOut(out, obj runtime.Object, data func() ([]byte, error), rev int64) error {
 	dst, err := conversion.EnforcePtr(out)
 	if err != nil {
@@ -116,8 +116,8 @@ func (s *Store) setOut(out, obj runtime.Object, data func() ([]byte, error), rev
 // given is a source of data for setOut.
 func given(data []byte) func() ([]byte, error) { return func() ([]byte, error) { return data, nil } }
 
-// internalError wraps what a transformer refused, as upstream does; other
-// errors stay as they are.
+// internalError wraps what a transformer refused, as upstream does. Other errors remain
+// as they are.
 func internalError(err error) error {
 	if e, ok := err.(*transformError); ok { //nolint:errorlint // made here, never wrapped
 		return storage.NewInternalError(e.err)

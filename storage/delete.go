@@ -47,9 +47,9 @@ func (s *Store) Delete(
 	}
 }
 
-// unreadable turns the error of a state that nobody can read into a state
-// without an object, and a readable state into an error: the unsafe deletion is
-// for corrupt objects only.
+// unreadable turns the error of an unreadable state into a state without an object. It
+// turns a readable state into an error, because the unsafe deletion is for corrupt
+// objects only.
 func (s *Store) unreadable(key string, st state, err error) (state, error) {
 	if err == nil {
 		return st, storage.NewInvalidObjError(key, "unsafe deletion is not allowed because the object is decodable from storage")

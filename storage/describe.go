@@ -10,16 +10,16 @@ import (
 
 // Info is what a file says about itself.
 type Info struct {
-	// Revision is the newest, Time the instant of it by the clock of whoever wrote
-	// the file.
+	// Revision is the newest revision. Time is the time of that revision, by the clock
+	// of whoever wrote the file.
 	Revision int64
 	Time     time.Time
 	// Bytes is the length of the file.
 	Bytes int64
 }
 
-// Describe reads what a file that nobody writes says about itself. It does not
-// verify the rest of it. Its errors are those of Open.
+// Describe reads what a file says about itself. Nobody may be writing the file. It does
+// not verify the rest of it. Its errors are those of Open.
 func Describe(path string) (info Info, err error) {
 	err = readFile(path, func(f *os.File, _ boltMeta, bolt *bbolt.DB) error {
 		stat, err := f.Stat()

@@ -2,15 +2,15 @@
 // k8s.io/apiserver's storage.Interface.
 //
 // Invariants:
-//   - Every write takes the next revision; revisions are dense, but for gaps that
-//     Rewind and Restore leave, and never go back, over restarts too.
-//   - Durable: an ordinary write returns when it is durable. Nobody but the
-//     holder of a WithoutWait context and the observers sees a write that a
-//     crash could lose.
-//   - Ephemeral: a write returns, and everybody sees it, when it has its
-//     revision. The file follows; whatever reads more than one key waits for it.
+//   - Every write takes the next revision. Revisions are dense, except for gaps that
+//     Rewind and Restore leave. They never go back, not even across restarts.
+//   - In a durable store, an ordinary write returns when it is durable. Only the
+//     observers and the holder of a WithoutWait context see a write that a crash
+//     could lose.
+//   - In an ephemeral store, a write returns, and everybody sees it, when it has
+//     its revision. The file follows. Whatever reads more than one key waits for it.
 //   - An object that a Commit, a watcher's event or the cache holds is never
-//     changed again. So the committer can encode it later, see CreateKept.
+//     changed again. So the committer can encode it later; see CreateKept.
 //   - The package never reads the wall clock; Config.Now is time.
 //
 // # What each mode promises
@@ -29,7 +29,7 @@
 //
 // # The file
 //
-// All integers are big endian, so that bbolt's key order is numeric order.
+// All integers are big endian, so bbolt's key order is numeric order.
 //
 //	bucket  key                        value
 //	meta    "format"                   8 bytes: formatVersion
@@ -58,13 +58,13 @@
 //	n       actor: who made the write
 //	rest    value as the resource's transformer left it; empty when deleted
 //
-// A mark is what who drives the DB wants back with a revision, see DB.Mark.
+// A mark is what the driver of the DB wants back with a revision; see DB.Mark.
 //
-// A fresh file is at revision 1, as etcd is; the first write is revision 2.
+// A new file is at revision 1, as in etcd. The first write is revision 2.
 //
 // # Caveats
 //
-// Open reads the whole file: it verifies bbolt's pages, each record's checksum,
-// and that the buckets agree. bbolt's freelist is written on Close only; after a
-// crash Open rebuilds it.
+// Open reads the whole file. It verifies bbolt's pages and each record's checksum,
+// and that the buckets agree. bbolt's freelist is written only on Close. After a
+// crash, Open rebuilds it.
 package storage

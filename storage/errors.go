@@ -14,10 +14,10 @@ var (
 	ErrClosed      = errors.New("the store is closed")
 	ErrWithdrawn   = errors.New("the resource is not served any more")
 
-	// errCompacted: the revision asked for is below the compacted one.
+	// errCompacted says that the requested revision is below the compacted one.
 	errCompacted = errors.New("required revision has been compacted")
-	// errTakenBack: the cluster was rewound under a watch.
+	// errTakenBack says that the cluster was rewound while a watch was open.
 	errTakenBack = errors.New("the cluster was rewound")
-	// errConflict: the key changed between a read and the write based on it.
+	// errConflict says that the key changed between a read and the write based on it.
 	errConflict = errors.New("the key has changed")
 )

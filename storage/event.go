@@ -39,8 +39,9 @@ func (w *watcher) send(ctx context.Context, ev watch.Event) error {
 	}
 }
 
-// event returns what the client sees of c, nil if nothing. An object that a
-// change moves into the selector is Added for it, one that moves out is Deleted.
+// event returns what the client sees of c, or nil if nothing. If a change moves an
+// object into the selector, the client sees it as Added. If a change moves it out, the
+// client sees it as Deleted.
 func (w *watcher) event(ctx context.Context, c change, t watch.EventType) (*watch.Event, error) {
 	var cur, old runtime.Object
 	var err error
@@ -107,8 +108,8 @@ func (w *watcher) sendBookmark(ctx context.Context, endOfInitial bool) error {
 
 // timedObject tells upstream's watch cache when an event was made.
 //
-// Deviation: it is the time of the write by the cluster's clock; upstream gives
-// the wall time of decoding, for a latency metric.
+// Deviation: this is the time of the write by the cluster's clock. Upstream gives the
+// wall time of decoding, for a latency metric.
 type timedObject struct {
 	runtime.Object
 	at time.Time

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// expiry is a key that is to be deleted at an instant.
+// expiry is a key and the instant at which it is to be deleted.
 type expiry struct {
 	at  int64 // Unix ns
 	key string
@@ -29,8 +29,8 @@ func (db *DB) NextExpiry() (time.Time, bool) {
 	return time.Unix(0, e.at).UTC(), ok
 }
 
-// Expire deletes the keys whose time has come at now, by instant and then key.
-// Who owns time calls it: no timer runs here. Like a write it returns when the
+// Expire deletes the keys that have expired at now, ordered by instant and then by key.
+// Whoever owns time calls it: no timer runs here. Like a write, it returns when the
 // deletes are durable, or at once with a WithoutWait context.
 func (db *DB) Expire(ctx context.Context, now time.Time) error {
 	for {
@@ -46,7 +46,7 @@ func (db *DB) Expire(ctx context.Context, now time.Time) error {
 	}
 }
 
-// expire deletes e's key, unless it was written again meanwhile.
+// expire deletes e's key, unless it was written again in the meantime.
 func (db *DB) expire(ctx context.Context, e expiry) error {
 	s := db.storeOf(e.key)
 	if s == nil { // a resource that this kubesim does not serve: let it be

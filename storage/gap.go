@@ -6,10 +6,10 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// A gap is a range of revisions that Rewind or Restore took back: they have no
-// records and are never given again. At the last of them the cluster is what it
-// was before the first; the others are no places to read at or to watch from,
-// since a client that knows one has seen what never was.
+// A gap is a range of revisions that Rewind or Restore took back. They have no records
+// and are never used again. At the last of them, the cluster is what it was before the
+// first. Nobody can read at the others or watch from them: a client that knows one of
+// them has seen a state that no longer counts.
 type gap struct{ first, last int64 }
 
 // readGaps returns the gaps of the snapshot tx, the oldest first.
@@ -45,5 +45,5 @@ func gapAt(tx *bbolt.Tx, rev int64) gap {
 	return gap{}
 }
 
-// takenBack reports whether revision rev is no place to read at or watch from.
+// takenBack reports whether nobody can read at revision rev or watch from it.
 func takenBack(tx *bbolt.Tx, rev int64) bool { return rev < gapAt(tx, rev).last }

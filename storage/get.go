@@ -10,8 +10,8 @@ import (
 	"k8s.io/apiserver/pkg/storage"
 )
 
-// Get implements storage.Interface. It sees committed versions; ephemeral, or
-// with a WithoutWait context, the newest.
+// Get implements storage.Interface. It sees committed versions. In an ephemeral store,
+// or with a WithoutWait context, it sees the newest.
 func (s *Store) Get(ctx context.Context, key string, opts storage.GetOptions, out runtime.Object) error {
 	key, err := s.prepareKey(key, false)
 	if err != nil {
@@ -39,8 +39,8 @@ func (s *Store) Get(ctx context.Context, key string, opts storage.GetOptions, ou
 	return s.reportCorruptKey(key, s.deliver(ctx, r, out))
 }
 
-// current returns a revision that a read with ctx, from now on, is not older than.
-// Lists have shown what the file has, so the file is asked.
+// current returns a revision such that a read with ctx, from now on, is not older.
+// Lists have shown what the file has, so current asks the file.
 func (s *Store) current(ctx context.Context) (rev int64, err error) {
 	if s.db.ahead(ctx) {
 		return s.db.Revision(), nil
@@ -77,7 +77,7 @@ func (s *Store) deliver(ctx context.Context, r *record, out runtime.Object) erro
 	return s.setOut(out, obj, r.encoded, r.rev)
 }
 
-// notOlderThan is an error if the read at revision current is older than the
+// notOlderThan returns an error if the read at revision current is older than what the
 // client asked for.
 func (s *Store) notOlderThan(resourceVersion string, current int64) error {
 	if resourceVersion == "" {

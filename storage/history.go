@@ -14,32 +14,32 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 )
 
-// Version is one version of a key, as History tells it.
+// Version is one version of a key, as History returns it.
 type Version struct {
 	Revision int64
 	// Type is Added, Modified or Deleted.
 	Type watch.EventType
-	// Key is that of the store, below the resource's prefix.
+	// Key is the store's key, below the resource's prefix.
 	Key string
-	// Object is the state, for Deleted the last one, with this revision. It is shared
-	// and must not be changed; nil if it is unreadable.
+	// Object is the state or, for Deleted, the last one, with this revision. It is
+	// shared and must not be changed. It is nil if it is unreadable.
 	Object runtime.Object
-	// Time is when it was written, by the cluster's clock, and Actor by whom, as
-	// Config.Actor said; empty if nobody asked then.
+	// Time is when the version was written, by the cluster's clock. Actor is who wrote
+	// it, as Config.Actor said; it is empty if Actor was not set then.
 	Time  time.Time
 	Actor string
-	// Cut: a version before it was forgotten by a compaction.
+	// Cut says that a compaction deleted an earlier version.
 	Cut bool
 }
 
-// historyPage is about how many versions one transaction of History looks at; see
-// view. Unit: versions.
+// historyPage is roughly how many versions one transaction of History reads; see view.
+// Unit: versions.
 const historyPage = 2000
 
-// History returns all kept versions, in revision order, of those keys of a resource
-// that begin with prefix, below the resource's own, and of which one version matches.
-// It looks at nothing else, but at all of that: match gets the value as it was
-// encoded, empty for a deletion, and must keep nothing of it.
+// History returns all kept versions, in revision order, of some keys of a resource:
+// those that begin with prefix, below the resource's own, and of which at least one
+// version matches. It reads all keys with the prefix, and nothing else. match gets the
+// value as it was encoded, empty for a deletion, and must keep nothing of it.
 func (db *DB) History(ctx context.Context, resource schema.GroupResource, prefix string, match func(key string, value []byte) bool) ([]Version, error) {
 	s := db.resourceStore(resource)
 	if s == nil {
@@ -72,7 +72,7 @@ func (db *DB) resourceStore(resource schema.GroupResource) *Store {
 	return nil
 }
 
-// version is a record with the one before it, if that is kept.
+// version is a record and its predecessor, if that is kept.
 type version struct {
 	rec, prev *record
 	cut       bool
@@ -83,12 +83,12 @@ type history struct {
 	store  *Store
 	prefix []byte
 	match  func(key string, value []byte) bool
-	// next is where the next page begins, nil after the last.
+	// next is where the next page begins; it is nil after the last page.
 	next  []byte
 	found []version
 }
 
-// page goes through some keys, each with all of its versions.
+// page reads some keys, each with all of its versions.
 func (h *history) page(tx *bbolt.Tx) error {
 	c, log := tx.Bucket([]byte(bucketIndex)).Cursor(), tx.Bucket([]byte(bucketLog))
 	_, compacted := bounds(tx)
@@ -123,7 +123,7 @@ func (h *history) page(tx *bbolt.Tx) error {
 	return nil
 }
 
-// key takes over the versions of a key that matches.
+// key adds the versions of a key that matches.
 func (h *history) key(log *bbolt.Bucket, key string, revs []int64, compacted int64) error {
 	matches := slices.ContainsFunc(revs, func(rev int64) bool {
 		v := log.Get(beUint64(rev))

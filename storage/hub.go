@@ -8,28 +8,29 @@ const (
 	ringBytesMax   = 4 << 20 // encoded
 )
 
-// hub is where the watchers of one resource find its recent changes, decoded
-// once for all of them. Each watcher keeps its own place; the hub knows only how many
-// there are, and keeps no changes, nor the objects in them, for nobody.
+// hub is where the watchers of one resource find its recent changes, decoded once for
+// all of them. Each watcher keeps its own place. The hub knows only how many watchers
+// there are. If there are none, it keeps no changes, nor the objects in them.
 type hub struct {
 	mu       sync.Mutex
 	watchers int
 	changes  []change // oldest first, by revision
 	bytes    int64
-	// floor: every committed change of the resource after it is in changes.
+	// floor is a revision: every committed change of the resource after it is in
+	// changes.
 	floor int64
-	// wakeup is closed when there is more to see; nil while nobody waits.
+	// wakeup is closed when there is more to see. It is nil while nobody waits.
 	wakeup chan struct{}
 	dirty  bool
-	// asked counts the requests for progress; askedRev is how far the whole DB
-	// was at the last.
+	// asked counts the requests for progress. askedRev is how far the whole DB had come
+	// at the last of them.
 	asked    int
 	askedRev int64
 }
 
 func newHub(rev int64) *hub { return &hub{floor: rev} }
 
-// join says that there is one watcher more, leave that there is one less.
+// join adds one watcher, and leave removes one.
 func (h *hub) join() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -42,7 +43,8 @@ func (h *hub) leave() {
 	h.watchers--
 }
 
-// add appends a committed change. It returns true for the first since flush.
+// add appends a committed change. It returns true for the first change since the last
+// flush.
 func (h *hub) add(c change) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -80,8 +82,8 @@ func (h *hub) wakeAll() {
 	}
 }
 
-// ask requests a progress bookmark from the watchers that want them. All that
-// the DB committed up to rev is in the hubs.
+// ask requests a progress bookmark from the watchers that want one. All that the DB
+// committed up to rev is in the hubs.
 func (h *hub) ask(rev int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -99,7 +101,7 @@ type look struct {
 	askedRev int64
 }
 
-// reset forgets everything and wakes the watchers, whose epoch is over.
+// reset forgets everything and wakes the watchers, which have to end.
 func (h *hub) reset(rev int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -126,8 +128,8 @@ func (h *hub) after(rev int64, buf []change) look {
 	return l
 }
 
-// search returns the index of the first change after rev. A watcher is mostly
-// at the end, so it looks there first.
+// search returns the index of the first change after rev. A watcher is usually at the
+// end, so search looks there first.
 func (h *hub) search(rev int64) int {
 	lo, hi := 0, len(h.changes)
 	if hi > 0 && h.changes[hi-1].rec.rev <= rev {

@@ -28,7 +28,7 @@ type boltMeta struct {
 }
 
 // fresh reports whether nothing was ever written to a file. A crash in the first
-// instant of a new cluster leaves an empty one.
+// instant of a new cluster leaves an empty file.
 func fresh(path string) (bool, error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -37,8 +37,8 @@ func fresh(path string) (bool, error) {
 	return err == nil && info.Mode().IsRegular() && info.Size() == 0, err
 }
 
-// verify reads all of a file and returns an error if it is damaged. Nothing that
-// verify has passed makes bbolt panic.
+// verify reads all of a file and returns an error if it is damaged. If verify accepts a
+// file, bbolt does not panic over it.
 func verify(path string) error {
 	return readFile(path, func(f *os.File, m boltMeta, bolt *bbolt.DB) error {
 		if problems := walkPages(f, m); len(problems) > 0 {
@@ -53,15 +53,15 @@ func verify(path string) error {
 	})
 }
 
-// readFile calls read with a file that is locked against writers, and with its
-// newest meta page. The file is not changed.
+// readFile calls read with a file that is locked against writers, and with its newest
+// meta page. The file is not changed.
 func readFile(path string, read func(*os.File, boltMeta, *bbolt.DB) error) (err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	// bbolt reads no more than the meta pages yet. Somebody may be writing one.
+	// So far, bbolt reads only the meta pages. Somebody may be writing one.
 	if _, err := inspect(f, 1); err != nil {
 		return err
 	}
@@ -70,9 +70,9 @@ func readFile(path string, read func(*os.File, boltMeta, *bbolt.DB) error) (err 
 		return err
 	}
 	defer func() { err = errors.Join(err, bolt.Close()) }()
-	// If one is damaged, it may have been the newest, and with it the last
-	// acknowledged writes would be lost unnoticed. A crash damages none: each lies
-	// within one sector of the disk.
+	// If one meta page is damaged, it may have been the newest. Then the last
+	// acknowledged writes would be lost without notice. A crash damages none, because
+	// each lies within one sector of the disk.
 	m, err := inspect(f, 2)
 	if err != nil {
 		return err
@@ -80,8 +80,8 @@ func readFile(path string, read func(*os.File, boltMeta, *bbolt.DB) error) (err 
 	return guard(func() error { return read(f, m, bolt) })
 }
 
-// inspect returns the newest of the meta pages, of which at least so many must be
-// valid, if the file is as long as that says.
+// inspect returns the newest of the meta pages, if at least this many are valid and the
+// file is as long as the page says.
 func inspect(f *os.File, valid int) (boltMeta, error) {
 	m, n := newestMeta(f)
 	if n < valid {
@@ -97,8 +97,8 @@ func inspect(f *os.File, valid int) (boltMeta, error) {
 	return m, nil
 }
 
-// newestMeta returns the valid meta page with the higher transaction number, and
-// how many are valid.
+// newestMeta returns the valid meta page with the higher transaction number, and the
+// number of valid ones.
 func newestMeta(f io.ReaderAt) (newest boltMeta, valid int) {
 	first, ok := readMeta(f, 0)
 	size := int64(os.Getpagesize())
@@ -135,14 +135,14 @@ func readMeta(f io.ReaderAt, off int64) (boltMeta, bool) {
 	}, true
 }
 
-// guard runs f; a panic over damaged pages is ErrCorrupt.
+// guard runs f and turns a panic over damaged pages into ErrCorrupt.
 func guard(f func() error) (err error) {
 	defer recoverDamage(&err)()
 	return f()
 }
 
-// bboltCheck runs bbolt's own check. Call it after walkPages: it works on a
-// goroutine of its own, on which a fault over a damaged page ends the process.
+// bboltCheck runs bbolt's own check. Call it after walkPages: it works on a goroutine
+// of its own, and a fault over a damaged page there would end the process.
 func bboltCheck(tx *bbolt.Tx) []error {
 	var problems []error
 	for err := range tx.Check() {
@@ -160,9 +160,9 @@ type tally struct {
 	lastRev, lastTime int64
 }
 
-// verifyEntries finds entries that were changed, and such as are gone, wherever
-// a reader would miss them: each record has its checksum, index and ttl are
-// compared with the log, and the log with the newest revision.
+// verifyEntries finds entries that were changed or are missing, wherever a reader would
+// miss them. Each record has its checksum. Index and ttl are compared with the log, and
+// the log with the newest revision.
 func verifyEntries(tx *bbolt.Tx) error {
 	var t tally
 	for _, pass := range []func(*bbolt.Tx) error{t.log, t.index, t.ttl, verifyMarks} {
@@ -200,7 +200,7 @@ func (t *tally) log(tx *bbolt.Tx) error {
 	})
 }
 
-// index: an entry tells what the log does. The versions of a key follow one
+// index checks that each entry says what the log says. The versions of a key follow one
 // another, so the last of them is the newest.
 func (t *tally) index(tx *bbolt.Tx) error {
 	log := tx.Bucket([]byte(bucketLog)).Cursor()

@@ -14,20 +14,21 @@ import (
 	"k8s.io/apiserver/pkg/storage"
 )
 
-// guessBytes is about how long an object is whose encoding nobody has seen yet.
+// guessBytes is the assumed length of an object that has not been encoded yet.
 const guessBytes = 1 << 10
 
-// late encodes a record's object when its value is asked for first.
+// late encodes a record's object when its value is first needed.
 type late struct {
 	store *Store
 	once  sync.Once
 	err   error
-	// filed: the value is in the file, and is read there whenever it is asked for.
+	// filed says that the value is in the file, and is read there whenever it is
+	// needed.
 	filed bool
 }
 
-// slim returns r, which is in the file, as the cache keeps it: with a large object, but
-// without its encoding, which is as large.
+// slim returns r, which is in the file, as the cache keeps it: a large object without
+// its encoding, which is as large.
 func (r *record) slim(s *Store) *record {
 	if r.obj == nil || len(r.value) <= costMax {
 		return r
@@ -37,7 +38,8 @@ func (r *record) slim(s *Store) *record {
 	return &c
 }
 
-// length is that of r's value, which is in the file or about to be. Unit: bytes.
+// length returns the length of r's value, which is in the file or about to be. Unit:
+// bytes.
 func (r *record) length() int64 {
 	if r.late != nil && r.late.filed {
 		return int64(r.guess)
@@ -45,8 +47,8 @@ func (r *record) length() int64 {
 	return int64(len(r.value))
 }
 
-// fromFile returns the value of a slim record. One that was compacted away meanwhile is
-// made anew.
+// fromFile returns the value of a slim record. If the record was compacted away in the
+// meantime, its value is encoded again.
 func (s *Store) fromFile(r *record) (value []byte, err error) {
 	err = s.db.view(func(tx *bbolt.Tx) error {
 		v := tx.Bucket([]byte(bucketLog)).Get(beUint64(r.rev))
@@ -86,8 +88,8 @@ func (r *record) encoded() ([]byte, error) {
 	return r.value, r.late.err
 }
 
-// CreateKept is Create for a caller that gives obj away, with all its defaults: the
-// store keeps it, instead of a decoded copy, and encodes it when it is written to the
+// CreateKept is Create for a caller that gives obj away, with all its defaults. The
+// store keeps obj itself, not a decoded copy, and encodes it when it is written to the
 // file. What CreateKept returns is shared: nobody may change it.
 func (s *Store) CreateKept(ctx context.Context, key string, obj runtime.Object, ttl uint64) (runtime.Object, error) {
 	if !s.keeps(obj) {
@@ -114,10 +116,10 @@ func (s *Store) CreateKept(ctx context.Context, key string, obj runtime.Object, 
 	return obj, s.db.finish(ctx, r)
 }
 
-// UpdateKept is GuaranteedUpdate for a caller that keeps to the rules of shared
-// objects: tryUpdate does not change what it is given, and gives away what it
-// returns, which may share memory with it. So nothing is copied or decoded. What
-// UpdateKept returns is shared, too.
+// UpdateKept is GuaranteedUpdate for a caller that follows the rules of shared objects:
+// tryUpdate does not change its argument, and gives away its result, which may share
+// memory with the argument. So nothing is copied or decoded. What UpdateKept returns is
+// shared, too.
 func (s *Store) UpdateKept(
 	ctx context.Context, key string, preconditions *storage.Preconditions, tryUpdate storage.UpdateFunc,
 ) (runtime.Object, error) {
@@ -164,7 +166,7 @@ func (s *Store) tryKept(
 }
 
 // replaceKept keeps obj instead of st, unless they are the same, and returns what is
-// stored then. The error is errConflict if st is no longer the newest state.
+// then stored. The error is errConflict if st is no longer the newest state.
 func (s *Store) replaceKept(ctx context.Context, key string, st state, obj runtime.Object, ttl uint64) (runtime.Object, error) {
 	if err := s.roundTrip(key, obj); err != nil {
 		return nil, err
@@ -172,7 +174,7 @@ func (s *Store) replaceKept(ctx context.Context, key string, st state, obj runti
 	w := write{store: s, key: key, kind: created, prev: st.rec, prevObj: st.obj, obj: obj, expiry: s.expiresAt(ttl)}
 	if st.rec != nil {
 		w.kind = modified
-		// With the same resourceVersion they differ only if something was changed.
+		// With the same resourceVersion, they differ only if something was changed.
 		_ = s.versioner.UpdateObject(obj, uint64(st.rev())) // see decodeInto
 		if s.shape.same(obj, st.obj) {
 			return st.obj, s.refuse(ctx, st, nil)
@@ -190,23 +192,23 @@ func (s *Store) keeps(obj runtime.Object) bool {
 	return s.shape != nil && reflect.TypeOf(obj) == s.typ && s.plain()
 }
 
-// AsDecoded makes obj, in place, what it would be if it were encoded and decoded, as
-// CreateKept and UpdateKept do with what they are given: its times, for example, in
-// whole seconds. It does so only to what they would keep.
+// AsDecoded changes obj, in place, to what it would be after encoding and decoding; for
+// example, its times are in whole seconds. CreateKept and UpdateKept do the same with
+// their arguments. It changes only objects that they would keep.
 func (s *Store) AsDecoded(obj runtime.Object) {
 	if s.keeps(obj) {
 		s.shape.asDecoded(obj)
 	}
 }
 
-// roundTrip makes obj, in place, what it would be if it were encoded and decoded, unless
-// it is too large.
+// roundTrip changes obj, in place, to what it would be after encoding and decoding. It
+// refuses an object that is too large.
 func (s *Store) roundTrip(key string, obj runtime.Object) error {
 	if err := s.versioner.PrepareObjectForStorage(obj); err != nil {
 		return fmt.Errorf("PrepareObjectForStorage failed: %w", err)
 	}
 	s.shape.asDecoded(obj)
-	// What it will be in the file is not known yet, but what is far from the bound.
+	// The encoded size is not known yet. An estimate far below the bound is enough.
 	if s.shape.size(obj) > requestMax/2 {
 		data, err := runtime.Encode(s.codec, obj)
 		if err == nil {

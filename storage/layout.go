@@ -9,8 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 )
 
-// formatVersion is the layout that doc.go describes. A file that says more is
-// of a newer kubesim.
+// formatVersion is the layout that doc.go describes. A file with a higher version was
+// written by a newer kubesim.
 const formatVersion = 3
 
 // firstRevision is the revision of an empty file. Source: etcd starts at 1.
@@ -20,7 +20,7 @@ const firstRevision = 1
 const recordHeader = 4 + 1 + 8 + 8 + 8 + 8 + 4
 
 // actorFlag is set in a record's kind if its actor follows the key, since format 3.
-// actorMax bounds what is kept of it. Unit: bytes.
+// actorMax bounds how much of the actor is kept. Unit: bytes.
 const (
 	actorFlag = 0x80
 	actorMax  = 255
@@ -41,7 +41,7 @@ const (
 	metaGaps      = "gaps"
 )
 
-// buckets are all of them.
+// buckets returns the names of all buckets.
 func buckets() []string {
 	return []string{bucketMeta, bucketLog, bucketIndex, bucketTTL, bucketStats, bucketMarks}
 }
@@ -78,24 +78,25 @@ type record struct {
 	actor     string // who wrote it, as Config.Actor said; at most actorMax bytes
 	value     []byte // as stored; never aliases the memory map. See encoded
 
-	// obj is value decoded, with its resourceVersion, when the resource has no
-	// transformer; else nil. It is shared: nobody may change it.
+	// obj is value decoded, with its resourceVersion, if the resource has no
+	// transformer; otherwise nil. It is shared: nobody may change it.
 	obj runtime.Object
-	// by is the store that has made obj: another of the same resource, opened later, may
-	// have another codec.
+	// by is the store that made obj. Another store of the same resource, opened later,
+	// may have another codec.
 	by *Store
 
-	// retained: observers hold obj, or what it is made of, while it is the newest.
+	// retained says that observers hold obj, or what it is made of, while it is the
+	// newest.
 	retained bool
 
-	// late is set if value is encoded from obj when somebody needs it, and guess is
-	// how long it may be then.
+	// late is set if value is encoded from obj when somebody needs it. guess is its
+	// assumed length until then.
 	late  *late
 	guess int
 }
 
-// size is what a record counts against a bound, and never changes. Unit: encoded
-// bytes; of a record that came as an object only, about so many.
+// size is what a record counts against a bound, and never changes. Unit: encoded bytes.
+// For a record that came only as an object, it is an estimate.
 func (r *record) size() int64 {
 	n := r.guess
 	if r.late == nil {
@@ -113,7 +114,7 @@ func parseInt64(b []byte) int64 {
 	return int64(binary.BigEndian.Uint64(b))
 }
 
-// indexKey is where the index keeps version rev of key.
+// indexKey returns where the index keeps version rev of key.
 func indexKey(key string, rev int64) []byte {
 	b := make([]byte, 0, len(key)+9)
 	b = append(b, key...)
@@ -185,8 +186,8 @@ func peekKey(b []byte) []byte {
 // peekKind returns the kind of an encoded record.
 func peekKind(b []byte) kind { return kind(b[4] &^ actorFlag) }
 
-// peekRest returns the actor and the value of an encoded record, whose key is as
-// peekKey says. They alias b. It is not ok if the record is cut short.
+// peekRest returns the actor and the value of an encoded record whose key peekKey has
+// returned. They alias b. ok is false if the record is cut short.
 func peekRest(b, key []byte) (actor, value []byte, ok bool) {
 	rest := b[recordHeader+len(key):]
 	if b[4]&actorFlag == 0 {

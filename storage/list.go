@@ -18,20 +18,21 @@ import (
 )
 
 const (
-	// pageMax is how many keys one read transaction visits, so that none is
+	// pageMax is how many keys one read transaction visits, so that no transaction is
 	// long. Later pages read the same revision.
 	pageMax = 2000
-	// pageBytes is how much of what is not decoded yet a page is read up to: with large
-	// objects, a list would hold each of them twice. Unit: encoded bytes.
+	// pageBytes bounds how much of a page may be read that is not decoded yet.
+	// Otherwise, a list of large objects would hold each of them twice. Unit: encoded
+	// bytes.
 	pageBytes = 4 << 20
-	// remainingMax bounds the count of what follows a page.
+	// remainingMax bounds the count of the objects after a page.
 	//
-	// Deviation: with more left, remainingItemCount is not set, which the API
-	// allows. Upstream counts them all, so that paging costs the square of the
-	// number of objects. Counting these costs about as much as a page of 500.
+	// Deviation: if more are left, remainingItemCount is not set, which the API allows.
+	// Upstream counts them all, so the cost of paging is the square of the number of
+	// objects. Counting this many costs about as much as a page of 500.
 	remainingMax = 5_000
-	// roomMax is for how many items a list makes room at once: more would be
-	// zeroed long before it is filled.
+	// roomMax is for how many items a list allocates room at once. More would be zeroed
+	// long before it is filled.
 	roomMax = 50_000
 )
 
@@ -40,7 +41,7 @@ type page struct {
 	recs []*record
 	rev  int64 // the revision that was read
 	more bool  // there are keys after the last
-	// remaining is the number of those, -1 if they are too many to count.
+	// remaining is the number of those, or -1 if they are too many to count.
 	remaining int64
 }
 
@@ -54,8 +55,8 @@ type listing struct {
 	into   reflect.Value
 	elem   func() runtime.Object
 	errs   listErrors
-	// begin is where it began, and added what it adds to what the store holds, in
-	// encoded bytes, until it has a slot.
+	// begin is where the list began. added is how much it adds to what the store holds,
+	// in encoded bytes, until it has a slot.
 	begin struct {
 		from string
 		rev  int64
@@ -63,7 +64,7 @@ type listing struct {
 	added int64
 }
 
-// GetList implements storage.Interface. All of a list is of one revision.
+// GetList implements storage.Interface. The whole list is read at one revision.
 func (s *Store) GetList(ctx context.Context, key string, opts storage.ListOptions, listObj runtime.Object) error {
 	key, err := s.prepareKey(key, opts.Recursive)
 	if err != nil {
@@ -117,8 +118,8 @@ func (l *listing) run(ctx context.Context, listObj runtime.Object) error {
 	}
 }
 
-// first is the number of keys of the first page, left of one after it, if each of them
-// is one for the list.
+// first returns the number of keys of the first page; left does so for a page after it.
+// Both assume that every key belongs to the list.
 func (l *listing) first() int64 {
 	if l.opts.Predicate.Limit > 0 {
 		return min(l.opts.Predicate.Limit, pageMax)
@@ -143,7 +144,7 @@ func (l *listing) read(size int64) (p page, err error) {
 	return p, err
 }
 
-// pin decides which revision the list is of.
+// pin decides at which revision the list is read.
 func (l *listing) pin(tx *bbolt.Tx) error {
 	current, compacted := bounds(tx)
 	switch {
@@ -158,8 +159,8 @@ func (l *listing) pin(tx *bbolt.Tx) error {
 	return nil
 }
 
-// expired is the 410 of a list at a compacted revision. A paging client gets a
-// token with which it can go on at the newest revision.
+// expired returns the 410 for a list at a compacted revision. A paging client gets a
+// token with which it can continue at the newest revision.
 func (l *listing) expired() error {
 	if len(l.opts.Predicate.Continue) == 0 {
 		return apierrors.NewResourceExpired("The resourceVersion for the provided list is too old.")
@@ -214,7 +215,8 @@ func (l *listing) readMany(tx *bbolt.Tx, p *page, size int64) (err error) {
 	return err
 }
 
-// countAfter counts the keys after last, -1 if there are more than remainingMax.
+// countAfter counts the keys after last. It returns -1 if there are more than
+// remainingMax.
 func countAfter(tx *bbolt.Tx, prefix, last string, rev int64) (n int64) {
 	scan(tx, prefix, last+"\x00", rev, func([]byte, int64) bool {
 		n++
@@ -244,7 +246,7 @@ func (l *listing) take(ctx context.Context, p page) (last string, full bool, err
 			}
 			continue
 		}
-		// An object whose attributes cannot be told does not match.
+		// An object whose attributes cannot be determined does not match.
 		if ok, err := pred.Matches(obj); err == nil && ok {
 			n := l.into.Len()
 			l.grow(1)
@@ -258,8 +260,8 @@ func (l *listing) take(ctx context.Context, p page) (last string, full bool, err
 	return last, false, nil
 }
 
-// grow makes room for n more items; at once for all of them if the list is of
-// the whole resource.
+// grow makes room for n more items, or at once for all of them if the list covers the
+// whole resource.
 func (l *listing) grow(n int) {
 	if l.into.Cap() == 0 && l.prefix == l.s.root() && l.opts.Predicate.Limit == 0 && l.opts.Predicate.Empty() {
 		n = max(n, int(min(l.s.counts.keys.Load(), roomMax)))
@@ -329,8 +331,8 @@ func itemsOf(listObj runtime.Object) (reflect.Value, error) {
 	return v, nil
 }
 
-// newItem returns what makes an empty element of a list; an unstructured one
-// keeps the list's group and version.
+// newItem returns a function that makes an empty element of a list. An unstructured
+// element keeps the list's group and version.
 func newItem(listObj runtime.Object, items reflect.Value) func() runtime.Object {
 	if u, ok := listObj.(*unstructured.UnstructuredList); ok && u.GetAPIVersion() != "" {
 		version := u.GetAPIVersion()

@@ -11,25 +11,26 @@ import (
 	"k8s.io/apiserver/pkg/storage"
 )
 
-// Bounds of what the lists under way add to what the store holds anyhow: objects that are
-// decoded for a list, and encodings that are made in one piece. Unit: encoded bytes.
+// These bound what the lists under way add to what the store holds in any case: objects
+// that are decoded for a list, and encodings that are made in one piece. Unit: encoded
+// bytes.
 //
 // Deviation: upstream gives such lists more of the seats of priority and fairness
-// (list_work_estimator.go in k8s.io/apiserver pkg/util/flowcontrol/request), which kubesim
-// does not run.
+// (list_work_estimator.go in k8s.io/apiserver pkg/util/flowcontrol/request), which
+// kubesim does not run.
 const (
 	listsMax = 256 << 20
-	// listFree is what a list may add without asking, so that small ones never wait.
+	// listFree is what a list may add without asking, so that small lists never wait.
 	listFree = 8 << 20
-	// wholeFactor is what an encoding in one piece takes: its buffer grows by doubling,
-	// and is indented into another.
+	// wholeFactor is how many times its size an encoding in one piece takes. Its buffer
+	// grows by doubling, and is indented into another.
 	wholeFactor = 4
 )
 
-// listWait is for how long a list waits for a slot. Unit: wall time.
+// listWait is how long a list waits for a slot. Unit: wall time.
 const listWait = 30 * time.Second
 
-// lists lets large lists in, in the order in which they come.
+// lists admits large lists, in the order in which they arrive.
 type lists struct {
 	room *semaphore.Weighted
 	max  int64
@@ -43,18 +44,19 @@ func newLists(limit int64, wait time.Duration) *lists {
 // listSlot is the room that one client's list takes.
 type listSlot struct {
 	lists *lists
-	// factor is what an object takes that is not decoded for the list.
+	// factor is how many times its size an object takes that is not decoded for the
+	// list.
 	factor int64
 	weight atomic.Int64 // of the room that it has
 }
 
 type listSlotKey struct{}
 
-// BeginList gives a list with ctx a place among those that wait when they are large: from
-// where its size is known, until end is called, which is when its answer is sent. Whole:
-// the answer is encoded in one piece.
+// BeginList gives a list with ctx a place among the lists that wait if they are large.
+// The place is held from when the list's size is known until end is called, which is
+// when its answer is sent. whole says that the answer is encoded in one piece.
 //
-// Lists that are part of something else, which others may wait for, do not wait.
+// Lists that are part of something else do not wait, because others may wait for it.
 func (db *DB) BeginList(ctx context.Context, whole bool) (_ context.Context, end func()) {
 	slot := &listSlot{lists: db.lists}
 	if whole {
@@ -63,7 +65,7 @@ func (db *DB) BeginList(ctx context.Context, whole bool) (_ context.Context, end
 	return context.WithValue(ctx, listSlotKey{}, slot), func() { slot.lists.room.Release(slot.weight.Swap(0)) }
 }
 
-// cost is what r, an object of a list, adds to what the store holds.
+// cost returns how much r, an object of a list, adds to what the store holds.
 func (slot *listSlot) cost(r *record) int64 {
 	n := slot.factor * r.size()
 	if r.obj == nil {
@@ -72,8 +74,8 @@ func (slot *listSlot) cost(r *record) int64 {
 	return n
 }
 
-// enter waits for room for a list that has exceeded what is free, and that may take as
-// much as weight.
+// enter waits for room for a list that has exceeded listFree, and that may take up to
+// weight.
 func (slot *listSlot) enter(ctx context.Context, weight int64) error {
 	weight = min(weight, slot.lists.max)
 	patient, cancel := context.WithTimeout(ctx, slot.lists.wait)
@@ -88,8 +90,8 @@ func (slot *listSlot) enter(ctx context.Context, weight int64) error {
 	return nil
 }
 
-// admit reports whether the next page may be decoded. If not, the list has waited for
-// a slot and begins anew, at what is the newest revision then.
+// admit reports whether the next page may be decoded. If not, the list has waited for a
+// slot and starts again, at the revision that is then the newest.
 func (l *listing) admit(ctx context.Context, p page) (ok bool, err error) {
 	slot, _ := ctx.Value(listSlotKey{}).(*listSlot)
 	if slot == nil || slot.weight.Load() > 0 {
@@ -109,8 +111,8 @@ func (l *listing) admit(ctx context.Context, p page) (ok bool, err error) {
 	return false, slot.enter(ctx, l.estimate(slot))
 }
 
-// estimate is what the list may add in the end: as much as all of its resource, or of so
-// many objects as it has a limit.
+// estimate returns how much the list may add in the end: as much as its whole resource,
+// or as many objects as its limit allows.
 func (l *listing) estimate(slot *listSlot) int64 {
 	keys, bytes := l.s.counts.keys.Load(), l.s.counts.bytes.Load()
 	if limit := l.opts.Predicate.Limit; limit > 0 && limit < keys {

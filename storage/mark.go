@@ -15,19 +15,19 @@ import (
 // Unit: bytes.
 const markHeader = 4 + 1
 
-// mark is a state of who drives the DB, on its way to the file.
+// mark is a state of the DB's driver, on its way to the file.
 type mark struct {
 	key  []byte
 	data []byte
 	full bool
 }
 
-// Mark keeps data with revision rev: the state of the engine that goes with it,
-// of which the DB knows nothing. A mark that is not full only says what has changed
-// since the one before. A revision older than that of the mark before counts as
-// that one: marks stay in the order in which they are made. A mark goes to the file
-// with the next commit, at the latest on Close; a crash before that loses it, never
-// the ones before it.
+// Mark keeps data with revision rev: the state of the engine at that revision. The DB
+// knows nothing about its content. A mark that is not full says only what has changed
+// since the previous one. If rev is older than the revision of the previous mark, it
+// counts as that one: marks stay in the order in which they are made. A mark goes to
+// the file with the next commit, or on Close at the latest. A crash before that loses
+// it, but never the marks before it.
 func (db *DB) Mark(rev int64, data []byte, full bool) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
@@ -39,9 +39,9 @@ func (db *DB) Mark(rev int64, data []byte, full bool) {
 	db.marks = append(db.marks, mark{key: key, data: data, full: full})
 }
 
-// Marks returns what the state at revision rev is made of: the newest full mark
-// at or before it and those that followed, oldest first, and the revision of the
-// last. It returns none if there is no full one. Only what is in the file counts.
+// Marks returns what makes up the state at revision rev: the newest full mark at or
+// before it and those that followed, oldest first, and the revision of the last. It
+// returns none if there is no full mark. Only what is in the file counts.
 func (db *DB) Marks(rev int64) (marks [][]byte, at int64, err error) {
 	err = db.view(func(tx *bbolt.Tx) error {
 		c := tx.Bucket([]byte(bucketMarks)).Cursor()
@@ -68,12 +68,11 @@ func (db *DB) Marks(rev int64) (marks [][]byte, at int64, err error) {
 	return marks, at, nil
 }
 
-// marksMax bounds the marks in the file: programs that never wait for long make many,
-// although nothing is written, so that no compaction comes to take them away. Unit:
-// bytes.
+// marksMax bounds the marks in the file. Programs that never wait for long make many,
+// even if nothing is written, so no compaction removes them. Unit: bytes.
 const marksMax = 64 << 20
 
-// persistMarks writes marks, which are sorted, and keeps all of them within marksMax.
+// persistMarks writes marks, which are sorted, and keeps the total within marksMax.
 func (db *DB) persistMarks(tx *bbolt.Tx, marks []mark) error {
 	b := tx.Bucket([]byte(bucketMarks))
 	b.FillPercent = logFill
@@ -92,9 +91,9 @@ func (db *DB) persistMarks(tx *bbolt.Tx, marks []mark) error {
 	return err
 }
 
-// trimMarks takes the oldest marks away, up to a full one, if there are more than most
-// bytes, until there are three quarters of that; the newest full one and what follows it
-// stay. It returns how much is left.
+// If there are more than most bytes of marks, trimMarks deletes the oldest, up to a
+// full one, until three quarters of that are left. The newest full mark and those after
+// it stay. It returns how much is left.
 func trimMarks(b *bbolt.Bucket, most int64) (left int64, err error) {
 	if err := b.ForEach(func(_, v []byte) error { left += int64(len(v)); return nil }); err != nil {
 		return 0, err
@@ -141,8 +140,8 @@ func decodeMark(k, v []byte) (full bool, data []byte, err error) {
 	return v[4] == 1, v[markHeader:], nil
 }
 
-// pruneMarks deletes the marks that no revision from compacted on needs: those
-// before the newest full one at or before it.
+// pruneMarks deletes the marks that no revision from compacted on needs: those before
+// the newest full mark at or before it.
 func pruneMarks(tx *bbolt.Tx, compacted int64) error {
 	b := tx.Bucket([]byte(bucketMarks))
 	var base []byte
@@ -158,8 +157,8 @@ func pruneMarks(tx *bbolt.Tx, compacted int64) error {
 	return deleteRange(b, nil, base)
 }
 
-// deleteRange deletes the keys of b from from on up to, without, to; nil: to the
-// end.
+// deleteRange deletes the keys of b from from on, up to but not including to. If to is
+// nil, it deletes to the end.
 func deleteRange(b *bbolt.Bucket, from, to []byte) error {
 	var gone [][]byte
 	c := b.Cursor()
@@ -173,8 +172,8 @@ func deleteRange(b *bbolt.Bucket, from, to []byte) error {
 	return errors.Join(errs...)
 }
 
-// cutMarks deletes the marks after revision rev, and those at the end of rev's
-// that later reports true for.
+// cutMarks deletes the marks after revision rev. It also deletes those at the end of
+// rev's marks for which later reports true.
 func cutMarks(tx *bbolt.Tx, rev int64, later func(data []byte) bool) error {
 	b := tx.Bucket([]byte(bucketMarks))
 	from := beUint64(rev + 1)

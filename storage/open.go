@@ -18,11 +18,11 @@ import (
 )
 
 const (
-	// lockWait is how long Open waits for another process to let go of the
-	// file. Unit: wall time, inside bbolt.
+	// lockWait is how long Open waits for another process to release the file. Unit:
+	// wall time, inside bbolt.
 	lockWait = 200 * time.Millisecond
-	// mapBytes is reserved as address space, not memory: while the file is
-	// smaller, no reader can hold up a commit (bbolt's Options.InitialMmapSize).
+	// mapBytes is reserved as address space, not as memory. While the file is smaller,
+	// no reader can delay a commit (bbolt's Options.InitialMmapSize).
 	mapBytes = 256 << 20
 	// growBytes is by how much the file grows at a time (bbolt's DB.AllocSize).
 	growBytes = 4 << 20
@@ -80,8 +80,8 @@ func Open(cfg Config) (*DB, error) {
 	return db, nil
 }
 
-// openFile is bbolt.Open whose panics over a damaged file are errors, after which
-// the file is not locked any more.
+// openFile is bbolt.Open, but a panic over a damaged file becomes an error, after which
+// the file is no longer locked.
 func openFile(path string, opts *bbolt.Options) (*bbolt.DB, error) {
 	var file *os.File
 	opts.OpenFile = func(name string, flag int, mode os.FileMode) (f *os.File, err error) {
@@ -134,8 +134,8 @@ func (db *DB) load() error {
 	return db.view(db.recall)
 }
 
-// recall takes over what the snapshot tx says of the whole file. Needs mu, unless
-// nobody else has the DB yet.
+// recall reads what the snapshot tx says about the whole file. Needs mu, unless nobody
+// else has the DB yet.
 func (db *DB) recall(tx *bbolt.Tx) error {
 	meta := tx.Bucket([]byte(bucketMeta))
 	current := meta.Get([]byte(metaCurrent))
@@ -160,7 +160,7 @@ func (db *DB) recall(tx *bbolt.Tx) error {
 	})
 }
 
-// layOut makes a fresh file's buckets.
+// layOut creates the buckets of a new file.
 func layOut(tx *bbolt.Tx) error {
 	for _, name := range buckets() {
 		if _, err := tx.CreateBucket([]byte(name)); err != nil {
@@ -173,7 +173,7 @@ func layOut(tx *bbolt.Tx) error {
 		meta.Put([]byte(metaCurrent), append(beUint64(firstRevision), beUint64(0)...)))
 }
 
-// upgrade brings a file of an older format to the present one.
+// upgrade converts a file of an older format to the present one.
 func upgrade(tx *bbolt.Tx) error {
 	meta := tx.Bucket([]byte(bucketMeta))
 	if parseInt64(meta.Get([]byte(metaFormat))) == formatVersion {
@@ -183,8 +183,8 @@ func upgrade(tx *bbolt.Tx) error {
 	return errors.Join(err, meta.Put([]byte(metaFormat), beUint64(formatVersion)))
 }
 
-// checkFormat reports whether the file has our buckets, and refuses those of a
-// newer kubesim and of other programs.
+// checkFormat reports whether the file has our buckets. It refuses files of a newer
+// kubesim and of other programs.
 func checkFormat(tx *bbolt.Tx) (laidOut bool, err error) {
 	meta := tx.Bucket([]byte(bucketMeta))
 	if meta == nil {
@@ -210,7 +210,7 @@ type explained struct{ error }
 
 func (e explained) Unwrap() error { return e.error }
 
-// explain names the file and what to do about err, once.
+// explain adds the file's name and what to do to err, once.
 func explain(path string, err error) error {
 	var done explained
 	if errors.As(err, &done) {

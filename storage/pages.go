@@ -25,10 +25,10 @@ const (
 	boltBucketHeader = 16
 )
 
-// pageWalk verifies the structure of a bbolt file by reading it, not through its
-// memory map. In the map a damaged page is a fault, an endless loop or a huge
-// allocation, in part on goroutines of bbolt's own, where nothing can recover
-// it; here it is an error. After it bbolt can read the file.
+// pageWalk verifies the structure of a bbolt file by reading it, not through its memory
+// map. In the map, a damaged page causes a fault, an endless loop or a huge allocation,
+// in part on goroutines of bbolt's own, where nothing can recover it. Here it is an
+// error. After pageWalk, bbolt can read the file.
 type pageWalk struct {
 	f        io.ReaderAt
 	meta     boltMeta
@@ -79,8 +79,8 @@ func (w *pageWalk) take(id, n uint64) bool {
 	return true
 }
 
-// read returns page id with the pages that it goes on for, valid until the next
-// call, or nil.
+// read returns page id and the pages on which it continues, or nil. The result is valid
+// until the next call.
 func (w *pageWalk) read(id uint64) []byte {
 	var head [boltPageHeader]byte
 	if id >= w.meta.pages {
@@ -111,7 +111,7 @@ func (w *pageWalk) read(id uint64) []byte {
 	return w.buf
 }
 
-// freelist verifies that each free page is named once.
+// freelist verifies that each free page is listed once.
 func (w *pageWalk) freelist() {
 	page := w.read(w.meta.freelist)
 	if page == nil {

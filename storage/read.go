@@ -9,12 +9,12 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// stepsBeforeSeek is how many versions of a key a scan steps over before it
-// seeks: a step is cheap, but a hot key may have a million versions.
+// stepsBeforeSeek is how many versions of a key a scan steps over before it seeks. A
+// step is cheap, but a hot key may have a million versions.
 const stepsBeforeSeek = 8
 
-// view runs f in a read transaction. f must be short, since a long reader holds
-// up the commit that makes the file grow.
+// view runs f in a read transaction. f must be short, because a long reader blocks the
+// commit that makes the file grow.
 func (db *DB) view(f func(*bbolt.Tx) error) error {
 	return db.noteDamage(guard(func() error { return db.bolt.View(f) }))
 }
@@ -22,7 +22,7 @@ func (db *DB) view(f func(*bbolt.Tx) error) error {
 // update runs f in a write transaction.
 func (db *DB) update(f func(*bbolt.Tx) error) error { return db.noteDamage(db.transact(f)) }
 
-// transact is bbolt's DB.Update, which, over a damaged page, would look for free
+// transact replaces bbolt's DB.Update. Over a damaged page, that would look for free
 // pages on a goroutine of its own and end the process there.
 func (db *DB) transact(f func(*bbolt.Tx) error) error {
 	return guard(func() error {
@@ -38,8 +38,8 @@ func (db *DB) transact(f func(*bbolt.Tx) error) error {
 	})
 }
 
-// noteDamage ends the process, by Config.OnFatal, over a file that was damaged
-// while it was open: nothing that it says can be relied on.
+// noteDamage ends the process, through Config.OnFatal, if the file was damaged while it
+// was open: nothing that it says can be relied on.
 func (db *DB) noteDamage(err error) error {
 	if !errors.Is(err, ErrCorrupt) {
 		return err
@@ -58,8 +58,8 @@ func (db *DB) endWith(err error) {
 	})
 }
 
-// settle waits until revision rev is committed, unless ctx sees it before. Call
-// it before an answer that tells of an uncommitted version.
+// settle waits until revision rev is committed, unless ctx sees it before that. Call it
+// before an answer that reveals an uncommitted version.
 func (db *DB) settle(ctx context.Context, rev int64) error {
 	if rev <= db.committed.Load() || db.ahead(ctx) {
 		return nil
@@ -67,8 +67,9 @@ func (db *DB) settle(ctx context.Context, rev int64) error {
 	return db.Sync(ctx)
 }
 
-// Settle returns when a client may be told of all that is assigned so far:
-// ephemeral, or with a WithoutWait context, at once, else when it is durable.
+// Settle returns when a client may be told of everything that is assigned so far. In an
+// ephemeral store, or with a WithoutWait context, that is at once; otherwise when it is
+// durable.
 func (db *DB) Settle(ctx context.Context) error {
 	if db.ahead(ctx) {
 		return nil
@@ -93,7 +94,8 @@ func (db *DB) pending(key string) *record {
 	return db.overlay[key]
 }
 
-// pendingOrCommitted returns the newest version of key, uncommitted ones included, or nil.
+// pendingOrCommitted returns the newest version of key, including uncommitted ones, or
+// nil.
 func (db *DB) pendingOrCommitted(key string) (*record, error) {
 	if r := db.pending(key); r != nil {
 		return r, nil
@@ -106,7 +108,7 @@ func (db *DB) pendingOrCommitted(key string) (*record, error) {
 
 // committedRecord returns the newest committed version of key, or nil.
 func (db *DB) committedRecord(key string) (*record, error) {
-	// What is pending may be committed already; only the file knows.
+	// A pending version may already be committed; only the file knows.
 	if db.pending(key) == nil {
 		if r := db.cache.newest(key); r != nil {
 			return r, nil
@@ -152,7 +154,7 @@ func misplaced(r *record, key string) error {
 	return fmt.Errorf("revision %d is indexed as %s but is of %s: %w", r.rev, key, r.key, ErrCorrupt)
 }
 
-// bounds returns, of the snapshot tx, the newest revision and the compacted one.
+// bounds returns the newest and the compacted revision of the snapshot tx.
 func bounds(tx *bbolt.Tx) (current, compacted int64) {
 	meta := tx.Bucket([]byte(bucketMeta))
 	return parseInt64(meta.Get([]byte(metaCurrent))), parseInt64(meta.Get([]byte(metaCompacted)))
@@ -165,10 +167,10 @@ func latest(tx *bbolt.Tx, key string) int64 {
 	return at(tx.Bucket([]byte(bucketIndex)).Cursor(), key, -1)
 }
 
-// at returns the revision of key's version as of revision rev (-1: the newest),
-// or 0 if it did not exist then.
+// at returns the revision of key's version as of revision rev, or 0 if it did not exist
+// then. If rev is -1, it returns the newest.
 func at(c *bbolt.Cursor, key string, rev int64) int64 {
-	// As an unsigned number -1 sorts after every revision.
+	// As an unsigned number, -1 sorts after every revision.
 	after := int64(-1)
 	if rev >= 0 {
 		after = rev + 1
@@ -191,9 +193,9 @@ func before(c *bbolt.Cursor, key []byte) (k, v []byte) {
 	return c.Prev()
 }
 
-// scan visits in key order each key that begins with prefix, is not below from,
-// and exists at revision rev. The key that visit gets aliases the file. visit
-// returns false to stop.
+// scan visits, in key order, each key that begins with prefix, is not below from, and
+// exists at revision rev. The key that visit gets aliases the file. visit returns false
+// to stop.
 func scan(tx *bbolt.Tx, prefix, from string, rev int64, visit func(key []byte, rev int64) bool) {
 	c := tx.Bucket([]byte(bucketIndex)).Cursor()
 	p := []byte(prefix)
@@ -215,8 +217,8 @@ func scan(tx *bbolt.Tx, prefix, from string, rev int64, visit func(key []byte, r
 	}
 }
 
-// fromKey is where a scan from key on begins. A key never contains 0x00; a
-// continue token is the last key and 0x00, that is, the least key after it.
+// fromKey returns where a scan from key on begins. A key never contains 0x00. A
+// continue token is the last key plus 0x00, that is, the least key after it.
 func fromKey(from string) []byte {
 	if n := len(from) - 1; n >= 0 && from[n] == 0 {
 		return append([]byte(from[:n]), 1)

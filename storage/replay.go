@@ -10,9 +10,9 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 )
 
-// Replay calls f with the state of every registered resource at revision rev as
-// Added commits in revision order: with them the engine's view begins. Call it
-// before serving.
+// Replay calls f with the state of every registered resource at revision rev, as Added
+// commits in revision order. The engine's view begins with them. Call it before
+// serving.
 func (db *DB) Replay(rev int64, f func(Commit) error) error {
 	db.mu.Lock()
 	stores := slices.Clone(db.stores)
@@ -20,8 +20,9 @@ func (db *DB) Replay(rev int64, f func(Commit) error) error {
 	return db.replay(stores, rev, f)
 }
 
-// Replay calls f with the state of the resource, as DB.Replay does. It is for one that
-// is opened while the DB serves; nobody may write to it meanwhile.
+// Replay calls f with the state of the resource, as DB.Replay does. It is for a
+// resource that is opened while the DB serves. Nobody may write to the resource until
+// it returns.
 func (s *Store) Replay(ctx context.Context, f func(Commit) error) error {
 	if err := s.db.Sync(ctx); err != nil {
 		return err

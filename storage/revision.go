@@ -7,9 +7,9 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// RevisionAt returns the newest revision written at or before t, so that the
-// caller can compact by age. It is 0 if there is none in the log. Its cost grows
-// with the logarithm of the number of revisions.
+// RevisionAt returns the newest revision written at or before t, so that the caller can
+// compact by age. It is 0 if there is none in the log. Its cost grows with the
+// logarithm of the number of revisions.
 func (db *DB) RevisionAt(t time.Time) int64 {
 	var rev int64
 	err := db.Sync(context.Background())

@@ -14,14 +14,13 @@ import (
 
 // What Rewind and Restore report beside Open's errors.
 var (
-	// ErrNotKept: the revision is not in the history that the file keeps.
+	// ErrNotKept says that the revision is not in the history that the file keeps.
 	ErrNotKept = errors.New("it is not kept")
 	errWriting = errors.New("storage: a write came while the cluster was to stand still")
 )
 
-// Save writes a consistent copy of the file, as of the newest durable revision,
-// while the DB serves. A reader that is slow holds up nothing but the reuse of
-// pages. It returns the revision.
+// Save writes a consistent copy of the file, as of the newest durable revision, while
+// the DB serves. A slow reader delays only the reuse of pages. It returns the revision.
 func (db *DB) Save(ctx context.Context, w io.Writer) (rev int64, err error) {
 	if err := db.Sync(ctx); err != nil {
 		return 0, err
@@ -40,8 +39,8 @@ func (db *DB) Save(ctx context.Context, w io.Writer) (rev int64, err error) {
 	return rev, nil
 }
 
-// flushMarks writes the marks that no commit has taken along, but for those of
-// revisions that are not in the file yet: the commit of these takes them.
+// flushMarks writes the marks that no commit has written yet. It leaves out marks of
+// revisions that are not in the file yet: the commit of these revisions writes them.
 func (db *DB) flushMarks() error {
 	db.mu.Lock()
 	n := 0
@@ -57,8 +56,8 @@ func (db *DB) flushMarks() error {
 	return db.update(func(tx *bbolt.Tx) error { return db.persistMarks(tx, marks) })
 }
 
-// Kept reports with an error that wraps ErrNotKept that the history does not hold
-// revision rev.
+// Kept returns an error that wraps ErrNotKept if the history does not hold revision
+// rev.
 func (db *DB) Kept(rev int64) error {
 	return db.view(func(tx *bbolt.Tx) error { return kept(tx, rev) })
 }
@@ -74,16 +73,16 @@ func kept(tx *bbolt.Tx, rev int64) error {
 	return nil
 }
 
-// Rewind makes the state what it was at revision rev, the very objects with
-// their resourceVersions. History up to rev stays; what came after it is gone:
-// its revisions, and one for the rewinding itself, become a gap. Every watch ends
-// with 410 Gone. A client that resumes at a revision of the gap gets that too.
+// Rewind makes the state what it was at revision rev: the same objects, with their
+// resourceVersions. History up to rev stays. Everything after it is deleted: its
+// revisions, and one for the rewind itself, become a gap. Every watch ends with 410
+// Gone. A client that resumes at a revision of the gap gets that too.
 //
-// The time of the state is that of its newest write or, if that is later, at.
-// Marks of rev that later reports true for, unless it is nil, go too.
+// The time of the state is that of its newest write or, if that is later, at. If later
+// is not nil, marks of rev for which it reports true are deleted too.
 //
-// Nobody may write meanwhile. The error is that of Kept. A crash leaves the state
-// before or after.
+// Nobody may write until Rewind returns. The error is that of Kept. A crash leaves the
+// state before or after.
 func (db *DB) Rewind(ctx context.Context, rev int64, at time.Time, later func(mark []byte) bool) error {
 	return db.turnBack(ctx, func(tx *bbolt.Tx) error {
 		if err := kept(tx, rev); err != nil {
@@ -105,8 +104,8 @@ func (db *DB) Rewind(ctx context.Context, rev int64, at time.Time, later func(ma
 	})
 }
 
-// Restore makes the state that of another file of our format, with its history.
-// Revisions go on above both. The rest is as for Rewind.
+// Restore makes the state that of another file of our format, with its history. New
+// revisions are above those of both files. Everything else is as for Rewind.
 func (db *DB) Restore(ctx context.Context, path string) error {
 	if err := verify(path); err != nil {
 		return explain(path, err)
@@ -129,7 +128,7 @@ func (db *DB) Restore(ctx context.Context, path string) error {
 	return errors.Join(err, from.Close())
 }
 
-// turnBack changes history in one transaction and then forgets all that memory
+// turnBack changes history in one transaction. Then it forgets everything that memory
 // holds of it.
 func (db *DB) turnBack(ctx context.Context, change func(*bbolt.Tx) error) error {
 	db.compactions.Wait() // what they are to forget may come back
@@ -171,7 +170,7 @@ func (db *DB) turnBack(ctx context.Context, change func(*bbolt.Tx) error) error 
 // record that stays.
 func cut(tx *bbolt.Tx, rev int64) (stamp int64, err error) {
 	log, index, ttl := tx.Bucket([]byte(bucketLog)), tx.Bucket([]byte(bucketIndex)), tx.Bucket([]byte(bucketTTL))
-	// Before anything is deleted: bbolt's Cursor.Last does not come back from a
+	// This comes before anything is deleted: bbolt's Cursor.Last does not return from a
 	// bucket that was emptied in the same transaction.
 	if k, v := before(log.Cursor(), beUint64(rev+1)); k != nil {
 		stamp = peekTime(v)
@@ -209,11 +208,11 @@ func cut(tx *bbolt.Tx, rev int64) (stamp int64, err error) {
 			}
 		}
 	}
-	// Whoever needs the counts takes them anew.
+	// Whoever needs the counts counts again.
 	return stamp, deleteRange(tx.Bucket([]byte(bucketStats)), nil, nil)
 }
 
-// endGap adds a gap, whose last revision becomes the newest of the file, at the
+// endGap adds a gap. The gap's last revision becomes the newest of the file, at the
 // time of the state that it has.
 func endGap(tx *bbolt.Tx, gaps []gap, g gap, stamp int64) error {
 	current := append(beUint64(g.last), beUint64(stamp)...)
@@ -222,7 +221,7 @@ func endGap(tx *bbolt.Tx, gaps []gap, g gap, stamp int64) error {
 		writeGaps(tx, append(gaps, g)))
 }
 
-// copyBuckets replaces the content of to by that of from.
+// copyBuckets replaces the content of to with that of from.
 func copyBuckets(to, from *bbolt.Tx) error {
 	for _, name := range buckets() {
 		if err := to.DeleteBucket([]byte(name)); err != nil {

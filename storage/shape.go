@@ -11,26 +11,26 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// shape is what is known of a type whose values are stored in protobuf. It does
-// what encoding and decoding, and apiequality.Semantic, would do at many times the
-// cost: with them a status update would do little else.
+// shape describes a type whose values are stored in protobuf. It does what encoding and
+// decoding, and apiequality.Semantic, would do at many times the cost: they would take
+// most of the time of a status update.
 type shape struct {
-	// fix changes an addressable value to what it would be after it was encoded and
-	// decoded: times lose what is below a second (or a microsecond) and are local,
-	// and an empty slice or map is none. It writes only where something is to be
-	// changed: values may share memory with others that were fixed before, which
-	// somebody reads at the same time. Nil: there is nothing to fix.
+	// fix changes an addressable value to what it would be after encoding and decoding:
+	// times lose what is below a second (or a microsecond) and become local, and an
+	// empty slice or map becomes nil. It writes only where something must change. The
+	// value may share memory with others that were fixed before, and somebody may be
+	// reading these. If fix is nil, there is nothing to fix.
 	fix func(v reflect.Value)
 	// equal compares two values that were fixed.
 	equal func(a, b reflect.Value) bool
-	// least is about how many bytes a value takes when it is encoded, and more, if set,
-	// how many more; together no less than half of what they are.
+	// least is roughly how many bytes an encoded value takes. more, if set, returns how
+	// many more. Their sum is at least half of the real size.
 	least int
 	more  func(v reflect.Value) int
 }
 
-// shapeOf returns the shape of a type of objects, a pointer to a struct, or nil if
-// it has parts of which it is not known what becomes of them.
+// shapeOf returns the shape of a type of objects, a pointer to a struct. It returns nil
+// if the type has parts whose encoding is not known.
 func shapeOf(t reflect.Type) *shape {
 	if t.Kind() != reflect.Pointer {
 		return nil
@@ -38,14 +38,14 @@ func shapeOf(t reflect.Type) *shape {
 	return (&shapes{under: map[reflect.Type]bool{}}).of(t)
 }
 
-// asDecoded makes obj, of the shape's type, what it would be when decoded.
+// asDecoded changes obj, of the shape's type, to what it would be when decoded.
 func (s *shape) asDecoded(obj runtime.Object) {
 	if s.fix != nil {
 		s.fix(reflect.ValueOf(obj))
 	}
 }
 
-// size is about how many bytes obj has when it is encoded.
+// size returns roughly how many bytes obj has when it is encoded.
 func (s *shape) size(obj runtime.Object) int { return s.bytes(reflect.ValueOf(obj)) }
 
 func (s *shape) bytes(v reflect.Value) int {
@@ -60,11 +60,11 @@ func (s *shape) same(a, b runtime.Object) bool {
 	return s.equal(reflect.ValueOf(a), reflect.ValueOf(b))
 }
 
-// shapes finds shapes; under has the types that are being looked at, for a type
-// that contains itself.
+// shapes finds shapes. under has the types that it is looking at, in case a type
+// contains itself.
 type shapes struct{ under map[reflect.Type]bool }
 
-// of returns the shape of a type, nil if it cannot be told.
+// of returns the shape of a type, or nil if it cannot be determined.
 func (s *shapes) of(t reflect.Type) *shape {
 	switch t {
 	case reflect.TypeFor[metav1.Time]():
@@ -180,8 +180,7 @@ func (s *shapes) ofSlice(t reflect.Type) *shape {
 	}
 }
 
-// ofMap cannot tell of values that would have to be changed: they are not
-// addressable.
+// ofMap fails if values of the map would have to be changed: they are not addressable.
 func (s *shapes) ofMap(t reflect.Type) *shape {
 	key, elem := s.of(t.Key()), s.of(t.Elem())
 	if key == nil || elem == nil || key.fix != nil || elem.fix != nil {
@@ -206,8 +205,8 @@ func (s *shapes) ofMap(t reflect.Type) *shape {
 	}}
 }
 
-// ofStruct compares from the last field to the first: of an object it is the
-// status that differs mostly.
+// ofStruct compares from the last field to the first: in most cases, the status of an
+// object differs.
 func (s *shapes) ofStruct(t reflect.Type) *shape {
 	fields := make([]*shape, t.NumField())
 	var fixed []int

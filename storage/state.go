@@ -9,10 +9,10 @@ import (
 
 // state is the version of a key that a write starts from.
 //
-// Deviation: cachedExistingObject, upstream's suggestion of the current state,
-// is not used. Upstream saves a round trip to etcd with it; here the read is a
-// seek in memory, and a write that starts from the newest version needs no
-// second attempt. storage.Interface allows it.
+// Deviation: cachedExistingObject, upstream's suggestion of the current state, is not
+// used. It saves upstream a round trip to etcd. Here the read is a lookup in memory,
+// and a write that starts from the newest version needs no second attempt.
+// storage.Interface allows this.
 type state struct {
 	rec   *record        // nil if the key does not exist
 	obj   runtime.Object // shared; nil if there is none or it is unreadable
@@ -36,9 +36,9 @@ func (st state) rev() int64 {
 	return st.rec.rev
 }
 
-// state reads the newest version of key, uncommitted ones included: a write on
-// top of one is in the same commit or a later one. The error tells why the
-// object is unreadable; rec is set then.
+// state reads the newest version of key, including uncommitted ones: a write on top of
+// one is in the same commit or a later one. The error says why the object is
+// unreadable; rec is then set.
 func (s *Store) state(ctx context.Context, key string) (st state, err error) {
 	r, err := s.db.pendingOrCommitted(key)
 	if err != nil {
@@ -62,8 +62,8 @@ func (s *Store) state(ctx context.Context, key string) (st state, err error) {
 	return st, err
 }
 
-// refuse returns err once the state that caused it is durable, so that no
-// client learns of a version that a crash could lose.
+// refuse returns err once the state that caused it is durable. So no client learns of a
+// version that a crash could lose.
 func (s *Store) refuse(ctx context.Context, st state, err error) error {
 	if st.rec != nil {
 		if serr := s.db.settle(ctx, st.rec.rev); serr != nil {
@@ -73,7 +73,7 @@ func (s *Store) refuse(ctx context.Context, st state, err error) error {
 	return err
 }
 
-// encode returns obj as it is to be stored, and, for comparison, before the
+// encode returns obj as it is to be stored and, for comparison, as it was before the
 // transformer's work.
 func (s *Store) encode(ctx context.Context, key string, obj runtime.Object) (stored, data []byte, err error) {
 	if data, err = runtime.Encode(s.codec, obj); err != nil {

@@ -10,14 +10,14 @@ import (
 	"k8s.io/apiserver/pkg/storage"
 )
 
-// counts are a resource's live keys and the bytes of their values. They are
-// written with the commit that changes them, so that Stats costs the same at any
-// number of keys.
+// counts are the number of a resource's live keys and the bytes of their values. They
+// are written with the commit that changes them, so Stats costs the same at any number
+// of keys.
 type counts struct {
 	keys, bytes atomic.Int64
 }
 
-// load reads the counts of s or, the first time, takes them.
+// load reads the counts of s. The first time, it counts.
 func (c *counts) load(tx *bbolt.Tx, s *Store) error {
 	if v := tx.Bucket([]byte(bucketStats)).Get([]byte(s.root())); len(v) == 16 {
 		c.keys.Store(parseInt64(v))
@@ -65,8 +65,8 @@ func persistCounts(tx *bbolt.Tx, batch []change) error {
 	var touched []*Store
 	seen := map[*Store]bool{}
 	for _, c := range batch {
-		// A key that is the prefix itself, such as an upstream allocator's, is in
-		// no list and not counted.
+		// A key that is the prefix itself, such as an upstream allocator's, is in no
+		// list and is not counted.
 		if strings.HasPrefix(c.rec.key, c.store.root()) {
 			c.store.counts.add(c)
 		}
@@ -97,8 +97,8 @@ func (s *Store) Stats(ctx context.Context) (storage.Stats, error) {
 	return st, nil
 }
 
-// EnableResourceSizeEstimation implements storage.Interface. The keys that
-// getKeys would give are known here; it is not called.
+// EnableResourceSizeEstimation implements storage.Interface. It does not call getKeys,
+// because the keys are known here.
 func (s *Store) EnableResourceSizeEstimation(getKeys storage.KeysFunc) error {
 	if getKeys == nil {
 		return errors.New("KeysFunc cannot be nil")

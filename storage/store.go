@@ -27,11 +27,11 @@ type ResourceConfig struct {
 	NewFunc, NewListFunc func() runtime.Object
 	// ResourcePrefix begins every key of the resource: "/pods".
 	ResourcePrefix string
-	// Protobuf: Codec encodes in protobuf, of which it is known what becomes of an
-	// object that is encoded and decoded; see CreateKept.
+	// Protobuf says that Codec encodes in protobuf, for which it is known what becomes
+	// of an object that is encoded and decoded; see CreateKept.
 	Protobuf bool
-	// Transformer, if set, is applied to stored bytes. Objects of a resource
-	// that has one are not cached. Nil stores them as they are.
+	// Transformer, if set, is applied to stored bytes. Objects of a resource that has
+	// one are not cached. If it is nil, the bytes are stored as they are.
 	Transformer value.Transformer
 }
 
@@ -56,16 +56,16 @@ type Store struct {
 	prefix      string
 	versioner   storage.APIObjectVersioner
 	shelf
-	// opens counts those who have opened the store and not closed it; db.mu guards it.
-	// end is closed with the last of them.
+	// opens counts the users that have opened the store and not closed it; db.mu guards
+	// it. end is closed when the last of them closes the store.
 	opens int
 	end   chan struct{}
 	sized atomic.Bool
-	// unsafeDelete: corrupt objects are reported so that they can be deleted
+	// unsafeDelete says that corrupt objects are reported so that they can be deleted
 	// (feature AllowUnsafeMalformedObjectDeletion).
 	unsafeDelete bool
-	// shape is that of type typ; nil if the store cannot keep objects as they are
-	// given.
+	// shape is the shape of type typ. It is nil if the store cannot keep objects as
+	// they are given.
 	shape *shape
 	typ   reflect.Type
 	// transformer holds nil for a resource that stores objects as encoded.
@@ -74,17 +74,17 @@ type Store struct {
 
 var _ storage.Interface = (*Store)(nil)
 
-// shelf is what the stores of one prefix share, those that are closed too: what a
-// committer still writes is counted, and told to watchers, whose store it was.
+// shelf is what the stores of one prefix share, including closed ones. What a committer
+// still writes is counted, and watchers are told of it, whichever store it belonged to.
 type shelf struct {
 	hub    *hub
 	counts *counts
 }
 
-// Resource returns the store of a resource. A second call for the same prefix
-// and resource returns the same store: upstream's registry sets up events twice. It
-// may be called at any time; observers are not told what the resource holds already,
-// see Store.Replay.
+// Resource returns the store of a resource. A second call for the same prefix and
+// resource returns the same store: upstream's registry sets up events twice. It may be
+// called at any time. Observers are not told what the resource already holds; see
+// Store.Replay.
 func (db *DB) Resource(rc ResourceConfig) (*Store, error) {
 	if err := rc.validate(); err != nil {
 		return nil, err
@@ -142,8 +142,8 @@ func (s *Store) take() error {
 	return nil
 }
 
-// Close ends what one call of Resource has opened. With the last of them the resource
-// takes no more writes and its watches end; it can be opened anew, with another codec.
+// Close ends what one call of Resource has opened. After the last Close, the resource
+// takes no more writes and its watches end. It can be opened again, with another codec.
 // Its objects stay in the file.
 func (s *Store) Close() {
 	s.db.mu.Lock()
@@ -188,13 +188,14 @@ func (db *DB) storeOf(key string) *Store {
 	return best
 }
 
-// plain reports that stored bytes are encoded objects as they are.
+// plain reports whether stored bytes are the encoded objects as they are.
 func (s *Store) plain() bool { return s.transformer.Load() == nil }
 
 // Versioner implements storage.Interface.
 func (s *Store) Versioner() storage.Versioner { return s.versioner }
 
-// ReadinessCheck implements storage.Interface: an error once a commit failed.
+// ReadinessCheck implements storage.Interface. It returns an error once a commit has
+// failed.
 func (s *Store) ReadinessCheck() error { return s.db.Err() }
 
 // GetCurrentResourceVersion implements storage.Interface.
@@ -217,11 +218,11 @@ func (s *Store) prepareKey(key string, recursive bool) (string, error) {
 // withoutWaitKey marks a context; see WithoutWait.
 type withoutWaitKey struct{}
 
-// WithoutWait marks the writes of the engine. A write with this context returns
-// when its revision is assigned, before it is durable; a read sees such writes.
-// The engine's own writes are repeatable, so that it loses nothing with them.
+// WithoutWait marks the writes of the engine. A write with this context returns when
+// its revision is assigned, before it is durable. A read with it sees such writes. The
+// engine's own writes are repeatable, so losing them costs nothing.
 //
-// What a GuaranteedUpdate with it results in belongs to the store from then on:
+// The result of a GuaranteedUpdate with this context belongs to the store from then on:
 // nobody may change it.
 func WithoutWait(ctx context.Context) context.Context {
 	return context.WithValue(ctx, withoutWaitKey{}, true)
@@ -230,8 +231,8 @@ func WithoutWait(ctx context.Context) context.Context {
 // IsWithoutWait reports whether ctx is one of WithoutWait.
 func IsWithoutWait(ctx context.Context) bool { return ctx.Value(withoutWaitKey{}) != nil }
 
-// ahead reports whether a call with ctx sees what is not committed yet, and does
-// not wait for its own write. Ephemeral, nothing is lost by that.
+// ahead reports whether a call with ctx sees what is not committed yet, and does not
+// wait for its own write. In an ephemeral store, that loses nothing.
 func (db *DB) ahead(ctx context.Context) bool {
 	return db.cfg.Ephemeral || ctx.Value(withoutWaitKey{}) != nil
 }

@@ -10,9 +10,9 @@ import (
 	"k8s.io/apiserver/pkg/storage"
 )
 
-// GuaranteedUpdate implements storage.Interface. tryUpdate runs without any
-// lock and is called again with the newest state if the key changes meanwhile.
-// The last argument, a suggestion, is not used; see state.
+// GuaranteedUpdate implements storage.Interface. tryUpdate runs without any lock. It is
+// called again with the newest state if the key changes in the meantime. The last
+// argument, a suggestion, is not used; see state.
 func (s *Store) GuaranteedUpdate(
 	ctx context.Context, key string, destination runtime.Object, ignoreNotFound bool,
 	preconditions *storage.Preconditions, tryUpdate storage.UpdateFunc, _ runtime.Object,
@@ -125,8 +125,8 @@ func (s *Store) propose(
 	return ret, ttl, nil
 }
 
-// private returns the state's object for the caller to change; a zero object of
-// destination's type if the key does not exist.
+// private returns the state's object for the caller to change. If the key does not
+// exist, it returns a zero object of destination's type.
 func (s *Store) private(st state, destination runtime.Object) (runtime.Object, error) {
 	if st.obj != nil {
 		return st.obj.DeepCopyObject(), nil

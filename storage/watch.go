@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	// resultsMax is how many events wait for a slow client before its watcher
-	// stops reading. Source: outgoingBufSize in upstream's etcd3 watcher.
+	// resultsMax is how many events wait for a slow client before its watcher stops
+	// reading. Source: outgoingBufSize in upstream's etcd3 watcher.
 	resultsMax = 100
 	// lookMax is how many changes a watcher takes from its hub at once.
 	lookMax = 64
@@ -26,8 +26,8 @@ const (
 	logPageMax = 2000
 )
 
-// watcher is one client's place in the history of a resource. Only its own
-// goroutine moves it; a slow client holds up nobody else.
+// watcher is one client's place in the history of a resource. Only its own goroutine
+// moves it. A slow client delays nobody else.
 type watcher struct {
 	s         *Store
 	key       string // without recursive the key, else what it begins with
@@ -90,7 +90,7 @@ func initialEvents(rev int64, opts storage.ListOptions) bool {
 	return *opts.SendInitialEvents && utilfeature.DefaultFeatureGate.Enabled(features.WatchList)
 }
 
-// endBookmark reports whether a bookmark tells the end of the initial events.
+// endBookmark reports whether a bookmark marks the end of the initial events.
 func endBookmark(opts storage.ListOptions) bool {
 	return opts.SendInitialEvents != nil && *opts.SendInitialEvents && opts.Predicate.AllowWatchBookmarks &&
 		utilfeature.DefaultFeatureGate.Enabled(features.WatchList)
@@ -102,8 +102,8 @@ func (w *watcher) Stop() { w.cancel() }
 // ResultChan implements watch.Interface.
 func (w *watcher) ResultChan() <-chan watch.Event { return w.results }
 
-// run sends events until the client or the DB goes away, or an error, which is
-// the last event, ends the watch.
+// run sends events until the client or the DB goes away, or until an error ends the
+// watch. That error is the last event.
 func (w *watcher) run(ctx context.Context, initial, endBookmark bool) {
 	defer close(w.results)
 	defer w.cancel()
@@ -168,7 +168,8 @@ func (w *watcher) sendState(ctx context.Context) error {
 	}
 }
 
-// step sends what the hub or, behind it, the log has, or waits for more.
+// step sends what the hub has or, if the watcher is behind it, the log. Otherwise it
+// waits for more.
 func (w *watcher) step(ctx context.Context) error {
 	if w.s.closed() {
 		return ErrWithdrawn
@@ -293,15 +294,15 @@ func (w *watcher) pass(ctx context.Context, c change) error {
 	return nil
 }
 
-// RequestWatchProgress implements storage.Interface: the resource's watchers
-// that take bookmarks get one as soon as they have seen everything.
+// RequestWatchProgress implements storage.Interface. The resource's watchers that take
+// bookmarks get one as soon as they have seen everything.
 func (s *Store) RequestWatchProgress(context.Context) error {
 	s.hub.ask(s.db.visible())
 	return nil
 }
 
-// NotifyProgress asks for a bookmark on every watch that takes them. Who owns
-// time calls it, about once a minute of the cluster's clock.
+// NotifyProgress requests a bookmark on every watch that takes them. Whoever owns time
+// calls it, about once a minute of the cluster's clock.
 func (db *DB) NotifyProgress() {
 	db.mu.Lock()
 	stores := append([]*Store(nil), db.stores...)
@@ -311,8 +312,8 @@ func (db *DB) NotifyProgress() {
 	}
 }
 
-// checkPlace reports whether history reaches back to revision rev, from which a
-// watch wants to go on.
+// checkPlace returns an error if history does not reach back to revision rev, from
+// which a watch wants to continue.
 func (db *DB) checkPlace(rev int64) error {
 	return db.view(func(tx *bbolt.Tx) error {
 		if _, compacted := bounds(tx); rev < compacted || takenBack(tx, rev) {

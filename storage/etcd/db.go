@@ -29,8 +29,8 @@ type Config struct {
 	CAFile, CertFile, KeyFile string
 	// CompactionInterval is how much history is kept, in wall time.
 	CompactionInterval time.Duration
-	// OnFatal is called when commits may have been missed: observers cannot be
-	// told the truth any more, and the process should exit. Required.
+	// OnFatal is called when commits may have been missed. Then observers can no longer
+	// be told the truth, and the process should exit. Required.
 	OnFatal func(error)
 }
 
@@ -106,8 +106,8 @@ func (c *Config) tls() (*tls.Config, error) {
 	return info.ClientConfig()
 }
 
-// reason looks for a better one than err, which says that time is over: nobody
-// listens, or not to TLS, or with a certificate that is not trusted.
+// reason looks for a better error than err, which only says that time is up: nobody
+// listens, or not with TLS, or with a certificate that is not trusted.
 func (c *Config) reason(ctx context.Context, err error) error {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()

@@ -2,8 +2,8 @@
 // upstream's etcd3 store and watch cache.
 //
 // Invariants:
-//   - An observer sees every object that there is when it comes, and after that
-//     every commit, of whichever server, once and in revision order.
+//   - An observer sees every object that exists when it starts, and after that
+//     every commit of any server, once and in revision order.
 //   - A write returns when it is durable and this server's observers have seen
 //     it. Other servers' observers see it some milliseconds later.
 //
@@ -15,5 +15,5 @@
 //	compact_rev_key            upstream's compactor, which has one for all of an etcd
 //
 // The objects are not where kube-apiserver has them (batch/jobs, not jobs), and
-// not all of its resources are served: the two cannot share a prefix.
+// not all of its resources are served. So the two cannot share a prefix.
 package etcd

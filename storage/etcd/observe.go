@@ -16,20 +16,19 @@ import (
 	"github.com/kubesim-dev/kubesim/storage"
 )
 
-// observer is one function that wants commits.
+// observer is one function that receives commits.
 type observer struct {
 	f func(c storage.Commit, replayed bool)
-	// from is the revision of the list that it began with: it knows what came
-	// before.
+	// from is the revision of the list with which it began: it knows what came before.
 	from int64
 }
 
-// Observe calls f with every object as a replayed Added commit, in revision
-// order, and returns; from then on f sees each commit as it comes, until stop is
-// called. f is never called twice at a time, and must not call back into the
-// DB. Commit.Previous is not set.
+// Observe calls f with every object as a replayed Added commit, in revision order, and
+// returns. From then on f sees each commit as it comes, until stop is called. f is
+// never called concurrently, and must not call back into the DB. Commit.Previous is not
+// set.
 func (db *DB) Observe(ctx context.Context, f func(c storage.Commit, replayed bool)) (stop func(), err error) {
-	// Nobody sees anything new before f has seen what is old.
+	// Nobody sees anything new before f has seen what already existed.
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	kvs, rev, err := db.list(ctx, db.root)
@@ -48,7 +47,7 @@ func (db *DB) Observe(ctx context.Context, f func(c storage.Commit, replayed boo
 	return func() { db.forget(o) }, nil
 }
 
-// replay tells f of objects that there are.
+// replay tells f of existing objects.
 func (db *DB) replay(kvs []*mvccpb.KeyValue, f func(c storage.Commit, replayed bool)) error {
 	for _, kv := range kvs {
 		commit, ok, err := db.commit(watch.Added, kv, kv.ModRevision)
@@ -68,7 +67,7 @@ func (db *DB) forget(o *observer) {
 	db.observers = slices.DeleteFunc(db.observers, func(other *observer) bool { return other == o })
 }
 
-// listPage is how many keys are asked for at a time.
+// listPage is how many keys are requested at a time.
 const listPage = 1000
 
 // list returns all keys below root as of one revision, in the order of their revisions.
@@ -96,7 +95,7 @@ func (db *DB) list(ctx context.Context, root string) (kvs []*mvccpb.KeyValue, re
 	return kvs, rev, nil
 }
 
-// commit reads a key's value. A key that is no object of ours is none.
+// commit reads a key's value. A key that is not one of our objects is no commit.
 func (db *DB) commit(event watch.EventType, kv *mvccpb.KeyValue, rev int64) (storage.Commit, bool, error) {
 	key := string(kv.Key)
 	r := db.find(key)
@@ -110,7 +109,7 @@ func (db *DB) commit(event watch.EventType, kv *mvccpb.KeyValue, rev int64) (sto
 	return storage.Commit{Revision: rev, Type: event, Resource: r.name, Key: key, Object: obj}, true, nil
 }
 
-// retryInterval is how long a watch that was cut off waits. Unit: wall time.
+// retryInterval is how long a watch waits after it was cut off. Unit: wall time.
 const retryInterval = 500 * time.Millisecond
 
 // follow watches from revision next on, until Close.
@@ -129,9 +128,9 @@ func (db *DB) follow(next int64) {
 	}()
 }
 
-// watch tells observers of commits from revision next on. It returns when the
-// watch is cut off, with the revision to go on from, or with the reason why it
-// cannot.
+// watch tells observers of commits from revision next on. It returns when the watch is
+// cut off. It returns the revision to continue from, or the reason why it cannot
+// continue.
 func (db *DB) watch(ctx context.Context, next int64) (int64, error) {
 	ctx, cancel := context.WithCancel(clientv3.WithRequireLeader(ctx))
 	defer cancel()
@@ -184,7 +183,7 @@ func (db *DB) observe(event *clientv3.Event) error {
 	return nil
 }
 
-// advance says that observers have seen everything up to rev.
+// advance records that observers have seen everything up to rev.
 func (db *DB) advance(rev int64) {
 	if rev > db.seen {
 		db.seen = rev
@@ -193,8 +192,8 @@ func (db *DB) advance(rev int64) {
 	}
 }
 
-// await returns when observers have seen revision rev, or ctx ends, or if
-// nobody observes.
+// await returns when observers have seen revision rev, when ctx ends, or if there are
+// no observers.
 func (db *DB) await(ctx context.Context, rev int64) {
 	for {
 		db.mu.Lock()

@@ -30,8 +30,8 @@ type ResourceConfig struct {
 	AttrFunc             k8sstorage.AttrFunc
 	Triggers             k8sstorage.IndexerFuncs
 	Indexers             *cache.Indexers
-	// Uncached resources are read from etcd each time: those that are written
-	// much and read little, as upstream has it for Events.
+	// Uncached resources are read from etcd each time. These are resources that are
+	// often written and rarely read, as Events are upstream.
 	Uncached bool
 }
 
@@ -42,14 +42,15 @@ type resource struct {
 	newFunc func() runtime.Object
 	decoder etcd3.Decoder
 	// from is the revision of the list with which observers were told of it: they know
-	// what came before. opens counts those who have opened it and not destroyed it.
+	// what came before. opens counts the users that have opened it and not destroyed
+	// it.
 	from  int64
 	opens int
 }
 
-// Resource opens upstream's store of one resource. One that is opened after the first
-// Observe tells observers first what it holds, as replayed Added commits. When it is
-// destroyed they hear no more of it.
+// Resource opens upstream's store of one resource. If it is opened after the first
+// Observe, observers first learn what it holds, as replayed Added commits. When it is
+// destroyed, they hear no more of it.
 func (db *DB) Resource(cfg ResourceConfig) (k8sstorage.Interface, factory.DestroyFunc, error) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
@@ -80,8 +81,8 @@ func (db *DB) Resource(cfg ResourceConfig) (k8sstorage.Interface, factory.Destro
 	}), nil
 }
 
-// open makes r one that observers are told of. Events of both groups lie in one folder.
-// Needs mu.
+// open makes r a resource that observers are told of. Events of both groups are in one
+// folder. Needs mu.
 func (db *DB) open(r *resource) error {
 	if twice := db.find(r.root); twice != nil {
 		twice.opens++
@@ -127,9 +128,9 @@ func (db *DB) find(key string) *resource {
 	return nil
 }
 
-// observed is upstream's store; a write to it returns when this server's
-// observers have seen it. So a client's second request meets caches that know
-// of the first, and each step of the engine sees what the one before wrote.
+// observed is upstream's store. A write to it returns when this server's observers have
+// seen it. So a client's second request meets caches that know of the first, and each
+// step of the engine sees what the previous one wrote.
 type observed struct {
 	k8sstorage.Interface
 	db *DB
@@ -164,8 +165,8 @@ func (o *observed) GuaranteedUpdate(ctx context.Context, key string, out runtime
 	return nil
 }
 
-// await waits for the revision that a write has put on out. Whatever happens
-// meanwhile, the write has been made: there is no error to return.
+// await waits for the revision that a write has put on out. Whatever happens in the
+// meantime, the write has been made: there is no error to return.
 func (o *observed) await(ctx context.Context, out runtime.Object) {
 	if rev, err := o.Versioner().ObjectResourceVersion(out); err == nil {
 		o.db.await(ctx, int64(rev))

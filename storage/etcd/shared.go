@@ -8,11 +8,11 @@ import (
 	"k8s.io/apiserver/pkg/storage/storagebackend"
 )
 
-// own is the folder of keys that are no objects.
+// own is the folder of keys that are not objects.
 const own = "kubesim"
 
-// Once returns the value of name, which is the same for all servers at all
-// times: the first that asks makes it.
+// Once returns the value of name, which is the same for all servers at all times. The
+// first server that asks creates it.
 func (db *DB) Once(ctx context.Context, name string, value func() ([]byte, error)) ([]byte, error) {
 	key := db.root + own + "/" + name
 	found, err := db.client.Get(ctx, key)
@@ -54,8 +54,8 @@ func (db *DB) Ping(ctx context.Context) error {
 
 func (db *DB) revisionKey() string { return db.root + own + "/revision" }
 
-// NewRevision returns a number that it returns to nobody else, on no server:
-// the revision of a write.
+// NewRevision returns the revision of a write: a number that no other call gets, on any
+// server.
 func (db *DB) NewRevision(ctx context.Context) (int64, error) {
 	key := db.revisionKey()
 	done, err := db.client.Put(ctx, key, "")
