@@ -33,9 +33,8 @@ import (
 	"github.com/kubesim-dev/kubesim/apiserver/registry"
 )
 
-// admissionOrder lists the plugins in upstream's order: mutation first, quota
-// last. Source: AllOrderedPlugins, k8s.io/kubernetes pkg/kubeapiserver/options
-// v1.37.2.
+// admissionOrder lists the plugins in upstream's order: mutation first, quota last.
+// Source: AllOrderedPlugins in k8s.io/kubernetes pkg/kubeapiserver/options v1.37.2.
 func admissionOrder() []string {
 	return []string{
 		lifecycle.PluginName, limitranger.PluginName, serviceaccount.PluginName, priority.PluginName,
@@ -45,7 +44,7 @@ func admissionOrder() []string {
 	}
 }
 
-// newAdmission returns the chain of upstream's plugins, less those in disabled.
+// newAdmission returns the chain of upstream's plugins, without those in disabled.
 func newAdmission(disabled []string, client kubernetes.Interface, factory informers.SharedInformerFactory,
 	authz authorizer.Authorizer, version compatibility.EffectiveVersion, random registry.Random, stop <-chan struct{}) (admission.Interface, error) {
 	plugins := admission.NewPlugins()
@@ -81,8 +80,9 @@ func newAdmission(disabled []string, client kubernetes.Interface, factory inform
 	})
 }
 
-// quotaWhereThereIsOne keeps from the ResourceQuota plugin what comes to a namespace
-// without a quota, which it would hand to goroutines of its own and wait for them.
+// quotaWhereThereIsOne keeps requests for a namespace without a quota away from the
+// ResourceQuota plugin. The plugin would pass them to goroutines of its own and wait
+// for them.
 func quotaWhereThereIsOne(quotas cache.Indexer) admission.Decorator {
 	return admission.DecoratorFunc(func(handler admission.Interface, _ string) admission.Interface {
 		inner, ok := handler.(*resourcequota.QuotaAdmission)
@@ -114,7 +114,7 @@ type noConfig struct{}
 // ConfigFor implements admission.ConfigProvider.
 func (noConfig) ConfigFor(string) (io.Reader, error) { return nil, nil }
 
-// quotaInitializer hands the quota evaluators to the plugin that wants them.
+// quotaInitializer passes the quota evaluators to the plugin that wants them.
 type quotaInitializer struct{ configuration quotav1.Configuration }
 
 // Initialize implements admission.PluginInitializer.

@@ -32,12 +32,13 @@ const (
 // configures it.
 const Issuer = "https://kubernetes.default.svc.cluster.local"
 
-// publicPaths are all that may be asked without a credential.
+// publicPaths are all the paths that need no credential.
 func publicPaths() []apiserver.AnonymousAuthCondition {
 	return []apiserver.AnonymousAuthCondition{{Path: "/healthz"}, {Path: "/livez"}, {Path: "/readyz"}, {Path: "/version"}}
 }
 
-// authenticate decides which requests are let in. It returns the keys that verify tokens.
+// authenticate decides which requests are accepted. It returns the keys that verify
+// tokens.
 func authenticate(ctx context.Context, c *genericapiserver.Config, cfg *Config, client kubernetes.Interface,
 	factory informers.SharedInformerFactory) (serviceaccount.PublicKeysGetter, error) {
 	keys, err := serviceaccount.StaticPublicKeysGetter([]any{cfg.ServiceAccountKey.Public()})
@@ -75,7 +76,7 @@ func newAuthenticator(ctx context.Context, cfg *Config, ca dynamiccertificates.C
 	return newCertCache(request), nil
 }
 
-// newAuthorizer returns upstream's RBAC authorizer, or one that allows all.
+// newAuthorizer returns upstream's RBAC authorizer, or one that allows everything.
 func newAuthorizer(mode string, factory informers.SharedInformerFactory) (authorizer.Authorizer, authorizer.RuleResolver, error) {
 	privileged := authorizerfactory.NewPrivilegedGroups(user.SystemPrivilegedGroup)
 	if mode == AuthorizationAlwaysAllow {
@@ -97,8 +98,8 @@ func newAuthorizer(mode string, factory informers.SharedInformerFactory) (author
 }
 
 // installIssuerDiscovery serves what others need to verify service-account tokens by
-// themselves: /.well-known/openid-configuration and /openid/v1/jwks. As upstream's it
-// is for those with the role system:service-account-issuer-discovery, which every
+// themselves: /.well-known/openid-configuration and /openid/v1/jwks. As upstream, it is
+// for users with the role system:service-account-issuer-discovery, which every
 // ServiceAccount has.
 func installIssuerDiscovery(s *genericapiserver.GenericAPIServer, keys serviceaccount.PublicKeysGetter) error {
 	metadata, err := serviceaccount.NewOpenIDMetadataProvider(Issuer, "", s.ExternalAddress, keys)

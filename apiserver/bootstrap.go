@@ -20,16 +20,16 @@ import (
 	"github.com/kubesim-dev/kubesim/apiserver/registry"
 )
 
-// Bootstrap writes what a real cluster's API server and controllers have
-// written before the first client comes: the system namespaces, the RBAC
-// policy, the system priority classes and the kubernetes Service; and the default
-// StorageClass, as kind does. What is there already stays as it is.
+// Bootstrap writes what the API server and the controllers of a real cluster have
+// written before the first client connects: the system namespaces, the RBAC policy, the
+// system priority classes and the kubernetes Service. It also writes the default
+// StorageClass, as kind does. Existing objects stay as they are.
 //
-// Upstream does this in post-start hooks that race with each other; here it
-// runs in one fixed order, so that revisions are the same every time.
+// Upstream does this in post-start hooks that race with each other. Here it runs in one
+// fixed order, so revisions are the same every time.
 //
 // Deviation: a policy that a newer release changed is not reconciled in a data
-// directory that an older one has written.
+// directory that an older release has written.
 func (s *Server) Bootstrap(ctx context.Context) error {
 	b := bootstrap{local: s.local, who: &user.DefaultInfo{
 		Name: user.APIServerUser, Groups: []string{user.SystemPrivilegedGroup, user.AllAuthenticated},
@@ -66,8 +66,8 @@ func (b *bootstrap) create(ctx context.Context, gr schema.GroupResource, obj Obj
 		return
 	}
 	_, err := b.local.Create(ctx, b.who, gr, obj)
-	// Another server of the cluster may begin at the same time. Where it was
-	// faster, the error need not be AlreadyExists: a Service's address is taken.
+	// Another server of the cluster may begin at the same time. If it was faster, the
+	// error need not be AlreadyExists: a Service's address is taken.
 	if err != nil && !b.local.exists(ctx, b.who, gr, obj.GetNamespace(), obj.GetName()) {
 		b.err = fmt.Errorf("%s %q: %w", gr, obj.GetName(), err)
 	}
@@ -81,8 +81,8 @@ func (b *bootstrap) namespaces(ctx context.Context) {
 	}
 }
 
-// policy writes upstream's bootstrap policy in upstream's order. What kubesim's own
-// group and that of the metrics need is added to upstream's roles.
+// policy writes upstream's bootstrap policy in upstream's order. It adds to upstream's
+// roles what kubesim's own group and that of the metrics need.
 func (b *bootstrap) policy(ctx context.Context) {
 	of := func(resource string) schema.GroupResource {
 		return schema.GroupResource{Group: "rbac.authorization.k8s.io", Resource: resource}
@@ -116,8 +116,8 @@ const (
 	kubernetesTargetPort  = 6443
 )
 
-// kubernetesService writes the Service by which Pods find the API server, and
-// its endpoint.
+// kubernetesService writes the Service through which Pods find the API server, and its
+// endpoint.
 func (b *bootstrap) kubernetesService(ctx context.Context, clusterIP, address string) {
 	labels := map[string]string{"provider": "kubernetes", "component": "apiserver"}
 	meta := metav1.ObjectMeta{Name: kubernetesServiceName, Namespace: metav1.NamespaceDefault, Labels: labels}

@@ -10,10 +10,10 @@ import (
 	"k8s.io/apiserver/pkg/authentication/user"
 )
 
-// certCache remembers who a client certificate belongs to. Upstream verifies
-// the certificate's signature for each request, a fifth of the processor time of
-// small requests; a certificate that was good for a CA that does not change
-// stays good until it expires.
+// certCache remembers to whom a client certificate belongs. Upstream verifies the
+// certificate's signature for each request, which takes a fifth of the processor time
+// of small requests. The CA does not change, so a certificate that it has signed
+// remains valid until it expires.
 type certCache struct {
 	inner authenticator.Request
 
@@ -58,8 +58,8 @@ func (c *certCache) AuthenticateRequest(req *http.Request) (*authenticator.Respo
 	return response, ok, err
 }
 
-// onlyCertificate reports whether a client certificate is all that a request
-// could be authenticated by: not a bearer token, in whichever header.
+// onlyCertificate reports whether a client certificate is the only credential of a
+// request: it has no bearer token, in any header.
 func onlyCertificate(req *http.Request) bool {
 	return req.TLS != nil && len(req.TLS.PeerCertificates) == 1 &&
 		req.Header.Get("Authorization") == "" && req.Header.Get("Sec-WebSocket-Protocol") == ""

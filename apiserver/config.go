@@ -19,18 +19,18 @@ import (
 	"github.com/kubesim-dev/kubesim/apiserver/registry"
 )
 
-// Config is what a server needs to know. All fields but those that say
-// otherwise must be set.
+// Config is what a server needs to know. All fields must be set, except those that say
+// otherwise.
 type Config struct {
 	// Listener accepts the TLS connections.
 	Listener net.Listener
 	// Certificate is the serving certificate.
 	Certificate tls.Certificate
-	// CA is the PEM bundle that client certificates are verified against.
+	// CA is the PEM bundle that verifies client certificates.
 	CA []byte
 	// ServiceAccountKey signs service-account tokens.
 	ServiceAccountKey crypto.Signer
-	// TokenAuthFile lists static bearer tokens, as upstream's --token-auth-file.
+	// TokenAuthFile lists static bearer tokens, like upstream's --token-auth-file.
 	// Optional.
 	TokenAuthFile string
 	// Authorization is "RBAC" or "AlwaysAllow".
@@ -40,8 +40,8 @@ type Config struct {
 	// AdvertiseAddress is the address of the kubernetes Service's endpoint. It
 	// must not be a loopback address: the API refuses that.
 	AdvertiseAddress net.IP
-	// ExternalAddress is the host and port at which clients of this machine reach
-	// the server.
+	// ExternalAddress is the host and port at which clients on this machine reach the
+	// server.
 	ExternalAddress string
 	// Services is where the addresses of Services come from.
 	Services ServiceRange
@@ -50,14 +50,15 @@ type Config struct {
 	// Clock and Random are the cluster's time and randomness.
 	Clock  registry.Clock
 	Random registry.Random
-	// Timekeeper keeps Clock, for the resource clocks.
+	// Timekeeper changes Clock, for the resource clocks.
 	Timekeeper registry.Timekeeper
-	// Gate lets writes from outside in, see Gate.
+	// Gate admits external writes; see Gate.
 	Gate Gate
-	// Faults lets requests go wrong. Optional.
+	// Faults makes requests fail. Optional.
 	Faults Faults
-	// BeginList makes a client's list one of those that wait for each other when they are
-	// large, until end is called. Whole: its answer is encoded in one piece. Optional.
+	// BeginList makes a client's list one of those that wait for each other if they are
+	// large, until end is called. whole says that its answer is encoded in one piece.
+	// Optional.
 	BeginList func(ctx context.Context, whole bool) (_ context.Context, end func())
 	// Recorder is told what clients do. Optional.
 	Recorder Recorder
@@ -65,24 +66,24 @@ type Config struct {
 	Logs registry.LogReader
 	// Metrics answers the group metrics.k8s.io.
 	Metrics registry.MetricsReader
-	// Dial connects to kubelets and Pods, for the subresources that stream and
-	// those that proxy.
+	// Dial connects to kubelets and Pods, for the subresources that stream or proxy.
 	Dial registry.Dialer
-	// Handlers answer paths outside of the API, for clients that may post to
-	// that path: "/kubesim/history". Optional.
+	// Handlers answer paths outside of the API, for clients that may post to these
+	// paths, such as "/kubesim/history". Optional.
 	Handlers map[string]http.Handler
-	// StoreHealth says what is wrong with the store; it is the check etcd.
+	// StoreHealth returns an error if the store is unhealthy. It is the check called
+	// etcd.
 	StoreHealth func(ctx context.Context) error
-	// CheckTrusted: what Local writes is validated also where it is trusted, and
-	// anything that is found there ends the run with a panic. For tests. Optional.
+	// CheckTrusted makes Local validate its writes even where it is trusted. An error
+	// ends the run with a panic. For tests. Optional.
 	CheckTrusted bool
-	// NoOpenAPI: nobody asks for the API's description, the making of which is half of
-	// a server's start. Applying needs none. Optional.
+	// NoOpenAPI says that nobody needs the API's description. Building it takes half of
+	// a server's start. Apply works without it. Optional.
 	NoOpenAPI bool
 	// Version is what /version reports as gitVersion, for example
 	// "v1.37.2+kubesim".
 	Version string
-	// Build is the source that the binary was built from, for /version.
+	// Build is the source from which the binary was built, for /version.
 	Build Build
 }
 
@@ -94,24 +95,24 @@ type StorageConfig struct {
 	Prefix        string
 	// Codec encodes objects for the store and decodes them to internal types.
 	Codec runtime.Codec
-	// Protobuf: Codec encodes in protobuf.
+	// Protobuf says that Codec encodes in protobuf.
 	Protobuf bool
 	// NewFunc and NewListFunc return empty objects.
 	NewFunc, NewListFunc func() runtime.Object
-	// KeyFunc, AttrFunc, Triggers and Indexers are what upstream's watch cache
-	// is configured with; a store that needs none may leave them alone.
+	// KeyFunc, AttrFunc, Triggers and Indexers configure upstream's watch cache. A
+	// store that does not need them may ignore them.
 	KeyFunc  func(runtime.Object) (string, error)
 	AttrFunc storage.AttrFunc
 	Triggers storage.IndexerFuncs
 	Indexers *cache.Indexers
 }
 
-// Gate lets one write from outside into the cluster. In the modes in which
-// virtual time does not flow it waits until the cluster is at rest, and leave
-// returns when it is at rest again; see Engine.Enter in controllers/engine.
+// Gate admits one external write to the cluster. In the modes in which virtual time
+// does not flow, it waits until the cluster is at rest, and leave returns when it is at
+// rest again; see Engine.Enter in controllers/engine.
 type Gate interface {
 	Enter(ctx context.Context) (leave func(context.Context) error, err error)
-	// Flows reports whether virtual time does, so that nobody waits for anybody.
+	// Flows reports whether virtual time flows, so that nobody waits for anybody.
 	Flows() bool
 }
 

@@ -11,31 +11,34 @@ import (
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
 )
 
-// Faults lets requests of clients go wrong on purpose.
+// Faults makes requests of clients fail on purpose.
 type Faults interface {
-	// Any reports whether there is anything that could.
+	// Any reports whether there is a Fault that could hit a request.
 	Any() bool
-	// Concern reports whether a read would be counted. It changes nothing.
+	// Concern reports whether a Fault would count a read. It changes nothing.
 	Concern(req *http.Request, info *genericrequest.RequestInfo, who user.Info) bool
-	// Meet says what a request meets. name is the object's, or its generateName.
-	// Requests are judged one after the other, while the cluster is at rest.
+	// Meet decides what happens to a request. name is the object's name, or its
+	// generateName. Requests are judged one after the other, while the cluster is at
+	// rest.
 	Meet(req *http.Request, info *genericrequest.RequestInfo, who user.Info, name string) Verdict
-	// Watch lets a watch be ended from outside, by end; over says that it has ended.
+	// Watch registers end, which ends a watch from outside. over says that the watch
+	// has ended.
 	Watch(req *http.Request, info *genericrequest.RequestInfo, who user.Info, end func()) (over func())
 }
 
-// Verdict is what a request meets.
+// Verdict is what happens to a request.
 type Verdict struct {
-	// Err is what it is answered with, in place of being done.
+	// Err is the answer to the request, which is then not carried out.
 	Err error
-	// Wait is how long it waits before it is done, off the stage, so that it holds
-	// nobody up. Unit: wall time.
+	// Wait is how long the request waits before it is carried out. It waits off the
+	// stage, so it delays nobody else. Unit: wall time.
 	Wait time.Duration
-	// Counted: it was a match, hit or not, which is an input of the engine.
+	// Counted says that the request matched, whether it was hit or not. A match is an
+	// input of the engine.
 	Counted bool
 }
 
-// nameOf is the name of the object that a write is about, or its generateName.
+// nameOf returns the name of the object that is written, or its generateName.
 func nameOf(info *genericrequest.RequestInfo, body []byte) string {
 	if info.Name != "" || len(body) == 0 {
 		return info.Name
@@ -54,7 +57,7 @@ func nameOf(info *genericrequest.RequestInfo, body []byte) string {
 	return object.GetGenerateName()
 }
 
-// sleep lets wall time pass; it returns early, with an error, when ctx ends.
+// sleep lets wall time pass. It returns early, with an error, when ctx ends.
 func sleep(ctx context.Context, wait time.Duration) error {
 	timer, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()

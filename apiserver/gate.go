@@ -22,22 +22,24 @@ import (
 )
 
 // entrance is where the requests of clients come in. Writes enter through the gate and
-// are answered when the cluster is at rest again; so do reads that a Fault counts. Other
-// reads pass, and so does the API server's own loopback client, which writes in the
-// middle of somebody else's write.
+// are answered when the cluster is at rest again. So do reads that a Fault counts.
+// Other reads pass. So does the API server's own loopback client, which writes in the
+// middle of another write.
 //
-// Invariant: what the authorizer and the Faults decide about a request, what the Recorder
-// is told of it and what it writes are one act: nobody else is on stage meanwhile. Only a
-// request that a Fault delays has two, and is recorded as two.
+// Invariant: for each request, one act covers what the authorizer and the Faults
+// decide, what the Recorder is told, and what the request writes. Nothing else is on
+// stage in the meantime. Only a request that a Fault delays has two acts, and is
+// recorded as two.
 type entrance struct {
 	next     http.Handler
 	gate     Gate
 	faults   Faults
 	recorder Recorder
-	// authorizer judges again what was authorized before it waited for the gate.
+	// authorizer decides again about a request that was authorized before it waited for
+	// the gate.
 	authorizer authorizer.Authorizer
 	serializer runtime.NegotiatedSerializer
-	// clock is virtual time; nil for none.
+	// clock is virtual time; nil if there is none.
 	clock registry.Clock
 	// ends is done when the server stops.
 	ends context.Context
@@ -83,8 +85,8 @@ func (e *entrance) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// act has the stage for a request. It is done when the client has its answer; else the
-// request is delayed, or a read that nothing has hit.
+// act takes the stage for a request. done says that the client has its answer.
+// Otherwise the request is delayed, or it is a read that nothing has hit.
 func (e *entrance) act(w http.ResponseWriter, v *visit) (wait time.Duration, done bool) {
 	ctx, cancel := beforeDeadline(v.req.Context())
 	defer cancel()
@@ -97,8 +99,8 @@ func (e *entrance) act(w http.ResponseWriter, v *visit) (wait time.Duration, don
 	held := &heldResponse{ResponseWriter: w, through: e.gate.Flows()}
 	answered, began := false, e.now()
 	defer func() {
-		// The write has happened: if the cluster takes too long to come to
-		// rest, the answer is true, though early.
+		// The write has happened. If the cluster takes too long to come to rest, the
+		// answer is true, but early.
 		err := leave(ctx)
 		if v.write && !e.gate.Flows() {
 			e.warn(w.Header(), began, err)
@@ -112,7 +114,7 @@ func (e *entrance) act(w http.ResponseWriter, v *visit) (wait time.Duration, don
 	return wait, done
 }
 
-// onStage judges, records and does a request.
+// onStage judges, records and carries out a request.
 func (e *entrance) onStage(w http.ResponseWriter, v *visit) (wait time.Duration, done bool) {
 	if v.write && !e.authorized(w, v.req) {
 		return 0, true
@@ -146,9 +148,10 @@ func (e *entrance) onStage(w http.ResponseWriter, v *visit) (wait time.Duration,
 	return 0, true
 }
 
-// stageContext is that of a request on stage. While time stands still it is done
-// whole: if it ended with its client or its deadline, upstream's handlers would answer
-// at once, and what they have begun would go on somewhere in the midst of others.
+// stageContext returns the context of a request on stage. While time stands still, the
+// request is carried out to its end. If it ended with its client or its deadline,
+// upstream's handlers would answer at once, and what they have begun would continue in
+// the middle of other requests.
 func (e *entrance) stageContext(ctx context.Context, t *turn) (context.Context, context.CancelFunc) {
 	if e.gate.Flows() {
 		return ctx, func() {}
@@ -161,8 +164,8 @@ func (e *entrance) stageContext(ctx context.Context, t *turn) (context.Context, 
 	}
 }
 
-// authorized judges a request as it was before it waited for the gate: who was before it
-// may have taken the right away. If so, it is answered.
+// authorized decides again about a request that has waited for the gate: an earlier
+// request may have taken the right away. If so, it answers the request.
 func (e *entrance) authorized(w http.ResponseWriter, req *http.Request) bool {
 	if e.authorizer == nil || e.gate.Flows() {
 		return true
@@ -178,7 +181,7 @@ func (e *entrance) concerned(v *visit) bool {
 	return e.faults != nil && v.outside && e.faults.Any() && e.faults.Concern(v.req, v.info, v.who)
 }
 
-// pass serves what needs no stage, or needs it no more.
+// pass serves what needs no stage, or no longer needs it.
 func (e *entrance) pass(w http.ResponseWriter, v *visit) {
 	if !v.told {
 		tellSession(e.recorder, v.req)
@@ -222,13 +225,14 @@ type visit struct {
 	req  *http.Request
 	info *genericrequest.RequestInfo
 	who  user.Info
-	// outside: a client asks for something of the API. write: it changes something.
+	// outside says that a client asks for something of the API. write says that the
+	// request changes something.
 	outside, write bool
-	// body is that of a write; name the object's, or its generateName.
+	// body is the body of a write. name is the object's name, or its generateName.
 	body  []byte
 	name  string
 	phase Phase
-	// told: the Recorder knows of it.
+	// told says that the Recorder knows of it.
 	told bool
 }
 
@@ -249,8 +253,8 @@ func newVisit(req *http.Request) *visit {
 // MaxRequestBodyBytes of genericapiserver.NewConfig.
 const bodyMax = 4 << 20
 
-// readBody takes the body in, so that a slow client does not hold up the
-// cluster from inside the gate.
+// readBody reads the body first, so that a slow client does not delay the cluster from
+// inside the gate.
 func readBody(req *http.Request) ([]byte, error) {
 	if req.Body == nil {
 		return nil, nil
@@ -266,12 +270,13 @@ func readBody(req *http.Request) ([]byte, error) {
 	return data, nil
 }
 
-// answerTime is what is left of a request's time for its answer when the wait
-// for rest is given up.
+// answerTime is how much of a request's time is kept for its answer when the wait for
+// rest is given up.
 const answerTime = 2 * time.Second
 
-// beforeDeadline ends early enough before ctx to answer: after its deadline
-// upstream's filters answer 504, whatever has happened.
+// beforeDeadline returns a context that ends early enough before ctx to leave time for
+// an answer. After the deadline of ctx, upstream's filters answer 504, whatever has
+// happened.
 func beforeDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	if deadline, ok := ctx.Deadline(); ok {
 		return context.WithDeadline(ctx, deadline.Add(-answerTime))
@@ -279,8 +284,8 @@ func beforeDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithCancel(ctx)
 }
 
-// withEnd ends requests that could last for ever, such as watches, when ctx
-// does, so that the server need not wait for them when it stops.
+// withEnd ends requests that could last forever, such as watches, when ctx ends. So the
+// server need not wait for them when it stops.
 func withEnd(ctx context.Context, next http.Handler, lasts genericrequest.LongRunningRequestCheck) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if info, ok := genericrequest.RequestInfoFrom(req.Context()); ok && lasts(req, info) {
@@ -293,7 +298,7 @@ func withEnd(ctx context.Context, next http.Handler, lasts genericrequest.LongRu
 	})
 }
 
-// isWrite reports whether what is asked for is stored.
+// isWrite reports whether the request changes what is stored.
 func isWrite(info *genericrequest.RequestInfo) bool {
 	if isClock(info) {
 		return false // it is not stored, and waits for the gate itself
@@ -325,8 +330,9 @@ func isSession(info *genericrequest.RequestInfo) bool {
 	return false
 }
 
-// heldResponse keeps an answer back until release. Through: it does not, because nobody
-// waits for rest; the answer to a collection's deletion may be as large as the store.
+// heldResponse holds an answer back until release. If through is set, it does not,
+// because nobody waits for rest: the answer to the deletion of a collection may be as
+// large as the store.
 type heldResponse struct {
 	http.ResponseWriter
 	through bool
@@ -334,7 +340,7 @@ type heldResponse struct {
 	body    [][]byte
 }
 
-// pieceBytes is more than most answers have.
+// pieceBytes is larger than most answers.
 const pieceBytes = 4 << 10
 
 // WriteHeader implements http.ResponseWriter.
@@ -358,7 +364,7 @@ func (h *heldResponse) Write(p []byte) (int, error) {
 		h.body[n-1] = append(h.body[n-1], p...)
 		return len(p), nil
 	}
-	// In pieces: one slice that grows would be copied again and again.
+	// The body is kept in pieces. One slice that grows would be copied again and again.
 	h.body = append(h.body, append(make([]byte, 0, max(len(p), pieceBytes)), p...))
 	return len(p), nil
 }
@@ -375,7 +381,7 @@ func (h *heldResponse) release() {
 	}
 	h.ResponseWriter.WriteHeader(h.status)
 	for _, piece := range h.body {
-		// A client that has gone away is not our concern.
+		// A client that has disconnected does not concern us.
 		_, _ = h.ResponseWriter.Write(piece)
 	}
 }

@@ -8,11 +8,11 @@ import (
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 )
 
-// movedMax is how far time may move for a write without a word about it. Unit: virtual
-// time.
+// movedMax is how far the clock may advance for a write without a Warning. Unit:
+// virtual time.
 const movedMax = 24 * time.Hour
 
-// now is the present instant of virtual time.
+// now returns the present instant of virtual time.
 func (e *entrance) now() time.Time {
 	if e.clock == nil {
 		return time.Time{}
@@ -21,7 +21,7 @@ func (e *entrance) now() time.Time {
 }
 
 // warn tells the client of a write that began at an instant what a user would not
-// expect: that its answer is early, which err says, or that time has moved far.
+// expect: its answer is early, as err says, or the clock has advanced far.
 func (e *entrance) warn(header http.Header, began time.Time, err error) {
 	var texts []string
 	now := e.now()

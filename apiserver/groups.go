@@ -66,7 +66,8 @@ import (
 	"github.com/kubesim-dev/kubesim/apiserver/registry"
 )
 
-// The node ports that Services are given. Source: default of --service-node-port-range.
+// This is the range of node ports for Services. Source: default of
+// --service-node-port-range.
 const (
 	nodePortFirst     = 30000
 	nodePortRangeSize = 2768
@@ -97,14 +98,14 @@ type groups struct {
 	numbers serviceNumbers
 }
 
-// provider is what upstream's registries offer for each group.
+// provider is the interface of upstream's registries for each group.
 type provider interface {
 	NewRESTStorage(serverstorage.APIResourceConfigSource, restOptionsGetter) (genericapiserver.APIGroupInfo, error)
 }
 
-// build returns the groups in the order in which they are installed. This is
-// THE table of what is served: a row for each group version, with the upstream
-// registry that answers it.
+// build returns the groups in the order in which they are installed. This is THE table
+// of what is served: it has a row for each group version, with the upstream registry
+// that answers it.
 func (g *groups) build() ([]genericapiserver.APIGroupInfo, error) {
 	served := serverstorage.NewResourceConfig()
 	served.EnableVersions(
@@ -114,7 +115,8 @@ func (g *groups) build() ([]genericapiserver.APIGroupInfo, error) {
 		authenticationv1.SchemeGroupVersion, authorizationv1.SchemeGroupVersion,
 		storagev1.SchemeGroupVersion, v1alpha1.GroupVersion(),
 	)
-	// What is left out of storage is about CSI drivers, of which there are none.
+	// The resources of storage that are left out are about CSI drivers, of which there
+	// are none.
 	for _, resource := range []string{"volumeattachments", "volumeattributesclasses", "csinodes", "csidrivers", "csistoragecapacities"} {
 		served.DisableResources(storagev1.SchemeGroupVersion.WithResource(resource))
 	}
@@ -169,7 +171,7 @@ func (g *groups) core() (genericapiserver.APIGroupInfo, error) {
 	return info, nil
 }
 
-// plain adds the resources that need nothing but a store.
+// plain adds the resources that need only a store.
 func (g *groups) plain(to map[string]rest.Storage) error {
 	var errs [9]error
 	to["events"], errs[0] = eventstore.NewREST(g.options, uint64(EventTTL.Seconds()))

@@ -10,17 +10,17 @@ import (
 	"k8s.io/apiserver/pkg/server/healthz"
 )
 
-// errNotFounded is what the checks of the cluster's first objects say before these
+// errNotFounded is what the checks of the cluster's first objects return before these
 // are written.
 var errNotFounded = errors.New("not finished")
 
-// addHealthChecks adds those of kube-apiserver's named checks that stand for
-// something here, under the names by which scripts and operators ask for them:
-// /readyz/etcd, /livez/poststarthook/rbac/bootstrap-roles. founded is set when the
-// cluster's first objects are written and every cache is filled.
+// addHealthChecks adds those of kube-apiserver's named checks that have a counterpart
+// here. They have the names that scripts and operators use: /readyz/etcd,
+// /livez/poststarthook/rbac/bootstrap-roles. founded is set when the cluster's first
+// objects are written and every cache is filled.
 //
-// The store's check is called etcd wherever the store lies. The generic server adds
-// ping, log, shutdown and hooks of its own. Those of aggregation, of custom
+// The store's check is called etcd, wherever the store is. The generic server adds
+// ping, log, shutdown and hooks of its own. The checks of aggregation, of custom
 // resources and of controllers that do not exist here are missing.
 func addHealthChecks(c *genericapiserver.Config, store func(context.Context) error, founded *atomic.Bool) {
 	ofStore := func(name string) healthz.HealthChecker {

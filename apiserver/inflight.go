@@ -12,7 +12,7 @@ import (
 type inFlight struct {
 	mu sync.Mutex
 	n  int
-	// idle is closed when there are none; nil if nobody waits for that.
+	// idle is closed when there are none. It is nil if nobody waits for that.
 	idle chan struct{}
 }
 
@@ -26,7 +26,7 @@ func (f *inFlight) add(n int) {
 	}
 }
 
-// wait returns when there are none, or when ctx ends.
+// wait returns when there are no requests under way, or when ctx ends.
 func (f *inFlight) wait(ctx context.Context) {
 	f.mu.Lock()
 	if f.n == 0 {
@@ -44,7 +44,7 @@ func (f *inFlight) wait(ctx context.Context) {
 	}
 }
 
-// withCount counts the requests that join a client to a container.
+// withCount counts the requests that connect a client to a container.
 func withCount(next http.Handler, streams *inFlight) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if info, ok := genericrequest.RequestInfoFrom(req.Context()); ok {

@@ -18,16 +18,16 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// caches are the informers' indexers that admission and authorization read.
-// They are filled by the store's commits, in the writer's own goroutine:
-// upstream's plugins see every write as soon as it has a revision, where on a
-// real cluster their informers lag behind by some milliseconds.
+// caches are the informers' indexers that admission and authorization read. The store's
+// commits fill them, in the writer's own goroutine. So upstream's plugins see every
+// write as soon as it has a revision. On a real cluster, their informers lag behind by
+// some milliseconds.
 //
 // The map is written only by newCaches.
 type caches map[schema.GroupResource]cache.Indexer
 
 // newCaches registers an informer that never runs for each type that upstream's
-// plugins, its RBAC authorizer and its proxy of Services list.
+// plugins, its RBAC authorizer and its Service proxy list.
 func newCaches(client kubernetes.Interface) (caches, informers.SharedInformerFactory) {
 	factory := informers.NewSharedInformerFactory(client, 0)
 	all := caches{}
@@ -59,7 +59,7 @@ func newCaches(client kubernetes.Interface) (caches, informers.SharedInformerFac
 	return all, factory
 }
 
-// observe takes one commit over; obj is in its external version.
+// observe applies one commit. obj is in its external version.
 func (c caches) observe(gr schema.GroupResource, event watch.EventType, obj runtime.Object) {
 	indexer, ok := c[gr]
 	if !ok {

@@ -21,34 +21,34 @@ import (
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
 )
 
-// Local writes to the registries without HTTP: defaulting, admission, strategy
-// and validation run as for a client's request; encoding, authentication,
-// authorization and managed fields do not.
+// Local writes to the registries without HTTP. Defaulting, admission, strategy and
+// validation run as for a client's request. Encoding, authentication, authorization and
+// managed fields do not.
 //
-// Deviation: objects that only Local writes carry no managedFields; on a real
-// cluster the controllers' writes do.
+// Deviation: objects that only Local writes carry no managedFields; on a real cluster
+// the controllers' writes do.
 //
-// What trusts names takes a shortcut and is not validated again.
+// Writes for which trusts returns true take a shortcut and are not validated again.
 //
 // What it serves may change at any time: see Serve and Withdraw.
 type Local struct {
 	admit  admission.Interface
 	served served
 	mapper runtime.EquivalentResourceRegistry
-	// last is what was observed last.
+	// last is the newest observed object.
 	last atomic.Pointer[observed]
 	// limits has the LimitRanges, which change Pods.
 	limits cache.Indexer
-	// check: validate what is trusted, see Config.CheckTrusted.
+	// check says that trusted writes are validated too; see Config.CheckTrusted.
 	check bool
 }
 
-// localResource is what the table of groups holds for one resource.
+// localResource is the entry of one resource in the table of groups.
 type localResource struct {
 	resource schema.GroupVersionResource
 	kind     schema.GroupVersionKind
 	storage  map[string]rest.Storage // by subresource, "" for the resource
-	// shortcuts, by subresource, are those that trusts names.
+	// shortcuts, by subresource, are those for which trusts returns true.
 	creates *shortcut
 	updates map[string]*shortcut
 }
@@ -71,7 +71,8 @@ func (l *Local) find(gr schema.GroupResource, subresource string) (localResource
 	return found, storage, nil
 }
 
-// requestContext says who asks for what, as the HTTP filters would.
+// requestContext returns a context that says who asks for what, as the HTTP filters
+// would.
 func (r localResource) requestContext(ctx context.Context, who user.Info, namespace, name, subresource, verb string) context.Context {
 	ctx = genericrequest.WithNamespace(ctx, namespace)
 	ctx = genericrequest.WithUser(ctx, who)
@@ -116,8 +117,8 @@ func (l *Local) Create(ctx context.Context, who user.Info, gr schema.GroupResour
 	return externalObject(out, err)
 }
 
-// admitted returns obj, of which it makes a copy, after mutating admission, and what
-// calls validating admission.
+// admitted copies obj and returns the copy after mutating admission, together with a
+// function that calls validating admission.
 func (l *Local) admitted(ctx context.Context, r localResource, who user.Info, obj Object) (runtime.Object, rest.ValidateObjectFunc, error) {
 	internal, err := internalize(obj)
 	if err != nil {
@@ -131,7 +132,7 @@ func (l *Local) admitted(ctx context.Context, r localResource, who user.Info, ob
 }
 
 // unlimited reports whether a new object of r is not a Pod that a LimitRange of its
-// namespace may have changed: such a Pod is not what its template was.
+// namespace may have changed. Such a Pod differs from its template.
 func (l *Local) unlimited(r localResource, namespace string) bool {
 	if r.resource.GroupResource() != (schema.GroupResource{Resource: "pods"}) {
 		return true
@@ -140,7 +141,7 @@ func (l *Local) unlimited(r localResource, namespace string) bool {
 	return err == nil && len(limits) == 0
 }
 
-// exists reports whether there is an object of that name.
+// exists reports whether there is an object with that name.
 func (l *Local) exists(ctx context.Context, who user.Info, gr schema.GroupResource, namespace, name string) bool {
 	r, storage, err := l.find(gr, "")
 	if err != nil {
@@ -277,13 +278,12 @@ type observed struct {
 	external Object
 }
 
-// observed notes the newest commit.
+// observed records the newest commit.
 func (l *Local) observed(internal runtime.Object, external Object) {
 	l.last.Store(&observed{internal, external})
 }
 
-// external is externalObject for what a shortcut has written, which was observed
-// just then.
+// external is externalObject for what a shortcut has just written and observed.
 func (l *Local) external(out runtime.Object, err error) (Object, error) {
 	if last := l.last.Load(); err == nil && last != nil && last.internal == out {
 		return last.external, nil

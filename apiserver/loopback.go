@@ -11,15 +11,15 @@ import (
 	restclient "k8s.io/client-go/rest"
 )
 
-// loopback lets upstream's admission plugins ask the API server as they do on a
-// real cluster, through a client, but without TLS or a port: each request runs
-// the server's own handler chain.
+// loopback lets upstream's admission plugins use the API server as they do on a real
+// cluster: through a client, but without TLS or a port. Each request runs the server's
+// own handler chain.
 type loopback struct {
 	handler http.Handler
 
 	mu sync.Mutex
-	// ended: the server has stopped. Until then open has the bodies of the answers
-	// under way, and running counts the handlers.
+	// ended says that the server has stopped. Until then, open has the bodies of the
+	// answers under way, and running counts the handlers.
 	ended   bool
 	open    map[*io.PipeWriter]struct{}
 	running sync.WaitGroup
@@ -28,7 +28,7 @@ type loopback struct {
 // errStopped is what a client gets from a server that has stopped.
 var errStopped = errors.New("the API server has stopped")
 
-// begin notes that a request is under way; there is nobody to answer it after end.
+// begin records that a request is under way. After end, nobody is left to answer it.
 func (l *loopback) begin(body *io.PipeWriter) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -51,7 +51,7 @@ func (l *loopback) done(body *io.PipeWriter) {
 }
 
 // end cuts off the answers that nobody reads any more, as closing the connections
-// would, and returns when no handler is left.
+// would. It returns when no handler is left.
 func (l *loopback) end() {
 	l.mu.Lock()
 	l.ended = true
@@ -94,8 +94,8 @@ func (l *loopback) RoundTrip(req *http.Request) (*http.Response, error) {
 		defer l.done(writer)
 		defer cancel()
 		defer func() {
-			// The server's own panic handler has logged it and panics on; here
-			// is no net/http to stop that.
+			// The server's own panic handler has logged it and panics again. Here, no
+			// net/http stops that.
 			if recover() != nil {
 				w.WriteHeader(http.StatusInternalServerError)
 			}
@@ -149,6 +149,6 @@ func (w *loopbackWriter) Write(p []byte) (int, error) {
 // Flush implements http.Flusher: a pipe has no buffer.
 func (w *loopbackWriter) Flush() { w.WriteHeader(http.StatusOK) }
 
-// CloseNotify implements http.CloseNotifier: upstream's wrappers take a writer
-// without it for one that cannot flush, and so cannot stream a watch.
+// CloseNotify implements http.CloseNotifier. Upstream's wrappers assume that a writer
+// without it cannot flush, and so cannot stream a watch.
 func (w *loopbackWriter) CloseNotify() <-chan bool { return w.gone }

@@ -12,8 +12,8 @@ import (
 	"github.com/kubesim-dev/kubesim/apiserver/registry"
 )
 
-// metrics is the group metrics.k8s.io, which on a real cluster an aggregated API
-// server adds: metrics-server. It only reads the Pods and Nodes of core.
+// metrics is the group metrics.k8s.io. On a real cluster, an aggregated API server adds
+// it: metrics-server. It only reads the Pods and Nodes of core.
 func (g *groups) metrics(core map[string]rest.Storage) genericapiserver.APIGroupInfo {
 	type readable interface {
 		rest.Getter
@@ -26,10 +26,10 @@ func (g *groups) metrics(core map[string]rest.Storage) genericapiserver.APIGroup
 	return info
 }
 
-// metricsRules are what the bootstrap ClusterRole of a name may do in the group:
-// view reads, and so edit and admin do.
+// metricsRules returns what the bootstrap ClusterRole with this name may do in the
+// group: view reads, and so do edit and admin.
 //
-// Deviation: with metrics-server comes a ClusterRole of its own for that,
+// Deviation: metrics-server brings a ClusterRole of its own for that,
 // system:aggregated-metrics-reader, which the three aggregate.
 func metricsRules(role string) []rbacv1.PolicyRule {
 	if role != "system:aggregate-to-view" {

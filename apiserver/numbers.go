@@ -12,9 +12,9 @@ import (
 	"github.com/kubesim-dev/kubesim/apiserver/registry"
 )
 
-// serviceNumbers are the cluster IPs and node ports that Services hold. The
-// Services in the store are their only record, whoever wrote them: this server,
-// an earlier one, or another that shares the cluster.
+// serviceNumbers are the cluster IPs and node ports that Services hold. The Services in
+// the store are their only record. Any server may have written them: this one, an
+// earlier one, or another that shares the cluster.
 type serviceNumbers struct {
 	ips   *registry.IPs
 	ports registry.Ports
@@ -39,8 +39,8 @@ func newServiceNumbers(valid ServiceRange, random registry.Random) serviceNumber
 	}
 }
 
-// observe takes over one commit of a Service, in revision order. What the
-// Service keeps is never free in between.
+// observe applies one commit of a Service, in revision order. What the Service keeps is
+// never free in between.
 func (n serviceNumbers) observe(event watch.EventType, service *corev1.Service) {
 	before := n.held[service.UID]
 	delete(n.held, service.UID)
@@ -88,8 +88,8 @@ func holdingOf(service *corev1.Service) holding {
 		nodePorts = append(nodePorts, port.NodePort)
 	}
 	for _, port := range nodePorts {
-		// One may be given twice, for TCP and UDP; one outside of the range is
-		// nobody's concern.
+		// A port may occur twice, for TCP and UDP. A port outside of the range does not
+		// matter.
 		if n := int(port) - nodePortFirst; n >= 0 && n < nodePortRangeSize && !slices.Contains(h.ports, n) {
 			h.ports = append(h.ports, n)
 		}

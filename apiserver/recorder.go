@@ -8,29 +8,31 @@ import (
 	genericrequest "k8s.io/apiserver/pkg/endpoints/request"
 )
 
-// Recorder is told of the requests of clients that change what happens, in the order in
-// which they enter the cluster, which is at rest meanwhile.
+// Recorder is told of the clients' requests that have an effect, in the order in which
+// they enter the cluster. The cluster is at rest in the meantime.
 type Recorder interface {
 	// Request is a write, or a read that a Fault has counted.
 	Request(req *http.Request, who user.Info, body []byte, phase Phase)
-	// Session is a request that joins its client to a container, or lasts in another way.
+	// Session is a request that connects its client to a container, or lasts in another
+	// way.
 	Session(req *http.Request, who user.Info)
 }
 
-// Phase says which part of a request is done, if a Fault delays it. Its zero value is
-// all of it.
+// Phase says which part of a request is carried out, if a Fault delays it. Its zero
+// value means the whole request.
 type Phase string
 
 const (
-	// Judged is the Faults' part, after which it waits.
+	// Judged is the Faults' part, after which the request waits.
 	Judged Phase = "judged"
-	// Delayed is the rest, when it has waited.
+	// Delayed is the rest, after the wait.
 	Delayed Phase = "delayed"
 )
 
 type phaseKey struct{}
 
-// WithPhase returns the context of a request of Server.Client of which one part is done.
+// WithPhase returns the context of a request of Server.Client of which one part is
+// carried out.
 func WithPhase(ctx context.Context, phase Phase) context.Context {
 	return context.WithValue(ctx, phaseKey{}, phase)
 }
@@ -50,7 +52,7 @@ func tell(recorder Recorder, v *visit, phase Phase) {
 	}
 }
 
-// tellSession tells of a request that passes the gate, if it is a session.
+// tellSession tells the recorder of a request that passes the gate, if it is a session.
 func tellSession(recorder Recorder, req *http.Request) {
 	if recorder == nil {
 		return

@@ -12,9 +12,9 @@ import (
 	"github.com/kubesim-dev/kubesim/apiserver/registry"
 )
 
-// restOptions is the seam between upstream's registries and kubesim's store:
-// whatever resource a registry asks for, its Decorator opens it in our store.
-// Nothing else of a registry knows what it stands on.
+// restOptions is the seam between upstream's registries and kubesim's store. Whatever
+// resource a registry asks for, its Decorator opens it in our store. No other part of a
+// registry knows which store it uses.
 type restOptions struct {
 	open    func(StorageConfig) (storage.Interface, factory.DestroyFunc, error)
 	stamper registry.Stamper
@@ -22,7 +22,7 @@ type restOptions struct {
 
 var _ generic.RESTOptionsGetter = (*restOptions)(nil)
 
-// sharedPrefix maps a resource that lives among another group's keys.
+// sharedPrefix maps a resource that is stored among another group's keys.
 func sharedPrefix(gr schema.GroupResource) string {
 	if gr.Group == "events.k8s.io" && gr.Resource == "events" {
 		return "events"

@@ -28,14 +28,14 @@ import (
 	_ "k8s.io/kubernetes/pkg/apis/scheduling/install"
 	_ "k8s.io/kubernetes/pkg/apis/storage/install"
 
-	// As upstream's groups above: they register themselves with legacyscheme.
+	// Like upstream's groups above, these register themselves with legacyscheme.
 	_ "github.com/kubesim-dev/kubesim/apiserver/apis/metrics/install"
 	_ "github.com/kubesim-dev/kubesim/apiserver/apis/sim/install"
 	"github.com/kubesim-dev/kubesim/apiserver/apis/sim/v1alpha1"
 )
 
-// storedMediaType is how objects lie in the store, as in a real cluster's etcd:
-// in JSON where the group has no protobuf, as custom resources.
+// storedMediaType returns how objects are stored, as in a real cluster's etcd. If the
+// group has no protobuf, it is JSON, as for custom resources.
 func storedMediaType(group string) string {
 	if group == v1alpha1.GroupName || !legacyscheme.Scheme.IsGroupRegistered(group) {
 		return runtime.ContentTypeJSON
@@ -43,11 +43,11 @@ func storedMediaType(group string) string {
 	return runtime.ContentTypeProtobuf
 }
 
-// storageVersion returns the version in which a group's objects are stored, and are
-// given to the engine: the preferred one of those that are served.
+// storageVersion returns the version in which a group's objects are stored and given to
+// the engine: the preferred served version.
 func storageVersion(group string) (schema.GroupVersion, error) {
-	// Events have one store for two groups, in core/v1; upstream:
-	// NewStorageFactoryConfig's cohabitating resources.
+	// Events of both groups have one store, in core/v1. Upstream: the cohabitating
+	// resources of NewStorageFactoryConfig.
 	if group == "events.k8s.io" {
 		group = ""
 	}
@@ -63,9 +63,10 @@ func storageVersion(group string) (schema.GroupVersion, error) {
 	return versions[0], nil
 }
 
-// storedVersion returns the version in which a resource is stored: its group's, but
-// for those whose v1 the release before would not read. Source: the overrides of
-// NewStorageFactoryConfigEffectiveVersion, k8s.io/kubernetes pkg/kubeapiserver v1.37.2.
+// storedVersion returns the version in which a resource is stored. It is the group's
+// version, except for resources whose v1 the previous release could not read. Source:
+// the overrides of NewStorageFactoryConfigEffectiveVersion, k8s.io/kubernetes
+// pkg/kubeapiserver v1.37.2.
 func storedVersion(gr schema.GroupResource) (schema.GroupVersion, error) {
 	switch gr {
 	case certificates.Resource("clustertrustbundles"), certificates.Resource("podcertificaterequests"):
@@ -74,9 +75,9 @@ func storedVersion(gr schema.GroupResource) (schema.GroupVersion, error) {
 	return storageVersion(gr.Group)
 }
 
-// storageCodec encodes a resource's objects for the store. The versioner tells in which
-// version: discovery has a hash of it for each resource. A group that the scheme does not
-// know has come while the server runs.
+// storageCodec encodes a resource's objects for the store. The versioner says in which
+// version: discovery has a hash of it for each resource. If the scheme does not know a
+// group, the group was added while the server runs.
 func storageCodec(gr schema.GroupResource) (runtime.Codec, runtime.GroupVersioner, error) {
 	if !legacyscheme.Scheme.IsGroupRegistered(gr.Group) {
 		return unstructured.UnstructuredJSONScheme, nil, nil
@@ -94,9 +95,9 @@ func storageCodec(gr schema.GroupResource) (runtime.Codec, runtime.GroupVersione
 	})
 }
 
-// externalize returns obj, an internal type, in its group's version; an Unstructured one
-// is in it already.
-// The result may share memory with obj: neither may be changed.
+// externalize returns obj, an internal type, in its group's version. An Unstructured
+// object is already in it. The result may share memory with obj: neither may be
+// changed.
 func externalize(obj runtime.Object) (runtime.Object, error) {
 	if _, ok := obj.(runtime.Unstructured); ok {
 		return obj, nil
@@ -125,9 +126,9 @@ func internalCopy(obj runtime.Object) (runtime.Object, error) {
 	return toInternal(obj.DeepCopyObject())
 }
 
-// withDefaults returns obj, an internal type, with the defaults of its parts that are
-// newer than those that it had when it was decoded; it is what decoding it from the
-// store would give. The result shares memory with obj.
+// withDefaults returns obj, an internal type, with defaults for its parts that are
+// newer than its decoding. This is what decoding it from the store would give. The
+// result shares memory with obj.
 func withDefaults(obj runtime.Object) (runtime.Object, error) {
 	external, err := externalize(obj)
 	if err != nil {
@@ -137,7 +138,7 @@ func withDefaults(obj runtime.Object) (runtime.Object, error) {
 	return toInternal(external)
 }
 
-// toInternal converts private, which the result shares memory with. Unstructured objects
+// toInternal converts private; the result shares memory with it. Unstructured objects
 // have no other version.
 func toInternal(private runtime.Object) (runtime.Object, error) {
 	if _, ok := private.(runtime.Unstructured); ok {

@@ -20,67 +20,67 @@ import (
 type served struct {
 	// table is replaced, never changed.
 	table atomic.Pointer[map[schema.GroupResource]localResource]
-	// mu orders changes, and those who follow them.
+	// mu orders changes and their followers.
 	mu        sync.Mutex
 	followers []*follower
 }
 
-// follower is one function that wants changes.
+// follower is one function that is told of changes.
 type follower struct{ f func(ServedChange) }
 
-// PersistedResource is a resource that lies in the store.
+// PersistedResource is a resource that is stored.
 type PersistedResource struct {
 	schema.GroupResource
-	// Kind is what the objects are called, in the stored version.
+	// Kind is the kind of the objects, in the stored version.
 	Kind schema.GroupVersionKind
-	// Namespaced tells objects of a namespace from those of the cluster.
+	// Namespaced says whether the objects belong to a namespace or to the cluster.
 	Namespaced bool
-	// ShortNames are what kubectl takes for the resource's name as well.
+	// ShortNames are other names that kubectl accepts for the resource.
 	ShortNames []string
 }
 
-// ServedChange says that a resource is served from now on or, if Gone, no more.
+// ServedChange says that a resource is served from now on or, if Gone, no longer.
 type ServedChange struct {
 	PersistedResource
 	Gone bool
 }
 
-// Resource is one that is served beside those of the table of groups.
+// Resource is a resource that is served in addition to the table of groups.
 type Resource struct {
-	// Resource has the version in which the objects are stored, Kind what they are
-	// called in it.
+	// Resource has the version in which the objects are stored. Kind is their kind in
+	// that version.
 	Resource schema.GroupVersionResource
 	Kind     string
 	// Storage answers, by subresource; "" for the resource itself.
 	Storage map[string]rest.Storage
 }
 
-// RESTOptions is how a registry, whose resource comes while the server runs, opens its
-// store. Objects whose group the scheme does not know are Unstructured, and stored as
-// JSON.
+// RESTOptions is how a registry opens its store if its resource is added while the
+// server runs. If the scheme does not know the group, its objects are Unstructured and
+// stored as JSON.
 func (s *Server) RESTOptions() generic.RESTOptionsGetter { return s.groups.options }
 
-// Serve begins to serve a resource, whose registry it stamps, or serves it anew in place
-// of what was there. Call it where a write may be made, in a step of the engine or
-// between Gate.Enter and its end: then all who follow what is served see it between the
-// same two steps in every run.
+// Serve begins to serve a resource and stamps its registry. If the resource is already
+// served, Serve replaces it. Call it where a write may be made: in a step of the
+// engine, or between Gate.Enter and its end. Then everybody who follows what is served
+// sees the change between the same two steps in every run.
 func (s *Server) Serve(r Resource) {
 	stampAll(s.groups.options.stamper, r.Storage)
 	l := localResource{resource: r.Resource, kind: r.Resource.GroupVersion().WithKind(r.Kind), storage: r.Storage}
 	s.local.served.change(r.Resource.GroupResource(), &l)
 }
 
-// Withdraw ends serving a resource, and closes its store: its watches end, and requests
+// Withdraw stops serving a resource and closes its store. Its watches end, and requests
 // that are under way write nothing more. Objects that are left in the store stay there.
-// Where it may be called is as for Serve.
+// Call it where Serve may be called.
 func (s *Server) Withdraw(gr schema.GroupResource) {
 	for _, storage := range s.local.served.change(gr, nil).storage {
 		storage.Destroy()
 	}
 }
 
-// change replaces gr, or forgets it if r is nil, and returns what was there. Only what
-// lies in the store is told of.
+// change replaces gr, or removes it if r is nil, and returns what was there. It reports
+// only stored resources to the followers.
 func (s *served) change(gr schema.GroupResource, r *localResource) (was localResource) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -100,8 +100,8 @@ func (s *served) change(gr schema.GroupResource, r *localResource) (was localRes
 	return was
 }
 
-// Follow returns what is served and lies in the store, by name; from then on f is told
-// of each change, in order, until stop is called. f must not ask for another.
+// Follow returns the resources that are served and stored, by name. From then on f is
+// told of each change, in order, until stop is called. f must not cause another change.
 func (l *Local) Follow(f func(ServedChange)) (now []PersistedResource, stop func()) {
 	l.served.mu.Lock()
 	defer l.served.mu.Unlock()
@@ -114,8 +114,8 @@ func (l *Local) Follow(f func(ServedChange)) (now []PersistedResource, stop func
 	}
 }
 
-// Persisted returns the resources whose objects can be listed and deleted, by
-// name: those that a namespace's deletion and the garbage collector care for.
+// Persisted returns the resources whose objects can be listed and deleted, by name. The
+// deletion of a namespace and the garbage collector use them.
 func (l *Local) Persisted() []PersistedResource {
 	var out []PersistedResource
 	for _, r := range *l.served.table.Load() {
@@ -129,7 +129,7 @@ func (l *Local) Persisted() []PersistedResource {
 	return out
 }
 
-// persisted reports whether r lies in the store.
+// persisted reports whether r is stored.
 func (r localResource) persisted() (PersistedResource, bool) {
 	lister, lists := r.storage[""].(rest.Lister)
 	_, deletes := r.storage[""].(rest.GracefulDeleter)
@@ -154,12 +154,12 @@ func (s *served) find(gr schema.GroupResource) (localResource, bool) {
 	return r, ok
 }
 
-// notServed is what a client is told of a path that there is not.
+// notServed is the error for a path that does not exist.
 func notServed(gr schema.GroupResource) error {
 	return apierrors.NewGenericServerResponse(http.StatusNotFound, "", gr, "", "", 0, true)
 }
 
-// begin takes over what groups serve in their stored versions.
+// begin adds what groups serve in their stored versions.
 func (s *served) begin(infos []genericapiserver.APIGroupInfo, check bool) {
 	table := map[schema.GroupResource]localResource{}
 	for i := range infos {

@@ -39,21 +39,21 @@ type Server struct {
 	client  kubernetes.Interface
 	groups  *groups
 	openapi *openapicommon.OpenAPIV3Config
-	// streams are the requests under way that join a client to a container.
+	// streams are the requests under way that connect a client to a container.
 	streams inFlight
 	back    *loopback
-	// founded: Bootstrap has written the cluster's first objects.
+	// founded says that Bootstrap has written the cluster's first objects.
 	founded atomic.Bool
 }
 
-// New builds a server. It opens every resource's store but serves nothing yet.
-// The context bounds the helpers that upstream's plugins start.
+// New builds a server. It opens every resource's store but does not serve yet. The
+// context bounds the helpers that upstream's plugins start.
 func New(ctx context.Context, cfg Config) (*Server, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	// Privileged Pods are allowed, as kubeadm sets it up. Upstream keeps this in
-	// a global that is set once; it is the same for every cluster of a process.
+	// Privileged Pods are allowed, as with kubeadm. Upstream keeps this in a global
+	// that is set once. It is the same for every cluster of a process.
 	capabilities.Setup(true, 0)
 	token, err := newToken()
 	if err != nil {
@@ -92,7 +92,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	configureServing(ctx, generic, &cfg, &s.streams)
 	s.openapi = generic.OpenAPIV3Config
 
-	// No informer factory is handed over: ours never runs, see newCaches.
+	// It gets no informer factory: ours never runs, see newCaches.
 	completed := generic.Complete(nil)
 	if s.generic, err = completed.New("kubesim", genericapiserver.NewEmptyDelegate()); err != nil {
 		return nil, err
@@ -124,8 +124,8 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// configureServing sets what a kubesim server answers differently from a bare
-// generic server.
+// configureServing sets what a kubesim server answers differently from a generic
+// server.
 func configureServing(ctx context.Context, c *genericapiserver.Config, cfg *Config, streams *inFlight) {
 	namer := openapinamer.NewDefinitionNamer(legacyscheme.Scheme)
 	c.OpenAPIConfig = genericapiserver.DefaultOpenAPIConfig(openAPIDefinitions, namer)
@@ -134,8 +134,8 @@ func configureServing(ctx context.Context, c *genericapiserver.Config, cfg *Conf
 	c.OpenAPIV3Config.Info.Title = "Kubernetes"
 	c.EnableProfiling = false
 	c.SkipOpenAPIInstallation = cfg.NoOpenAPI
-	// A simulator's clients are tests: no request is turned away for being one
-	// of many.
+	// A simulator's clients are tests: no request is refused because there are too
+	// many.
 	c.MaxRequestsInFlight, c.MaxMutatingRequestsInFlight = 0, 0
 	upstream := filters.BasicLongRunningRequestCheck(
 		sets.NewString("watch", "proxy"), sets.NewString("attach", "exec", "proxy", "log", "portforward"))
@@ -166,27 +166,26 @@ func (s *Server) install(infos []genericapiserver.APIGroupInfo) error {
 func (s *Server) Run(ctx context.Context) error {
 	defer s.back.end()
 	prepared := s.generic.PrepareRun()
-	// The specs are built: the 12 MB of definitions that they were built from
-	// are not needed any more. Whoever asks again gets them made anew.
+	// The specs are built, so the 12 MB of definitions are no longer needed. Whoever
+	// asks again gets new ones.
 	s.openapi.Definitions = nil
 	return prepared.RunWithContext(ctx)
 }
 
-// AwaitStreams returns when every request is answered that joins a client to a
-// container, or when ctx ends. It is for a server that stops, whose containers have
-// ended already: their clients are to hear of it.
+// AwaitStreams returns when every request that connects a client to a container is
+// answered, or when ctx ends. It is for a server that stops after its containers have
+// ended: their clients must still be told.
 func (s *Server) AwaitStreams(ctx context.Context) { s.streams.wait(ctx) }
 
 // Local returns the way to write without HTTP.
 func (s *Server) Local() *Local { return s.local }
 
-// Client is the API server's own client: it may do anything, and needs no port.
+// Client is the API server's own client. It may do anything and needs no port.
 func (s *Server) Client() kubernetes.Interface { return s.client }
 
-// Observe takes over one commit of the store: it fills the caches that
-// admission and authorization read, and returns the object in its external
-// version. It must be called in revision order. The result may share memory
-// with obj; neither may be changed.
+// Observe applies one commit of the store. It fills the caches that admission and
+// authorization read, and returns the object in its external version. It must be called
+// in revision order. The result may share memory with obj; neither may be changed.
 func (s *Server) Observe(gr schema.GroupResource, event watch.EventType, obj runtime.Object) (Object, error) {
 	external, err := External(obj)
 	if err != nil {
@@ -242,8 +241,8 @@ func encodeCertificate(c tls.Certificate) (certificate, key []byte, err error) {
 	return certificate, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
 }
 
-// newToken returns the secret of the loopback client. It is the one value in a
-// cluster that must not follow from the seed.
+// newToken returns the secret of the loopback client. It is the only value in a cluster
+// that must not follow from the seed.
 func newToken() (string, error) {
 	b := make([]byte, 32)
 	if _, err := rand.Read(b); err != nil {

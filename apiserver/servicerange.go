@@ -10,23 +10,24 @@ import (
 	netutils "k8s.io/utils/net"
 )
 
-// DefaultServiceClusterIPRange is where the addresses of Services come from, unless the
-// server is told otherwise. Source: kubeadm's default, networking.serviceSubnet.
+// DefaultServiceClusterIPRange is the default range of Services' addresses. Source:
+// kubeadm's default, networking.serviceSubnet.
 const DefaultServiceClusterIPRange = "10.96.0.0/12"
 
-// ServiceRange is where the addresses of Services come from.
+// ServiceRange is the range of Services' addresses.
 type ServiceRange struct {
 	net.IPNet
-	// Kubernetes is the address of the Service kubernetes, the first.
+	// Kubernetes is the address of the Service kubernetes: the first of the range.
 	Kubernetes net.IP
-	// DNS is the cluster's name server, the tenth. Source: GetDNSIP, k8s.io/kubernetes
-	// cmd/kubeadm/app/constants v1.37.2.
+	// DNS is the address of the cluster's name server: the tenth of the range. Source:
+	// GetDNSIP, k8s.io/kubernetes cmd/kubeadm/app/constants v1.37.2.
 	DNS net.IP
 }
 
-// Bounds of a range, and where in it the first two addresses are. Source:
-// validateClusterIPFlags in k8s.io/kubernetes cmd/kube-apiserver/app/options v1.37.2;
-// kubeadm's MinimumAddressesInServiceSubnet is 10, so that it takes no fewer either.
+// These are the bounds of a range, and the places of the first two addresses in it.
+// Source: validateClusterIPFlags in k8s.io/kubernetes cmd/kube-apiserver/app/options
+// v1.37.2. kubeadm's MinimumAddressesInServiceSubnet is 10, so it does not accept fewer
+// either.
 const (
 	serviceRangeBitsMax = 20
 	serviceRangeMin     = 11 // so that there is a tenth address after the network's own
@@ -34,7 +35,8 @@ const (
 	dnsIndex            = 10
 )
 
-// ParseServiceRange reads what --service-cluster-ip-range says; empty is the default.
+// ParseServiceRange parses the value of --service-cluster-ip-range. Empty means the
+// default.
 func ParseServiceRange(text string) (ServiceRange, error) {
 	if text == "" {
 		text = DefaultServiceClusterIPRange
@@ -61,17 +63,17 @@ func ParseServiceRange(text string) (ServiceRange, error) {
 	return ServiceRange{IPNet: *cidr, Kubernetes: first, DNS: dns}, errors.Join(errFirst, errDNS)
 }
 
-// Overlaps reports whether an address is in both.
+// Overlaps reports whether an address is in both ranges.
 func (r ServiceRange) Overlaps(other *net.IPNet) bool {
 	return r.Contains(other.IP) || other.Contains(r.IP)
 }
 
-// outside are the Services whose addresses are of no use any more: an earlier server of
-// the cluster had another range.
+// outside has the Services whose addresses can no longer be used, because an earlier
+// server of the cluster had another range.
 type outside map[types.UID]string
 
-// check refuses a range that is not the one with which the cluster began: addresses of
-// Services are for ever.
+// check refuses a range other than the one with which the cluster began: addresses of
+// Services last forever.
 func (o outside) check(r ServiceRange) error {
 	const otherwise = "give the range that the cluster began with, or begin a new cluster elsewhere, for example with another --data-dir"
 	least := ""

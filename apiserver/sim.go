@@ -40,9 +40,9 @@ func (p simProvider) NewRESTStorage(_ serverstorage.APIResourceConfigSource, get
 	return info, nil
 }
 
-// simRules are what the bootstrap ClusterRole of a name may do in kubesim's own
-// group: view reads; edit, and so admin, writes too. The group's objects are the
-// cluster's, so a RoleBinding to these roles gives no right to them.
+// simRules returns what the bootstrap ClusterRole with this name may do in kubesim's
+// own group: view reads; edit, and so admin, also writes. The group's objects are
+// cluster-scoped, so a RoleBinding to these roles grants no right to them.
 func simRules(role string) []rbacv1.PolicyRule {
 	may := func(resources, verbs string) rbacv1.PolicyRule {
 		return rbacv1.PolicyRule{APIGroups: []string{v1alpha1.GroupName}, Resources: strings.Fields(resources), Verbs: strings.Fields(verbs)}

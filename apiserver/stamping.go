@@ -23,9 +23,9 @@ func stampAll(stamper registry.Stamper, resources map[string]rest.Storage) {
 	}
 }
 
-// storeOf finds the generic store of a registry: embedded, directly as most do
-// or below another embedded type, as those that check RBAC escalation do, or in
-// a field named store, as Namespaces have it.
+// storeOf finds the generic store of a registry. Most embed it directly. Those that
+// check RBAC escalation embed it below another embedded type. Namespaces have it in a
+// field named store.
 func storeOf(v reflect.Value) *genericregistry.Store {
 	for v.Kind() == reflect.Interface || v.Kind() == reflect.Pointer {
 		if v.IsNil() {

@@ -18,15 +18,15 @@ import (
 	"k8s.io/kubernetes/pkg/apis/core/helper"
 )
 
-// The plugins of this file are not upstream's own: those
+// The plugins of this file are not upstream's own. Those
 // (plugin/pkg/admission/storage/{storageclass/setdefault,storageobjectinuseprotection}
-// v1.37.2) are linked with k8s.io/mount-utils, SELinux and quotas of file systems,
-// code that reaches for the host.
+// v1.37.2) are linked with k8s.io/mount-utils, SELinux and quotas of file systems, code
+// that accesses the host.
 const (
 	// defaultClassPlugin gives a claim that names no StorageClass the default one.
 	defaultClassPlugin = "DefaultStorageClass"
-	// inUsePlugin gives volumes and claims the finalizers that keep them while they
-	// are used.
+	// inUsePlugin gives volumes and claims the finalizers that keep them while they are
+	// in use.
 	inUsePlugin = "StorageObjectInUseProtection"
 )
 
@@ -91,8 +91,8 @@ func (d *classDefaulter) Admit(_ context.Context, a admission.Attributes, _ admi
 	return nil
 }
 
-// defaultClass returns the newest of the classes that are marked as default, nil
-// if none is. Source: GetDefaultClass in pkg/volume/util v1.37.2.
+// defaultClass returns the newest of the classes that are marked as default, or nil if
+// none is. Source: GetDefaultClass in pkg/volume/util v1.37.2.
 func defaultClass(classes []*storagev1.StorageClass) *storagev1.StorageClass {
 	marked := slices.DeleteFunc(slices.Clone(classes), func(c *storagev1.StorageClass) bool {
 		return c.Annotations[defaultClassAnnotation] != "true" && c.Annotations[betaDefaultClassAnnotation] != "true"

@@ -24,13 +24,13 @@ import (
 	"k8s.io/kubernetes/pkg/apis/core"
 )
 
-// trusts reports whether Local creates, or updates, objects of a resource by a
-// shortcut and is trusted with them. What the embedded controllers and kubelets write
-// follows from an object that was validated: a Job from its CronJob's template, a Pod
-// from its Job's, an Event from the object that it is about; most updates change a
-// status only. Validating all of that again would cost more than the rest of the write
-// does. With Config.CheckTrusted, as in every test, it is validated nevertheless, and
-// must be found valid.
+// trusts reports whether Local creates, or updates, objects of a resource by a shortcut
+// and without validation. What the embedded controllers and kubelets write follows from
+// an object that was validated: a Job from its CronJob's template, a Pod from its
+// Job's, an Event from the object that it is about. Most updates change only a status.
+// Validating all of that again would cost more than the rest of the write. With
+// Config.CheckTrusted, as in every test, it is validated nevertheless, and must be
+// valid.
 func trusts(gr schema.GroupResource, subresource string, create bool) bool {
 	switch gr.String() {
 	case "events", "events.events.k8s.io":
@@ -47,7 +47,7 @@ func trusts(gr schema.GroupResource, subresource string, create bool) bool {
 	return false
 }
 
-// keeper is a storage.Interface that can keep the very objects that it is given:
+// keeper is a storage.Interface that can keep the objects themselves that it is given:
 // see CreateKept and UpdateKept in package storage.
 type keeper interface {
 	CreateKept(ctx context.Context, key string, obj runtime.Object, ttl uint64) (runtime.Object, error)
@@ -55,25 +55,26 @@ type keeper interface {
 	AsDecoded(obj runtime.Object)
 }
 
-// shortcut writes to a registry as its Store does, with the same strategy and the
-// same admission, but without what is there for the sake of clients that are not
-// trusted: copies for admission to spoil, validation, warnings, wall time and random
-// UIDs, which the stamper replaces. It is upstream's Store.Create and Update,
-// k8s.io/apiserver pkg/registry/generic/registry v0.37.2, for stores without hooks
-// and writers that keep no managed fields.
+// shortcut writes to a registry as its Store does, with the same strategy and the same
+// admission. It leaves out what exists for clients that are not trusted: copies that
+// admission may change, validation, warnings, wall time and random UIDs, which the
+// stamper replaces. It is upstream's Store.Create and Update, k8s.io/apiserver
+// pkg/registry/generic/registry v0.37.2, for stores without hooks and writers that keep
+// no managed fields.
 type shortcut struct {
 	store  *genericregistry.Store
 	keeper keeper
-	// subresource is what is updated, "" for the object.
+	// subresource is the subresource that is updated, or "" for the object.
 	subresource string
 	// check: see Config.CheckTrusted.
 	check bool
 }
 
-// errLongWay is the error of a write that the Store itself has to make.
+// errLongWay says that the Store itself must make the write.
 var errLongWay = errors.New("the registry's own way is to be taken")
 
-// newShortcut returns nil if the store of a registry keeps no objects: if it is etcd.
+// newShortcut returns nil if the store of a registry does not keep objects, as etcd
+// does not.
 func newShortcut(registry rest.Storage, subresource string, check bool) *shortcut {
 	s := storeOf(reflect.ValueOf(registry))
 	if s.BeginCreate != nil || s.AfterCreate != nil || s.BeginUpdate != nil || s.AfterUpdate != nil ||
@@ -87,8 +88,9 @@ func newShortcut(registry rest.Storage, subresource string, check bool) *shortcu
 	return &shortcut{store: s, keeper: k, subresource: subresource, check: check}
 }
 
-// keeperUnder returns what keeps objects under the layers that are for clients' requests,
-// each of which has to have Unwrap, see restOptions.decorate; nil if nothing does.
+// keeperUnder returns the storage that keeps objects, below the layers for clients'
+// requests, or nil if there is none. Each layer must have Unwrap; see
+// restOptions.decorate.
 func keeperUnder(s storage.Interface) keeper {
 	for {
 		if k, ok := s.(keeper); ok {
@@ -102,8 +104,8 @@ func keeperUnder(s storage.Interface) keeper {
 	}
 }
 
-// create creates obj, which belongs to the store from then on. The error is
-// errLongWay if the name is taken: nothing was written then.
+// create creates obj, which belongs to the store from then on. The error is errLongWay
+// if the name is taken: then nothing was written.
 func (s *shortcut) create(ctx context.Context, obj runtime.Object, trusted bool, admit rest.ValidateObjectFunc) (runtime.Object, error) {
 	strategy := s.store.CreateStrategy
 	m, err := meta.Accessor(obj)
@@ -158,9 +160,9 @@ func (s *shortcut) validateNew(ctx context.Context, obj runtime.Object, m metav1
 	return errs
 }
 
-// plausible looks at what nobody has looked at in a template: at the finalizers in a
-// Job's, at all metadata in a CronJob's, and at whether an Indexed Job's name leaves
-// room for the hostnames of its Pods.
+// plausible checks what nobody has checked in a template: the finalizers in a Job's
+// template, all metadata in a CronJob's template, and whether an Indexed Job's name
+// leaves room for the hostnames of its Pods.
 func plausible(obj runtime.Object, m metav1.Object) bool {
 	switch obj := obj.(type) {
 	case *core.Pod:
@@ -172,9 +174,9 @@ func plausible(obj runtime.Object, m metav1.Object) bool {
 	return true
 }
 
-// update replaces an object with what next makes of it. admit may be nil. The error
-// is errLongWay if the object is not there, or is to be deleted by the update, or if
-// the update is refused.
+// update replaces an object with what next makes of it. admit may be nil. The error is
+// errLongWay if the object does not exist, if the update would delete it, or if the
+// update is refused.
 func (s *shortcut) update(ctx context.Context, name string, next given, admit rest.ValidateObjectUpdateFunc) (runtime.Object, error) {
 	key, err := s.store.KeyFunc(ctx, name)
 	if err != nil {
@@ -207,7 +209,7 @@ func (s *shortcut) update(ctx context.Context, name string, next given, admit re
 	return out, nil
 }
 
-// propose returns the new object, and does not change the old one.
+// propose returns the new object and does not change the old one.
 func (s *shortcut) propose(ctx context.Context, key, name string, old runtime.Object, next given, admit rest.ValidateObjectUpdateFunc) (runtime.Object, error) {
 	// It has the defaults of the object that it was made from.
 	convert := internalCopy
@@ -250,16 +252,16 @@ func (s *shortcut) propose(ctx context.Context, key, name string, old runtime.Ob
 	return obj, nil
 }
 
-// doubtful reports whether an object is of those that upstream's controllers, and
-// so ours, write although validation may refuse them: a Job that ends while it is
-// suspended has no startTime, and the API wants one of every finished Job.
+// doubtful reports whether an object is one that upstream's controllers, and so ours,
+// write although validation may refuse it: a Job that ends while it is suspended has no
+// startTime, but the API requires one for every finished Job.
 func doubtful(obj runtime.Object) bool {
 	job, ok := obj.(*batch.Job)
 	return ok && job.Status.StartTime == nil
 }
 
-// prepare is rest.BeforeUpdate, k8s.io/apiserver pkg/registry/rest v0.37.2, without
-// its warnings, and with its validation only of what is doubtful.
+// prepare is rest.BeforeUpdate, k8s.io/apiserver pkg/registry/rest v0.37.2, without its
+// warnings. It validates only what is doubtful.
 func (s *shortcut) prepare(ctx context.Context, obj, old runtime.Object, m, before metav1.Object) error {
 	strategy := s.store.UpdateStrategy
 	m.SetGeneration(before.GetGeneration())
@@ -277,8 +279,8 @@ func (s *shortcut) prepare(ctx context.Context, obj, old runtime.Object, m, befo
 		m.SetDeletionGracePeriodSeconds(grace)
 	}
 	if s.check || doubtful(obj) {
-		// Of a client's request nothing else would be left, and validation compares
-		// times with those of old, bit by bit.
+		// A client's request would contain nothing else, and validation compares times
+		// with those of old, bit by bit.
 		s.keeper.AsDecoded(obj)
 		errs := rest.ValidateUpdate(ctx, obj, old, strategy)
 		if len(errs) > 0 && !doubtful(obj) {
@@ -292,11 +294,12 @@ func (s *shortcut) prepare(ctx context.Context, obj, old runtime.Object, m, befo
 	return nil
 }
 
-// prepareParts is the strategy's PrepareForUpdate. Those of Pods take over from old
-// what the request may not change, its spec or its status, and then write to it: nil to
-// fields of disabled features that are nil. Old is shared, and may be read by others
-// meanwhile, so they get an old one with another such part: obj's own status, or an
-// empty spec. Only features that are always on decide about a status by the spec.
+// prepareParts is the strategy's PrepareForUpdate. The strategies of Pods copy from old
+// what the request may not change, its spec or its status. Then they write to it: they
+// set fields of disabled features, which are nil, to nil. old is shared, and others may
+// be reading it. So the strategies get an old object with another such part: obj's own
+// status, or an empty spec. Only features that are always on decide about a status by
+// the spec.
 func (s *shortcut) prepareParts(ctx context.Context, obj, old runtime.Object) {
 	pod, ok := obj.(*core.Pod)
 	if !ok {
@@ -316,8 +319,8 @@ func (s *shortcut) prepareParts(ctx context.Context, obj, old runtime.Object) {
 	pod.Status = shared.Status
 }
 
-// internalStatus is internalCopy for a write of the status, without the spec of what
-// is large: the strategy takes that from the old object.
+// internalStatus is internalCopy for a write of the status. It leaves out the spec of
+// large objects: the strategy takes the spec from the old object.
 func internalStatus(obj runtime.Object) (runtime.Object, error) {
 	switch o := obj.(type) {
 	case *corev1.Pod:
@@ -333,7 +336,7 @@ func internalStatus(obj runtime.Object) (runtime.Object, error) {
 	return internalCopy(obj)
 }
 
-// unspoilt does what should not change obj, and in a check makes sure of it.
+// unspoilt runs do, which should not change obj. If check is set, it verifies that.
 func (s *shortcut) unspoilt(obj runtime.Object, do func() error) error {
 	if !s.check {
 		return do()
@@ -363,7 +366,7 @@ func (s *shortcut) kind(obj runtime.Object) schema.GroupKind {
 }
 
 // given is the rest.UpdatedObjectInfo of an object in its external version. Unlike
-// rest.DefaultUpdatedObjectInfo it does not copy what is made for one attempt.
+// rest.DefaultUpdatedObjectInfo, it does not copy what is made for one attempt.
 type given struct {
 	obj Object
 	// admit, if set, is mutating admission.

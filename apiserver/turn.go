@@ -9,8 +9,8 @@ import (
 	"k8s.io/apiserver/pkg/storage"
 )
 
-// turn is a request's time on stage. Upstream's handlers do their work in goroutines
-// of their own, and leave these behind when they run out of time.
+// turn is a request's time on stage. Upstream's handlers do their work in goroutines of
+// their own, and leave these behind when they run out of time.
 //
 // Invariant: after end, nothing of the request reaches the store.
 type turn struct {
@@ -21,7 +21,7 @@ type turn struct {
 
 type turnKey struct{}
 
-// errTurn is the answer to what comes too late.
+// errTurn is the answer to a write that comes too late.
 var errTurn = errors.New("the request took too long: what it had not written yet is not written")
 
 func (t *turn) end() {
@@ -46,10 +46,10 @@ func beginWrite(ctx context.Context) (done func(), err error) {
 	return t.writing.Done, nil
 }
 
-// onStage is a store to which a request writes in its turn.
+// onStage is a store to which a request writes during its turn.
 type onStage struct{ storage.Interface }
 
-// Unwrap returns the storage below, for a writer who has no turn: the engine.
+// Unwrap returns the storage below, for a writer that has no turn: the engine.
 func (s onStage) Unwrap() storage.Interface { return s.Interface }
 
 // Create implements storage.Interface.

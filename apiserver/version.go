@@ -10,23 +10,24 @@ import (
 	basecompatibility "k8s.io/component-base/compatibility"
 )
 
-// Build is what a binary knows of the source that it was built from. Each field is
-// empty where that is not known.
+// Build is what a binary knows about the source from which it was built. A field is
+// empty if that is not known.
 type Build struct {
 	// Commit is the hash of the commit; TreeState is "clean" or "dirty".
 	Commit, TreeState string
-	// Date is that of the commit, RFC 3339: two builds of one commit are the same.
+	// Date is the date of the commit, in RFC 3339: two builds of one commit are the
+	// same.
 	Date string
 }
 
-// unknownDate is the build date of what was built without link-time stamps. Clients
-// parse it: fabric8's for Java fails on an empty one. Source: buildDate in
+// unknownDate is the build date of a binary without link-time stamps. Clients parse it:
+// fabric8's Java client fails on an empty one. Source: buildDate in
 // k8s.io/component-base/version v0.37.2.
 const unknownDate = "1970-01-01T00:00:00Z"
 
-// stampedVersion reports the release that the API code was taken from. The
-// module cache knows no link-time stamps: unstamped, upstream's code would
-// claim v0.0.0 and clients would refuse it.
+// stampedVersion reports the release from which the API code was taken. The module
+// cache has no link-time stamps. Without stamps, upstream's code would claim v0.0.0,
+// and clients would refuse it.
 type stampedVersion struct {
 	basecompatibility.EffectiveVersion
 	gitVersion string

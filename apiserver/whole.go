@@ -11,9 +11,9 @@ import (
 
 // answer is where the answer to a request goes.
 //
-// Invariant: after end, nobody touches it. Upstream's filters return without waiting for
-// a handler whose request's time is up or whose client has gone, and what was the answer's
-// belongs to the next one then.
+// Invariant: after end, nobody touches it. If a request's time is up or its client has
+// disconnected, upstream's filters return without waiting for the handler. What
+// belonged to this answer then belongs to the next one.
 type answer struct {
 	mu   sync.Mutex
 	w    http.ResponseWriter
@@ -22,7 +22,7 @@ type answer struct {
 
 type answerKey struct{}
 
-// withAnswer is the outermost handler, so that it knows when an answer is over.
+// withAnswer is the outermost handler, so it knows when an answer is over.
 func withAnswer(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		a := &answer{w: w}
@@ -41,14 +41,14 @@ func (a *answer) cut() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !a.over {
-		// Where there is nothing to cut off, nothing is done.
+		// If there is nothing to cut off, this does nothing.
 		_ = http.NewResponseController(a.w).SetWriteDeadline(time.Unix(1, 0))
 	}
 }
 
-// cutOff ends an answer when its request's time is up, unless stop is called before: a
-// client that does not read it would keep others waiting forever, as upstream's timeout
-// waits for the write that is under way.
+// cutOff ends an answer when its request's time is up, unless stop is called before.
+// Otherwise, a client that does not read the answer would keep others waiting forever,
+// because upstream's timeout waits for the write that is under way.
 func cutOff(ctx context.Context) (stop func() bool) {
 	a, ok := ctx.Value(answerKey{}).(*answer)
 	if !ok {
@@ -57,9 +57,9 @@ func cutOff(ctx context.Context) (stop func() bool) {
 	return context.AfterFunc(ctx, a.cut)
 }
 
-// encodedWhole reports whether the answer to a list is encoded in one piece: as YAML, or
-// indented. Lists in JSON and protobuf are encoded one object at a time. Source: isPrettyPrint
-// in k8s.io/apiserver pkg/endpoints/handlers/negotiation v0.37.2.
+// encodedWhole reports whether the answer to a list is encoded in one piece: as YAML,
+// or indented. Lists in JSON and protobuf are encoded one object at a time. Source:
+// isPrettyPrint in k8s.io/apiserver pkg/endpoints/handlers/negotiation v0.37.2.
 func encodedWhole(req *http.Request) bool {
 	if strings.Contains(req.Header.Get("Accept"), "yaml") {
 		return true

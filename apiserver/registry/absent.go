@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// Absent answers for a resource that is not served: nothing is ever found.
+// Absent answers for a resource that is not served: it never finds anything.
 type Absent[T any] struct {
 	// Resource is the plural that errors name.
 	Resource string

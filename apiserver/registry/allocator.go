@@ -10,21 +10,20 @@ import (
 	"k8s.io/kubernetes/pkg/registry/core/service/ipallocator"
 )
 
-// set is a set of numbers below max from which the cluster's randomness picks.
-// A number is taken while a request claims it, and as long as a stored Service
-// holds it.
+// set is a set of numbers below max from which the cluster's randomness chooses. A
+// number is taken while a request claims it, and as long as a stored Service holds it.
 //
-// Deviation: upstream keeps IPAddress objects and a bitmap in the store; here
-// the Services themselves are the only record, and no repair loop is needed.
-// Two servers that share a cluster may give one number to two Services that
-// are created at the same moment.
+// Deviation: upstream keeps IPAddress objects and a bitmap in the store. Here the
+// Services themselves are the only record, and no repair loop is needed. Two servers
+// that share a cluster may give the same number to two Services that are created at the
+// same moment.
 type set struct {
 	mu      sync.Mutex
 	random  Random
 	max     int
 	claimed map[int]struct{}
-	// held counts the Services that have a number: two, where two servers gave it out
-	// at once. It is free when the last of them has let go of it.
+	// held counts the Services that have a number. It is two if two servers gave the
+	// number out at once. The number is free when the last of them has released it.
 	held map[int]int
 }
 
@@ -43,7 +42,7 @@ func (s *set) take(n int) bool {
 	return true
 }
 
-// takeAny claims a free number: a random one, or the next free after it.
+// takeAny claims a free number: a random one, or the next free one after it.
 func (s *set) takeAny() (int, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -58,7 +57,8 @@ func (s *set) takeAny() (int, bool) {
 	return n, true
 }
 
-// release ends a claim. What a Service holds is free once it has let go of it.
+// release ends a claim. A number that a Service holds is free once the Service has
+// released it.
 func (s *set) release(n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -134,8 +134,8 @@ func (p Ports) Free() int {
 	return p.free()
 }
 
-// Hold tells that one more stored Service has port n of the range, Drop that one has
-// it no more.
+// Hold records that one more stored Service has port n of the range. Drop records that
+// one Service no longer has it.
 func (p Ports) Hold(n int) { p.hold(n) }
 
 // Drop is the inverse of Hold.
@@ -144,8 +144,8 @@ func (p Ports) Drop(n int) { p.drop(n) }
 // Destroy implements allocator.Interface.
 func (p Ports) Destroy() {}
 
-// IPs allocates the cluster IPs of Services from an IPv4 range. The first
-// address is the network's and the last the broadcast's: neither is given out.
+// IPs allocates the cluster IPs of Services from an IPv4 range. The first address is
+// the network's and the last the broadcast address: neither is given out.
 type IPs struct {
 	set    *set
 	cidr   net.IPNet
@@ -214,9 +214,8 @@ func (a *IPs) Release(ip net.IP) error {
 	return nil
 }
 
-// Hold tells that one more stored Service has the address, Drop that one has it no
-// more.
-// What is outside of the range is nobody's concern.
+// Hold records that one more stored Service has the address. Drop records that one
+// Service no longer has it. Addresses outside of the range do not matter.
 func (a *IPs) Hold(ip net.IP) {
 	if n, err := a.offset(ip); err == nil {
 		a.set.hold(n)

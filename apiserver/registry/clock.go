@@ -21,20 +21,21 @@ import (
 	"github.com/kubesim-dev/kubesim/apiserver/apis/sim/v1alpha1"
 )
 
-// Timekeeper keeps the cluster's clock. What it refuses is an API error.
+// Timekeeper shows and changes the cluster's clock. If it refuses something, it returns
+// an API error.
 type Timekeeper interface {
 	// Show returns the clock as it is, without waiting.
 	Show() (v1alpha1.ClockSpec, v1alpha1.ClockStatus)
-	// Set changes how time moves, and returns when the cluster has settled and what it
-	// has written can be read, or when ctx ends.
+	// Set changes how time advances. It returns when the cluster has settled and what
+	// it has written can be read, or when ctx ends.
 	Set(ctx context.Context, spec v1alpha1.ClockSpec) error
-	// Advance moves time on, and returns as Set does. The request is valid.
+	// Advance advances the clock, and returns as Set does. The request is valid.
 	Advance(ctx context.Context, how *v1alpha1.ClockAdvance) error
 	// Settle returns as Set does.
 	Settle(ctx context.Context) error
 }
 
-// Clocks is the resource clocks: a view of the cluster's clock, of which nothing is
+// Clocks is the resource clocks: a view of the cluster's clock. Nothing of it is
 // stored.
 type Clocks struct {
 	keeper Timekeeper
@@ -79,14 +80,15 @@ func (*Clocks) NamespaceScoped() bool { return false }
 // GetSingularName implements rest.SingularNameProvider.
 func (*Clocks) GetSingularName() string { return "clock" }
 
-// clockUID is the same in every cluster. Upstream patches nothing that has none.
+// clockUID is the same in every cluster. Upstream does not patch an object without a
+// UID.
 const clockUID = "636c6f63-6b00-4000-8000-000000000001"
 
 // show returns the clock as it is.
 func (c *Clocks) show() *sim.Clock {
 	clock := &sim.Clock{ObjectMeta: metav1.ObjectMeta{
 		Name: v1alpha1.ClockName, UID: clockUID,
-		// Of an object that nobody manages, upstream lets nobody apply a part.
+		// If nobody manages an object, upstream lets nobody apply a part of it.
 		ManagedFields: []metav1.ManagedFieldsEntry{{
 			Manager: "kubesim", Operation: metav1.ManagedFieldsOperationUpdate, Subresource: "status",
 			APIVersion: v1alpha1.GroupVersion().String(), FieldsType: "FieldsV1", FieldsV1: metav1.NewFieldsV1(`{"f:status":{"f:now":{}}}`),
@@ -96,7 +98,7 @@ func (c *Clocks) show() *sim.Clock {
 	return clock
 }
 
-// named refuses names of clocks that there are not.
+// named refuses names of clocks that do not exist.
 func (c *Clocks) named(name string) error {
 	if name != v1alpha1.ClockName {
 		return apierrors.NewNotFound(sim.Resource("clocks"), name)
@@ -129,13 +131,13 @@ func (c *Clocks) ConvertToTable(ctx context.Context, obj, options runtime.Object
 	return c.table.ConvertToTable(ctx, obj, options)
 }
 
-// setMargin is what is left of a request's time for its answer when the wait for the
-// cluster to settle is given up.
+// setMargin is how much of a request's time is kept for its answer when the wait for
+// the cluster to settle is given up.
 const setMargin = 2 * time.Second
 
 // Update implements rest.Updater. It answers when the cluster has settled, or shortly
-// before the request's time is over: then the clock is changed, and its status says that
-// the cluster has not settled.
+// before the request's time is up. In the latter case, the clock is changed, and its
+// status says that the cluster has not settled.
 func (c *Clocks) Update(ctx context.Context, name string, info rest.UpdatedObjectInfo, _ rest.ValidateObjectFunc,
 	validate rest.ValidateObjectUpdateFunc, _ bool, options *metav1.UpdateOptions) (runtime.Object, bool, error) {
 	if err := c.named(name); err != nil {
@@ -172,7 +174,7 @@ func (c *Clocks) Update(ctx context.Context, name string, info rest.UpdatedObjec
 	return now, false, nil
 }
 
-// printClock says what `kubectl get clock` prints.
+// printClock defines what `kubectl get clock` prints.
 func printClock(h printers.PrintHandler) {
 	rows(h, []metav1.TableColumnDefinition{
 		{Name: "Name", Type: "string", Format: "name", Description: metav1.ObjectMeta{}.SwaggerDoc()["name"]},
@@ -197,8 +199,8 @@ func (*ClocksAdvance) New() runtime.Object { return &v1alpha1.ClockAdvance{} }
 // Destroy implements rest.Storage: nothing is held.
 func (*ClocksAdvance) Destroy() {}
 
-// ConnectMethods implements rest.Connecter. The subresource is one because its answer
-// may take longer than the time that upstream gives to a creation.
+// ConnectMethods implements rest.Connecter. The subresource is a connection because its
+// answer may take longer than upstream allows for a creation.
 func (*ClocksAdvance) ConnectMethods() []string { return []string{http.MethodPost} }
 
 // NewConnectOptions implements rest.Connecter: there are none.
@@ -218,7 +220,7 @@ func (a *ClocksAdvance) Connect(_ context.Context, name string, _ runtime.Object
 	}), nil
 }
 
-// answer says what became of a request.
+// answer sends the outcome of a request.
 func (c *Clocks) answer(r rest.Responder, err error) {
 	if err != nil {
 		r.Error(err)

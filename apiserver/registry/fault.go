@@ -34,7 +34,7 @@ func NewFaults(getter generic.RESTOptionsGetter) (*Own, *OwnStatus, error) {
 	})
 }
 
-// printFaults says what `kubectl get faults` prints.
+// printFaults defines what `kubectl get faults` prints.
 func printFaults(h printers.PrintHandler) {
 	rows(h, []metav1.TableColumnDefinition{
 		{Name: "Name", Type: "string", Format: "name", Description: metav1.ObjectMeta{}.SwaggerDoc()["name"]},
@@ -53,8 +53,8 @@ func printFaults(h printers.PrintHandler) {
 	}, func(l *sim.FaultList) []sim.Fault { return l.Items })
 }
 
-// target says in one word what a Fault hits, as far as that fits into a column:
-// the verbs, the resources, and who asks.
+// target summarizes what a Fault hits, as far as that fits into a column: the verbs,
+// the resources, and the requesting users.
 func target(s *v1alpha1.FaultSpec) string {
 	if s.OfNodes() {
 		return s.Nodes

@@ -17,17 +17,17 @@ import (
 	"k8s.io/metrics/pkg/apis/metrics"
 )
 
-// MetricsReader knows what containers and nodes use: what metrics-server is on a
-// real cluster.
+// MetricsReader knows what containers and nodes use. On a real cluster, this is
+// metrics-server.
 type MetricsReader interface {
-	// PodMetrics returns what the Pods of a namespace use, of all if it is empty. A
-	// Pod of which nothing is known is not there.
+	// PodMetrics returns what the Pods of a namespace use, or all Pods if it is empty.
+	// It leaves out a Pod of which nothing is known.
 	PodMetrics(ctx context.Context, namespace string) ([]metrics.PodMetrics, error)
 	// NodeMetrics returns what the nodes use.
 	NodeMetrics(ctx context.Context) ([]metrics.NodeMetrics, error)
 }
 
-// getLister reads what the metrics are of.
+// getLister reads the objects that the metrics are about.
 type getLister interface {
 	rest.Getter
 	rest.Lister
@@ -49,8 +49,8 @@ type NodeMetrics struct {
 	reader MetricsReader
 }
 
-// NewMetrics returns the resources of group metrics.k8s.io for Pods and Nodes that
-// lie in stores.
+// NewMetrics returns the resources of group metrics.k8s.io for the Pods and Nodes in
+// these stores.
 func NewMetrics(pods, nodes getLister, reader MetricsReader) (*PodMetrics, *NodeMetrics) {
 	return &PodMetrics{pods: pods, reader: reader}, &NodeMetrics{nodes: nodes, reader: reader}
 }
@@ -115,7 +115,7 @@ func (m *PodMetrics) List(ctx context.Context, options *internalversion.ListOpti
 	return &metrics.PodMetricsList{Items: items}, err
 }
 
-// of returns the metrics of those of pods that run.
+// of returns the metrics of the running Pods among pods.
 func (m *PodMetrics) of(ctx context.Context, pods []core.Pod) ([]metrics.PodMetrics, error) {
 	all, err := m.reader.PodMetrics(ctx, genericrequest.NamespaceValue(ctx))
 	if err != nil {
@@ -183,7 +183,7 @@ func (m *NodeMetrics) List(ctx context.Context, options *internalversion.ListOpt
 	return &metrics.NodeMetricsList{Items: items}, err
 }
 
-// of returns the metrics of those of nodes whose kubelet can be asked.
+// of returns the metrics of the nodes whose kubelet can be reached.
 func (m *NodeMetrics) of(ctx context.Context, nodes []core.Node) ([]metrics.NodeMetrics, error) {
 	all, err := m.reader.NodeMetrics(ctx)
 	if err != nil {
@@ -207,8 +207,8 @@ func ready(n *core.Node) bool {
 	})
 }
 
-// selectors is what of options chooses objects. The resource version of a list of
-// metrics is nobody's.
+// selectors returns the part of options that selects objects. The resource version of a
+// list of metrics has no meaning.
 func selectors(options *internalversion.ListOptions) *internalversion.ListOptions {
 	if options == nil {
 		return &internalversion.ListOptions{}

@@ -33,7 +33,7 @@ type OwnStatus struct {
 	store *genericregistry.Store
 }
 
-// kind says what tells one kind of the group from the others. S is the type of its
+// kind says how one kind of the group differs from the others. S is the type of its
 // spec, T that of its status.
 type kind[S, T any] struct {
 	singular, plural string
@@ -99,15 +99,15 @@ func (s *OwnStatus) ConvertToTable(ctx context.Context, obj, options runtime.Obj
 	return s.store.ConvertToTable(ctx, obj, options)
 }
 
-// ownStrategy is what makes an object of the group more than stored bytes.
+// ownStrategy makes an object of the group more than stored bytes.
 type ownStrategy[S, T any] struct {
 	runtime.ObjectTyper
 	names.NameGenerator
 	kind kind[S, T]
 }
 
-// NamespaceScoped implements rest.Scoper: what is said to the simulator may concern
-// any namespace, so it is the cluster's.
+// NamespaceScoped implements rest.Scoper. Instructions to the simulator may concern any
+// namespace, so they are cluster-scoped.
 func (ownStrategy[S, T]) NamespaceScoped() bool { return false }
 
 // PrepareForCreate implements rest.RESTCreateStrategy.
@@ -199,14 +199,14 @@ func rows[O, L any](h printers.PrintHandler, columns []metav1.TableColumnDefinit
 		return out, nil
 	}
 	for _, printer := range []any{one, all} {
-		// It fails for a function of a wrong form only.
+		// It fails only for a function of a wrong form.
 		if err := h.TableHandler(columns, printer); err != nil {
 			panic(err)
 		}
 	}
 }
 
-// age is how long ago t was, as upstream's printers say it. tableConvertor has
+// age returns how long ago t was, as upstream's printers write it. tableConvertor has
 // shifted t to the wall clock that they read.
 func age(t metav1.Time) string {
 	if t.IsZero() {
@@ -215,7 +215,7 @@ func age(t metav1.Time) string {
 	return duration.HumanDuration(wallClock().Sub(t.Time).Round(time.Microsecond))
 }
 
-// ageOr is the age of t, or <none>.
+// ageOr returns the age of t, or <none>.
 func ageOr(t *metav1.Time) string {
 	if t == nil {
 		return "<none>"

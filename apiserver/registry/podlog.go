@@ -26,15 +26,14 @@ import (
 
 // LogReader reads a container's log: the simulated kubelet.
 type LogReader interface {
-	// Logs returns the log that opts ask for; opts names the container. Errors
-	// are API errors with the kubelet's own texts.
+	// Logs returns the log that opts request; opts names the container. Errors are API
+	// errors with the kubelet's own texts.
 	Logs(ctx context.Context, namespace, name string, opts *corev1.PodLogOptions) (io.ReadCloser, error)
 }
 
-// PodLog is the pods/log subresource. Upstream's proxies the request to the
-// node's kubelet; this one asks a LogReader in process. Everything before that,
-// the validation and the choice of the container with all their errors, is
-// upstream's.
+// PodLog is the pods/log subresource. Upstream's proxies the request to the node's
+// kubelet. This one calls a LogReader in the same process. Everything before that is
+// upstream's: the validation, and the choice of the container with all its errors.
 type PodLog struct {
 	podrest.LogREST
 	Reader LogReader
@@ -64,7 +63,7 @@ func (l *PodLog) Get(ctx context.Context, name string, opts runtime.Object) (run
 		return nil, err
 	}
 	if location == nil {
-		// Not scheduled: upstream streams nothing either, with status 204.
+		// The Pod is not scheduled. Upstream streams nothing either, with status 204.
 		return &logStream{}, nil
 	}
 	external := &corev1.PodLogOptions{}
@@ -75,8 +74,8 @@ func (l *PodLog) Get(ctx context.Context, name string, opts runtime.Object) (run
 	return &logStream{reader: l.Reader, namespace: genericrequest.NamespaceValue(ctx), name: name, opts: external}, nil
 }
 
-// containerOf takes the container, which LogLocation has chosen, from the end
-// of the kubelet's path /containerLogs/namespace/pod/container.
+// containerOf returns the container, which LogLocation has chosen, from the end of the
+// kubelet's path /containerLogs/namespace/pod/container.
 func containerOf(path string) string {
 	for i := len(path) - 1; i >= 0; i-- {
 		if path[i] == '/' {
@@ -110,7 +109,7 @@ func (s *logStream) InputStream(ctx context.Context, _, _ string) (io.ReadCloser
 	return stream, s.opts.Follow, "text/plain", err
 }
 
-// inProcess stands for a kubelet that nobody connects to.
+// inProcess stands for a kubelet to which nobody connects.
 type inProcess struct{}
 
 // GetConnectionInfo implements client.ConnectionInfoGetter.

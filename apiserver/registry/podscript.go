@@ -31,7 +31,7 @@ func NewPodScripts(getter generic.RESTOptionsGetter) (*Own, *OwnStatus, error) {
 	})
 }
 
-// printPodScripts says what `kubectl get podscripts` prints.
+// printPodScripts defines what `kubectl get podscripts` prints.
 func printPodScripts(h printers.PrintHandler) {
 	rows(h, []metav1.TableColumnDefinition{
 		{Name: "Name", Type: "string", Format: "name", Description: metav1.ObjectMeta{}.SwaggerDoc()["name"]},

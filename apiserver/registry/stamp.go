@@ -35,8 +35,8 @@ type Random interface {
 	Uint64() uint64
 }
 
-// Stamper puts virtual time and seeded randomness where upstream's library
-// reads the wall clock and the global random source:
+// Stamper puts virtual time and seeded randomness where upstream's library reads the
+// wall clock and the global random source:
 //
 //	creationTimestamp, uid   rest.FillObjectMetaSystemFields
 //	generateName             names.SimpleNameGenerator
@@ -47,16 +47,16 @@ type Random interface {
 //	managedFields[*].time    managedfields' updater
 //	AGE, DURATION …          the printers, see table.go
 //
-// all in k8s.io/apiserver and k8s.io/apimachinery v0.37.2. It does so without
-// any global state, so that two clusters in one process do not disturb each
-// other: creation is stamped in a wrapper of the strategy, before anything is
-// derived from the UID; the rest in a wrapper of the store.
+// All of these are in k8s.io/apiserver and k8s.io/apimachinery v0.37.2. Stamper has no
+// global state, so two clusters in one process do not disturb each other. A wrapper of
+// the strategy stamps a creation, before anything is derived from the UID. A wrapper of
+// the store stamps the rest.
 type Stamper struct {
 	Clock  Clock
 	Random Random
 }
 
-// Apply wraps what s uses of the store it belongs to.
+// Apply wraps what s uses of the store to which it belongs.
 func (s Stamper) Apply(store *registry.Store) {
 	if store.CreateStrategy != nil {
 		store.CreateStrategy = s.createStrategy(store.CreateStrategy)
@@ -66,9 +66,8 @@ func (s Stamper) Apply(store *registry.Store) {
 	}
 }
 
-// createStrategy overrides PrepareForCreate and GenerateName. Whether inner
-// validates declaratively decides about its own interfaces, so the wrapper has
-// to keep that one visible.
+// createStrategy overrides PrepareForCreate and GenerateName. inner has an additional
+// interface if it validates declaratively, and the wrapper must keep that one visible.
 func (s Stamper) createStrategy(inner rest.RESTCreateStrategy) rest.RESTCreateStrategy {
 	stamped := stampedStrategy{RESTCreateStrategy: inner, stamper: s}
 	if declarative, ok := inner.(rest.DeclarativeValidationStrategy); ok {
@@ -87,7 +86,7 @@ type declarativeStrategy struct {
 	rest.DeclarativeValidationStrategy
 }
 
-// PrepareForCreate runs first of all hooks that see the object's UID.
+// PrepareForCreate runs before all other hooks that see the object's UID.
 func (s stampedStrategy) PrepareForCreate(ctx context.Context, obj runtime.Object) {
 	if m, err := meta.Accessor(obj); err == nil {
 		m.SetUID(s.stamper.uid(ctx))
@@ -102,12 +101,12 @@ func (s stampedStrategy) PrepareForCreate(ctx context.Context, obj runtime.Objec
 	}
 }
 
-// uidKey is where WithUID leaves the UID.
+// uidKey is the key under which WithUID stores the UID.
 type uidKey struct{}
 
-// WithUID returns a context in which an object that is created gets that UID, and
-// nothing is drawn from the source of randomness: what a new release adds to every
-// new cluster must not give other names to all that users make with a seed.
+// WithUID returns a context in which a created object gets this UID, and nothing is
+// drawn from the source of randomness. If a new release adds an object to every new
+// cluster, that must not change the names of everything that users create with a seed.
 func WithUID(ctx context.Context, uid types.UID) context.Context {
 	return context.WithValue(ctx, uidKey{}, uid)
 }
@@ -138,7 +137,7 @@ func (s Stamper) now() metav1.Time {
 	return metav1.NewTime(s.Clock.Now().UTC().Truncate(time.Second))
 }
 
-// Storage wraps inner so that what is written carries virtual time.
+// Storage wraps inner so that all writes carry virtual time.
 func (s Stamper) Storage(inner storage.Interface) storage.Interface {
 	return stampedStorage{Interface: inner, stamper: s}
 }
@@ -148,7 +147,7 @@ type stampedStorage struct {
 	stamper Stamper
 }
 
-// Unwrap returns the storage below, for a writer who needs no stamps: one who does
+// Unwrap returns the storage below, for a writer that needs no stamps because it does
 // not delete and keeps no managed fields.
 func (s stampedStorage) Unwrap() storage.Interface { return s.Interface }
 
@@ -187,7 +186,7 @@ func (s stampedStorage) GuaranteedUpdate(ctx context.Context, key string, dest r
 	return s.Interface.GuaranteedUpdate(ctx, key, dest, ignoreNotFound, preconditions, stamped, cached)
 }
 
-// former is what an object said before an update, which may change it in place.
+// former is what an object said before an update, which may change the object in place.
 type former struct {
 	deletion      *metav1.Time
 	grace         int64
@@ -221,12 +220,12 @@ func remember(obj runtime.Object) former {
 	return f
 }
 
-// stampDeletion replaces the wall clock in a deletionTimestamp that the update
-// has set or moved. BeforeDelete only ever shortens the grace period of an
-// object that is being deleted, and never below the present.
+// stampDeletion replaces the wall clock in a deletionTimestamp that the update has set
+// or moved. BeforeDelete only ever shortens the grace period of an object that is being
+// deleted, and never below the present.
 //
-// Deviation: where the virtual clock is behind the wall clock, BeforeDelete
-// itself compares with the latter and so shortens a shortened period to 1 s.
+// Deviation: if the virtual clock is behind the wall clock, BeforeDelete itself
+// compares with the latter, and so shortens a shortened period to 1 s.
 func (s Stamper) stampDeletion(m metav1.Object, before former) {
 	after := m.GetDeletionTimestamp()
 	if after == nil || (before.deletion != nil && before.deletion.Equal(after)) {
@@ -250,7 +249,7 @@ func (s Stamper) stampDeletion(m metav1.Object, before former) {
 	m.SetDeletionTimestamp(&at)
 }
 
-// seconds returns n seconds, or the longest Duration (292 years) if they are more: a
+// seconds returns n seconds, or the longest Duration (292 years) if n is larger: a
 // deletion after the end of virtual time never comes (engine.TimeMax).
 func seconds(n int64) time.Duration {
 	const most = int64(math.MaxInt64 / time.Second)
@@ -278,8 +277,8 @@ func (s Stamper) stampConditions(pod *core.Pod, before []core.PodCondition) {
 	}
 }
 
-// byServer reports whether the API server itself asks: EvictionREST notes what
-// it evicts in the budget's status, at wall time.
+// byServer reports whether the API server itself makes the request. EvictionREST
+// records what it evicts in the budget's status, at wall time.
 func byServer(ctx context.Context) bool {
 	u, ok := genericrequest.UserFrom(ctx)
 	return ok && u.GetName() == user.APIServerUser

@@ -12,13 +12,13 @@ import (
 	"k8s.io/apiserver/pkg/registry/rest"
 )
 
-// shiftMin is how far the virtual clock must be from the wall clock before
-// tables are shifted: less than a second shows in no column.
+// shiftMin is how far the virtual clock must be from the wall clock before tables are
+// shifted: no column shows less than a second.
 const shiftMin = time.Second
 
-// tableConvertor prints ages in virtual time. Upstream's printers measure them
-// against the wall clock, so it hands them a copy in which every timestamp is
-// as far from the wall clock as the real one is from the virtual clock.
+// tableConvertor prints ages in virtual time. Upstream's printers measure them against
+// the wall clock. So tableConvertor gives them a copy in which every timestamp is as
+// far from the wall clock as the real one is from the virtual clock.
 type tableConvertor struct {
 	inner rest.TableConvertor
 	clock Clock
@@ -40,8 +40,9 @@ func (c tableConvertor) ConvertToTable(ctx context.Context, obj, options runtime
 	return table, nil
 }
 
-// restoreRows makes the rows refer to the objects as they are, not shifted, and
-// tell when they were created where a column says so as a date, not as an age.
+// restoreRows makes the rows refer to the original objects, not to the shifted ones. If
+// a column shows the creation as a date, not as an age, restoreRows restores the
+// original date.
 func restoreRows(table *metav1.Table, obj runtime.Object) {
 	created := slices.IndexFunc(table.ColumnDefinitions, func(c metav1.TableColumnDefinition) bool { return c.Name == createdColumn })
 	restore := func(row *metav1.TableRow, item runtime.Object) {
