@@ -63,7 +63,7 @@ func (k *kubelet) Reconcile(ctx context.Context, key engine.Key, now time.Time) 
 		return engine.Wake{}, k.write(ctx, pod, now, corev1.PodRunning, nil)
 	case corev1.PodRunning:
 		if at := pod.Status.StartTime.Add(how.after); at.After(now) {
-			return engine.Wake{At: at, Kind: engine.Work}, nil
+			return engine.Progress(at), nil
 		}
 		phase := corev1.PodSucceeded
 		if how.code != 0 {

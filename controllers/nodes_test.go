@@ -35,7 +35,7 @@ func (h *heart) Observe(c engine.Commit) []engine.Key {
 }
 
 func (h *heart) Reconcile(ctx context.Context, key engine.Key, now time.Time) (engine.Wake, error) {
-	next := engine.Wake{At: now.Add(10 * time.Second), Kind: engine.Chore}
+	next := engine.Upkeep(now.Add(10 * time.Second))
 	n, ok := engine.Get[*corev1.Node](h.engine.View(), engine.Nodes, "", key.Name)
 	if !ok || h.silent[key.Name] {
 		return next, nil
@@ -64,11 +64,11 @@ func nodesWorld(t *testing.T, silent map[string]bool) *world {
 		return []engine.Reconciler{
 			must[*nodelifecycle.Reconciler](t)(nodelifecycle.New(nodelifecycle.Config{
 				View: v, API: f, Recorder: recorder(e, f, "node-controller"),
-				CheckKind: func(n *corev1.Node) engine.Kind {
+				Check: func(n *corev1.Node, at time.Time) engine.Wake {
 					if silent[n.Name] {
-						return engine.Work
+						return engine.Progress(at)
 					}
-					return engine.Chore
+					return engine.Upkeep(at)
 				},
 			})),
 			must[*tainteviction.Reconciler](t)(tainteviction.New(tainteviction.Config{View: v, API: f, Recorder: recorder(e, f, "taint-eviction-controller")})),

@@ -166,7 +166,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 	m := memoryOf(cj)
 	m.WakeAt = p.WakeAt
 	r.Notes[name] = m
-	return engine.Wake{At: p.WakeAt, Kind: engine.Recurring}, err
+	return engine.Routine(p.WakeAt), err
 }
 
 // memoryOf is what is remembered of the CronJob but for WakeAt.

@@ -134,7 +134,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 		return engine.Wake{}, nil
 	}
 	p := decide(pdb, r.selected(pdb), controllers{r.kinds, r.scales(pdb.Namespace)}, now)
-	return engine.Wake{At: p.WakeAt, Kind: engine.Recurring}, r.apply(ctx, pdb, p, now)
+	return engine.Cleanup(p.WakeAt), r.apply(ctx, pdb, p, now)
 }
 
 // scales are those of the controllers in a namespace.
@@ -203,7 +203,7 @@ func (r *Reconciler) reconcilePod(ctx context.Context, namespace, name string, n
 		r.recorder.Event(ctx, engine.Reference(pod, "v1", "Pod"), e.Type, e.Reason, "%s", e.Message)
 	}
 	if !p.Reset {
-		return engine.Wake{At: p.WakeAt, Kind: engine.Recurring}, nil
+		return engine.Cleanup(p.WakeAt), nil
 	}
 	_, err := r.api.Update(ctx, r.who, engine.Pods, "status", untargeted(pod, now))
 	return engine.Wake{}, ignoreNotFound(err)

@@ -169,45 +169,6 @@ func (k Key) compare(o Key) int {
 	return cmp.Or(cmp.Compare(k.Controller, o.Controller), cmp.Compare(k.Namespace, o.Namespace), byName)
 }
 
-// Kind says what a wake is good for, and so whether mode auto moves time for it.
-type Kind int
-
-const (
-	// Work is under way: a running Pod, a back-off, a deadline. Mode auto moves
-	// time on to it.
-	Work Kind = iota
-	// Recurring steps come round for ever: a cron schedule, a service's own
-	// loop. They run at their instant, but mode auto does not move time for them.
-	Recurring
-	// Chore is a Recurring step whose exact instant matters to nobody, such as
-	// a heartbeat: when time jumps over several of them, one runs, at the
-	// instant where the jump ends.
-	Chore
-)
-
-// Wake says when a key must be reconciled again although nothing changed.
-type Wake struct {
-	// At is the instant; zero means not before something changes, and one after
-	// TimeMax means never.
-	At time.Time
-	// Kind is what the wake is good for.
-	Kind Kind
-}
-
-// Sooner returns the wake that comes first; a zero one never does. Of two at
-// one instant the one with more right to move time wins.
-func (w Wake) Sooner(other Wake) Wake {
-	switch {
-	case w.At.IsZero():
-		return other
-	case other.At.IsZero() || w.At.Before(other.At):
-		return w
-	case w.At.Equal(other.At) && w.Kind <= other.Kind:
-		return w
-	}
-	return other
-}
-
 // Reconciler brings one kind of object nearer to what its spec asks for. It
 // runs on the engine's goroutine only.
 type Reconciler interface {
@@ -232,7 +193,7 @@ type Reconciler interface {
 }
 
 // Periodic is a Reconciler that starts things by a schedule. In mode auto, what
-// it starts after that mode has moved time by itself is Recurring, and so is all
+// it starts after that mode has moved time by itself is routine, and so is all
 // that follows from it: else a CronJob whose Jobs overlap would be a reason to
 // move time for ever.
 type Periodic interface {

@@ -14,7 +14,7 @@ func TestAutoMoveIsBounded(t *testing.T) {
 		case "a":
 			return Wake{At: now.Add(10 * time.Hour)}, nil
 		case "b":
-			return Wake{At: now.Add(time.Hour), Kind: Recurring}, nil
+			return Wake{At: now.Add(time.Hour), kind: recurring}, nil
 		}
 		return Wake{}, nil
 	}

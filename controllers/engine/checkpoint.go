@@ -52,7 +52,7 @@ type checkpointEntry struct {
 	Controller, KeyKind, Namespace, Name string
 
 	At              int64 // Unix ns; 0: no step is due
-	Kind            Kind
+	Kind            kind
 	Seq             int64
 	Failures, Turns int
 	Idle            bool
@@ -177,7 +177,7 @@ func (e *Engine) entry(key Key) checkpointEntry {
 	m := e.memories
 	c := checkpointEntry{Controller: key.Controller, KeyKind: key.Kind, Namespace: key.Namespace, Name: key.Name}
 	if it, ok := e.queue.items[key]; ok && it.position >= 0 {
-		c.At, c.Kind, c.Seq = it.wake.At.UnixNano(), it.wake.Kind, it.seq
+		c.At, c.Kind, c.Seq = it.wake.At.UnixNano(), it.wake.kind, it.seq
 		c.Failures, c.Turns, c.Idle = it.failures, it.turns, it.idle
 	}
 	if r, ok := e.byName[key.Controller].(Rememberer); ok {

@@ -231,7 +231,7 @@ func TestACheckpointWithoutKinds(t *testing.T) {
 		_                           struct{} `cbor:",toarray"`
 		Controller, Namespace, Name string
 		At                          int64
-		Kind                        Kind
+		Kind                        kind
 		Seq                         int64
 		Failures, Turns             int
 		Note                        []byte

@@ -43,7 +43,7 @@ type Config struct {
 	StepsMax int
 	// TurnsMax bounds how often mode auto moves time for the timers of one key:
 	// a Pod that sleeps in an endless loop has that many turns; after them its
-	// timers are Recurring, until a client writes to what the key is about.
+	// timers are routine, until a client writes to what the key is about.
 	// Zero means turnsMaxDefault.
 	TurnsMax int
 	// MovesMax bounds how often mode auto moves time after one input from

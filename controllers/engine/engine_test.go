@@ -109,13 +109,13 @@ func TestAStepIsDelayed(t *testing.T) {
 }
 
 func TestSteps(t *testing.T) {
-	sleeper := func(kind Kind, times int) func(Key, time.Time) (Wake, error) {
+	sleeper := func(k kind, times int) func(Key, time.Time) (Wake, error) {
 		turns := 0
 		return func(_ Key, now time.Time) (Wake, error) {
 			if turns++; turns > times {
 				return Wake{}, nil
 			}
-			return Wake{At: now.Add(time.Minute), Kind: kind}, nil
+			return Wake{At: now.Add(time.Minute), kind: k}, nil
 		}
 	}
 	for name, tc := range map[string]struct {
@@ -136,13 +136,13 @@ func TestSteps(t *testing.T) {
 		},
 		"manual stands still without a command": {
 			cfg:  Config{Mode: Manual},
-			do:   sleeper(Work, 3),
+			do:   sleeper(work, 3),
 			run:  func(t *testing.T, e *Engine) { e.Deliver(added(1, "a")) },
 			want: []string{"0s pod/default/a"},
 		},
 		"advance passes every timer on its way": {
 			cfg: Config{Mode: Manual},
-			do:  sleeper(Work, 9),
+			do:  sleeper(work, 9),
 			run: func(t *testing.T, e *Engine) {
 				e.Deliver(added(1, "a"))
 				settle(t, e)
@@ -157,25 +157,25 @@ func TestSteps(t *testing.T) {
 		},
 		"auto jumps as long as there is work": {
 			cfg:  Config{Mode: Auto},
-			do:   sleeper(Work, 2),
+			do:   sleeper(work, 2),
 			run:  func(t *testing.T, e *Engine) { e.Deliver(added(1, "a")) },
 			want: []string{"0s pod/default/a", "1m0s pod/default/a", "2m0s pod/default/a"},
 		},
 		"auto does not run after recurring steps": {
 			cfg:  Config{Mode: Auto},
-			do:   sleeper(Recurring, 2),
+			do:   sleeper(recurring, 2),
 			run:  func(t *testing.T, e *Engine) { e.Deliver(added(1, "a")) },
 			want: []string{"0s pod/default/a"},
 		},
 		"auto leaves an endless loop after its turns": {
 			cfg:  Config{Mode: Auto, TurnsMax: 2},
-			do:   sleeper(Work, 1000),
+			do:   sleeper(work, 1000),
 			run:  func(t *testing.T, e *Engine) { e.Deliver(added(1, "a")) },
 			want: []string{"0s pod/default/a", "1m0s pod/default/a", "2m0s pod/default/a"},
 		},
 		"a jump over many chores runs one": {
 			cfg: Config{Mode: Manual},
-			do:  sleeper(Chore, 1000),
+			do:  sleeper(chore, 1000),
 			run: func(t *testing.T, e *Engine) {
 				e.Deliver(added(1, "a"))
 				settle(t, e)
@@ -201,7 +201,7 @@ func TestSteps(t *testing.T) {
 		},
 		"next goes to the next timer": {
 			cfg: Config{Mode: Manual},
-			do:  sleeper(Recurring, 9),
+			do:  sleeper(recurring, 9),
 			run: func(t *testing.T, e *Engine) {
 				e.Deliver(added(1, "a"))
 				settle(t, e)
@@ -213,7 +213,7 @@ func TestSteps(t *testing.T) {
 		},
 		"paused auto stands still": {
 			cfg: Config{Mode: Auto},
-			do:  sleeper(Work, 3),
+			do:  sleeper(work, 3),
 			run: func(t *testing.T, e *Engine) {
 				if err := e.Pause(t.Context()); err != nil {
 					t.Error(err)
@@ -453,7 +453,7 @@ func TestSchedulesAreNoReasonToMoveTime(t *testing.T) {
 					runs++
 					e.Deliver(added(int64(1+runs), fmt.Sprintf("run-%d", runs)))
 				}
-				return Wake{At: now.Add(time.Minute), Kind: Recurring}, nil
+				return Wake{At: now.Add(time.Minute), kind: recurring}, nil
 			}}}
 			pods := scripted{name: "pod", only: "run-", steps: &steps, do: func(key Key, now time.Time) (Wake, error) {
 				if ends[key.Name].IsZero() {
@@ -487,7 +487,7 @@ func TestAnAdvanceWhoseClientHasGoneStops(t *testing.T) {
 		if now.Sub(noon()) >= time.Hour {
 			cancel()
 		}
-		return Wake{At: now.Add(time.Minute), Kind: Recurring}, nil
+		return Wake{At: now.Add(time.Minute), kind: recurring}, nil
 	}})
 	e.Deliver(added(1, "a"))
 	settle(t, e)
@@ -502,10 +502,10 @@ func TestAnAdvanceWhoseClientHasGoneStops(t *testing.T) {
 func TestABatchedCommitMakesWorkOfARecurringKey(t *testing.T) {
 	q := newQueue()
 	key := Key{Controller: "job", Name: "a"}
-	q.schedule(key, Wake{At: noon().Add(time.Second), Kind: Recurring})
+	q.schedule(key, Wake{At: noon().Add(time.Second), kind: recurring})
 	q.hasten(key, noon().Add(time.Minute), false)
-	if at, ok := q.next(); !ok || !at.Equal(noon().Add(time.Second)) || len(q.heaps[Work]) != 1 {
-		t.Errorf("next at %s with %d work, want 12:00:01 with 1", at, len(q.heaps[Work]))
+	if at, ok := q.next(); !ok || !at.Equal(noon().Add(time.Second)) || len(q.heaps[work]) != 1 {
+		t.Errorf("next at %s with %d work, want 12:00:01 with 1", at, len(q.heaps[work]))
 	}
 }
 

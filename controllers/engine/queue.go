@@ -25,11 +25,8 @@ type item struct {
 	tag   time.Duration
 }
 
-// kinds is how many Kinds there are.
-const kinds = int(Chore) + 1
-
 // queue orders steps by instant, then by order of arrival, and holds each key
-// at most once. Each Kind lies in a heap of its own: a jump of the clock does not
+// at most once. Each kind lies in a heap of its own: a jump of the clock does not
 // stop at chores, and mode auto has to know at once whether there is work, and when
 // it is due, to have a reason to move time.
 //
@@ -70,19 +67,6 @@ func (q *queue) schedule(key Key, wake Wake) {
 	q.push(it)
 }
 
-// bounded holds a wake to virtual time. Instants are stored as Unix nanoseconds, of
-// which 0 says that there is none.
-func (w Wake) bounded() Wake {
-	switch {
-	case w.At.IsZero():
-	case w.At.After(TimeMax()):
-		return Wake{}
-	case !w.At.After(TimeMin()):
-		w.At = TimeMin().Add(1)
-	}
-	return w
-}
-
 func (q *queue) push(it *item) { heap.Push(q.heapOf(it), it) }
 
 // put queues an item as it is, in place of the one of its key.
@@ -102,7 +86,7 @@ func (q *queue) hasten(key Key, at time.Time, idle bool) {
 	by := ok && it.position >= 0 && !it.wake.At.After(at)
 	if idle && (!ok || it.idle) {
 		if !by {
-			q.schedule(key, Wake{At: at, Kind: Recurring})
+			q.schedule(key, Routine(at))
 			q.items[key].idle = true
 		}
 		return
@@ -111,12 +95,12 @@ func (q *queue) hasten(key Key, at time.Time, idle bool) {
 		it.turns, it.idle = 0, false
 	}
 	if by {
-		if it.wake.Kind == Work {
+		if it.wake.kind == work {
 			return
 		}
 		at = it.wake.At // there is a reason now to move time for it
 	}
-	q.schedule(key, Wake{At: at})
+	q.schedule(key, Progress(at))
 }
 
 // refill gives the key all its turns again.
@@ -136,7 +120,7 @@ func (q *queue) heapOf(it *item) heap.Interface {
 	if it.ready {
 		return &q.ready
 	}
-	return &q.heaps[it.wake.Kind]
+	return &q.heaps[it.wake.kind]
 }
 
 func (q *queue) remove(it *item) {
@@ -148,15 +132,15 @@ func (q *queue) remove(it *item) {
 }
 
 // next returns the first instant at which something other than a chore is due.
-func (q *queue) next() (time.Time, bool) { return q.first(Work, Recurring) }
+func (q *queue) next() (time.Time, bool) { return q.first(work, recurring) }
 
 // nextWork returns the first instant at which work is due.
-func (q *queue) nextWork() (time.Time, bool) { return q.first(Work) }
+func (q *queue) nextWork() (time.Time, bool) { return q.first(work) }
 
 // nextOfAny returns the first instant at which anything is due.
-func (q *queue) nextOfAny() (time.Time, bool) { return q.first(Work, Recurring, Chore) }
+func (q *queue) nextOfAny() (time.Time, bool) { return q.first(work, recurring, chore) }
 
-func (q *queue) first(of ...Kind) (at time.Time, ok bool) {
+func (q *queue) first(of ...kind) (at time.Time, ok bool) {
 	for _, kind := range of {
 		if h := q.heaps[kind]; len(h) > 0 && (!ok || h[0].wake.At.Before(at)) {
 			at, ok = h[0].wake.At, true
@@ -166,7 +150,7 @@ func (q *queue) first(of ...Kind) (at time.Time, ok bool) {
 }
 
 // working reports whether there is work.
-func (q *queue) working() bool { return len(q.heaps[Work]) > 0 }
+func (q *queue) working() bool { return len(q.heaps[work]) > 0 }
 
 // pop takes the first item that is due at now.
 func (q *queue) pop(now time.Time) (*item, bool) {

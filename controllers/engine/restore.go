@@ -183,11 +183,11 @@ func (e *Engine) recallQueue(c *Checkpoint, known func(string) bool) {
 // item is the key's next step. The entry may say anything.
 func (c *checkpointEntry) item() *item {
 	kind := c.Kind
-	if kind < Work || int(kind) >= kinds {
-		kind = Recurring
+	if kind < work || int(kind) >= kinds {
+		kind = recurring
 	}
 	return &item{
-		key: c.key(), wake: Wake{At: time.Unix(0, c.At).UTC(), Kind: kind}.bounded(),
+		key: c.key(), wake: Wake{At: time.Unix(0, c.At).UTC(), kind: kind}.bounded(),
 		seq: count(c.Seq), position: -1, failures: int(min(count(int64(c.Failures)), math.MaxInt32)), turns: int(count(int64(c.Turns))), idle: c.Idle,
 	}
 }

@@ -111,7 +111,7 @@ func FuzzCheckpoint(f *testing.F) {
 // TestAbsurdCheckpoints: numbers that no engine counts to, and times outside of time.
 func TestAbsurdCheckpoints(t *testing.T) {
 	for _, n := range []int64{math.MinInt64, -1, 0, 1, math.MaxInt64} {
-		for _, kind := range []Kind{-1, Work, Chore, 3, math.MaxInt} {
+		for _, kind := range []kind{-1, work, chore, 3, math.MaxInt} {
 			entry := checkpointEntry{
 				Controller: "pod", Namespace: "default", Name: "a", At: n, Kind: kind, Seq: n, Failures: int(n), Turns: int(n),
 				Note: []byte("|"), Order: n,

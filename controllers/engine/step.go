@@ -23,7 +23,7 @@ func (e *Engine) step(ctx context.Context, it *item) (err error) {
 		switch p := recover().(type) {
 		case nil:
 		case delay:
-			e.queue.schedule(it.key, e.demote(it, Wake{At: p.until}))
+			e.queue.schedule(it.key, e.demote(it, Progress(p.until)))
 		default:
 			err = e.broken(fmt.Sprintf("step %q", it.key), p)
 		}
@@ -42,10 +42,7 @@ func (e *Engine) step(ctx context.Context, it *item) (err error) {
 	if own, ok := r.(Retrier); ok {
 		wait = cmp.Or(own.Retry(it.failures, rerr), wait)
 	}
-	retry := Wake{At: e.now.Add(wait)}
-	if it.failures > workRetriesMax {
-		retry.Kind = Recurring
-	}
+	retry := Attempt(e.now.Add(wait), it.failures, workRetriesMax)
 	e.queue.schedule(it.key, e.demote(it, wake.Sooner(retry)))
 	return nil
 }
@@ -73,9 +70,9 @@ func (e *Engine) broken(where string, p any) error {
 
 // demote turns work that has had all its turns into a recurring step.
 func (e *Engine) demote(it *item, wake Wake) Wake {
-	if wake.At.After(e.now) && wake.Kind == Work {
+	if wake.At.After(e.now) && wake.kind == work {
 		if it.turns++; it.idle || it.turns > e.cfg.TurnsMax {
-			wake.Kind = Recurring
+			wake.kind = recurring
 		}
 	}
 	return wake

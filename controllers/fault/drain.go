@@ -36,7 +36,7 @@ func (r *Reconciler) evictAll(ctx context.Context, f *v1alpha1.Fault, now time.T
 			return engine.Wake{}, err
 		}
 		if !allowed {
-			wake = engine.Wake{At: now.Add(retryEviction), Kind: engine.Recurring}
+			wake = engine.Poll(now.Add(retryEviction))
 		}
 	}
 	return wake, nil

@@ -175,9 +175,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, k engine.Key, now time.Time)
 	r.mu.Unlock()
 	if f.Spec.OfNodes() {
 		wake, err := r.syncNodes(ctx, f, rec, m, now)
-		return wake.Sooner(engine.Wake{At: m.Next, Kind: engine.Recurring}), err
+		return wake.Sooner(engine.Routine(m.Next)), err
 	}
-	return engine.Wake{At: m.Next, Kind: engine.Recurring}, nil
+	return engine.Routine(m.Next), nil
 }
 
 // look brings the record of f up to date.

@@ -61,9 +61,9 @@ func (r *Reconciler) apply(ctx context.Context, job *batchv1.Job, m memory, p pl
 	for _, e := range p.After {
 		r.event(ctx, written, e)
 	}
-	wake = engine.Wake{At: p.WakeAt}
+	wake = engine.Progress(p.WakeAt)
 	if endless(job, p.Backoff) {
-		wake.Kind = engine.Recurring
+		wake = engine.Routine(p.WakeAt)
 	}
 	if missing > 0 {
 		wake = wake.Sooner(retryCreation(m.CreationFailures, now))
@@ -158,11 +158,7 @@ func apiBackOff(n int) time.Duration {
 // time for; a quota that stays used up must not make it run away.
 func retryCreation(failures int, now time.Time) engine.Wake {
 	const workMax = 6
-	wake := engine.Wake{At: now.Add(apiBackOff(failures)), Kind: engine.Recurring}
-	if failures <= workMax {
-		wake.Kind = engine.Work
-	}
-	return wake
+	return engine.Attempt(now.Add(apiBackOff(failures)), failures, workMax)
 }
 
 // removePod deletes a Pod that is not to count.

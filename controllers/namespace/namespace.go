@@ -109,8 +109,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 	if err := r.deleteContent(ctx, ns, p.Delete, content, now); err != nil {
 		return engine.Wake{}, err
 	}
-	// A report is no reason to move time.
-	return engine.Wake{At: p.WakeAt, Kind: engine.Recurring}, r.apply(ctx, ns, p)
+	return engine.Cleanup(p.WakeAt), r.apply(ctx, ns, p)
 }
 
 // content returns what the View holds of the Namespace, in order of deletion.

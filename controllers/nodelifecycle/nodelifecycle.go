@@ -42,11 +42,11 @@ type Config struct {
 	API engine.API
 	// Recorder writes its Events.
 	Recorder *engine.Recorder
-	// CheckKind says what the check of a Node's heartbeat is to the clock. It is
-	// a Chore where a kubelet posts heartbeats, which are chores themselves: no
-	// clock has to stop for the check of a healthy Node. Where none is posted
-	// the check is punctual: Recurring, or Work if time may be moved for it.
-	CheckKind func(*corev1.Node) engine.Kind
+	// Check is the wake for the check of a Node's heartbeat. It is Upkeep where a
+	// kubelet posts heartbeats, which are upkeep themselves: no clock has to stop for
+	// the check of a healthy Node. Where none is posted the check is punctual: Routine,
+	// or Progress if time may be moved for it.
+	Check func(node *corev1.Node, at time.Time) engine.Wake
 }
 
 func (c *Config) validate() error {
@@ -60,8 +60,8 @@ func (c *Config) validate() error {
 	if c.Recorder == nil {
 		errs = append(errs, errors.New("nodelifecycle: Config.Recorder is nil: pass one of the engine's"))
 	}
-	if c.CheckKind == nil {
-		errs = append(errs, errors.New("nodelifecycle: Config.CheckKind is nil: say which Nodes have a kubelet"))
+	if c.Check == nil {
+		errs = append(errs, errors.New("nodelifecycle: Config.Check is nil: say which Nodes have a kubelet"))
 	}
 	return errors.Join(errs...)
 }
@@ -182,7 +182,7 @@ func (r *Reconciler) reconcileZones(ctx context.Context, now time.Time) (engine.
 		return engine.Wake{}, err
 	}
 	r.zones = p.Zones
-	return engine.Wake{At: p.WakeAt, Kind: engine.Work}, nil
+	return engine.Progress(p.WakeAt), nil
 }
 
 func (r *Reconciler) reconcileNode(ctx context.Context, node *corev1.Node, now time.Time) (engine.Wake, error) {
@@ -196,10 +196,10 @@ func (r *Reconciler) reconcileNode(ctx context.Context, node *corev1.Node, now t
 	p := decideNode(node, pods, heard(node, lease, r.zones.Since), now)
 	if p.Silent && !r.doubted[node.Name] {
 		r.doubted[node.Name] = true
-		return engine.Wake{At: now, Kind: engine.Chore}, nil
+		return engine.Upkeep(now), nil
 	}
 	delete(r.doubted, node.Name)
-	return engine.Wake{At: p.CheckAt, Kind: r.cfg.CheckKind(node)}, r.applyNode(ctx, node, p, now)
+	return r.cfg.Check(node, p.CheckAt), r.applyNode(ctx, node, p, now)
 }
 
 func (r *Reconciler) podsOn(node string) []*corev1.Pod {

@@ -23,11 +23,10 @@ type plan struct {
 }
 
 // Reconcile implements engine.Reconciler. Missing Nodes and Pods that cannot
-// end are work: a Job may wait for them. The number of finished Pods is a
-// chore.
+// end are progress: a Job may wait for them. The number of finished Pods is upkeep.
 func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Time) (engine.Wake, error) {
 	var p plan
-	kind := engine.Work
+	wake := engine.Progress
 	switch key.Kind {
 	case nodeKind:
 		return r.reconcileNode(ctx, key.Name, now)
@@ -36,9 +35,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 			p = decideUnscheduled(pod, r.period, now)
 		}
 	case terminatedKind:
-		p, kind = r.terminatedPods(now), engine.Chore
+		p, wake = r.terminatedPods(now), engine.Upkeep
 	}
-	return engine.Wake{At: p.WakeAt, Kind: kind}, r.apply(ctx, p, now)
+	return wake(p.WakeAt), r.apply(ctx, p, now)
 }
 
 // reconcileNode deletes the Pods of a Node that is gone. The quarantine begins anew
@@ -49,7 +48,7 @@ func (r *Reconciler) reconcileNode(ctx context.Context, name string, now time.Ti
 	if p.WakeAt.IsZero() {
 		delete(r.missing, name)
 	}
-	return engine.Wake{At: p.WakeAt, Kind: engine.Work}, err
+	return engine.Progress(p.WakeAt), err
 }
 
 func (r *Reconciler) node(name string, now time.Time) plan {

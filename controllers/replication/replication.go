@@ -159,11 +159,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 		return engine.Wake{}, err
 	}
 	p := decide(rc, active, r.neighbours(rc, active), now)
-	wake := engine.Wake{At: p.WakeAt}
+	wake := engine.Progress(p.WakeAt)
 	if p.Create > 0 {
 		if at := r.failuresOf(rc).until(replicas(rc), now); !at.IsZero() {
 			p.Create = 0
-			wake = wake.Sooner(engine.Wake{At: at, Kind: engine.Recurring})
+			wake = wake.Sooner(engine.Routine(at))
 		}
 	}
 	missed := r.apply(ctx, rc, p)

@@ -159,7 +159,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 		return engine.Wake{}, nil
 	}
 	measured, err := measure(quota, r.evaluators, r.list)
-	resync := engine.Wake{At: now.Add(resyncPeriod), Kind: engine.Chore}
+	resync := engine.Upkeep(now.Add(resyncPeriod))
 	return resync, errors.Join(err, r.apply(ctx, quota, decide(quota, measured)))
 }
 

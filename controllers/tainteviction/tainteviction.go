@@ -170,7 +170,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 		return engine.Wake{}, nil
 	}
 	r.Notes[name] = *p.Schedule
-	return engine.Wake{At: p.Schedule.FireAt, Kind: engine.Work}, nil
+	return engine.Progress(p.Schedule.FireAt), nil
 }
 
 // underWay is an eviction that was told and takes longer, or has to be tried again.

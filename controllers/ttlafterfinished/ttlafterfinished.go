@@ -129,7 +129,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 	if p.Delete && err == nil {
 		metrics.JobDeletionDurationSeconds.Observe(now.Sub(expiry(job)).Seconds())
 	}
-	return engine.Wake{At: p.WakeAt, Kind: engine.Recurring}, err
+	return engine.Cleanup(p.WakeAt), err
 }
 
 func (r *Reconciler) apply(ctx context.Context, job *batchv1.Job, p plan) error {

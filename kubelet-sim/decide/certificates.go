@@ -17,9 +17,9 @@ func certificates(s *podstate.State, now time.Time) Plan {
 		case !now.Before(c.AskAt):
 			return do(AskCertificates, -1)
 		case c.Key == "":
-			p = p.and(at(c.AskAt, workFor(c.Tries, sandboxTriesMax)))
+			p = p.and(at(c.AskAt, attempts(c.Tries, sandboxTriesMax)))
 		default:
-			p = p.and(at(c.AskAt, engine.Recurring))
+			p = p.and(at(c.AskAt, engine.Routine))
 		}
 	}
 	return p

@@ -54,7 +54,7 @@ func Next(pod *corev1.Pod, s *podstate.State, now time.Time) Plan {
 	if len(aside.Do) > 0 {
 		return aside
 	}
-	return forward(pod, s, now).and(at(deadline, engine.Work)).and(at(s.MeasureVolumesAt, engine.Work)).and(aside)
+	return forward(pod, s, now).and(at(deadline, engine.Progress)).and(at(s.MeasureVolumesAt, engine.Progress)).and(aside)
 }
 
 func deadlineOf(pod *corev1.Pod, s *podstate.State) time.Time {
@@ -74,7 +74,7 @@ func forward(pod *corev1.Pod, s *podstate.State, now time.Time) Plan {
 		return do(BeginSandbox, -1)
 	case podstate.SandboxStarting:
 		if now.Before(s.SandboxAt) {
-			return at(s.SandboxAt, workFor(s.SandboxTries, sandboxTriesMax))
+			return at(s.SandboxAt, attempts(s.SandboxTries, sandboxTriesMax))
 		}
 		return do(EndSandbox, -1)
 	}
@@ -82,7 +82,7 @@ func forward(pod *corev1.Pod, s *podstate.State, now time.Time) Plan {
 		return do(Remount, -1)
 	}
 	if p, busy := restartAll(pod, s, now); busy {
-		return p.and(at(s.RemountAt, engine.Work))
+		return p.and(at(s.RemountAt, engine.Progress))
 	}
 	if p, busy := unhealthy(pod, s, now); busy {
 		if len(p.Do) > 0 {
@@ -98,7 +98,7 @@ func forward(pod *corev1.Pod, s *podstate.State, now time.Time) Plan {
 	if len(p.Do) > 0 {
 		return p
 	}
-	return p.and(wakes(pod, s)).and(at(s.RemountAt, engine.Work))
+	return p.and(wakes(pod, s)).and(at(s.RemountAt, engine.Progress))
 }
 
 // initContainers brings the init containers forward, one after the other. A
@@ -170,7 +170,7 @@ func oneContainer(pod *corev1.Pod, s *podstate.State, i int, now time.Time) Plan
 	c := &s.Containers[i]
 	switch {
 	case c.Stage != podstate.Idle && now.Before(c.At):
-		return at(c.At, engine.Work)
+		return at(c.At, engine.Progress)
 	case c.Stage == podstate.Pulling:
 		return do(EndPull, i)
 	case c.Stage == podstate.Creating:
@@ -180,17 +180,17 @@ func oneContainer(pod *corev1.Pod, s *podstate.State, i int, now time.Time) Plan
 	case c.Blocked:
 		return Plan{}
 	case c.Reason == podstate.ReasonErrImagePull || c.Reason == podstate.ReasonImagePullBackOff:
-		return afterBackOff(c.Reason == podstate.ReasonImagePullBackOff, c.PullBackOff.Updated, c.PullBackOff, BackOffPull, Pull, i, now, engine.Recurring)
+		return afterBackOff(c.Reason == podstate.ReasonImagePullBackOff, c.PullBackOff.Updated, c.PullBackOff, BackOffPull, Pull, i, now, engine.Routine)
 	case c.Killed:
 		return again(c, i, now)
 	case c.Exited() && c.Current.Removed:
 		return do(Pull, i)
 	case c.Exited():
-		kind := engine.Recurring
+		wake := engine.Routine
 		if s.JobOwned {
-			kind = workFor(int(c.Current.Attempt), restartsMax)
+			wake = attempts(int(c.Current.Attempt), restartsMax)
 		}
-		return afterBackOff(c.Reason == podstate.ReasonCrashLoopBackOff, c.Current.FinishedAt, c.BackOff, BackOffRestart, Pull, i, now, kind)
+		return afterBackOff(c.Reason == podstate.ReasonCrashLoopBackOff, c.Current.FinishedAt, c.BackOff, BackOffRestart, Pull, i, now, wake)
 	}
 	return do(Pull, i)
 }
@@ -208,15 +208,15 @@ func again(c *podstate.Container, i int, now time.Time) Plan {
 
 // afterBackOff waits as b says, counted from since, before it does next. What
 // it waits for is told, once, by tell.
-func afterBackOff(told bool, since time.Time, b podstate.BackOff, tell, next Verb, i int, now time.Time, kind engine.Kind) Plan {
+func afterBackOff(told bool, since time.Time, b podstate.BackOff, tell, next Verb, i int, now time.Time, wake wakeFor) Plan {
 	until := b.Until(since)
 	switch {
 	case until.IsZero() || !now.Before(until):
 		return do(next, i)
 	case told:
-		return at(until, kind)
+		return at(until, wake)
 	case now.Before(since.Add(SyncDelay)):
-		return at(since.Add(SyncDelay), engine.Work)
+		return at(since.Add(SyncDelay), engine.Progress)
 	}
 	return do(tell, i)
 }
@@ -229,7 +229,7 @@ func wakes(pod *corev1.Pod, s *podstate.State) Plan {
 		if c.Stage != podstate.Running {
 			continue
 		}
-		p = p.and(at(c.WakeAt, wakeKind(pod, s, i)))
+		p = p.and(at(c.WakeAt, wakeOf(pod, s, i)))
 	}
 	return p
 }
@@ -239,20 +239,20 @@ func wakes(pod *corev1.Pod, s *podstate.State) Plan {
 // longer most likely never ends.
 const busyTurnsMax = 500
 
-// wakeKind says whether time may be moved for a running container: not for one
+// wakeOf says whether time may be moved for a running container: not for one
 // that would only be started again when it ends.
-func wakeKind(pod *corev1.Pod, s *podstate.State, i int) engine.Kind {
+func wakeOf(pod *corev1.Pod, s *podstate.State, i int) wakeFor {
 	c := &s.Containers[i]
 	switch {
 	case s.Stop != nil || c.Kill != nil:
-		return engine.Work
+		return engine.Progress
 	case c.Busy >= busyTurnsMax:
-		return engine.Recurring
+		return engine.Routine
 	case c.Role == podstate.Initializer || c.Role == podstate.Ephemeral || c.PostStart != nil:
-		return engine.Work
+		return engine.Progress
 	}
 	if podutil.ContainerShouldRestart(*s.Spec(pod, i), pod.Spec, 0) {
-		return engine.Recurring
+		return engine.Routine
 	}
-	return engine.Work
+	return engine.Progress
 }

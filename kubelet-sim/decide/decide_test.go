@@ -49,7 +49,7 @@ func TestDecide(t *testing.T) {
 	deadline := newPod("p", func(p *corev1.Pod) { seconds := int64(5); p.Spec.ActiveDeadlineSeconds = &seconds })
 	stopNow := Plan{Do: []Action{{Verb: StopPod, Container: -1, Stop: podstate.Stop{Since: past(0)}}}}
 	tenSeconds := podstate.BackOff{Delay: 10 * time.Second, Updated: noon}
-	work := func(seconds int) Plan { return at(past(seconds), engine.Work) }
+	work := func(seconds int) Plan { return at(past(seconds), engine.Progress) }
 	for name, tc := range map[string]struct {
 		pod  *corev1.Pod
 		s    *podstate.State
@@ -65,14 +65,14 @@ func TestDecide(t *testing.T) {
 		"a created container starts":            {never, stateOf(podstate.Container{Stage: podstate.Creating, At: noon}), do(Start, 0)},
 		"a missing Secret makes it wait":        {never, stateOf(podstate.Container{Blocked: true, Reason: podstate.ReasonCreateConfigError}), Plan{}},
 		"a container that runs to its end":      {never, stateOf(podstate.Container{Stage: podstate.Running, Current: &podstate.Instance{}, WakeAt: past(30)}), work(30)},
-		"a service's loop moves no time":        {always, stateOf(podstate.Container{Stage: podstate.Running, Current: &podstate.Instance{}, WakeAt: past(30)}), at(past(30), engine.Recurring)},
+		"a service's loop moves no time":        {always, stateOf(podstate.Container{Stage: podstate.Running, Current: &podstate.Instance{}, WakeAt: past(30)}), at(past(30), engine.Routine)},
 		"a failure under Never ends the Pod":    {never, stateOf(podstate.Container{Current: exitedAt(0, 1)}), stopNow},
 		"success under OnFailure ends the Pod":  {onFailure, stateOf(podstate.Container{Current: exitedAt(0, 0)}), stopNow},
 		"the first restart is at once":          {onFailure, stateOf(podstate.Container{Current: exitedAt(0, 1)}), do(Pull, 0)},
 		"success under Always restarts":         {always, stateOf(podstate.Container{Current: exitedAt(0, 0)}), do(Pull, 0)},
 		"the back-off is seen after a second":   {onFailure, stateOf(podstate.Container{Current: exitedAt(0, 1), BackOff: tenSeconds}), work(1)},
 		"the back-off is told once":             {onFailure, stateOf(podstate.Container{Current: exitedAt(-1, 1), BackOff: tenSeconds}), do(BackOffRestart, 0)},
-		"a service's back-off moves no time":    {onFailure, stateOf(podstate.Container{Current: exitedAt(-1, 1), BackOff: tenSeconds, Reason: podstate.ReasonCrashLoopBackOff}), at(past(9), engine.Recurring)},
+		"a service's back-off moves no time":    {onFailure, stateOf(podstate.Container{Current: exitedAt(-1, 1), BackOff: tenSeconds, Reason: podstate.ReasonCrashLoopBackOff}), at(past(9), engine.Routine)},
 		"a Job's back-off does":                 {onFailure, &podstate.State{StartTime: noon, Sandbox: podstate.SandboxReady, JobOwned: true, Containers: []podstate.Container{{Current: exitedAt(-1, 1), BackOff: tenSeconds, Reason: podstate.ReasonCrashLoopBackOff}}}, work(9)},
 		"a back-off ends":                       {onFailure, stateOf(podstate.Container{Current: exitedAt(-10, 1), BackOff: tenSeconds, Reason: podstate.ReasonCrashLoopBackOff}), do(Pull, 0)},
 		"ten minutes of running end a back-off": {onFailure, stateOf(podstate.Container{Current: exitedAt(0, 1), BackOff: podstate.BackOff{Delay: podstate.BackOffMax, Updated: past(-601)}}), do(Pull, 0)},

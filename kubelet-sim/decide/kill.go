@@ -23,7 +23,7 @@ func unhealthy(pod *corev1.Pod, s *podstate.State, now time.Time) (p Plan, busy 
 		case c.Kill != nil:
 			p, busy = p.and(ending(s, i, true, now)), true
 		case c.PostStart != nil:
-			p, busy = p.and(at(c.WakeAt, engine.Work)).and(at(c.PostStart.Until, engine.Work)), true
+			p, busy = p.and(at(c.WakeAt, engine.Progress)).and(at(c.PostStart.Until, engine.Progress)), true
 		}
 	}
 	if busy {
@@ -74,19 +74,19 @@ func last(pod *corev1.Pod, s *podstate.State) bool {
 func ending(s *podstate.State, i int, turn bool, now time.Time) Plan {
 	c := &s.Containers[i]
 	k, until := c.Kill, engine.After(c.Kill.Since, c.Kill.Grace)
-	goesOn := at(c.WakeAt, engine.Work)
+	goesOn := at(c.WakeAt, engine.Progress)
 	switch {
 	case !k.Term.IsZero() && now.Before(k.Deadline):
-		return goesOn.and(at(k.Deadline, engine.Work))
+		return goesOn.and(at(k.Deadline, engine.Progress))
 	case !k.Term.IsZero():
 		return do(Kill, i)
 	case k.PreStop != nil && k.PreStop.Done(now):
 		return do(EndPreStop, i)
 	case (k.PreStop != nil || !turn) && now.Before(until):
 		if k.PreStop != nil {
-			goesOn = goesOn.and(at(k.PreStop.Until, engine.Work))
+			goesOn = goesOn.and(at(k.PreStop.Until, engine.Progress))
 		}
-		return goesOn.and(at(until, engine.Work))
+		return goesOn.and(at(until, engine.Progress))
 	}
 	return do(Terminate, i)
 }

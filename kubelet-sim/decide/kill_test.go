@@ -42,7 +42,7 @@ func TestDecideStop(t *testing.T) {
 	both := Plan{Do: []Action{{Verb: BeginKill, Container: 0}, {Verb: BeginKill, Container: 1}}}
 	pod := newPod("p", deleted(30))
 	one, pair := withInit(corev1.ContainerRestartPolicyAlways), withInit(corev1.ContainerRestartPolicyAlways, corev1.ContainerRestartPolicyAlways)
-	work := func(seconds int) Plan { return at(past(seconds), engine.Work) }
+	work := func(seconds int) Plan { return at(past(seconds), engine.Progress) }
 	for name, tc := range map[string]struct {
 		pod  *corev1.Pod
 		s    *podstate.State
@@ -93,10 +93,10 @@ func TestDecideUnhealthy(t *testing.T) {
 		"an unhealthy container is ended":           {always, stateOf(sick), begin},
 		"one that never restarts ends with its Pod": {never, stateOf(sick), stopNow},
 		"unless others run":                         {newPod("p", two), stateOf(sick, run), begin},
-		"while it ends nothing starts":              {newPod("p", policy(corev1.RestartPolicyAlways), two), stateOf(killed(0, termSent(9)), podstate.Container{}), at(past(9), engine.Work)},
+		"while it ends nothing starts":              {newPod("p", policy(corev1.RestartPolicyAlways), two), stateOf(killed(0, termSent(9)), podstate.Container{}), at(past(9), engine.Progress)},
 		"it is started again at once":               {always, stateOf(again), do(Pull, 0)},
 		"the back-off counts from the one before":   {always, stateOf(backedOff), do(BackOffRestart, 0)},
-		"a postStart hook keeps the others waiting": {newPod("p", two), stateOf(starting, podstate.Container{}), at(past(5), engine.Work)},
+		"a postStart hook keeps the others waiting": {newPod("p", two), stateOf(starting, podstate.Container{}), at(past(5), engine.Progress)},
 		"it ends": {never, stateOf(podstate.Container{Stage: podstate.Running, Current: &podstate.Instance{}, PostStart: &podstate.Hook{Ended: true}}), do(EndPostStart, 0)},
 		"a sidecar that has not started keeps them waiting": {newPod("p", withInit(corev1.ContainerRestartPolicyAlways)), stateOf(podstate.Container{Role: podstate.Sidecar, Stage: podstate.Running, Current: &podstate.Instance{}}, podstate.Container{}), Plan{}},
 	} {

@@ -72,18 +72,15 @@ func do(v Verb, container int) Plan {
 }
 
 // at returns a plan that does nothing before t.
-func at(t time.Time, kind engine.Kind) Plan {
-	return Plan{Wake: engine.Wake{At: t, Kind: kind}}
-}
+func at(t time.Time, why wakeFor) Plan { return Plan{Wake: why(t)} }
+
+// wakeFor is why there is a wake, one of the engine's reasons.
+type wakeFor = func(at time.Time) engine.Wake
 
 // and joins two plans. On the way to work that comes later, the sooner wake is
 // work too.
 func (p Plan) and(q Plan) Plan {
-	wake := p.Wake.Sooner(q.Wake)
-	if !p.Wake.At.IsZero() && !q.Wake.At.IsZero() {
-		wake.Kind = min(p.Wake.Kind, q.Wake.Kind)
-	}
-	return Plan{Do: append(p.Do, q.Do...), Wake: wake}
+	return Plan{Do: append(p.Do, q.Do...), Wake: p.Wake.And(q.Wake)}
 }
 
 // Mode auto moves time for so many tries to have a network or a certificate, and for so many restarts
@@ -94,10 +91,7 @@ const (
 	restartsMax     = 100
 )
 
-// workFor is the kind of a wait that does the same again, after so many tries.
-func workFor(tries, most int) engine.Kind {
-	if tries >= most {
-		return engine.Recurring
-	}
-	return engine.Work
+// attempts is the reason of a wait that does the same again, after so many tries.
+func attempts(tries, most int) wakeFor {
+	return func(at time.Time) engine.Wake { return engine.Attempt(at, tries+1, most) }
 }

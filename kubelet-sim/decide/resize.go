@@ -20,7 +20,7 @@ func resize(s *podstate.State, now time.Time) Plan {
 		if r.Judge || !now.Before(r.RetryAt) {
 			return do(Allocate, -1)
 		}
-		p = at(r.RetryAt, engine.Recurring)
+		p = at(r.RetryAt, engine.Poll)
 	}
 	if r.InProgress == nil {
 		return p
@@ -28,9 +28,9 @@ func resize(s *podstate.State, now time.Time) Plan {
 	if !now.Before(r.LookAt) {
 		return do(Actuate, -1)
 	}
-	kind := engine.Work
+	wake := engine.Progress
 	if r.InProgress.Reason == corev1.PodReasonError {
-		kind = engine.Recurring
+		wake = engine.Poll
 	}
-	return p.and(at(r.LookAt, kind))
+	return p.and(at(r.LookAt, wake))
 }

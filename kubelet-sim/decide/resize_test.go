@@ -23,10 +23,10 @@ func TestDecideResize(t *testing.T) {
 		"nothing to resize":                          {nil, Plan{}},
 		"a new one is judged":                        {&podstate.Resizing{Judge: true}, do(Allocate, -1)},
 		"one that waits is judged after a while":     {&podstate.Resizing{Pending: pending, RetryAt: noon}, do(Allocate, -1)},
-		"until then it is no reason to move time":    {&podstate.Resizing{Pending: pending, RetryAt: later}, at(later, engine.Recurring)},
+		"until then it is no reason to move time":    {&podstate.Resizing{Pending: pending, RetryAt: later}, at(later, engine.Poll)},
 		"what was allocated is carried out":          {&podstate.Resizing{InProgress: begun, LookAt: noon}, do(Actuate, -1)},
-		"the runtime's answer is work":               {&podstate.Resizing{InProgress: begun, LookAt: later, Told: true}, at(later, engine.Work)},
-		"what cannot be done moves no time":          {&podstate.Resizing{InProgress: failed, LookAt: later}, at(later, engine.Recurring)},
+		"the runtime's answer is work":               {&podstate.Resizing{InProgress: begun, LookAt: later, Told: true}, at(later, engine.Progress)},
+		"what cannot be done moves no time":          {&podstate.Resizing{InProgress: failed, LookAt: later}, at(later, engine.Poll)},
 		"a newer one is judged before the last ends": {&podstate.Resizing{Judge: true, InProgress: begun, LookAt: noon}, do(Allocate, -1)},
 	} {
 		t.Run(name, func(t *testing.T) {

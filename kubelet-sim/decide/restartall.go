@@ -20,7 +20,7 @@ func restartAll(pod *corev1.Pod, s *podstate.State, now time.Time) (p Plan, busy
 		return Plan{}, false
 	}
 	if seen := s.Containers[source].Current.FinishedAt.Add(SyncDelay); now.Before(seen) {
-		return at(seen, engine.Work).and(wakes(pod, s)), true
+		return at(seen, engine.Progress).and(wakes(pod, s)), true
 	}
 	for _, regulars := range [...]bool{true, false} {
 		for i := range s.Containers {

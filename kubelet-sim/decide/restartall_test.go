@@ -36,10 +36,10 @@ func TestRestartAllContainers(t *testing.T) {
 		at   int
 		want Plan
 	}{
-		"it takes the kubelet a second to see it": {stateOf(up("i", podstate.Sidecar), down(42), up("d", podstate.Regular)), 0, at(past(1), engine.Work)},
+		"it takes the kubelet a second to see it": {stateOf(up("i", podstate.Sidecar), down(42), up("d", podstate.Regular)), 0, at(past(1), engine.Progress)},
 		"another exit code does not count":        {stateOf(up("i", podstate.Sidecar), down(1), up("d", podstate.Regular)), 1, Plan{}},
 		"the regular containers end first":        {stateOf(up("i", podstate.Sidecar), down(42), up("d", podstate.Regular)), 1, kill(2)},
-		"they have two seconds":                   {stateOf(up("i", podstate.Sidecar), down(42), hanging), 2, at(past(3), engine.Work)},
+		"they have two seconds":                   {stateOf(up("i", podstate.Sidecar), down(42), hanging), 2, at(past(3), engine.Progress)},
 		"the sidecars end after them":             {stateOf(up("i", podstate.Sidecar), down(42), podstate.Container{Name: "d", Current: exitedAt(1, 137)}), 1, kill(0)},
 		"then all are removed": {
 			stateOf(podstate.Container{Name: "i", Role: podstate.Sidecar, Current: exitedAt(1, 137)}, down(42), podstate.Container{Name: "d", Current: exitedAt(1, 137)}),

@@ -147,7 +147,7 @@ func (x *connection) step(now time.Time) engine.Wake {
 	if x.room == nil {
 		return engine.Wake{}
 	}
-	return engine.Wake{At: now.Add(roomInterval), Kind: engine.Recurring}
+	return engine.Poll(now.Add(roomInterval))
 }
 
 // Input implements stream.Program.

@@ -57,7 +57,7 @@ func (r *Reconciler) relieve(ctx context.Context, n *nodeState, obj *corev1.Node
 		n.pressure = pressure{Cause: cause}
 	}
 	if next := n.pressure.At.Add(evictionPeriod); n.pressure.Evicted > 0 && now.Before(next) {
-		return engine.Wake{At: next, Kind: engine.Recurring}
+		return engine.Routine(next)
 	}
 	if f, ok := engine.Get[*v1alpha1.Fault](r.view, faults, "", cause); ok && f.Spec.Pressure != nil && f.Spec.Pressure.Evictions != nil &&
 		n.pressure.Evicted >= *f.Spec.Pressure.Evictions {
@@ -69,7 +69,7 @@ func (r *Reconciler) relieve(ctx context.Context, n *nodeState, obj *corev1.Node
 		n.event(ctx, obj, event.Reclaiming(lacks))
 		r.cfg.Engine.Poke(r.key(victim.name))
 	}
-	return engine.Wake{At: now.Add(evictionPeriod), Kind: engine.Recurring}
+	return engine.Routine(now.Add(evictionPeriod))
 }
 
 // victim returns the Pod of a node that is to go first: one that uses more than it

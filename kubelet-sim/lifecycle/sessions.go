@@ -88,7 +88,7 @@ func (s *Sessions) Reconcile(ctx context.Context, key engine.Key, now time.Time)
 		return engine.Wake{}, nil
 	}
 	x.wakeAt = x.wake()
-	return engine.Wake{At: x.wakeAt}, nil
+	return engine.Progress(x.wakeAt), nil
 }
 
 // newKey returns the key of what a client of a Pod begins.

@@ -219,7 +219,7 @@ func (r *Reconciler) syncStatic(ctx context.Context, n *nodeState, obj *corev1.N
 	for _, name := range names {
 		if err := r.syncMirror(ctx, n, obj, name, wanted[name]); err != nil {
 			n.event(ctx, obj, event.FailedMirrorPod(name.String(), err))
-			wake = engine.Wake{At: now.Add(mirrorRetry), Kind: engine.Recurring}
+			wake = engine.Poll(now.Add(mirrorRetry))
 		}
 	}
 	return wake

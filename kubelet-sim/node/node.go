@@ -139,7 +139,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 	if err := r.apply(ctx, n, p, now); err != nil {
 		return engine.Wake{}, err
 	}
-	return engine.Wake{At: p.WakeAt, Kind: engine.Chore}, nil
+	return engine.Upkeep(p.WakeAt), nil
 }
 
 // observe collects what decide looks at.

@@ -153,21 +153,21 @@ func Decide(probe *corev1.Probe, c Container, p *State, now time.Time) (Decision
 	if p.Over || p.Type != Startup && !c.Started {
 		return wait, engine.Wake{}
 	}
-	kind := engine.Recurring
+	wake := engine.Routine
 	switch {
 	case p.Type == Readiness && !c.Ready && (p.Last || p.Checks <= checksMax) && p.soon(probe),
 		p.Type == Startup && c.Attempt == 0 && p.Checks <= checksMax:
-		kind = engine.Work
+		wake = engine.Progress
 	}
 	switch {
 	case !p.Deadline.IsZero() && !now.Before(p.Deadline):
 		return CheckTimedOut, engine.Wake{}
 	case !p.Deadline.IsZero():
-		return wait, engine.Wake{At: p.Deadline, Kind: kind}
+		return wait, wake(p.Deadline)
 	case !now.Before(p.Next):
 		return BeginCheck, engine.Wake{}
 	}
-	return wait, engine.Wake{At: p.Next, Kind: kind}
+	return wait, wake(p.Next)
 }
 
 // TimeoutOf is how long a check may take.

@@ -17,7 +17,7 @@ func past(seconds int) time.Time { return noon.Add(time.Duration(seconds) * time
 
 func TestDecideProbe(t *testing.T) {
 	probe := &corev1.Probe{PeriodSeconds: 10, FailureThreshold: 3, SuccessThreshold: 1}
-	at := func(seconds int, kind engine.Kind) engine.Wake { return engine.Wake{At: past(seconds), Kind: kind} }
+	at := func(seconds int, why func(time.Time) engine.Wake) engine.Wake { return why(past(seconds)) }
 	fresh, ready := Container{Started: true}, Container{Started: true, Ready: true}
 	slow, again := Container{}, Container{Attempt: 1}
 	for name, tc := range map[string]struct {
@@ -26,15 +26,15 @@ func TestDecideProbe(t *testing.T) {
 		want Decision
 		wake engine.Wake
 	}{
-		"the first check waits for its tick":     {fresh, State{Type: Readiness, Next: past(5)}, wait, at(5, engine.Work)},
+		"the first check waits for its tick":     {fresh, State{Type: Readiness, Next: past(5)}, wait, at(5, engine.Progress)},
 		"a check is due":                         {fresh, State{Type: Readiness, Next: noon}, BeginCheck, engine.Wake{}},
-		"a command takes its time":               {fresh, State{Type: Readiness, Next: noon, Deadline: past(1)}, wait, at(1, engine.Work)},
+		"a command takes its time":               {fresh, State{Type: Readiness, Next: noon, Deadline: past(1)}, wait, at(1, engine.Progress)},
 		"a command takes too long":               {fresh, State{Type: Readiness, Next: noon, Deadline: noon}, CheckTimedOut, engine.Wake{}},
-		"a ready container moves no time":        {ready, State{Type: Readiness, Next: past(1)}, wait, at(1, engine.Recurring)},
-		"nor does a hopeless one, after a while": {fresh, State{Type: Readiness, Next: past(1), Checks: 4}, wait, at(1, engine.Recurring)},
-		"liveness moves no time":                 {fresh, State{Type: Liveness, Next: past(1)}, wait, at(1, engine.Recurring)},
-		"a first start does":                     {slow, State{Type: Startup, Next: past(1)}, wait, at(1, engine.Work)},
-		"a further start does not":               {again, State{Type: Startup, Next: past(1)}, wait, at(1, engine.Recurring)},
+		"a ready container moves no time":        {ready, State{Type: Readiness, Next: past(1)}, wait, at(1, engine.Routine)},
+		"nor does a hopeless one, after a while": {fresh, State{Type: Readiness, Next: past(1), Checks: 4}, wait, at(1, engine.Routine)},
+		"liveness moves no time":                 {fresh, State{Type: Liveness, Next: past(1)}, wait, at(1, engine.Routine)},
+		"a first start does":                     {slow, State{Type: Startup, Next: past(1)}, wait, at(1, engine.Progress)},
+		"a further start does not":               {again, State{Type: Startup, Next: past(1)}, wait, at(1, engine.Routine)},
 		"the others wait for the startup probe":  {slow, State{Type: Liveness, Next: noon}, wait, engine.Wake{}},
 		"what is over is not asked any more":     {fresh, State{Type: Startup, Next: noon, Over: true}, wait, engine.Wake{}},
 	} {
@@ -93,19 +93,19 @@ func TestAReadinessProbeIsWorkOnlyForAWhile(t *testing.T) {
 	for name, tc := range map[string]struct {
 		period, checks int32
 		last           bool
-		want           engine.Kind
+		want           func(time.Time) engine.Wake
 	}{
-		"the first check":                    {1000, 0, false, engine.Work},
-		"the second, 1000 s later":           {1000, 1, false, engine.Recurring},
-		"the second success of those wanted": {1000, 1, true, engine.Work},
-		"the default's last":                 {10, 3, false, engine.Work},
-		"the default's one too many":         {10, 4, false, engine.Recurring},
+		"the first check":                    {1000, 0, false, engine.Progress},
+		"the second, 1000 s later":           {1000, 1, false, engine.Routine},
+		"the second success of those wanted": {1000, 1, true, engine.Progress},
+		"the default's last":                 {10, 3, false, engine.Progress},
+		"the default's one too many":         {10, 4, false, engine.Routine},
 	} {
 		probe := &corev1.Probe{PeriodSeconds: tc.period, FailureThreshold: 3, SuccessThreshold: 2}
 		c := Container{Started: true}
 		_, wake := Decide(probe, c, &State{Type: Readiness, Next: noon.Add(time.Second), Checks: tc.checks, Last: tc.last}, noon)
-		if wake.Kind != tc.want {
-			t.Errorf("%s: kind %d, want %d", name, wake.Kind, tc.want)
+		if want := tc.want(noon.Add(time.Second)); wake != want {
+			t.Errorf("%s: %v, want %v", name, wake, want)
 		}
 	}
 }

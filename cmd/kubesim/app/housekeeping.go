@@ -79,7 +79,7 @@ func (h *housekeeping) Reconcile(ctx context.Context, _ engine.Key, now time.Tim
 			return engine.Wake{}, err
 		}
 	}
-	return engine.Wake{At: now.Add(min(h.interval, expiryInterval)), Kind: engine.Chore}, nil
+	return engine.Upkeep(now.Add(min(h.interval, expiryInterval))), nil
 }
 
 func (h *housekeeping) compactTo(ctx context.Context, now time.Time) error {

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 	_ "time/tzdata" // the time zones of CronJobs, where the machine has none
 
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -91,16 +92,16 @@ func (p parts) kinds() map[schema.GroupVersionKind]engine.Resource {
 	return out
 }
 
-// checkKind says what the check of a Node's heartbeat is to the clock: work where
+// check is the wake for the check of a Node's heartbeat: progress where
 // the kubelet is off the network, because the Pods there wait for what follows.
-func (p parts) checkKind(obj *corev1.Node) engine.Kind {
+func (p parts) check(obj *corev1.Node, at time.Time) engine.Wake {
 	switch {
 	case node.Unreachable(obj):
-		return engine.Work
+		return engine.Progress(at)
 	case slices.ContainsFunc(p.nodes, func(n node.Node) bool { return n.Name == obj.Name }):
-		return engine.Chore
+		return engine.Upkeep(at)
 	}
-	return engine.Recurring
+	return engine.Routine(at)
 }
 
 // namespaced are the resources that go with a namespace. Events have two
@@ -190,7 +191,7 @@ func housekeepers() []controller {
 		}},
 		{"node-lifecycle-controller", "nodelifecycle", func(p parts) (engine.Reconciler, error) {
 			return nodelifecycle.New(nodelifecycle.Config{
-				View: p.view, API: p.api, Recorder: p.recorder("node-controller"), CheckKind: p.checkKind,
+				View: p.view, API: p.api, Recorder: p.recorder("node-controller"), Check: p.check,
 			})
 		}},
 		{"taint-eviction-controller", "", func(p parts) (engine.Reconciler, error) {
