@@ -14,6 +14,7 @@ import (
 	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/status"
 )
 
 // adopt takes over a Pod that the kubelet has not met in this run: a new one,
@@ -155,9 +156,13 @@ func (r *Reconciler) recall(run *podRun, now time.Time) {
 	r.cfg.Logs.Recalled(run.name.Namespace, run.name.Name)
 }
 
-// drawOf returns what derives the numbers of the Pod's instances.
-func (r *Reconciler) drawOf(pod *corev1.Pod) func(container string, attempt int32) podstate.Draw {
-	return func(container string, attempt int32) podstate.Draw {
-		return podstate.NewDraw(r.cfg.Engine.Random(), pod, container, attempt)
+// shown is the Pod with the status that it has or, if that could not be written yet,
+// will have.
+func (r *podRun) shown(now time.Time) *corev1.Pod {
+	if !r.dirty {
+		return r.pod
 	}
+	pod := *r.pod
+	pod.Status = status.Of(r.pod, &r.State, now)
+	return &pod
 }

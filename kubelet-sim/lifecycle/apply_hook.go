@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/cri"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program"
@@ -18,7 +19,7 @@ import (
 // command is a command of the kubelet that runs in a container: a hook or a
 // probe.
 type command struct {
-	exec Exec
+	exec cri.Exec
 	argv []string
 	// output is all that it printed, stderr its share; both are cut off.
 	output, stderr strings.Builder
@@ -76,7 +77,7 @@ func (r *Reconciler) runHook(run *podRun, i int, handler *corev1.LifecycleHandle
 		}
 		run.parts[i].hook = k
 	case handler.HTTPGet != nil:
-		_, _, err := run.get(i, handler.HTTPGet, "lifecycle", now)
+		_, _, err := run.target(i).Get(handler.HTTPGet, "lifecycle", now)
 		h.End(run.hookError(i, handler, err, ""))
 	case handler.Sleep != nil:
 		h.Until = engine.After(now, engine.Seconds(handler.Sleep.Seconds))

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/cri"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/node"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
@@ -61,12 +62,12 @@ func BenchmarkPod(b *testing.B) {
 	for _, bench := range []struct {
 		name    string
 		batch   int
-		runtime Runtime
+		runtime cri.Runtime
 		program option
 	}{
 		{"of 1000", 1_000, &fakeRuntime{}, scripted},
 		{"of 50000", 50_000, &fakeRuntime{}, scripted},
-		{"with a shell", 1_000, NewRuntime(), shell("echo hello; sleep 3; echo bye")},
+		{"with a shell", 1_000, cri.Simulated(), shell("echo hello; sleep 3; echo bye")},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
 			done, writes := 0, 0
@@ -80,7 +81,7 @@ func BenchmarkPod(b *testing.B) {
 	}
 }
 
-func runBatch(b *testing.B, n int, runtime Runtime, program option) (writes int) {
+func runBatch(b *testing.B, n int, runtime cri.Runtime, program option) (writes int) {
 	e, err := engine.New(engine.Config{Start: noon, Seed: 7, Mode: engine.Auto, Speed: 1})
 	if err != nil {
 		b.Fatal(err)

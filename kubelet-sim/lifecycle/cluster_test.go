@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/cri"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/node"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
@@ -30,7 +31,7 @@ type cluster struct {
 	t       *testing.T
 	engine  *engine.Engine
 	api     *fakeAPI
-	runtime Runtime
+	runtime cri.Runtime
 	logs    *stream.Logs
 	log     *bytes.Buffer
 	memory  *stats.Budget
@@ -47,7 +48,7 @@ func newCluster(t *testing.T, mode engine.Mode) *cluster {
 
 // restart starts a server on the objects of an earlier one, at the virtual
 // time that it had reached.
-func restart(t *testing.T, mode engine.Mode, old *cluster, runtime Runtime) *cluster {
+func restart(t *testing.T, mode engine.Mode, old *cluster, runtime cri.Runtime) *cluster {
 	t.Helper()
 	return restartWith(t, mode, old, runtime, hostDefault)
 }
@@ -56,7 +57,7 @@ func restart(t *testing.T, mode engine.Mode, old *cluster, runtime Runtime) *clu
 const hostDefault = 1 << 30
 
 // restartWith is restart on a host with memory bytes for Pods.
-func restartWith(t *testing.T, mode engine.Mode, old *cluster, runtime Runtime, memory int64) *cluster {
+func restartWith(t *testing.T, mode engine.Mode, old *cluster, runtime cri.Runtime, memory int64) *cluster {
 	t.Helper()
 	nodes := node.List(2)
 	if old != nil {
@@ -76,7 +77,7 @@ func resume(t *testing.T, mode engine.Mode, old *cluster) *cluster {
 	return startCluster(t, mode, old, old.nodes, old.runtime, from, old.memory.Limit())
 }
 
-func startCluster(t *testing.T, mode engine.Mode, old *cluster, nodes []node.Node, runtime Runtime, from *engine.Checkpoint, memory int64) *cluster {
+func startCluster(t *testing.T, mode engine.Mode, old *cluster, nodes []node.Node, runtime cri.Runtime, from *engine.Checkpoint, memory int64) *cluster {
 	t.Helper()
 	c := &cluster{t: t, runtime: runtime, log: &bytes.Buffer{}, nodes: nodes, memory: stats.NewBudget(memory)}
 	start, stream2 := noon, uint64(0)

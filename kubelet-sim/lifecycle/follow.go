@@ -1,11 +1,14 @@
 package lifecycle
 
 import (
+	"context"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubesim-dev/kubesim/apiserver/apis/sim/v1alpha1"
+	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/script"
@@ -78,4 +81,32 @@ func (r *podRun) outputAfter(i int, log *stream.Log, in *podstate.Instance, now 
 			r.follower.Output(r.pod, r.Containers[i].Name, chunk)
 		}
 	}
+}
+
+// event records what happened to container i, or to the Pod if i is -1.
+func (run *podRun) event(ctx context.Context, i int, e event.Event) {
+	ref := engine.Reference(run.pod, "v1", "Pod")
+	if i >= 0 {
+		list := "containers"
+		switch run.Containers[i].Role {
+		case podstate.Initializer, podstate.Sidecar:
+			list = "initContainers"
+		case podstate.Ephemeral:
+			list = "ephemeralContainers"
+		}
+		ref.FieldPath = "spec." + list + "{" + run.Containers[i].Name + "}"
+	}
+	run.node.recorder.Event(ctx, ref, e.Type, e.Reason, "%s", e.Message)
+	if run.follower != nil {
+		container := ""
+		if i >= 0 {
+			container = run.Containers[i].Name
+		}
+		run.follower.Event(run.pod, container, e.Reason, e.Message)
+	}
+}
+
+// event records what happened to a node.
+func (n *nodeState) event(ctx context.Context, obj *corev1.Node, e event.Event) {
+	n.recorder.Event(ctx, &corev1.ObjectReference{APIVersion: "v1", Kind: "Node", Name: n.Name, UID: obj.UID}, e.Type, e.Reason, "%s", e.Message)
 }

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/cri"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 )
 
@@ -83,7 +84,7 @@ func TestPreStop(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := restart(t, engine.Auto, nil, NewRuntime())
+			c := restart(t, engine.Auto, nil, cri.Simulated())
 			c.create(engine.Pods, tc.pod)
 			at := c.engine.Now()
 			c.delete("p")
@@ -126,7 +127,7 @@ func TestPostStart(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := restart(t, engine.Auto, nil, NewRuntime())
+			c := restart(t, engine.Auto, nil, cri.Simulated())
 			c.create(engine.Pods, tc.pod)
 			if diff := cmp.Diff(tc.story, c.story("p")); diff != "" {
 				t.Errorf("story (-want +got):\n%s", diff)
@@ -142,7 +143,7 @@ func TestPostStart(t *testing.T) {
 }
 
 func TestPostStartHookErrorIsTheReasonToWait(t *testing.T) {
-	c := restart(t, engine.Auto, nil, NewRuntime())
+	c := restart(t, engine.Auto, nil, cri.Simulated())
 	c.create(engine.Pods, newPod("p", policy(corev1.RestartPolicyAlways), shell("trap 'exit 143' TERM; while true; do sleep 1; done"), hooks(execHook("echo out; echo err >&2; exit 1"), nil)))
 	want := `Exec lifecycle hook ([/bin/sh -c echo out; echo err >&2; exit 1]) for Container "c" in Pod "p_default(uid-1)" failed - ` +
 		`error: command '/bin/sh -c echo out; echo err >&2; exit 1' exited with 1: err

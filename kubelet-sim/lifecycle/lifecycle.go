@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/cri"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/decide"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/depend"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
@@ -34,7 +35,7 @@ type Config struct {
 	// Nodes are the simulated nodes; Pods elsewhere are left alone.
 	Nodes []node.Node
 	// Runtime runs the containers, see NewRuntime.
-	Runtime Runtime
+	Runtime cri.Runtime
 	// Logs receives what the containers print.
 	Logs *stream.Store
 	// Stats receives what they use.
@@ -154,13 +155,6 @@ func New(cfg Config) (*Reconciler, error) {
 	return r, nil
 }
 
-// Name implements engine.Reconciler.
-func (r *Reconciler) Name() string { return "lifecycle" }
-
-func (r *Reconciler) key(name types.NamespacedName) engine.Key {
-	return engine.Key{Controller: r.Name(), Namespace: name.Namespace, Name: name.Name}
-}
-
 // Observe implements engine.Reconciler: Pods on our nodes, Pods that wait for a
 // ConfigMap or another object, and the Pods of a node that goes off the network or is
 // back.
@@ -227,8 +221,7 @@ func (r *Reconciler) nothingNew(name types.NamespacedName, pod *corev1.Pod, t wa
 
 // Reconcile implements engine.Reconciler.
 func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Time) (engine.Wake, error) {
-	defer r.lookAtManifests(now)
-	defer r.relieveHost(ctx, now)
+	defer r.EndStep(ctx, now)
 	switch key.Kind {
 	case engine.Part:
 		pod, container, probe := splitProbe(key.Name)

@@ -12,7 +12,6 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/depend"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
-	"github.com/kubesim-dev/kubesim/kubelet-sim/status"
 )
 
 // What the kubelet remembers outlives the process as a checkpoint of the engine:
@@ -48,10 +47,6 @@ type nodeNote struct {
 
 // nodeKind is the Kind of the keys of nodes.
 const nodeKind = "nodes"
-
-func (r *Reconciler) nodeKey(n *nodeState) engine.Key {
-	return engine.Key{Controller: r.Name(), Kind: nodeKind, Name: n.Name}
-}
 
 // Remember implements engine.Rememberer.
 func (r *Reconciler) Remember(key engine.Key) ([]byte, error) {
@@ -120,17 +115,6 @@ func (r *Reconciler) Recall(_ context.Context, key engine.Key, data []byte, now 
 	}
 	r.replay(run, now)
 	return run.remembered(data)
-}
-
-// shown is the Pod with the status that it has or, if that could not be written yet,
-// will have.
-func (r *podRun) shown(now time.Time) *corev1.Pod {
-	if !r.dirty {
-		return r.pod
-	}
-	pod := *r.pod
-	pod.Status = status.Of(r.pod, &r.State, now)
-	return &pod
 }
 
 // remembered puts the state of the note back, which the replay has been over, and

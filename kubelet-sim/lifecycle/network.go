@@ -49,9 +49,12 @@ func (r *Reconciler) nodeAt(addr netip.Addr) *nodeState {
 	return nil
 }
 
-// at returns who is at an address: a node, or a Pod that runs. reachable is
+// IsNode reports whether an address is a simulated node's.
+func (r *Reconciler) IsNode(addr netip.Addr) bool { return r.nodeAt(addr) != nil }
+
+// At returns who is at an address: a node, or a Pod that runs. reachable is
 // false where the address is a Pod's, or may be, but its node is off the network.
-func (r *Reconciler) at(addr netip.Addr) (ns *kernel.Netns, reachable bool) {
+func (r *Reconciler) At(addr netip.Addr) (ns *kernel.Netns, reachable bool) {
 	if n := r.nodeAt(addr); n != nil {
 		return n.netns, !r.unreachable(n.Name)
 	}
@@ -86,11 +89,11 @@ func (n podNetwork) Route(to netip.AddrPort, draw uint64) kernel.Route {
 	if to.Addr() == from {
 		return kernel.Route{From: from, To: n.run.netns, Port: int32(to.Port())}
 	}
-	server, wait, err := n.r.network.Resolve(from, to, draw, func(a netip.Addr) bool { return n.r.nodeAt(a) != nil })
+	server, wait, err := n.r.network.Resolve(from, to, draw, n.r.IsNode)
 	if err != nil {
 		return kernel.Route{Wait: wait, Err: err}
 	}
-	ns, reachable := n.r.at(server.Addr())
+	ns, reachable := n.r.At(server.Addr())
 	if ns == nil || !reachable {
 		wait, err := network.NoPod(reachable && n.r.inPodNetwork(server.Addr()))
 		return kernel.Route{Wait: wait, Err: err}
@@ -100,7 +103,7 @@ func (n podNetwork) Route(to netip.AddrPort, draw uint64) kernel.Route {
 
 // Alive implements kernel.Network: Services do not answer pings.
 func (n podNetwork) Alive(addr netip.Addr) bool {
-	ns, reachable := n.r.at(addr)
+	ns, reachable := n.r.At(addr)
 	return ns != nil && reachable
 }
 

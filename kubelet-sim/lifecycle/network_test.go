@@ -10,12 +10,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/cri"
 )
 
 // webCluster has a Pod web of nginx behind a Service of the name, a headless
 // Service, and one without endpoints.
 func webCluster(t *testing.T) *cluster {
-	c := restart(t, engine.Auto, nil, NewRuntime())
+	c := restart(t, engine.Auto, nil, cri.Simulated())
 	c.create(engine.Namespaces, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "default"}})
 	c.create(engine.Pods, newPod("web", policy(corev1.RestartPolicyAlways), ofImage("nginx:1.27.0")))
 	ip := c.api.pod(t, "web").Status.PodIP
@@ -101,7 +102,7 @@ func stripTimes(s string) string {
 
 // Two Pods talk to each other through programs that wait.
 func TestStreamBetweenPods(t *testing.T) {
-	c := restart(t, engine.Auto, nil, NewRuntime())
+	c := restart(t, engine.Auto, nil, cri.Simulated())
 	c.create(engine.Pods, newPod("server", policy(corev1.RestartPolicyAlways), shell(`echo -e "HTTP/1.1 200 OK\n\nfrom nc" | nc -l -p 8080; echo served; sleep 100000`)))
 	ip := c.api.pod(t, "server").Status.PodIP
 	c.create(engine.Pods, newPod("client", shell("wget -qO- http://"+ip+":8080; sleep 1; wget -qO- http://"+ip+":8080 || echo gone")))
@@ -115,7 +116,7 @@ func TestStreamBetweenPods(t *testing.T) {
 
 // The containers of a Pod share localhost.
 func TestContainersShareLocalhost(t *testing.T) {
-	c := restart(t, engine.Auto, nil, NewRuntime())
+	c := restart(t, engine.Auto, nil, cri.Simulated())
 	c.create(engine.Pods, newPod("p", policy(corev1.RestartPolicyAlways), ofImage("nginx:1.27.0"), func(p *corev1.Pod) {
 		p.Spec.Containers = append(p.Spec.Containers, corev1.Container{Name: "side", Image: "busybox", Command: []string{"sh", "-c", "sleep 3; wget -qO- localhost | grep -c h1; sleep 100000"}})
 	}))

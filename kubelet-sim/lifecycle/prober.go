@@ -16,16 +16,11 @@ import (
 	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/prober"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/request"
 )
 
 // A probe has a key of its own, pod/container/type: its checks are of another
 // kind than the Pod's own steps, and one key has one wake.
-
-// probeKey is the key of a probe of one container.
-func (r *Reconciler) probeKey(run *podRun, i int, t prober.Type) engine.Key {
-	name := run.name.Name + "/" + run.Containers[i].Name + "/" + strings.ToLower(string(t))
-	return engine.Key{Controller: r.Name(), Kind: engine.Part, Namespace: run.name.Namespace, Name: name}
-}
 
 // check is a check under way.
 type check struct {
@@ -33,14 +28,6 @@ type check struct {
 	command *command
 	// timedOut is what the check says when its deadline has come.
 	timedOut string
-}
-
-// result is how a check ended. An error is the prober's own: it counts for
-// nothing.
-type result struct {
-	kubeprobe.Result
-	output string
-	err    error
 }
 
 // startProbing begins with the probes of an instance, from now on.
@@ -157,7 +144,7 @@ func (r *Reconciler) checkEnded(ctx context.Context, run *podRun, i, j int) bool
 	if !ended {
 		return false
 	}
-	got := result{Result: kubeprobe.Success, output: k.command.output.String()}
+	got := request.Result{Result: kubeprobe.Success, Output: k.command.output.String()}
 	if code != 0 {
 		got.Result = kubeprobe.Failure
 	}
@@ -173,26 +160,26 @@ func (r *Reconciler) giveUpCheck(ctx context.Context, run *podRun, i, j int, now
 		run.collect(i, now)
 	}
 	if run.Containers[i].Stage == podstate.Running {
-		r.checkResult(ctx, run, i, j, result{Result: kubeprobe.Failure, output: k.timedOut})
+		r.checkResult(ctx, run, i, j, request.Result{Result: kubeprobe.Failure, Output: k.timedOut})
 	}
 }
 
 // checkResult takes the result of a check over. Source: prober.probe and
 // worker.doProbe in k8s.io/kubernetes pkg/kubelet/prober v1.37.2.
-func (r *Reconciler) checkResult(ctx context.Context, run *podRun, i, j int, got result) {
+func (r *Reconciler) checkResult(ctx context.Context, run *podRun, i, j int, got request.Result) {
 	c, spec := &run.Containers[i], run.Spec(run.pod, i)
 	p := &c.Probes[j]
 	probe := prober.Of(spec, p.Type)
 	run.parts[i].checks[j] = nil
 	switch {
-	case got.err != nil:
-		run.event(ctx, i, event.ProbeErrored(string(p.Type), string(got.Result), got.err))
+	case got.Err != nil:
+		run.event(ctx, i, event.ProbeErrored(string(p.Type), string(got.Result), got.Err))
 		p.Checked(probe)
 		return
 	case got.Result == kubeprobe.Warning:
-		run.event(ctx, i, event.ProbeWarning(string(p.Type), got.output))
+		run.event(ctx, i, event.ProbeWarning(string(p.Type), got.Output))
 	case got.Result == kubeprobe.Failure:
-		run.event(ctx, i, event.Unhealthy(string(p.Type), got.output))
+		run.event(ctx, i, event.Unhealthy(string(p.Type), got.Output))
 	}
 	at := p.Next
 	if !p.Judge(probe, got.Result != kubeprobe.Failure) || !c.Hold(p) {
@@ -238,24 +225,24 @@ func (r *Reconciler) beginCheck(ctx context.Context, run *podRun, i, j int, now 
 }
 
 // openCheck begins a check. answered is false if it is under way.
-func (r *Reconciler) openCheck(run *podRun, i, j int, now time.Time) (got result, answered bool) {
+func (r *Reconciler) openCheck(run *podRun, i, j int, now time.Time) (got request.Result, answered bool) {
 	spec := run.Spec(run.pod, i)
 	probe := prober.Of(spec, run.Containers[i].Probes[j].Type)
 	k := &check{}
 	if probe.Exec == nil {
-		if got, answered = run.ask(i, probe, prober.TimeoutOf(probe), now); answered {
+		if got, answered = run.target(i).Check(probe, prober.TimeoutOf(probe), now); answered {
 			return got, true
 		}
-		k.timedOut = got.output
+		k.timedOut = got.Output
 	} else {
 		command, err := r.runCommand(run, i, environment.ExpandStatic(probe.Exec.Command, spec), now)
 		if err != nil {
-			return result{kubeprobe.Unknown, "", err}, true
+			return request.Result{Result: kubeprobe.Unknown, Err: err}, true
 		}
 		k.command = command
 		k.timedOut = fmt.Sprintf("command timed out: %q timed out after %s", strings.Join(command.argv, " "), prober.TimeoutOf(probe))
 	}
 	run.parts[i].checks[j] = k
 	run.collect(i, now)
-	return result{}, false
+	return request.Result{}, false
 }

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/cri"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/prober"
 )
 
@@ -83,7 +84,7 @@ func TestProbeTexts(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := restart(t, engine.Manual, nil, NewRuntime())
+			c := restart(t, engine.Manual, nil, cri.Simulated())
 			c.create(engine.Pods, tc.pod)
 			c.advance(20 * time.Second)
 			events := since(c.happened("p"), "Started")
@@ -108,7 +109,7 @@ func TestProbesThatSucceedSayNothing(t *testing.T) {
 		}),
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := restart(t, engine.Manual, nil, NewRuntime())
+			c := restart(t, engine.Manual, nil, cri.Simulated())
 			c.create(engine.Pods, pod)
 			c.advance(time.Minute)
 			if events := since(c.happened("p"), "Started"); len(events) != 1 {
@@ -123,7 +124,7 @@ func TestProbesThatSucceedSayNothing(t *testing.T) {
 
 // The example of the documentation: healthy for 30 seconds, then not any more.
 func TestLivenessRestarts(t *testing.T) {
-	c := restart(t, engine.Manual, nil, NewRuntime())
+	c := restart(t, engine.Manual, nil, cri.Simulated())
 	thirty := int64(30)
 	c.create(engine.Pods, newPod("p", policy(corev1.RestartPolicyAlways), func(p *corev1.Pod) { p.Spec.TerminationGracePeriodSeconds = &thirty }, shell("touch /tmp/healthy; sleep 30; rm -f /tmp/healthy; sleep 600"),
 		probed(prober.Liveness, execProbe("cat /tmp/healthy"), func(p *corev1.Probe) { p.InitialDelaySeconds, p.FailureThreshold = 5, 3 })))
@@ -147,7 +148,7 @@ func TestLivenessRestarts(t *testing.T) {
 }
 
 func TestLivenessBacksOff(t *testing.T) {
-	c := restart(t, engine.Manual, nil, NewRuntime())
+	c := restart(t, engine.Manual, nil, cri.Simulated())
 	two := int64(2)
 	c.create(engine.Pods, newPod("p", policy(corev1.RestartPolicyAlways), shell("trap 'exit 0' TERM; while true; do sleep 1; done"),
 		probed(prober.Liveness, execProbe("false"), func(p *corev1.Probe) { p.TerminationGracePeriodSeconds = &two })))
@@ -166,7 +167,7 @@ func TestStartupProbe(t *testing.T) {
 	always := policy(corev1.RestartPolicyAlways)
 	slow := shell("sleep 22; touch /tmp/up; sleep 100000")
 	probes := []option{probed(prober.Startup, execProbe("test -e /tmp/up"), func(p *corev1.Probe) { p.FailureThreshold = 10 }), probed(prober.Liveness, execProbe("test -e /tmp/up")), probed(prober.Readiness, execProbe("true"))}
-	c := restart(t, engine.Auto, nil, NewRuntime())
+	c := restart(t, engine.Auto, nil, cri.Simulated())
 	c.create(engine.Pods, newPod("p", append(probes, always, slow)...))
 	status := c.api.pod(t, "p").Status.ContainerStatuses[0]
 	if !*status.Started || !status.Ready || status.RestartCount != 0 {
@@ -176,7 +177,7 @@ func TestStartupProbe(t *testing.T) {
 		t.Errorf("took %s, want 25s, the first tick after the file is there", took)
 	}
 
-	c = restart(t, engine.Manual, nil, NewRuntime())
+	c = restart(t, engine.Manual, nil, cri.Simulated())
 	c.create(engine.Pods, newPod("p", always, slow, probed(prober.Startup, execProbe("test -e /tmp/up"))))
 	c.advance(11 * time.Second)
 	if events := c.happened("p"); !slices.Contains(events, "Killing Container c failed startup probe, will be restarted") {
@@ -185,7 +186,7 @@ func TestStartupProbe(t *testing.T) {
 }
 
 func TestLivenessUnderNeverEndsThePod(t *testing.T) {
-	c := restart(t, engine.Manual, nil, NewRuntime())
+	c := restart(t, engine.Manual, nil, cri.Simulated())
 	c.create(engine.Pods, newPod("p", shell("sleep 100000"), probed(prober.Liveness, execProbe("exit 1"))))
 	c.advance(time.Minute)
 	events := c.happened("p")
@@ -206,7 +207,7 @@ func TestSidecarsProbes(t *testing.T) {
 		side.StartupProbe = &corev1.Probe{ProbeHandler: execProbe("test -e /tmp/up"), PeriodSeconds: 5, SuccessThreshold: 1, FailureThreshold: 9, TimeoutSeconds: 1}
 		p.Spec.InitContainers = []corev1.Container{side}
 	}
-	c := restart(t, engine.Auto, nil, NewRuntime())
+	c := restart(t, engine.Auto, nil, cri.Simulated())
 	c.create(engine.Pods, newPod("p", shell("sleep 5"), withSidecar))
 	want := []string{
 		"Pending", "Pending s:PodInitializing c:PodInitializing", "Pending s:Running c:PodInitializing", "Running s:Running c:Running",

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/cri"
 )
 
 func shell(script string) option { return runs("/bin/sh", "-c", script) }
@@ -56,7 +57,7 @@ func TestPrograms(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := restart(t, engine.Auto, nil, NewRuntime())
+			c := restart(t, engine.Auto, nil, cri.Simulated())
 			c.create(engine.Pods, tc.pod)
 			story := c.story("p")
 			if got := story[len(story)-1]; got != tc.last {
@@ -81,7 +82,7 @@ func TestPrograms(t *testing.T) {
 }
 
 func TestTrapOnDeletion(t *testing.T) {
-	c := restart(t, engine.Auto, nil, NewRuntime())
+	c := restart(t, engine.Auto, nil, cri.Simulated())
 	c.create(engine.Pods, newPod("p", shell(`_term(){ sleep 5; exit 143; }; trap _term SIGTERM; while true; do sleep 1; done`), policy(corev1.RestartPolicyAlways)))
 	at := c.engine.Now()
 	c.delete("p")
@@ -108,7 +109,7 @@ func TestTerminationMessageIsCutOff(t *testing.T) {
 		"eighty lines of it": {newPod("p", fallBack, shell("seq 101 200; exit 1")), 4 * messageLogLinesMax, "121"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := restart(t, engine.Auto, nil, NewRuntime())
+			c := restart(t, engine.Auto, nil, cri.Simulated())
 			c.create(engine.Pods, tc.pod)
 			got := c.api.pod(t, "p").Status.ContainerStatuses[0].State.Terminated.Message
 			if len(got) != tc.length || !strings.HasPrefix(got, tc.begin) {

@@ -43,7 +43,7 @@ func (r *Reconciler) reboot(run *podRun, now time.Time) {
 		c.Stage, c.Reason, c.Message, c.Killed, c.Unhealthy, c.Probes = podstate.Idle, "", "", false, "", nil
 		c.BackOff, c.PullBackOff = podstate.BackOff{}, podstate.BackOff{}
 	}
-	run.endSessions(-1)
+	run.endClients(-1)
 	run.dirty = true
 	if run.Stop != nil || !startsAgain(run.pod, &run.State) {
 		return

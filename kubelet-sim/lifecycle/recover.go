@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/kubesim-dev/kubesim/kubelet-sim/cri"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/prober"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program"
@@ -95,7 +96,7 @@ func (r *Reconciler) rerun(run *podRun, i int, in *podstate.Instance, now time.T
 	log := r.cfg.Logs.NewLog(run.name.Namespace, run.name.Name, in.ID, run.account.Of(stats.Storage))
 	d := podstate.NewDraw(r.cfg.Engine.Random(), run.pod, c.Name, in.Attempt)
 	spec, err := r.programSpec(run, i, in.SpecImage, d, in.StartedAt)
-	var process Process
+	var process cri.Process
 	var effects *script.Effects
 	if err == nil {
 		effects = scripted(&spec, in.Script, run.onStepAfter(i, in, now))
@@ -132,7 +133,7 @@ func (r *Reconciler) rerun(run *podRun, i int, in *podstate.Instance, now time.T
 }
 
 // runToEnd lets a program run until it ends, or until its instance did.
-func runToEnd(process Process, in *podstate.Instance) {
+func runToEnd(process cri.Process, in *podstate.Instance) {
 	if !in.Term.IsZero() {
 		runUntil(process, in.Term)
 		if !process.State().Exited {
@@ -147,7 +148,7 @@ func runToEnd(process Process, in *podstate.Instance) {
 }
 
 // runUntil lets a program run until it ends, or waits for longer.
-func runUntil(process Process, end time.Time) {
+func runUntil(process cri.Process, end time.Time) {
 	for range resumesMax {
 		state := process.State()
 		if state.Exited || state.WakeAt.IsZero() || state.WakeAt.After(end) {

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/cri"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 )
@@ -52,7 +53,7 @@ func writes(kib string) option {
 const hostMemory = 8 << 20
 
 func TestWhoHoardsIsEvicted(t *testing.T) {
-	c := restartWith(t, engine.Manual, nil, NewRuntime(), hostMemory)
+	c := restartWith(t, engine.Manual, nil, cri.Simulated(), hostMemory)
 	c.create(engine.Nodes, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node-1"}, Status: corev1.NodeStatus{
 		Allocatable: corev1.ResourceList{corev1.ResourcePods: resource.MustParse("110")},
 	}})
@@ -84,7 +85,7 @@ func TestWhoHoardsIsEvicted(t *testing.T) {
 
 func TestProcessesThatHoardAreEvictedForMemory(t *testing.T) {
 	grow := "x=0123456789abcdef; for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do x=$x$x; done; for i in 1 2 3 4 5 6; do eval \"y$i=\\$x.$i\"; done; sleep 99999"
-	c := restartWith(t, engine.Manual, nil, NewRuntime(), hostMemory)
+	c := restartWith(t, engine.Manual, nil, cri.Simulated(), hostMemory)
 	for _, name := range []string{"a", "b", "c"} {
 		c.create(engine.Pods, newPod(name, shell(grow)))
 	}
@@ -106,7 +107,7 @@ func TestProcessesThatHoardAreEvictedForMemory(t *testing.T) {
 }
 
 func TestLogsOfEndedPodsGoFirst(t *testing.T) {
-	c := restartWith(t, engine.Manual, nil, NewRuntime(), hostMemory)
+	c := restartWith(t, engine.Manual, nil, cri.Simulated(), hostMemory)
 	c.create(engine.Pods, newPod("loud", shell("head -c 3000000 /dev/zero | tr '\\0' x | fold -w 99")))
 	c.create(engine.Pods, newPod("quiet", shell("echo text")))
 	c.advance(time.Minute)
@@ -127,7 +128,7 @@ func TestLogsOfEndedPodsGoFirst(t *testing.T) {
 }
 
 func TestADiskThatIsFull(t *testing.T) {
-	c := restartWith(t, engine.Manual, nil, NewRuntime(), hostMemory)
+	c := restartWith(t, engine.Manual, nil, cri.Simulated(), hostMemory)
 	c.create(engine.Pods, newPod("p", shell("cat /dev/zero > /tmp/f; echo $?")))
 	c.advance(time.Minute)
 	if got := c.read("p", nil); got != "cat: write error: No space left on device\n1\n" {
@@ -138,7 +139,7 @@ func TestADiskThatIsFull(t *testing.T) {
 // TestARestartChargesTheSame starts the kubelets again beside Pods that hold memory, files,
 // volumes and logs.
 func TestARestartChargesTheSame(t *testing.T) {
-	c := restartWith(t, engine.Manual, nil, NewRuntime(), hostMemory)
+	c := restartWith(t, engine.Manual, nil, cri.Simulated(), hostMemory)
 	c.create(engine.Pods, newPod("files", withVolume("data"), shell("head -c 1000k /dev/zero > /tmp/f; head -c 1000k /dev/zero > /data/f; sleep 99999")))
 	c.create(engine.Pods, newPod("logs", shell("seq 200000; sleep 99999")))
 	c.create(engine.Pods, newPod("processes", shell("yes | sleep 99999 & x=$(seq 10000); sleep 99999")))
@@ -147,7 +148,7 @@ func TestARestartChargesTheSame(t *testing.T) {
 	if before < 3_000_000 {
 		t.Fatalf("only %d bytes are held", before)
 	}
-	again := restartWith(t, engine.Manual, c, NewRuntime(), hostMemory)
+	again := restartWith(t, engine.Manual, c, cri.Simulated(), hostMemory)
 	again.advance(time.Second)
 	if after := again.memory.Held(); after != before {
 		t.Errorf("%d bytes are held after the restart, %d before", after, before)
@@ -184,7 +185,7 @@ func TestLimitsOfEphemeralStorage(t *testing.T) {
 		"without a limit, any files": {newPod("p", writes("1500")), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := restart(t, engine.Manual, nil, NewRuntime())
+			c := restart(t, engine.Manual, nil, cri.Simulated())
 			c.create(engine.Pods, tc.pod)
 			c.advance(9 * time.Second)
 			if got := c.api.pod(t, "p").Status.Phase; got != corev1.PodRunning {

@@ -1,15 +1,18 @@
 package lifecycle
 
 import (
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubesim-dev/kubesim/kubelet-sim/admission"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/cri"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/request"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/script"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
@@ -42,9 +45,9 @@ type podRun struct {
 	netns *kernel.Netns
 	// parts go with podState.Containers.
 	parts []part
-	// sessions are those of clients with its programs.
-	sessions []*session
-	volumes  volume.Volumes
+	// clients follow its programs.
+	clients []client
+	volumes volume.Volumes
 	// follower is told what the Pod does; nil for nobody.
 	follower Follower
 	// demand is what the Pod takes of the node while it is counted.
@@ -77,7 +80,7 @@ type podRun struct {
 
 // part is a container's program and its logs.
 type part struct {
-	process Process
+	process cri.Process
 	log     *stream.Log
 	// root is the program's file system.
 	root *vfs.FS
@@ -162,7 +165,7 @@ func (r *podRun) collect(i int, at time.Time) (work int) {
 		r.measure(i, at, state.Usage)
 		r.lookAtScript(i)
 		r.lookAtHook(i)
-		r.lookAtSessions(i)
+		r.tellClients(i)
 		return state.Work
 	}
 	reason := podstate.ReasonCompleted
@@ -188,7 +191,7 @@ func (r *podRun) ended(i int, at time.Time, code int32, reason string) {
 	in.Message = r.terminationMessage(i)
 	r.tellEnd(i)
 	part.end()
-	r.endSessions(i)
+	r.endClients(i)
 	c.Stage, c.WakeAt, c.Busy = podstate.Idle, time.Time{}, 0
 	clear(part.checks)
 	r.lookAtHook(i)
@@ -243,7 +246,7 @@ func (r *podRun) close() {
 			p.end()
 		}
 	}
-	r.endSessions(-1)
+	r.endClients(-1)
 	r.volumes.Drop()
 	r.volumes = nil
 }
@@ -286,4 +289,30 @@ func (r *podRun) makeVolumes(in *volume.Storage, now time.Time) error {
 		r.volumes = made
 	}
 	return err
+}
+
+// target is container i as the kubelet's requests reach it.
+func (r *podRun) target(i int) request.Target {
+	return request.Target{IP: r.IP, Container: r.Spec(r.pod, i), Servers: r}
+}
+
+// Serve implements request.Servers.
+func (r *podRun) Serve(port int32, request kernel.Request, now time.Time) (kernel.Response, bool) {
+	i := r.listener(port)
+	if i < 0 {
+		return kernel.Response{}, false
+	}
+	answer, ok := r.parts[i].process.Serve(port, request, now)
+	r.collect(i, now)
+	return answer, ok
+}
+
+// Listens implements request.Servers.
+func (r *podRun) Listens(port int32) bool { return r.listener(port) >= 0 }
+
+// listener is the container that listens on a port, -1 if none does.
+func (r *podRun) listener(port int32) int {
+	return slices.IndexFunc(r.parts, func(p part) bool {
+		return p.process != nil && slices.Contains(p.process.State().Listening, port)
+	})
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kubesim-dev/kubesim/kubelet-sim/cri"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
@@ -32,7 +33,7 @@ func (r *fakeRuntime) Root(_ string, now time.Time) (*vfs.FS, error) {
 	return vfs.New("overlay", now), nil
 }
 
-func (r *fakeRuntime) Start(spec program.Spec, now time.Time) (Process, error) {
+func (r *fakeRuntime) Start(spec program.Spec, now time.Time) (cri.Process, error) {
 	if len(spec.Command) > 0 && spec.Command[0] == "no-such-program" {
 		return nil, &program.StartError{ExitCode: 127, Message: "executable file not found in $PATH"}
 	}
@@ -67,7 +68,7 @@ func (p *fakeProcess) Serve(int32, kernel.Request, time.Time) (kernel.Response, 
 }
 
 // Exec runs its steps at once.
-func (p *fakeProcess) Exec(spec program.ExecSpec, now time.Time) (Exec, error) {
+func (p *fakeProcess) Exec(spec program.ExecSpec, now time.Time) (cri.Exec, error) {
 	in := p.spec
 	in.Output = spec.Output
 	e := &fakeProcess{spec: in, steps: spec.Command}

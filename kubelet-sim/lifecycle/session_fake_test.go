@@ -1,10 +1,14 @@
 package lifecycle
 
-import "time"
+import (
+	"time"
+
+	"github.com/kubesim-dev/kubesim/kubelet-sim/cri"
+)
 
 // A fake program has no streams.
 
-func (p *fakeProcess) Streams() Streams { return p }
+func (p *fakeProcess) Streams() cri.Streams { return p }
 
 func (p *fakeProcess) WakeAt() time.Time { return p.state.WakeAt }
 

@@ -294,8 +294,3 @@ func (r *Reconciler) tellBroken(ctx context.Context, n *nodeState, obj *corev1.N
 		n.event(ctx, obj, event.FailedStaticPod(path.Join(manifestDir, file), m.err))
 	}
 }
-
-// event records what happened to a node.
-func (n *nodeState) event(ctx context.Context, obj *corev1.Node, e event.Event) {
-	n.recorder.Event(ctx, &corev1.ObjectReference{APIVersion: "v1", Kind: "Node", Name: n.Name, UID: obj.UID}, e.Type, e.Reason, "%s", e.Message)
-}

@@ -19,6 +19,7 @@ import (
 	"github.com/kubesim-dev/kubesim/apiserver"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/lifecycle"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/session"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
 	"github.com/kubesim-dev/kubesim/storage"
@@ -38,7 +39,7 @@ type bolt struct {
 	programs *lifecycle.Reconciler
 	network  atomic.Pointer[stream.Network]
 	faults   faults
-	sessions *lifecycle.Sessions
+	sessions *session.Sessions
 }
 
 // openBolt opens the file and the engine, whose time and randomness go on from
@@ -182,7 +183,7 @@ func (b *bolt) join(ctx context.Context) (err error) {
 	if b.programs, err = b.c.register(b.engine, api, b.logs, b.used); err != nil {
 		return err
 	}
-	b.sessions = lifecycle.NewSessions(b.programs, b.settle)
+	b.sessions = session.New(b.programs, b.settle)
 	b.engine.Register(b.sessions)
 	b.network.Store(b.c.newNetwork(b.sessions))
 	b.engine.Register(newHousekeeping(b.db, b.engine, b.c.options.CompactionInterval))

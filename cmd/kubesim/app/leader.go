@@ -15,7 +15,7 @@ import (
 	"github.com/kubesim-dev/kubesim/apiserver"
 	"github.com/kubesim-dev/kubesim/apiserver/registry"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
-	"github.com/kubesim-dev/kubesim/kubelet-sim/lifecycle"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/session"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
 	"github.com/kubesim-dev/kubesim/storage"
@@ -155,7 +155,7 @@ func (s *shared) lead(ctx context.Context, leased leasedAPI) error {
 	if err != nil {
 		return err
 	}
-	sessions := lifecycle.NewSessions(programs, func(context.Context) error { return nil })
+	sessions := session.New(programs, func(context.Context) error { return nil })
 	e.Register(sessions)
 	network := s.c.newNetwork(sessions)
 	defer network.Close()

@@ -40,9 +40,11 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/serviceaccount"
 	"github.com/kubesim-dev/kubesim/controllers/tainteviction"
 	"github.com/kubesim-dev/kubesim/controllers/ttlafterfinished"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/cri"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/lifecycle"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/node"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/script"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/session"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/volume"
@@ -286,7 +288,7 @@ func (c *Cluster) register(e *engine.Engine, api engine.API, logs *stream.Store,
 		e.Register(r)
 	}
 	config := lifecycle.Config{
-		Engine: e, API: p.api, Nodes: list, Runtime: lifecycle.NewRuntime(), Logs: logs, Stats: used, Memory: c.options.newBudget(), Token: c.token,
+		Engine: e, API: p.api, Nodes: list, Runtime: cri.Simulated(), Logs: logs, Stats: used, Memory: c.options.newBudget(), Token: c.token,
 		ClusterDNS: services.DNS.String(),
 	}
 	if t := c.options.timeline; t != nil {
@@ -321,7 +323,7 @@ func (c *Cluster) newMetrics(e *engine.Engine, used *stats.Store) (*stats.Metric
 }
 
 // newNetwork returns the way to the simulated nodes and their Pods.
-func (c *Cluster) newNetwork(sessions *lifecycle.Sessions) *stream.Network {
+func (c *Cluster) newNetwork(sessions *session.Sessions) *stream.Network {
 	var nodes []netip.Addr
 	for _, n := range node.List(c.options.Nodes) {
 		nodes = append(nodes, netip.MustParseAddr(n.IP))

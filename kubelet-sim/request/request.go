@@ -1,4 +1,13 @@
-package lifecycle
+// Package request makes the kubelet's own requests to the servers in a Pod, for probes and
+// hooks: HTTP, TCP and gRPC. Upstream's own client makes them; its transport leads to the
+// simulated programs.
+//
+// Invariant: a request is answered within the call, at one instant of virtual time; the words
+// of each failure are upstream's.
+//
+// Deviation: a server answers at once or never; a host that is not the Pod's own
+// address refuses every connection.
+package request
 
 import (
 	"errors"
@@ -6,7 +15,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"slices"
 	"strconv"
 	"time"
 
@@ -17,41 +25,60 @@ import (
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 )
 
-// The kubelet's requests to the servers in a Pod. Upstream's own client makes
-// them; its transport is the simulated program.
-//
-// Deviation: a server answers at once or never; a host that is not the Pod's own
-// address refuses every connection.
+// Target is where a request goes: to a container of a Pod, by way of the Pod's address.
+type Target struct {
+	IP string
+	// Container is the spec, which names its ports.
+	Container *corev1.Container
+	// Servers are the Pod's.
+	Servers Servers
+}
+
+// Servers are the programs of a Pod that listen: they share one address.
+type Servers interface {
+	// Serve sends a request to the one that listens on a port; ok is false if none does.
+	Serve(port int32, request kernel.Request, now time.Time) (answer kernel.Response, ok bool)
+	// Listens reports whether one does.
+	Listens(port int32) bool
+}
+
+// Result is how a check ended. An error is the prober's own: it counts for
+// nothing.
+type Result struct {
+	probe.Result
+	Output string
+	Err    error
+}
 
 // errNoAnswer is the transport's error for a server that accepts a connection and
 // says nothing, in the words of a client that has waited in vain.
 var errNoAnswer = errors.New("context deadline exceeded (Client.Timeout exceeded while awaiting headers)")
 
-// ask makes the check of an http, tcp or grpc probe. answered is false if the
+// Check makes the check of an http, tcp or grpc probe. answered is false if the
 // server says nothing until the timeout; the result is what is true then.
-func (run *podRun) ask(i int, p *corev1.Probe, timeout time.Duration, now time.Time) (got result, answered bool) {
+func (t Target) Check(p *corev1.Probe, timeout time.Duration, now time.Time) (got Result, answered bool) {
 	switch {
 	case p.HTTPGet != nil:
-		outcome, output, err := run.get(i, p.HTTPGet, "probe", now)
+		outcome, output, err := t.Get(p.HTTPGet, "probe", now)
 		if errors.Is(err, errNoAnswer) {
-			return result{Result: probe.Failure, output: err.Error()}, false
+			return Result{Result: probe.Failure, Output: err.Error()}, false
 		}
-		return result{outcome, output, err}, true
+		return Result{outcome, output, err}, true
 	case p.TCPSocket != nil:
-		return run.dial(i, p.TCPSocket), true
+		return t.dial(p.TCPSocket), true
 	}
-	return run.health(p.GRPC, timeout, now)
+	return t.health(p.GRPC, timeout, now)
 }
 
-// get makes a GET request. The error of a probe is nil unless there is no such
+// Get makes a GET request. The error of a probe is nil unless there is no such
 // port, or no answer; the error of a hook is how it failed. Source:
 // DoHTTPProbe in k8s.io/kubernetes pkg/probe/http v1.37.2.
-func (run *podRun) get(i int, action *corev1.HTTPGetAction, purpose string, now time.Time) (probe.Result, string, error) {
-	request, err := httpprobe.NewRequestForHTTPGetAction(action, run.Spec(run.pod, i), run.IP, purpose)
+func (t Target) Get(action *corev1.HTTPGetAction, purpose string, now time.Time) (probe.Result, string, error) {
+	request, err := httpprobe.NewRequestForHTTPGetAction(action, t.Container, t.IP, purpose)
 	if err != nil {
 		return probe.Unknown, "", err
 	}
-	client := &http.Client{Transport: transport{run, now}, CheckRedirect: httpprobe.RedirectChecker(false)}
+	client := &http.Client{Transport: transport{t, now}, CheckRedirect: httpprobe.RedirectChecker(false)}
 	if purpose == "probe" {
 		kept := &keepError{client: client}
 		outcome, output, err := httpprobe.DoHTTPProbe(request, kept)
@@ -82,7 +109,7 @@ func (k *keepError) Do(r *http.Request) (*http.Response, error) {
 
 // transport takes requests to the programs of a Pod.
 type transport struct {
-	run *podRun
+	Target
 	now time.Time
 }
 
@@ -97,7 +124,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	for name, values := range r.Header {
 		header[name] = values[0]
 	}
-	answer, listening := t.run.serve(r.URL.Hostname(), port, kernel.Request{
+	answer, listening := t.serve(r.URL.Hostname(), port, kernel.Request{
 		Method: r.Method, Path: r.URL.RequestURI(), Host: r.Host, Header: header,
 	}, t.now)
 	switch {
@@ -122,68 +149,54 @@ func refused(address string) error {
 	return fmt.Errorf("dial tcp %s: connect: connection refused", address)
 }
 
-// serve sends a request to the container of the Pod that listens on a port: they
-// share one address.
-func (run *podRun) serve(host, port string, request kernel.Request, now time.Time) (kernel.Response, bool) {
+// serve sends a request to the one that listens on a port of the Pod's.
+func (t Target) serve(host, port string, request kernel.Request, now time.Time) (kernel.Response, bool) {
 	number, err := strconv.ParseInt(port, 10, 32)
-	if err != nil || host != run.IP {
+	if err != nil || host != t.IP {
 		return kernel.Response{}, false
 	}
-	i := run.listener(int32(number))
-	if i < 0 {
-		return kernel.Response{}, false
-	}
-	answer, ok := run.parts[i].process.Serve(int32(number), request, now)
-	run.collect(i, now)
-	return answer, ok
-}
-
-// listener is the container that listens on a port, -1 if none does.
-func (run *podRun) listener(port int32) int {
-	return slices.IndexFunc(run.parts, func(p part) bool {
-		return p.process != nil && slices.Contains(p.process.State().Listening, port)
-	})
+	return t.Servers.Serve(int32(number), request, now)
 }
 
 // dial opens a connection. Source: DoTCPProbe in k8s.io/kubernetes
 // pkg/probe/tcp v1.37.2.
-func (run *podRun) dial(i int, action *corev1.TCPSocketAction) result {
-	port, err := probe.ResolveContainerPort(action.Port, run.Spec(run.pod, i))
+func (t Target) dial(action *corev1.TCPSocketAction) Result {
+	port, err := probe.ResolveContainerPort(action.Port, t.Container)
 	if err != nil {
-		return result{Result: probe.Unknown, err: err}
+		return Result{Result: probe.Unknown, Err: err}
 	}
 	host := action.Host
 	if host == "" {
-		host = run.IP
+		host = t.IP
 	}
-	if host != run.IP || run.listener(int32(port)) < 0 {
-		return result{Result: probe.Failure, output: refused(net.JoinHostPort(host, strconv.Itoa(port))).Error()}
+	if host != t.IP || !t.Servers.Listens(int32(port)) {
+		return Result{Result: probe.Failure, Output: refused(net.JoinHostPort(host, strconv.Itoa(port))).Error()}
 	}
-	return result{Result: probe.Success}
+	return Result{Result: probe.Success}
 }
 
 // health asks a gRPC server for its health: it answers a POST to the service's
 // path with the text of its status. Who is no gRPC server never gets the
 // connection up. Source: grpcProber.Probe in k8s.io/kubernetes pkg/probe/grpc
 // v1.37.2.
-func (run *podRun) health(action *corev1.GRPCAction, timeout time.Duration, now time.Time) (got result, answered bool) {
+func (t Target) health(action *corev1.GRPCAction, timeout time.Duration, now time.Time) (got Result, answered bool) {
 	port := strconv.Itoa(int(action.Port))
-	address := net.JoinHostPort(run.IP, port)
+	address := net.JoinHostPort(t.IP, port)
 	service := ""
 	if action.Service != nil {
 		service = *action.Service
 	}
-	answer, _ := run.serve(run.IP, port, kernel.Request{
+	answer, _ := t.serve(t.IP, port, kernel.Request{
 		Method: http.MethodPost, Path: "/grpc.health.v1.Health/Check",
 		Header: map[string]string{"Content-Type": "application/grpc"}, Body: []byte(service),
 	}, now)
 	switch {
 	case answer.Header["Content-Type"] != "application/grpc":
-		return result{Result: probe.Failure, output: fmt.Sprintf("timeout: failed to connect service %q within %v: context deadline exceeded", address, timeout)}, false
+		return Result{Result: probe.Failure, Output: fmt.Sprintf("timeout: failed to connect service %q within %v: context deadline exceeded", address, timeout)}, false
 	case answer.Header["Grpc-Status"] != "0":
-		return result{Result: probe.Failure, output: "error: health rpc probe failed: " + answer.Header["Grpc-Message"]}, true
+		return Result{Result: probe.Failure, Output: "error: health rpc probe failed: " + answer.Header["Grpc-Message"]}, true
 	case string(answer.Body) != "SERVING":
-		return result{Result: probe.Failure, output: fmt.Sprintf("service unhealthy (responded with %q)", answer.Body)}, true
+		return Result{Result: probe.Failure, Output: fmt.Sprintf("service unhealthy (responded with %q)", answer.Body)}, true
 	}
-	return result{Result: probe.Success}, true
+	return Result{Result: probe.Success}, true
 }

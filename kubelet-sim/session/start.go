@@ -1,4 +1,4 @@
-package lifecycle
+package session
 
 import (
 	"context"
@@ -18,7 +18,7 @@ type Command struct {
 // Start begins a command in a container with all of its input, and returns as soon as
 // it has begun: what it does follows when time moves.
 func (s *Sessions) Start(ctx context.Context, t stream.Target, command []string, stdin string) (*Command, error) {
-	x := &session{s: s, key: s.newKey(t.Namespace, t.Pod), out: stream.NewOutput(s.r.cfg.Logs.Buffers)}
+	x := &session{s: s, key: s.newKey(t.Namespace, t.Pod), out: s.pods.NewOutput()}
 	client := stream.Client{}
 	if stdin != "" {
 		client.Stdin = strings.NewReader(stdin)

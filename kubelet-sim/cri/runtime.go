@@ -1,4 +1,9 @@
-package lifecycle
+// Package cri is what a kubelet asks to run containers, as upstream's kubelet has the
+// Container Runtime Interface, and the runtime that simulates programs.
+//
+// Invariant: the kubelet knows programs by these interfaces alone, so that tests put others
+// in their place.
+package cri
 
 import (
 	"time"
@@ -73,8 +78,8 @@ type programs struct {
 	pulls   map[string]error // what Pull said, which depends on the name alone
 }
 
-// NewRuntime returns the runtime that simulates programs.
-func NewRuntime() Runtime { return programs{program.NewCatalog(), map[string]error{}} }
+// Simulated returns the runtime that simulates programs.
+func Simulated() Runtime { return programs{program.NewCatalog(), map[string]error{}} }
 
 func (p programs) Pull(image string) error {
 	err, known := p.pulls[image]

@@ -1,4 +1,4 @@
-package lifecycle
+package session
 
 import (
 	"context"
@@ -44,14 +44,14 @@ func (s *Sessions) Listens(ctx context.Context, a stream.Address) error {
 // netns returns who listens at an address; nobody, without an error, for a
 // kubelet. The error says why nobody can be connected to.
 func (s *Sessions) netns(a stream.Address) (*kernel.Netns, error) {
-	ns, reachable := s.r.Netns(a.Namespace, a.Pod), true
+	ns, reachable := s.pods.Netns(a.Namespace, a.Pod), true
 	if a.Pod == "" {
-		ns, reachable = s.r.at(a.IP)
+		ns, reachable = s.pods.At(a.IP)
 	}
 	switch {
 	case ns == nil || !reachable:
 		return nil, stream.ErrUnreachable
-	case a.Pod == "" && a.Port == stream.KubeletPort && s.r.nodeAt(a.IP) != nil:
+	case a.Pod == "" && a.Port == stream.KubeletPort && s.pods.IsNode(a.IP):
 		return nil, nil
 	case ns.Listener(a.Port) == nil:
 		return nil, stream.ErrRefused
@@ -61,7 +61,7 @@ func (s *Sessions) netns(a stream.Address) (*kernel.Netns, error) {
 
 // Connect implements stream.Host.
 func (s *Sessions) Connect(ctx context.Context, a stream.Address, c stream.Client) error {
-	x := &connection{s: s, key: s.newKey(a.Namespace, a.Pod), out: stream.NewOutput(s.r.cfg.Logs.Buffers)}
+	x := &connection{s: s, key: s.newKey(a.Namespace, a.Pod), out: s.pods.NewOutput()}
 	defer x.out.Drop()
 	where := fmt.Sprintf("%s:%d", a.IP, a.Port)
 	if a.Pod != "" {
@@ -90,7 +90,7 @@ func (x *connection) connect(a stream.Address, now time.Time) error {
 	}
 	from := netip.AddrFrom4([4]byte{127, 0, 0, 1})
 	if a.Pod == "" {
-		from = netip.MustParseAddr(x.s.r.cfg.Nodes[0].IP) // where an API server would run
+		from = x.s.pods.APIServer()
 	}
 	if x.end, err = ns.Dial(a.Port, from, now); err != nil {
 		return err

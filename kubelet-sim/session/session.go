@@ -1,12 +1,13 @@
-package lifecycle
+package session
 
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/cri"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/lifecycle"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
@@ -16,14 +17,14 @@ import (
 // change, and code, which is read after out has ended, it belongs to the engine's
 // goroutine.
 type session struct {
-	place
 	s   *Sessions
+	in  *lifecycle.Container
 	key engine.Key
 	out *stream.Output
 	// attached: to the container's own program; else command is the program.
 	attached bool
-	command  Exec
-	streams  Streams
+	command  cri.Exec
+	streams  cri.Streams
 	log      *stream.Log // of an attached one
 	// speaks: the client has a standard input.
 	speaks bool
@@ -35,17 +36,20 @@ type session struct {
 	code   int32
 }
 
-var _ stream.Program = (*session)(nil)
+var (
+	_ stream.Program   = (*session)(nil)
+	_ lifecycle.Client = (*session)(nil)
+)
 
 // exec begins a session with a command of its own.
 func (x *session) exec(t stream.Target, command []string, c stream.Client, now time.Time) error {
-	run, i, err := x.s.find(t)
+	in, err := x.s.pods.Container(t)
 	if err != nil {
 		return err
 	}
-	x.place, x.speaks = place{x.s.r, run, i}, c.Stdin != nil
-	x.during(now, func() {
-		x.command, err = run.parts[i].process.Exec(program.ExecSpec{
+	x.in, x.speaks = in, c.Stdin != nil
+	in.During(now, func() {
+		x.command, err = in.Exec(program.ExecSpec{
 			Command: command, StdinOpen: c.Stdin != nil, TTY: c.TTY, Full: x.out.Full,
 			Output: func(chunk program.Chunk) { x.out.Put(chunk.Stderr, chunk.Data) },
 		}, now)
@@ -54,20 +58,17 @@ func (x *session) exec(t stream.Target, command []string, c stream.Client, now t
 			x.begin()
 		}
 	})
-	if err != nil {
-		return execError(err, x.r.draw(run, i).ExecID(now))
-	}
-	return nil
+	return err
 }
 
 // attach begins a session with the container's program.
 func (x *session) attach(t stream.Target, c stream.Client) error {
-	run, i, err := x.s.find(t)
+	in, err := x.s.pods.Container(t)
 	if err != nil {
 		return err
 	}
-	x.place, x.speaks = place{x.s.r, run, i}, c.Stdin != nil
-	x.streams, x.log = run.parts[i].process.Streams(), run.parts[i].log
+	x.in, x.speaks = in, c.Stdin != nil
+	x.streams, x.log = in.Streams()
 	x.log.Attach(x.out)
 	x.begin()
 	return nil
@@ -75,7 +76,7 @@ func (x *session) attach(t stream.Target, c stream.Client) error {
 
 func (x *session) begin() {
 	x.s.live[x.key] = x
-	x.run.sessions = append(x.run.sessions, x)
+	x.in.Follow(x)
 }
 
 // wake is when the client's program goes on by itself. That of a client who only
@@ -87,8 +88,8 @@ func (x *session) wake() time.Time {
 	return x.streams.WakeAt()
 }
 
-// look takes notice of what the program has done.
-func (x *session) look() {
+// Look implements lifecycle.Client: it takes notice of what the program has done.
+func (x *session) Look() {
 	if x.command != nil {
 		if code, ended := x.command.Exited(); ended {
 			x.end(code)
@@ -100,7 +101,7 @@ func (x *session) look() {
 		x.room = nil
 	}
 	if at := x.wake(); !at.Equal(x.wakeAt) {
-		x.r.cfg.Engine.Poke(x.key)
+		x.s.pods.Engine().Poke(x.key)
 	}
 }
 
@@ -114,8 +115,19 @@ func (x *session) end(code int32) {
 		close(x.room)
 	}
 	delete(x.s.live, x.key)
-	x.run.sessions = slices.DeleteFunc(slices.Clone(x.run.sessions), func(o *session) bool { return o == x })
+	x.in.Unfollow(x)
 	x.out.End()
+}
+
+// End implements lifecycle.Client: the container has ended.
+func (x *session) End() {
+	code := int32(podstate.ExitKilled)
+	if x.command != nil {
+		if c, ended := x.command.Exited(); ended {
+			code = c
+		}
+	}
+	x.end(code)
 }
 
 // hangup says that the client has gone.
@@ -125,11 +137,11 @@ func (x *session) hangup(now time.Time) {
 	}
 	if x.attached {
 		x.log.Detach(x.out)
-		if x.speaks && stdinOnce(x.run.Spec(x.run.pod, x.container)) {
-			x.during(now, func() { x.streams.Input(nil, true, now) })
+		if x.speaks && x.in.StdinOnce() {
+			x.in.During(now, func() { x.streams.Input(nil, true, now) })
 		}
 	} else {
-		x.during(now, func() { x.command.Hangup(now) })
+		x.in.During(now, func() { x.command.Hangup(now) })
 	}
 	x.end(podstate.ExitKilled)
 }
@@ -145,8 +157,8 @@ func (x *session) Input(ctx context.Context, data []byte, eof bool) error {
 			case !x.streams.Room():
 				x.room = make(chan struct{})
 				full = x.room
-			case !eof || !x.attached || stdinOnce(x.run.Spec(x.run.pod, x.container)):
-				x.during(now, func() { x.streams.Input(data, eof, now) })
+			case !eof || !x.attached || x.in.StdinOnce():
+				x.in.During(now, func() { x.streams.Input(data, eof, now) })
 			}
 		})
 		if err != nil || full == nil {
@@ -175,32 +187,7 @@ func (x *session) Drained(ctx context.Context) error {
 func (x *session) tell(ctx context.Context, what string, f func(now time.Time)) error {
 	return x.s.ask(ctx, x.key, what, func(now time.Time) {
 		if !x.ended {
-			x.during(now, func() { f(now) })
+			x.in.During(now, func() { f(now) })
 		}
 	})
-}
-
-// lookAtSessions takes notice of what container i's programs have done.
-func (r *podRun) lookAtSessions(i int) {
-	for _, x := range r.sessions {
-		if x.container == i {
-			x.look()
-		}
-	}
-}
-
-// endSessions ends those of container i, or all if i is -1: the program is gone.
-func (r *podRun) endSessions(i int) {
-	for _, x := range r.sessions {
-		if i >= 0 && x.container != i {
-			continue
-		}
-		code := int32(podstate.ExitKilled)
-		if x.command != nil {
-			if c, ended := x.command.Exited(); ended {
-				code = c
-			}
-		}
-		x.end(code)
-	}
 }
