@@ -91,9 +91,9 @@ func (db *DB) persistMarks(tx *bbolt.Tx, marks []mark) error {
 	return err
 }
 
-// If there are more than most bytes of marks, trimMarks deletes the oldest, up to a
-// full one, until three quarters of that are left. The newest full mark and those after
-// it stay. It returns how much is left.
+// trimMarks deletes the oldest marks, up to a full one, if there are more than most
+// bytes of them, until three quarters of that are left. The newest full mark and those
+// after it stay. It returns how much is left.
 func trimMarks(b *bbolt.Bucket, most int64) (left int64, err error) {
 	if err := b.ForEach(func(_, v []byte) error { left += int64(len(v)); return nil }); err != nil {
 		return 0, err

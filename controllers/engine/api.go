@@ -64,8 +64,8 @@ func ResourceOf(gr schema.GroupResource) Resource {
 	return Resource(gr.Resource + "." + gr.Group)
 }
 
-// Identity is who a reconciler is to the API server: the user that admission
-// and authorization see.
+// Identity is who a reconciler is to the API server: the user that admission and
+// authorization see.
 type Identity struct {
 	// User is the user name, for example
 	// "system:serviceaccount:kube-system:job-controller".
@@ -84,14 +84,13 @@ func ControllerIdentity(name string) Identity {
 	}
 }
 
-// API is the part of the API server that reconcilers write to. Every call
-// passes defaulting, admission and validation, exactly as a client's request
-// does, and returns the API server's own errors (see apimachinery's
-// pkg/api/errors). The objects that go in are not kept or changed; what comes
-// back may be shared and must not be changed.
+// API is the part of the API server that reconcilers write to. Every call passes
+// defaulting, admission and validation, exactly as a client's request does, and returns
+// the API server's own errors (see apimachinery's pkg/api/errors). The arguments are
+// not kept or changed. The results may be shared and must not be changed.
 //
-// A write is seen by the next step. It is durable some time later: nobody
-// outside sees it before that.
+// The next step sees a write. The write is durable some time later: nobody outside sees
+// it before that.
 type API interface {
 	// Create creates obj. Its name or generateName must be set.
 	Create(ctx context.Context, who Identity, r Resource, obj Object) (Object, error)
@@ -115,12 +114,12 @@ type Commit struct {
 	Type watch.EventType
 	// Resource is the kind of Object.
 	Resource Resource
-	// Object is the new state; for a deletion the last one.
+	// Object is the new state or, for a deletion, the last one.
 	Object Object
-	// Old is the state before, nil if there was none.
+	// Old is the state before, or nil if there was none.
 	Old Object
-	// Replayed: the commit is of an earlier run; it fills the View, but is not
-	// in the event log again.
+	// Replayed says that the commit is from an earlier run. It fills the View, but is
+	// not written to the event log again.
 	Replayed bool
 }
 
@@ -128,20 +127,20 @@ type Commit struct {
 type Key struct {
 	// Controller is the reconciler's Name.
 	Controller string
-	// Kind tells what the key is about, if its reconciler has keys of several kinds: a
+	// Kind says what the key is about, if its reconciler has keys of several kinds: a
 	// resource, such as "nodes", another word, or Part. It is empty for the main kind.
 	Kind string
-	// Namespace and Name identify the object; Namespace is empty for those
-	// that have none, Name for a Kind of which there is only one.
+	// Namespace and Name identify the object. Namespace is empty for objects without
+	// one, and Name is empty for a Kind of which there is only one.
 	Namespace, Name string
 }
 
 // Part is the Kind of the keys of parts of objects, such as one probe of a container.
-// Their Names are paths that say which part, and so String leaves the Kind out.
+// Their Names are paths that identify the part, so String leaves out the Kind.
 const Part = "part"
 
-// String is the form that the event log prints: controller/namespace/kind/name, without
-// what is empty.
+// String returns the form that the event log prints: controller/namespace/kind/name,
+// without empty parts.
 func (k Key) String() string {
 	if k.Namespace == "" {
 		return k.Controller + "/" + k.path()
@@ -149,7 +148,7 @@ func (k Key) String() string {
 	return k.Controller + "/" + k.Namespace + "/" + k.path()
 }
 
-// path is the Kind and the Name.
+// path returns the Kind and the Name.
 func (k Key) path() string {
 	switch {
 	case k.Kind == "" || k.Kind == Part:
@@ -169,50 +168,50 @@ func (k Key) compare(o Key) int {
 	return cmp.Or(cmp.Compare(k.Controller, o.Controller), cmp.Compare(k.Namespace, o.Namespace), byName)
 }
 
-// Reconciler brings one kind of object nearer to what its spec asks for. It
-// runs on the engine's goroutine only.
+// Reconciler brings one kind of object closer to its spec. It runs only on the engine's
+// goroutine.
 type Reconciler interface {
 	// Name is the key prefix in the queue and in the event log, for example
 	// "job".
 	Name() string
-	// Observe takes notice of a commit and returns the keys whose plan may change with
-	// it, in a fixed order. The View already has c. The engine calls it once for each
-	// commit of a tracked resource, in revision order, between two steps. After a
-	// restart these are, Replayed, every object of the last checkpoint, as Added, and
+	// Observe processes a commit and returns the keys whose plan may change with it, in
+	// a fixed order. The View already has c. The engine calls it once for each commit
+	// of a tracked resource, in revision order, between two steps. After a restart, it
+	// first gets every object of the last checkpoint, as a Replayed Added commit, and
 	// then each later commit.
 	//
 	// It may change what the reconciler itself keeps (indexes and sums over objects,
-	// metrics, what it holds for an object that is gone), print, and call Poke and Touch.
-	// It must not write to the API, take from Random, or depend on wall time or the order
-	// of a map: after a crash the same commit must have the same effect.
+	// metrics, what it holds for a deleted object), print, and call Poke and Touch. It
+	// must not write to the API, take from Random, or depend on wall time or the order
+	// of a map: after a crash, the same commit must have the same effect.
 	Observe(c Commit) []Key
-	// Reconcile decides on key afresh and applies the plan. The wake that it
-	// returns replaces any earlier one of the key. After an error the key is
-	// tried again, with an exponential back-off of virtual time, see Retrier.
+	// Reconcile decides about key from the present state and applies the plan. The
+	// returned wake replaces any earlier wake of the key. After an error the key is
+	// retried, with an exponential back-off of virtual time; see Retrier.
 	Reconcile(ctx context.Context, key Key, now time.Time) (Wake, error)
 }
 
-// Periodic is a Reconciler that starts things by a schedule. In mode auto, what
-// it starts after that mode has moved time by itself is routine, and so is all
-// that follows from it: else a CronJob whose Jobs overlap would be a reason to
-// move time for ever.
+// Periodic is a Reconciler that starts things by a schedule. If mode auto has advanced
+// the clock by itself, what a Periodic starts afterwards is routine, and so is
+// everything that follows from it. Otherwise, the clock would advance forever for a
+// CronJob whose Jobs overlap.
 type Periodic interface {
 	Reconciler
 	// Periodic does nothing: it marks the Reconciler.
 	Periodic()
 }
 
-// Retrier is a Reconciler with a back-off of its own for keys that fail: Retry
-// returns how long one that has failed n times in a row waits, in virtual time; err
-// is why it failed last, and zero leaves it to the engine. What such a key's step
-// wrote before it failed is no reason to try sooner.
+// Retrier is a Reconciler with a back-off of its own for keys that fail. Retry returns
+// how long a key that has failed n times in a row waits, in virtual time. err says why
+// it failed last. Zero leaves the wait to the engine. What the key's step wrote before
+// it failed does not cause an earlier retry.
 type Retrier interface {
 	Retry(n int, err error) time.Duration
 }
 
-// Batcher is a Reconciler that lets commits wait for each other: what Batch
-// returns is how long the keys of c may wait, in virtual time, so that one step
-// answers many commits. Zero is at once.
+// Batcher is a Reconciler that lets commits wait for each other. Batch returns how long
+// the keys of c may wait, in virtual time, so that one step answers many commits. Zero
+// means at once.
 type Batcher interface {
 	Batch(c Commit) time.Duration
 }

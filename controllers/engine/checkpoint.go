@@ -7,45 +7,44 @@ import (
 	"time"
 )
 
-// Rememberer is a Reconciler that remembers more than the API's objects say.
-// With what it remembers, a cluster that is stopped, or rewound, goes on as if
-// it had not been.
+// Rememberer is a Reconciler that remembers more than the API's objects say. With its
+// notes, a cluster that is stopped, or rewound, continues as if it had not been.
 type Rememberer interface {
 	Reconciler
-	// Remember returns what is remembered about key, nil for nothing. It is asked
-	// at settled instants, for the keys that had a step or were named to
-	// Engine.Touch since it was asked last. After an error the key is without a note,
-	// and Config.Warn is told.
+	// Remember returns what is remembered about key, or nil for nothing. It is called
+	// at settled instants, for the keys that had a step, or were named to Engine.Touch,
+	// since the last call. After an error the key has no note, and Config.Warn is told.
 	Remember(key Key) ([]byte, error)
-	// Recall takes back what Remember gave at the instant now. The View is
-	// complete; keys come in the order in which they were first remembered. After
-	// an error the note is left aside, Config.Warn is told, and the key has a step.
+	// Recall restores what Remember gave at the instant now. The View is complete. Keys
+	// come in the order in which they were first remembered. After an error the note is
+	// ignored, Config.Warn is told, and the key has a step.
 	Recall(ctx context.Context, key Key, note []byte, now time.Time) error
 }
 
-// checkpoint is the engine's state at a settled instant, or what has changed of
-// it since the one before. Its encoding is CBOR (RFC 8949).
+// checkpoint is the engine's state at a settled instant, or the changes to it since the
+// previous one. Its encoding is CBOR (RFC 8949).
 type checkpoint struct {
 	_ struct{} `cbor:",toarray"`
-	// Full: Entries are all there are.
+	// Full says that Entries has all entries.
 	Full bool
-	// Now is the instant, Unix ns.
+	// Now is the instant, in Unix ns.
 	Now int64
-	// Build and Seed are Config's; Reconcilers are the names of those that run. If
-	// it is not Full, Build and Reconcilers are left out: they are those before.
+	// Build and Seed are Config's. Reconcilers are the names of those that run. If the
+	// checkpoint is not Full, Build and Reconcilers are left out: they are the same as
+	// before.
 	Build       string
 	Seed        uint64
 	Reconcilers []string
 	// Random is the state of the random source.
 	Random []byte
-	// EventsAt and EventsSeq are the state of the Events' names, Seq that of the
-	// queue, Order that of the notes.
+	// EventsAt and EventsSeq are the state of the Events' names, Seq is that of the
+	// queue, and Order is that of the notes.
 	EventsAt, EventsSeq, Seq, Order int64
 	Entries                         []checkpointEntry
 }
 
-// checkpointEntry is one key with its next step and its note. An entry without
-// either says that the key has none any more.
+// checkpointEntry is one key with its next step and its note. An entry without either
+// says that the key no longer has any.
 type checkpointEntry struct {
 	_ struct{} `cbor:",toarray"`
 	// Controller, KeyKind, Namespace and Name are the key's.
@@ -59,23 +58,25 @@ type checkpointEntry struct {
 	Note            []byte
 	Order           int64 // of the note
 
-	// foreign: it was written by a build whose keys had no Kinds, and is not read.
+	// foreign says that a build whose keys had no Kinds wrote the entry. It is not
+	// read.
 	foreign bool
 }
 
 func (c *checkpointEntry) key() Key { return Key{c.Controller, c.KeyKind, c.Namespace, c.Name} }
 
-// memories keeps track of what the next checkpoint has to say.
+// memories tracks what the next checkpoint must contain.
 type memories struct {
 	touched []Key
 	known   map[Key]bool // touched, as a set
-	// noted holds the keys with a note, and its order.
+	// noted holds the keys with a note, and the order of their notes.
 	noted map[Key]int64
 	order int64
-	// fullBytes is the size of the last full checkpoint, bytes that of those since.
+	// fullBytes is the size of the last full checkpoint, and bytes is the total size of
+	// those since.
 	fullBytes, bytes int
-	// at is the instant of the last checkpoint, revision its last commit. One that
-	// touches no key counts too: it has drawn a name and a UID.
+	// at is the instant of the last checkpoint, and revision is its last commit. A
+	// commit that touches no key counts too: it has drawn a name and a UID.
 	at       time.Time
 	revision int64
 }
@@ -91,16 +92,17 @@ func (m *memories) touch(key Key) {
 	}
 }
 
-// fullSlack is how much longer than a full checkpoint those since then may be in
-// all before the next is full: so reading them costs at most some three times as
-// much as one, and writing a full one little per change. Unit: bytes.
+// fullSlack is how much longer than a full checkpoint the checkpoints since then may be
+// in total, before the next one is full. So reading them costs at most about three
+// times as much as reading one, and writing a full one costs little per change. Unit:
+// bytes.
 const fullSlack = 64 << 10
 
-// Touch says that what a reconciler remembers about key has changed, although
-// key had no step. It belongs to the engine's goroutine.
+// Touch says that a reconciler's memory of key has changed, although key had no step.
+// It belongs to the engine's goroutine.
 func (e *Engine) Touch(key Key) { e.memories.touch(key) }
 
-// mark hands the engine's state, or what has changed of it, to Config.Mark. The
+// mark passes the engine's state, or what has changed of it, to Config.Mark. The
 // cluster is settled.
 func (e *Engine) mark() {
 	m := e.memories
@@ -131,7 +133,7 @@ func (e *Engine) mark() {
 	e.cfg.Mark(e.revision, data, full)
 }
 
-// guess is about how long c will be when it is encoded. Unit: bytes.
+// guess estimates how long c will be when it is encoded. Unit: bytes.
 func guess(c *checkpoint) int {
 	const header, numbers = 512, 32
 	n := header
@@ -142,7 +144,7 @@ func guess(c *checkpoint) int {
 	return n
 }
 
-// header is a checkpoint without entries.
+// header returns a checkpoint without entries.
 func (e *Engine) header(full bool) *checkpoint {
 	c := &checkpoint{
 		Full: full, Now: e.now.UnixNano(), Seed: e.cfg.Seed, Random: e.random.state(), Seq: e.queue.seq,
@@ -159,8 +161,8 @@ func (e *Engine) header(full bool) *checkpoint {
 	return c
 }
 
-// allKeys returns those with a step or a note, and those touched, in a fixed
-// order.
+// allKeys returns the keys that have a step or a note, and those that were touched, in
+// a fixed order.
 func (e *Engine) allKeys() []Key {
 	keys := slices.Clone(e.memories.touched)
 	for key := range e.queue.items {
@@ -195,8 +197,8 @@ func (e *Engine) entry(key Key) checkpointEntry {
 	return c
 }
 
-// remember asks r for its note of key. One that cannot be written is told and left out:
-// what a note says is worth less than a cluster that runs.
+// remember asks r for its note of key. A note that cannot be written is reported and
+// left out: a note is worth less than a running cluster.
 func (e *Engine) remember(r Rememberer, key Key) []byte {
 	note, err := r.Remember(key)
 	if err != nil {
@@ -206,7 +208,7 @@ func (e *Engine) remember(r Rememberer, key Key) []byte {
 	return note
 }
 
-// warn tells Config.Warn of what had to be left aside.
+// warn tells Config.Warn what had to be ignored.
 func (e *Engine) warn(format string, args ...any) {
 	if e.cfg.Warn != nil {
 		e.cfg.Warn(fmt.Sprintf(format, args...))

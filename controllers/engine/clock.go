@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// Mode says how virtual time moves.
+// Mode says how virtual time advances.
 type Mode string
 
 const (
 	// Realtime lets time flow, Speed times as fast as the wall clock.
 	Realtime Mode = "realtime"
-	// Auto jumps to the next timer as long as work is under way, and stands
-	// still at rest.
+	// Auto jumps to the next timer as long as work is under way. At rest, time stands
+	// still.
 	Auto Mode = "auto"
-	// Manual moves time only when it is told to.
+	// Manual advances time only on command.
 	Manual Mode = "manual"
 )
 
@@ -28,16 +28,16 @@ func ParseMode(s string) (Mode, error) {
 	return "", fmt.Errorf("clock mode %q: want realtime, auto or manual", s)
 }
 
-// clock is virtual time. This file alone reads the wall clock.
+// clock is virtual time. Only this file reads the wall clock.
 type clock struct {
 	mu     sync.Mutex
 	mode   Mode
 	speed  float64
 	paused bool
-	// at is the virtual instant that was reached at the wall instant since.
+	// at is the virtual instant that was reached at the wall-clock instant since.
 	at    time.Time
 	since time.Time
-	// held keeps realtime still while the engine steps towards a target.
+	// held keeps realtime still while the engine steps toward a target.
 	held bool
 	// wall is the wall clock; tests have their own.
 	wall func() time.Time
@@ -71,7 +71,7 @@ func (c *clock) nowLocked() time.Time {
 	return now
 }
 
-// rebaseAfter keeps what is multiplied small, and so exact.
+// rebaseAfter keeps the multiplied value small, and so exact.
 const rebaseAfter = time.Hour
 
 // moveTo sets virtual time to t, at most TimeMax, unless that would turn it back.
@@ -83,7 +83,7 @@ func (c *clock) moveTo(t time.Time) {
 	}
 }
 
-// change edits the settings and goes on from the present instant.
+// change changes the settings and continues from the present instant.
 func (c *clock) change(edit func(*clock)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -91,8 +91,8 @@ func (c *clock) change(edit func(*clock)) {
 	edit(c)
 }
 
-// measure returns the wall time since it was called, as long as time flows, else
-// nothing.
+// measure returns a function that returns the wall time since measure was called, or
+// zero if time does not flow.
 func (c *clock) measure() func() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -103,7 +103,7 @@ func (c *clock) measure() func() time.Duration {
 	return func() time.Duration { return c.wall().Sub(begun) }
 }
 
-// wake calls f once virtual time has flowed to t, and returns what cancels
+// wake calls f once virtual time has flowed to t, and returns a function that cancels
 // that. It does nothing while time does not flow.
 func (c *clock) wake(t time.Time, f func()) (cancel func()) {
 	c.mu.Lock()

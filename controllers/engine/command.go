@@ -7,22 +7,23 @@ import (
 	"time"
 )
 
-// Command is one of the clock's commands. The same ones at the same instants, between
-// the same writes from outside, lead to the same event log.
+// Command is one of the clock's commands. The same commands at the same instants,
+// between the same external writes, lead to the same event log.
 type Command struct {
 	// Action is what to do.
 	Action Action
-	// Duration is that of Advance, Until the instant of Until, Mode that of SetMode.
+	// Duration belongs to Advance, the instant Until to Until, and Mode to SetMode.
 	Duration time.Duration
 	Until    time.Time
 	Mode     Mode
 	// At is the instant at which it was carried out.
 	At time.Time
-	// Early: mode auto was moving time, and would have gone on without it.
+	// Early says that mode auto was advancing the clock, and would have continued
+	// without the command.
 	Early bool
 }
 
-// Action names a command as 'kubesim clock' does.
+// Action is the name of a command, as in 'kubesim clock'.
 type Action string
 
 // The commands of the clock.
@@ -38,8 +39,8 @@ const (
 // ErrBackwards is returned when a command asks for an instant that has passed.
 var ErrBackwards = errors.New("virtual time cannot go back")
 
-// Advance moves time on by d, through every timer in between, and returns when
-// the cluster is at rest. It refuses to move past TimeMax.
+// Advance advances the clock by d, through every timer in between, and returns when the
+// cluster is at rest. It refuses to advance past TimeMax.
 func (e *Engine) Advance(ctx context.Context, d time.Duration) error {
 	if d < 0 {
 		return fmt.Errorf("advance %s: %w: want a positive duration, for example 10m", d, ErrBackwards)
@@ -54,7 +55,7 @@ func (e *Engine) Advance(ctx context.Context, d time.Duration) error {
 	})
 }
 
-// Until moves time on to t, at most TimeMax, as Advance does.
+// Until advances the clock to t, at most TimeMax, as Advance does.
 func (e *Engine) Until(ctx context.Context, t time.Time) error {
 	return e.command(ctx, Command{Action: Until, Until: t}, func() error {
 		if now := e.clock.now(); t.Before(now) {
@@ -68,7 +69,7 @@ func (e *Engine) Until(ctx context.Context, t time.Time) error {
 	})
 }
 
-// Next moves time on to the next timer that is no chore, if there is one.
+// Next advances the clock to the next timer that is not a chore, if there is one.
 func (e *Engine) Next(ctx context.Context) error {
 	return e.command(ctx, Command{Action: Next}, func() error {
 		if at, ok := e.queue.next(); ok {
@@ -78,7 +79,7 @@ func (e *Engine) Next(ctx context.Context) error {
 	})
 }
 
-// Pause stops time; Resume lets it move again.
+// Pause stops time; Resume lets it advance again.
 func (e *Engine) Pause(ctx context.Context) error {
 	return e.command(ctx, Command{Action: Pause}, func() error {
 		e.clock.change(func(c *clock) { c.paused = true })
@@ -86,7 +87,7 @@ func (e *Engine) Pause(ctx context.Context) error {
 	})
 }
 
-// Resume lets time move again after Pause.
+// Resume lets time advance again after Pause.
 func (e *Engine) Resume(ctx context.Context) error {
 	return e.command(ctx, Command{Action: Resume}, func() error {
 		e.clock.change(func(c *clock) { c.paused = false })
@@ -94,7 +95,7 @@ func (e *Engine) Resume(ctx context.Context) error {
 	})
 }
 
-// SetMode changes how time moves. A speed of 0 keeps the present one.
+// SetMode changes how time advances. A speed of 0 keeps the present one.
 func (e *Engine) SetMode(ctx context.Context, mode Mode, speed float64) error {
 	if _, err := ParseMode(string(mode)); err != nil {
 		return err
@@ -115,22 +116,22 @@ func (e *Engine) SetMode(ctx context.Context, mode Mode, speed float64) error {
 	})
 }
 
-// Hold says how far mode auto may move time after the next input from outside, a write
-// or a command; zero is as far as it likes. It is for a replay: what was Early before is
-// to come at the same instant.
+// Hold says how far mode auto may advance the clock after the next external input, a
+// write or a command. Zero means no limit. It is for a replay: a command that was Early
+// must come at the same instant.
 func (e *Engine) Hold(until time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.holds = until
 }
 
-// account begins a new account of how far mode auto moves time.
+// account begins a new count of how far mode auto advances the clock.
 func (e *Engine) account() {
 	clear(e.replacements)
 	e.moves, e.from = 0, e.clock.now()
 }
 
-// input begins a new account of mode auto: somebody outside does something.
+// input begins a new count for mode auto: somebody outside does something.
 func (e *Engine) input() {
 	e.account()
 	e.held, e.holds = e.holds, time.Time{}
@@ -161,7 +162,8 @@ func (e *Engine) command(ctx context.Context, c Command, f func() error) error {
 	}
 	err = e.awaitLocked(ctx, e.arrived)
 	if err != nil && e.moving == &c {
-		// Who asked has gone: time stops where it is, as if that had been wanted.
+		// The client has disconnected. Time stops where it is, as if that had been the
+		// target.
 		c.Action, c.Until = Until, e.clock.now()
 		e.stopMoving()
 		e.cond.Broadcast()
@@ -170,8 +172,8 @@ func (e *Engine) command(ctx context.Context, c Command, f func() error) error {
 }
 
 // free reports whether a command could be carried out. The present instant is settled
-// then, so that it does not matter how far the engine had come when somebody asked; only
-// a clock that flows may be so fast that it never is.
+// then, so it does not matter how far the engine had come when the command arrived. The
+// exception is a clock that flows: it may be so fast that the cluster never settles.
 func (e *Engine) free() bool {
 	if e.running || e.outside || !e.target.IsZero() {
 		return false
@@ -186,14 +188,14 @@ func (e *Engine) aim(t time.Time) {
 	e.target = t
 }
 
-// stopMoving ends the command that moves time.
+// stopMoving ends the command that advances the clock.
 func (e *Engine) stopMoving() {
 	e.target = time.Time{}
 	e.clock.change(func(c *clock) { c.held = false })
 	e.tellMoving()
 }
 
-// tellMoving tells of the command that has had its effect, if there is one.
+// tellMoving reports the command that has had its effect, if there is one.
 func (e *Engine) tellMoving() {
 	if e.moving != nil && e.cfg.Commanded != nil {
 		e.cfg.Commanded(*e.moving)

@@ -10,20 +10,20 @@ import (
 
 // Config is what an engine needs to know before it starts.
 type Config struct {
-	// Start is the first instant of virtual time, between TimeMin and TimeMax; zero is
-	// the present.
+	// Start is the first instant of virtual time, between TimeMin and TimeMax. Zero
+	// means the present.
 	Start time.Time
-	// Seed makes the run repeatable; Stream tells apart the runs on one store,
-	// see NewRandom.
+	// Seed makes the run repeatable. Stream distinguishes the runs on one store; see
+	// NewRandom.
 	Seed, Stream uint64
-	// Mode is how time moves at first.
+	// Mode is how time advances at first.
 	Mode Mode
 	// Speed is how many virtual seconds pass in one second of Realtime. It
 	// must be positive.
 	Speed float64
-	// Paused: time stands still at first.
+	// Paused makes time stand still at first.
 	Paused bool
-	// Log receives the event log; nil for none.
+	// Log receives the event log; nil if there is none.
 	Log io.Writer
 	// Commanded, if set, is told of each command of the clock that has had its effect,
 	// in the order of the effects. It must not call the engine, which stands still.
@@ -31,28 +31,28 @@ type Config struct {
 	// Build names the program: a checkpoint of another build is used with
 	// caution, see Restore.
 	Build string
-	// Mark, if set, receives the engine's state at settled instants, with the
-	// revision of the last commit that it includes; if not full, what has changed
-	// since the one before. With them an engine goes on, see Restore.
+	// Mark, if set, receives the engine's state at settled instants, with the revision
+	// of the last commit that it includes. If it is not full, it is the changes since
+	// the previous one. An engine continues from these; see Restore.
 	Mark func(revision int64, state []byte, full bool)
-	// Warn, if set, is told of what had to be left aside, in a line each: a note that
-	// cannot be written or read.
+	// Warn, if set, is told what had to be ignored, one line each: a note that cannot
+	// be written or read.
 	Warn func(text string)
-	// StepsMax bounds the steps at one instant; more than that many are two
-	// reconcilers that undo each other. Zero means stepsMaxDefault.
+	// StepsMax bounds the steps at one instant. More steps mean that two reconcilers
+	// undo each other's work. Zero means stepsMaxDefault.
 	StepsMax int
-	// TurnsMax bounds how often mode auto moves time for the timers of one key:
-	// a Pod that sleeps in an endless loop has that many turns; after them its
-	// timers are routine, until a client writes to what the key is about.
-	// Zero means turnsMaxDefault.
+	// TurnsMax bounds how often mode auto advances the clock for the timers of one key,
+	// for example of a Pod that sleeps in an endless loop. After that, the key's timers
+	// are routine until a client writes to the object of the key. Zero means
+	// turnsMaxDefault.
 	TurnsMax int
-	// MovesMax bounds how often mode auto moves time after one input from
-	// outside, for all keys together: a Job that replaces its Pods for ever is
-	// left at rest after that many moves, until the next input. Zero means
-	// movesMaxDefault.
+	// MovesMax bounds how often mode auto advances the clock after one external input,
+	// for all keys together. After that many advances, a Job that replaces its Pods
+	// forever is left at rest until the next input. Zero means movesMaxDefault.
 	MovesMax int
-	// AutoMax bounds how far mode auto moves time after one input from outside: work
-	// that is due later is no reason to move it at all. Zero is no bound.
+	// AutoMax bounds how far mode auto advances the clock after one external input. It
+	// does not advance the clock at all for work that is due later. Zero means no
+	// bound.
 	AutoMax time.Duration
 }
 
@@ -91,7 +91,7 @@ func (c *Config) validate() error {
 	return errors.Join(errs...)
 }
 
-// CheckSpeed refuses what is no speed for mode Realtime.
+// CheckSpeed refuses a speed that is not valid for mode Realtime.
 func CheckSpeed(speed float64) error {
 	if speed > 0 && speed <= SpeedMax { // false for NaN
 		return nil

@@ -16,9 +16,8 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 )
 
-// Bounds of what is written about one object. Source: defaultAggregateMaxEvents
-// and so on in k8s.io/client-go tools/record v0.37.2. alikeInterval is virtual
-// time.
+// These bound what is written about one object. Source: defaultAggregateMaxEvents and
+// so on in k8s.io/client-go tools/record v0.37.2. alikeInterval is virtual time.
 const (
 	alikeMax      = 10
 	alikeInterval = 10 * time.Minute
@@ -26,9 +25,9 @@ const (
 	spamQPS       = float32(1. / 300)
 )
 
-// correlationsMax is how many objects' Events are remembered, seenMax how many
-// different ones of each; what was quiet for longest is forgotten first. An object
-// that is gone is forgotten at once, as its UID does not come back.
+// correlationsMax is how many objects' Events are remembered, and seenMax is how many
+// different Events of each. The one that was quiet for longest is forgotten first. A
+// deleted object is forgotten at once, because its UID does not come back.
 //
 // Deviation: upstream remembers 4096 keys of each kind for each source.
 const (
@@ -39,17 +38,17 @@ const (
 // seenInline is how many different Events of one object are in its note.
 const seenInline = 8
 
-// correlator decides which Events are written: equal ones are counted up, more
-// than alikeMax alike in alikeInterval are combined, and of more than spamBurst about
-// one object only one in five minutes is let through. It is upstream's
-// record.EventCorrelator on virtual time, with a memory that outlives the process,
-// and without the choice that a map's order makes there of which of ten
-// messages is forgotten. A Reconciler without steps, for its notes' sake.
+// correlator decides which Events are written. Equal Events are counted. More than
+// alikeMax similar Events in alikeInterval are combined. Of more than spamBurst Events
+// about one object, only one in five minutes is written. It is upstream's
+// record.EventCorrelator on virtual time, with a memory that outlives the process.
+// Upstream lets a map's order decide which of ten messages is forgotten; here it does
+// not. It is a Reconciler without steps, for the sake of its notes.
 type correlator struct {
 	engine  *Engine
 	objects map[Key]*correlation
-	// byUID has the keys of objects by what their Events are about, quiet has
-	// objects with the one that was quiet for longest first.
+	// byUID has the keys of objects by what their Events are about. quiet has objects,
+	// ordered by how long they were quiet, the longest first.
 	byUID map[types.UID][]Key
 	quiet *btree.BTreeG[*correlation]
 	// order counts the Events.
@@ -58,21 +57,21 @@ type correlator struct {
 
 var _ Rememberer = (*correlator)(nil)
 
-// correlation is what is remembered about one source's Events for one object. Of
-// more than seenInline seen each has a note of its own: an Event changes one.
+// correlation is what is remembered about one source's Events for one object. If more
+// than seenInline are seen, each has a note of its own: an Event changes only one.
 type correlation struct {
 	_   struct{} `cbor:",toarray"`
 	key Key
-	// Order is that of the last Event, among all.
+	// Order is the number of the last Event, among all Events.
 	Order int64
-	// Spam is by type of Event, Alike by what makes Events alike, Seen by what
-	// makes them equal.
+	// Spam is keyed by type of Event, Alike by what makes Events similar, and Seen by
+	// what makes them equal.
 	Spam  map[string]*bucket
 	Alike map[string]*alike
 	Seen  map[string]*seen
 }
 
-// apart reports whether what o has seen is not in its note.
+// apart reports whether what o has seen is kept outside of its note.
 func (o *correlation) apart() bool { return len(o.Seen) > seenInline }
 
 // bucket is a token bucket.
@@ -82,20 +81,20 @@ type bucket struct {
 	At     int64 // Unix ns
 }
 
-// alike is the messages of Events that are otherwise equal, the oldest first.
+// alike has the messages of Events that are otherwise equal, the oldest first.
 type alike struct {
 	_        struct{} `cbor:",toarray"`
 	Messages []string
 	At       int64 // of the last; Unix ns
 }
 
-// seen is the Event that the next equal one counts up.
+// seen is the Event whose count the next equal one increases.
 type seen struct {
 	_                     struct{} `cbor:",toarray"`
 	Count                 int32
 	First                 int64 // Unix ns
 	Name, ResourceVersion string
-	// Order is that of the Event, among all.
+	// Order is the number of the Event, among all Events.
 	Order int64
 }
 
@@ -141,7 +140,7 @@ func (c *correlator) Remember(key Key) ([]byte, error) {
 	return nil, nil
 }
 
-// noteBytes is about how long a note is.
+// noteBytes is the typical length of a note.
 const noteBytes = 384
 
 // Recall implements Rememberer.
@@ -164,7 +163,7 @@ func (c *correlator) Recall(_ context.Context, key Key, note []byte, _ time.Time
 	return err
 }
 
-// join makes one key of several texts.
+// join combines several texts into one key.
 func join(parts ...string) string { return strings.Join(parts, "\x00") }
 
 // keyOf names what is remembered about the Events of event's source and object.
@@ -176,7 +175,7 @@ func (c *correlator) keyOf(event *corev1.Event) Key {
 	}
 }
 
-// seenKey names the note of one seen of the object with that key.
+// seenKey names the note of one seen Event of the object with this key.
 func seenKey(key Key, equal string) Key {
 	key.Kind, key.Name = Part, join(key.Name, equal)
 	return key
@@ -217,7 +216,7 @@ func (c *correlator) of(key Key) *correlation {
 	return o
 }
 
-// forget gives up what is remembered about an object.
+// forget drops what is remembered about an object.
 func (c *correlator) forget(o *correlation) {
 	c.quiet.Delete(o)
 	delete(c.objects, o.key)
@@ -232,14 +231,14 @@ func (c *correlator) forget(o *correlation) {
 	}
 }
 
-// touchSeen says that the notes of all that o has seen have changed.
+// touchSeen says that the notes of everything that o has seen have changed.
 func (c *correlator) touchSeen(o *correlation) {
 	for _, equal := range slices.Sorted(maps.Keys(o.Seen)) {
 		c.engine.Touch(seenKey(o.key, equal))
 	}
 }
 
-// note returns what is remembered about the object of an Event that comes now.
+// note returns what is remembered about the object of a new Event.
 func (c *correlator) note(event *corev1.Event) *correlation {
 	o := c.of(c.keyOf(event))
 	c.quiet.Delete(o)
@@ -250,8 +249,9 @@ func (c *correlator) note(event *corev1.Event) *correlation {
 	return o
 }
 
-// correlate returns the Event to write, with a count above 1 the newer state of
-// one that was written, by what it is equal, for stored, and false for none.
+// correlate returns the Event to write; if its count is above 1, it is the newer state
+// of an Event that was written before. It also returns the key by which the Event is
+// equal to others, for stored, and false if there is nothing to write.
 func (c *correlator) correlate(event *corev1.Event, now time.Time) (_ *corev1.Event, equal string, _ bool) {
 	o := c.note(event)
 	event, equal = o.combine(event, now)
@@ -265,9 +265,9 @@ func (c *correlator) correlate(event *corev1.Event, now time.Time) (_ *corev1.Ev
 	return event, equal, o.accept(event.Type, now)
 }
 
-// stored takes over what the API made of an Event that correlate returned, equal
-// to others by equal. Of one that is combined, upstream keeps only the name that it
-// gave it first, which the API may have refused.
+// stored records what the API made of an Event that correlate returned with the key
+// equal. For a combined Event, upstream keeps only the name that it first gave, which
+// the API may have refused.
 func (c *correlator) stored(event *corev1.Event, equal string) {
 	o := c.of(c.keyOf(event))
 	c.saw(o, equalKey(event), event)
@@ -286,7 +286,7 @@ func (c *correlator) touch(o *correlation, equal string) {
 	}
 }
 
-// saw remembers the newest state of an Event, and at most seenMax of o's.
+// saw remembers the newest state of an Event, and at most seenMax of o's Events.
 func (c *correlator) saw(o *correlation, equal string, event *corev1.Event) {
 	together := !o.apart()
 	o.Seen[equal] = &seen{
@@ -304,7 +304,7 @@ func (c *correlator) saw(o *correlation, equal string, event *corev1.Event) {
 	}
 }
 
-// oldest returns by what the Event is equal that was seen before all others.
+// oldest returns the key of the Event that was seen before all others.
 func (o *correlation) oldest() (oldest string) {
 	first := int64(math.MaxInt64)
 	for equal, s := range o.Seen {
@@ -319,8 +319,8 @@ func equalKey(event *corev1.Event) string {
 	return join(event.InvolvedObject.FieldPath, event.Type, event.Reason, event.Message)
 }
 
-// combine returns event, or the one that stands for it and others alike, and what
-// it is equal by. Source: EventAggregator.EventAggregate.
+// combine returns event, or the Event that stands for it and similar ones, and the key
+// by which it is equal to others. Source: EventAggregator.EventAggregate.
 func (o *correlation) combine(event *corev1.Event, now time.Time) (*corev1.Event, string) {
 	key := join(event.Type, event.Reason, event.ReportingController, event.ReportingInstance)
 	a := o.Alike[key]
@@ -336,7 +336,8 @@ func (o *correlation) combine(event *corev1.Event, now time.Time) (*corev1.Event
 	a.Messages = a.Messages[1:]
 	t := metav1.NewTime(now)
 	return &corev1.Event{
-		// Upstream makes a new name of the instant, which here another Event may share.
+		// Upstream makes a new name from the instant. Here another Event may share the
+		// instant.
 		ObjectMeta: metav1.ObjectMeta{Name: event.Name, Namespace: event.Namespace},
 		Count:      1, FirstTimestamp: t, LastTimestamp: t,
 		InvolvedObject: event.InvolvedObject, Source: event.Source,

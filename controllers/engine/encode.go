@@ -9,8 +9,8 @@ import (
 	"github.com/fxamacker/cbor/v2"
 )
 
-// What is encoded at each settled instant is appended by hand here: CBOR (RFC 8949),
-// as cbor.Marshal writes it, at a fraction of the cost of its reflection.
+// Code in this file encodes by hand what is encoded at each settled instant. The output
+// is CBOR (RFC 8949), as cbor.Marshal writes it, without the cost of its reflection.
 
 // The major types, in the upper three bits of a head.
 const (
@@ -107,8 +107,8 @@ func (c *checkpoint) append(b []byte) []byte {
 	return b
 }
 
-// entryFields is how many fields of a checkpointEntry are encoded, foreignFields how many
-// were when keys had no Kinds.
+// entryFields is how many fields of a checkpointEntry are encoded. foreignFields is how
+// many there were when keys had no Kinds.
 const entryFields, foreignFields = 12, 10
 
 // UnmarshalCBOR implements cbor.Unmarshaler.

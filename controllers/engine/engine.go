@@ -21,44 +21,45 @@ type Engine struct {
 	memories    *memories
 	byName      map[string]Reconciler
 
-	// Of the engine's goroutine alone.
+	// These belong to the engine's goroutine alone.
 	steps int
-	// revision is that of the newest commit in the View.
+	// revision is the revision of the newest commit in the View.
 	revision int64
 	spare    []arrival
 
-	// mu guards what follows; cond tells of every change to it.
+	// mu guards everything below. cond signals every change to it.
 	mu   sync.Mutex
 	cond *sync.Cond
-	// now is the instant of the step that runs, actor its key.
+	// now is the instant of the running step, and actor is its key.
 	now   time.Time
 	actor string
-	// idle: what the step writes is no reason for mode auto to move time. created: it
-	// has created something, see Replacer.
+	// idle says that mode auto does not advance the clock for what the step writes.
+	// created says that the step has created something; see Replacer.
 	idle, created bool
 	inbox         []arrival
-	// started: Run was called.
+	// started says that Run was called.
 	started bool
-	// running: the engine is on stage. outside: one write from outside is.
+	// running says that the engine is on stage. outside says that one external write
+	// is.
 	running, outside bool
-	// target is where a command wants time to be; zero for nowhere.
+	// target is the instant that a command wants to reach, or zero.
 	target time.Time
 	// moving is the command that has set target.
 	moving *Command
-	// commands counts those that wait for the engine to pause between turns.
+	// commands counts the commands that wait for the engine to pause between turns.
 	commands int
-	// held bounds mode auto, and holds is what it will be after the next input, see
-	// Hold; zero for no bound.
+	// held bounds mode auto. holds is the bound after the next input; see Hold. Zero
+	// means no bound.
 	held, holds time.Time
-	// moves counts how often mode auto moved time since the last input, which was at
-	// the instant from.
+	// moves counts how often mode auto advanced the clock since the last input, which
+	// was at the instant from.
 	moves int
 	from  time.Time
-	// replacements are those since the last input, see Replacer.
+	// replacements has those since the last input; see Replacer.
 	replacements replacements
 	// err is why the engine stopped.
 	err error
-	// nextTimer and working are what Status shows.
+	// nextTimer and working are shown by Status.
 	nextTimer time.Time
 	working   bool
 	// rests counts how often the engine came to rest.
@@ -93,8 +94,8 @@ func New(cfg Config) (*Engine, error) {
 	return e, nil
 }
 
-// Now returns the present virtual instant: while a step runs the step's, for
-// everybody. It may be called from any goroutine.
+// Now returns the present virtual instant. While a step runs, it is the step's instant,
+// for everybody. It may be called from any goroutine.
 func (e *Engine) Now() time.Time {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -104,22 +105,22 @@ func (e *Engine) Now() time.Time {
 	return e.clock.now()
 }
 
-// Step returns the key of the step that runs, as the event log prints it. It
-// belongs to the engine's goroutine.
+// Step returns the key of the running step, as the event log prints it. It belongs to
+// the engine's goroutine.
 func (e *Engine) Step() string { return e.actor }
 
-// Tell writes a line about the step that runs to the event log, for what is no
-// commit. It belongs to the engine's goroutine.
+// Tell writes a line about the running step to the event log, for something that is not
+// a commit. It belongs to the engine's goroutine.
 func (e *Engine) Tell(what string) { e.log.told(e.now, e.actor, what) }
 
 // Random returns the cluster's source of randomness.
 func (e *Engine) Random() *Random { return e.random }
 
-// View returns the engine's picture of the cluster, for reconcilers.
+// View returns the engine's view of the cluster, for reconcilers.
 func (e *Engine) View() *View { return e.view }
 
-// Register adds reconcilers. Their order is the order in which they see a
-// commit. It must not be called after Run.
+// Register adds reconcilers. They see a commit in the order in which they were
+// registered. It must not be called after Run.
 func (e *Engine) Register(rs ...Reconciler) {
 	for _, r := range rs {
 		if _, twice := e.byName[r.Name()]; twice {
@@ -137,7 +138,7 @@ func (e *Engine) Run(ctx context.Context) (err error) {
 	e.mu.Unlock()
 	stop := context.AfterFunc(ctx, e.broadcast)
 	defer stop()
-	// Whoever waits for the engine must learn that it will not come.
+	// Whoever waits for the engine must learn that it has ended.
 	defer func() {
 		e.mu.Lock()
 		defer e.mu.Unlock()
@@ -169,8 +170,8 @@ func (e *Engine) broadcast() {
 	e.cond.Broadcast()
 }
 
-// awaitTurn waits until the stage is free and there is something to do, and
-// enters it.
+// awaitTurn waits until the stage is free and there is something to do. Then it enters
+// the stage.
 func (e *Engine) awaitTurn(ctx context.Context) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -178,7 +179,7 @@ func (e *Engine) awaitTurn(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		// A command that waits comes first, if it can.
+		// A waiting command comes first, if possible.
 		if !e.outside && e.busy() && (e.commands == 0 || !e.free()) {
 			e.running = true
 			e.now = e.clock.now()
@@ -207,7 +208,7 @@ func (e *Engine) due() bool {
 	return ok && !at.After(e.clock.now())
 }
 
-// jumps reports whether mode auto has a reason to move time.
+// jumps reports whether mode auto has a reason to advance the clock.
 func (e *Engine) jumps() bool {
 	mode, _, paused := e.clock.settings()
 	if mode != Auto || paused || e.moves >= e.cfg.MovesMax {
@@ -221,8 +222,7 @@ func (e *Engine) jumps() bool {
 	return e.held.IsZero() || ok && !next.After(e.held)
 }
 
-// turn runs steps until the cluster has settled and the clock has no reason to
-// move on.
+// turn runs steps until the cluster has settled and the clock has no reason to advance.
 func (e *Engine) turn(ctx context.Context) error {
 	e.steps = 0
 	for {
@@ -265,7 +265,7 @@ func (e *Engine) settle(ctx context.Context) error {
 	}
 }
 
-// next takes an item that is due, while time flows by fair shares.
+// next takes an item that is due. While time flows, it takes it by fair shares.
 func (e *Engine) next(flows bool) (*item, bool) {
 	if flows || len(e.queue.ready.itemHeap) > 0 { // time may have been stopped in between
 		return e.queue.popFair(e.now)
@@ -273,12 +273,12 @@ func (e *Engine) next(flows bool) (*item, bool) {
 	return e.queue.pop(e.now)
 }
 
-// flow keeps the steps' instant up with a clock that flows.
+// flow keeps the steps' instant in line with a clock that flows.
 func (e *Engine) flow() {
 	now := e.clock.now()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	// Not while a command waits: at a high speed the steps might never catch up.
+	// Not while a command waits: at a high speed, the steps might never catch up.
 	if now.After(e.now) && e.commands == 0 {
 		e.now, e.steps = now, 0
 	}
@@ -291,8 +291,8 @@ func (e *Engine) noteNext() {
 	e.working = e.queue.working()
 }
 
-// move lets the clock reach the next timer, if its mode or a command wants
-// that, and reports whether it did.
+// move advances the clock to the next timer, if its mode or a command wants that, and
+// reports whether it did.
 func (e *Engine) move() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -5,34 +5,36 @@ import (
 	"time"
 )
 
-// In mode Realtime programs may ask for more than the machine can do. What is due is
-// then shared out by start-time fair queueing: each key is charged the wall time of its
-// steps, and of the keys that are due the one goes first that has been charged least,
-// where one that was not due for a while starts with what the present one has. So a
-// step waits for at most one step of each key that uses no more than its own does, and
-// no number of Pods that never wait holds up a Job. In the other modes order is all that
-// a run depends on, and nothing is late. Source: Goyal, Vin, Cheng, "Start-time fair
-// queueing", SIGCOMM 1996.
+// In mode Realtime, programs may ask for more than the machine can do. Start-time fair
+// queueing then shares out what is due. Each key is charged the wall time of its steps.
+// Of the keys that are due, the one that has been charged least goes first. A key that
+// was not due for a while starts with the charge of the present one. So a step waits
+// for at most one step of each key that uses no more than its own does, and no number
+// of Pods that never wait delays a Job.
+//
+// In the other modes, nothing is late, and a run depends on nothing but the order of
+// steps. Source: Goyal, Vin, Cheng, "Start-time fair queueing", SIGCOMM 1996.
 
-// shares is what keys have been charged.
+// shares has what keys have been charged.
 type shares struct {
-	// now is the tag of the key that had the last step; finish are the tags of those
+	// now is the tag of the key that had the last step. finish has the tags of the keys
 	// that are ahead of it. Unit: wall time charged.
 	now    time.Duration
 	finish map[Key]time.Duration
-	// sweepAt is how many there are when those that are ahead no more are forgotten.
+	// sweepAt is the number of keys at which those that are no longer ahead are
+	// forgotten.
 	sweepAt int
 }
 
-// sharesMin is how many keys are kept without a look at which of them matter.
+// sharesMin is how many keys are kept without checking which of them matter.
 const sharesMin = 1024
 
 func newShares() *shares { return &shares{finish: map[Key]time.Duration{}, sweepAt: sharesMin} }
 
-// tag is where a key that is due starts.
+// tag returns where a key that is due starts.
 func (s *shares) tag(key Key) time.Duration { return max(s.now, s.finish[key]) }
 
-// charge has a key use up some wall time from a tag on.
+// charge charges a key for some wall time, starting at a tag.
 func (s *shares) charge(key Key, tag, took time.Duration) {
 	s.finish[key] = tag + took
 	if len(s.finish) < s.sweepAt {
@@ -46,7 +48,8 @@ func (s *shares) charge(key Key, tag, took time.Duration) {
 	s.sweepAt = max(sharesMin, 2*len(s.finish))
 }
 
-// popFair takes, of what is due at now, the item whose key has been charged least.
+// popFair takes, from the items that are due at now, the one whose key has been charged
+// least.
 func (q *queue) popFair(now time.Time) (*item, bool) {
 	for kind := range q.heaps {
 		h := &q.heaps[kind]

@@ -8,20 +8,20 @@ type arrival struct {
 	Commit
 	at    time.Time
 	actor string
-	// idle: it follows from what a schedule started, see Periodic.
+	// idle says that it follows from what a schedule started; see Periodic.
 	idle bool
-	// poke is the key that Poke named; then there is no Commit. asked is what Ask
-	// was told.
+	// poke is the key that Poke named; then there is no Commit. asked is the argument
+	// of Ask.
 	poke  *Key
 	asked string
-	// served is what comes or goes; then there is no Commit either.
+	// served is a resource that is added or removed; then there is no Commit either.
 	served *servedChange
 }
 
-// Deliver hands the engine one commit of the store. It must be called in
-// revision order, from any goroutine; it only appends and never blocks.
+// Deliver gives the engine one commit of the store. It must be called in revision
+// order, from any goroutine. It only appends and never blocks.
 //
-// Commit.Old may be left nil: the engine fills it from its View.
+// Commit.Old may be nil: the engine fills it from its View.
 func (e *Engine) Deliver(c Commit) {
 	now := e.clock.now()
 	e.mu.Lock()
@@ -37,9 +37,9 @@ func (e *Engine) Deliver(c Commit) {
 	}
 }
 
-// Poke makes key due now, as a commit that touches it would. It is for a
-// reconciler that is asked for something by another way than the API: its first
-// step, an exec session. It may be called from any goroutine and never blocks.
+// Poke makes key due now, as a commit that touches it would. It is for a reconciler
+// that gets a request in another way than through the API: its first step, an exec
+// session. It may be called from any goroutine and never blocks.
 func (e *Engine) Poke(key Key) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -50,8 +50,8 @@ func (e *Engine) Poke(key Key) {
 	e.cond.Broadcast()
 }
 
-// Ask is Poke on behalf of a client outside, who asks key for something that is no
-// write: its step in an exec session. What says so in the event log.
+// Ask is Poke on behalf of an external client that asks key for something other than a
+// write: its step in an exec session. The event log records what.
 func (e *Engine) Ask(key Key, what string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -62,10 +62,10 @@ func (e *Engine) Ask(key Key, what string) {
 	e.cond.Broadcast()
 }
 
-// actorClient stands in the event log for everybody who is no reconciler.
+// actorClient stands in the event log for everybody who is not a reconciler.
 const actorClient = "client"
 
-// drain takes the inbox over into the View and marks the touched keys as due.
+// drain applies the inbox to the View and marks the touched keys as due.
 func (e *Engine) drain() (err error) {
 	var taking string
 	defer func() {

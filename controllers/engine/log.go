@@ -11,10 +11,10 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 )
 
-// eventLog writes one line for each commit, for each step that failed, for
-// what clients ask for beside the API's writes and for each resource that comes or
-// goes while the engine runs, stamped in virtual time. Two runs with the same seed and the same inputs
-// write the same log, byte for byte.
+// eventLog writes one line for each commit, for each step that failed, for what clients
+// ask for beside the API's writes, and for each resource that is added or removed while
+// the engine runs. The lines are stamped in virtual time. Two runs with the same seed
+// and the same inputs write the same log, byte for byte.
 //
 // A commit's line:  instant  r<revision>  who  what  resource/namespace/name
 type eventLog struct {
@@ -38,7 +38,7 @@ func (l *eventLog) told(at time.Time, who, what string) {
 	}
 }
 
-// served tells that a resource comes or goes.
+// served records that a resource is added or removed.
 func (l *eventLog) served(a *arrival) {
 	what := "serves "
 	if a.served.gone {
@@ -47,8 +47,8 @@ func (l *eventLog) served(a *arrival) {
 	l.told(a.at, a.actor, what+string(a.served.Name))
 }
 
-// oneLine escapes what is no text, as strconv quotes it: the name in a request that a
-// Fault hits may have anything, the end of a line too.
+// oneLine escapes what is not printable text, as strconv quotes it. The name in a
+// request that a Fault hits may contain anything, even the end of a line.
 func oneLine(s string) string {
 	if strings.IndexFunc(s, func(r rune) bool { return !strconv.IsGraphic(r) }) < 0 && utf8.ValidString(s) {
 		return s

@@ -9,8 +9,9 @@ import (
 )
 
 // Notes is what a Reconciler remembers about the objects that its keys without a Kind
-// name. One that embeds Notes is a Rememberer; T must be plain data with exported
-// fields. A Reconciler writes only the note of the key that has its step, or calls Touch.
+// name. A Reconciler that embeds Notes is a Rememberer. T must be plain data with
+// exported fields. A Reconciler writes only the note of the key that has its step;
+// otherwise it calls Touch.
 type Notes[T any] map[types.NamespacedName]T
 
 // Remember implements Rememberer.

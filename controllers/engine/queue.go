@@ -15,29 +15,29 @@ type item struct {
 	position int
 	// failures in a row, for the back-off.
 	failures int
-	// turns counts the item's timers, see Config.TurnsMax.
+	// turns counts the item's timers; see Config.TurnsMax.
 	turns int
-	// idle: the key only follows from what a schedule started, so that its work is no
-	// reason to move time, see Periodic.
+	// idle says that the key only follows from what a schedule started, so the clock
+	// does not advance for its work; see Periodic.
 	idle bool
-	// ready: it is due, and among queue.ready, where tag is its place, see shares.
+	// ready says that it is due and in queue.ready, where tag is its place; see shares.
 	ready bool
 	tag   time.Duration
 }
 
-// queue orders steps by instant, then by order of arrival, and holds each key
-// at most once. Each kind lies in a heap of its own: a jump of the clock does not
-// stop at chores, and mode auto has to know at once whether there is work, and when
-// it is due, to have a reason to move time.
+// queue orders steps by instant, then by order of arrival, and holds each key at most
+// once. Each kind has a heap of its own: a jump of the clock does not stop at chores,
+// and mode auto must know at once whether there is work for which the clock advances,
+// and when it is due.
 //
-// While time flows, what is due moves on to ready, and goes in another order.
+// While time flows, items that are due move to ready, and run in another order.
 type queue struct {
 	items  map[Key]*item
 	heaps  [kinds]itemHeap
 	ready  readyHeap
 	shares *shares
 	seq    int64
-	// touch is told of every key whose wake is set.
+	// touch is called with every key whose wake is set.
 	touch func(Key)
 }
 
@@ -45,7 +45,7 @@ func newQueue() *queue {
 	return &queue{items: map[Key]*item{}, shares: newShares(), touch: func(Key) {}}
 }
 
-// schedule replaces the key's wake. One after the end of virtual time never comes.
+// schedule replaces the key's wake. A wake after the end of virtual time never comes.
 func (q *queue) schedule(key Key, wake Wake) {
 	q.touch(key)
 	wake = wake.bounded()
@@ -69,7 +69,7 @@ func (q *queue) schedule(key Key, wake Wake) {
 
 func (q *queue) push(it *item) { heap.Push(q.heapOf(it), it) }
 
-// put queues an item as it is, in place of the one of its key.
+// put queues an item as it is, in place of the previous item of its key.
 func (q *queue) put(it *item) {
 	if old, ok := q.items[it.key]; ok {
 		q.remove(old)
@@ -78,9 +78,9 @@ func (q *queue) put(it *item) {
 	q.push(it)
 }
 
-// hasten makes the key due at the instant at, unless it is due by then. An idle
-// reason is none for moving time; nor is, from then on, what the key does, if it
-// had no other reason to be due.
+// hasten makes the key due at the instant at, unless it is due earlier. If the reason
+// is idle, the clock does not advance for it. From then on, it does not advance for
+// what the key does either, if the key had no other reason to be due.
 func (q *queue) hasten(key Key, at time.Time, idle bool) {
 	it, ok := q.items[key]
 	by := ok && it.position >= 0 && !it.wake.At.After(at)
@@ -103,7 +103,7 @@ func (q *queue) hasten(key Key, at time.Time, idle bool) {
 	q.schedule(key, Progress(at))
 }
 
-// refill gives the key all its turns again.
+// refill resets the key's turns.
 func (q *queue) refill(key Key) {
 	if it, ok := q.items[key]; ok {
 		it.turns, it.idle = 0, false

@@ -11,9 +11,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Random is the one source of randomness of a cluster. Names, UIDs and the
-// seeds of simulated programs come from it, in the order of the writes that
-// ask for them. It may be used by several goroutines.
+// Random is the only source of randomness of a cluster. Names, UIDs and the seeds of
+// simulated programs come from it, in the order of the writes that ask for them.
+// Several goroutines may use it.
 type Random struct {
 	mu   sync.Mutex
 	seed uint64
@@ -21,15 +21,15 @@ type Random struct {
 	rand *rand.Rand
 }
 
-// NewRandom returns the source of seed. The stream tells apart the runs of one
-// cluster: a server that starts again on its data passes the store's revision,
-// so that no name or UID of an earlier run comes back.
+// NewRandom returns the source of seed. The stream distinguishes the runs of one
+// cluster: a server that starts again on its data passes the store's revision, so that
+// no name or UID of an earlier run comes back.
 func NewRandom(seed, stream uint64) *Random {
 	pcg := rand.NewPCG(seed, stream)
 	return &Random{seed: seed, pcg: pcg, rand: rand.New(pcg)}
 }
 
-// state returns where in its sequence the source is.
+// state returns the source's position in its sequence.
 func (r *Random) state() []byte {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -40,7 +40,7 @@ func (r *Random) state() []byte {
 	return b
 }
 
-// setState goes back to where state was taken.
+// setState goes back to the position at which state was taken.
 func (r *Random) setState(b []byte) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -69,9 +69,8 @@ func (r *Random) UID() types.UID {
 	return types.UID(id.String())
 }
 
-// suffixAlphabet has neither vowels nor digits that look like them, so that no
-// word appears by chance. Source: alphanums in k8s.io/apimachinery
-// pkg/util/rand v0.37.2.
+// suffixAlphabet has no vowels, and no digits that look like vowels, so that no word
+// appears by chance. Source: alphanums in k8s.io/apimachinery pkg/util/rand v0.37.2.
 const suffixAlphabet = "bcdfghjklmnpqrstvwxz2456789"
 
 // Suffix returns n characters for a generated name.
@@ -85,9 +84,9 @@ func (r *Random) Suffix(n int) string {
 	return string(b)
 }
 
-// Derive returns a number that depends on the seed and on name alone, not on
-// what was drawn before: two Pods' programs do not disturb each other, and a
-// program that is replayed after a restart draws the same numbers.
+// Derive returns a number that depends only on the seed and on name, not on what was
+// drawn before. So two Pods' programs do not disturb each other, and a program that is
+// replayed after a restart draws the same numbers.
 func (r *Random) Derive(name string) uint64 {
 	h := fnv.New64a()
 	var seed [8]byte

@@ -10,10 +10,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Recorder writes core/v1 Events as upstream's record.EventRecorder does:
-// equal ones are counted up, more than ten alike in ten minutes are combined,
-// and one source may write a burst of 25 about one object, then one in five
-// minutes of virtual time.
+// Recorder writes core/v1 Events as upstream's record.EventRecorder does. Equal Events
+// are counted, and more than ten similar ones in ten minutes are combined. One source
+// may write a burst of 25 about one object, then one in five minutes of virtual time.
 type Recorder struct {
 	api        API
 	who        Identity
@@ -23,8 +22,8 @@ type Recorder struct {
 	correlator *correlator
 }
 
-// eventNames gives each Event of a cluster a name of its own, although several
-// are written at one virtual instant.
+// eventNames gives each Event of a cluster a name of its own, even if several are
+// written at one virtual instant.
 type eventNames struct {
 	at  time.Time
 	seq int64
@@ -34,7 +33,7 @@ type eventNames struct {
 type Source struct {
 	// Component is for example "job-controller" or "kubelet".
 	Component string
-	// Host is the node's name for a kubelet, else empty.
+	// Host is the node's name for a kubelet; otherwise it is empty.
 	Host string
 }
 
@@ -69,7 +68,7 @@ func (r *Recorder) Event(ctx context.Context, ref *corev1.ObjectReference, event
 
 func (r *Recorder) write(ctx context.Context, event *corev1.Event) (*corev1.Event, error) {
 	if event.Count > 1 {
-		// Unconditionally: somebody may have labelled it since.
+		// The update is unconditional: somebody may have labelled the Event since.
 		event.ResourceVersion = ""
 		obj, err := r.api.Update(ctx, r.who, Events, "", event)
 		if err == nil {
@@ -81,7 +80,7 @@ func (r *Recorder) write(ctx context.Context, event *corev1.Event) (*corev1.Even
 	}
 	obj, err := r.api.Create(ctx, r.who, Events, event)
 	if apierrors.IsAlreadyExists(err) {
-		// An earlier run wrote one at this instant.
+		// An earlier run wrote an Event at this instant.
 		event.Name = fmt.Sprintf("%v.%x", event.InvolvedObject.Name, r.names.next(r.now()))
 		obj, err = r.api.Create(ctx, r.who, Events, event)
 	}
@@ -91,9 +90,9 @@ func (r *Recorder) write(ctx context.Context, event *corev1.Event) (*corev1.Even
 	return obj.(*corev1.Event), nil
 }
 
-// makeEvent follows recorderImpl.makeEvent, k8s.io/client-go tools/record
-// v0.37.2, but for the name, which carries a sequence number in its
-// nanoseconds where several Events share an instant.
+// makeEvent follows recorderImpl.makeEvent, k8s.io/client-go tools/record v0.37.2,
+// except for the name. If several Events share an instant, the name carries a sequence
+// number in its nanoseconds.
 func (r *Recorder) makeEvent(ref *corev1.ObjectReference, eventType, reason, message string) *corev1.Event {
 	t := metav1.NewTime(r.now())
 	namespace := ref.Namespace

@@ -6,22 +6,22 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 )
 
-// Replacer is a Reconciler that makes up for what ends, for as long as its object is
-// there: a ReplicationController, but not a Job, which comes to an end. What it creates
-// may end for the same reason as what was there before, and leave nothing that could be
-// counted, such as a Pod that an eviction deletes. So in mode auto, once a key has
-// created something at replacementsMax instants after one input, what it creates next is
-// no reason to move time.
+// Replacer is a Reconciler that replaces what ends, for as long as its object exists: a
+// ReplicationController, but not a Job, which completes. What it creates may end for
+// the same reason as its predecessor, and leave nothing that could be counted, such as
+// a Pod that an eviction deletes. So the creations of a key are limited in mode auto:
+// once it has created something at replacementsMax instants after one input, the clock
+// does not advance for what it creates next.
 type Replacer interface {
 	Reconciler
 	// Replacer does nothing: it marks the Reconciler.
 	Replacer()
 }
 
-// replacementsMax is at how many instants after one input.
+// replacementsMax is the number of these instants after one input.
 const replacementsMax = 10
 
-// replacements are the instants, since the last input, at which keys have created
+// replacements has the instants, since the last input, at which keys have created
 // something.
 type replacements map[Key]replacement
 
@@ -33,12 +33,13 @@ type replacement struct {
 // many reports whether a key has had all its replacements.
 func (r replacements) many(key Key) bool { return r[key].count >= replacementsMax }
 
-// add notes that a key has created something.
+// add records that a key has created something.
 func (r replacements) add(key Key, now time.Time) {
 	if old := r[key]; !old.last.Equal(now) {
 		r[key] = replacement{old.count + 1, now}
 	}
 }
 
-// creates reports whether c is what a Replacer is for; an Event only tells of it.
+// creates reports whether c is a creation that counts for a Replacer. An Event only
+// reports one.
 func creates(c Commit) bool { return c.Type == watch.Added && c.Resource != Events }

@@ -14,16 +14,17 @@ import (
 	"github.com/fxamacker/cbor/v2"
 )
 
-// Checkpoint is a state that an engine can go on from, see Restore.
+// Checkpoint is a state from which an engine can continue; see Restore.
 type Checkpoint struct {
 	last    checkpoint
 	entries map[Key]checkpointEntry
-	// foreign: some entries could not be read, as another build wrote them.
+	// foreign says that some entries could not be read, because another build wrote
+	// them.
 	foreign bool
 }
 
-// ReadCheckpoint puts together what Config.Mark was given: a full checkpoint and
-// those that followed it.
+// ReadCheckpoint combines what Config.Mark was given: a full checkpoint and those that
+// followed it.
 func ReadCheckpoint(marks [][]byte) (*Checkpoint, error) {
 	if len(marks) == 0 {
 		return nil, errors.New("engine: no checkpoint")
@@ -59,25 +60,25 @@ func ReadCheckpoint(marks [][]byte) (*Checkpoint, error) {
 	return c, nil
 }
 
-// brokenMark begins a mark that is no CBOR of a checkpoint.
+// brokenMark begins a mark that is not the CBOR of a checkpoint.
 const brokenMark = "broken: "
 
-// BrokenMark is the full mark of a run that has ended with ErrBroken: who reads it must
-// leave aside what came before.
+// BrokenMark returns the full mark of a run that has ended with ErrBroken. Whoever
+// reads it must ignore everything before it.
 func BrokenMark(err error) []byte {
 	why, _, _ := strings.Cut(err.Error(), "\n") // the rest is a stack
 	return []byte(brokenMark + why)
 }
 
-// Now is the instant of the checkpoint.
+// Now returns the instant of the checkpoint.
 func (c *Checkpoint) Now() time.Time { return instant(c.last.Now) }
 
-// instant is the one that a checkpoint means. One outside of virtual time was written
-// by a build that did not hold to its bounds.
+// instant returns the instant that a checkpoint means. An instant outside of virtual
+// time was written by a build that did not enforce the bounds.
 func instant(unixNano int64) time.Time { return Within(time.Unix(0, unixNano).UTC()) }
 
-// decode reads CBOR that may be anything. A large cluster has more entries than the
-// library's own bound, 131,072; what they take is in the data already.
+// decode reads CBOR that may contain anything. A large cluster has more entries than
+// the library's own bound, 131,072. The memory that they take is already in the data.
 func decode(data []byte, into any) error {
 	mode, err := cbor.DecOptions{MaxArrayElements: math.MaxInt32, MaxMapPairs: math.MaxInt32}.DecMode()
 	if err != nil {
@@ -86,7 +87,7 @@ func decode(data []byte, into any) error {
 	return mode.Unmarshal(data, into)
 }
 
-// MarkedAt is the instant of one mark.
+// MarkedAt returns the instant of one mark.
 func MarkedAt(mark []byte) (time.Time, error) {
 	var c checkpoint
 	if err := decode(mark, &c); err != nil {
@@ -107,17 +108,17 @@ func (c *Checkpoint) sorted() []checkpointEntry {
 	return entries
 }
 
-// Restore makes the engine go on from a checkpoint: its queue, its randomness
-// and what its reconcilers remember. state must call its argument with every
-// object of then, as Added, in revision order. Commits that came after the
-// checkpoint are delivered as usual, next; if there were any, the caller must
-// say so with later, because their names and UIDs must not be drawn again.
+// Restore makes the engine continue from a checkpoint: its queue, its randomness, and
+// what its reconcilers remember. state must call its argument with every object of that
+// time, as Added, in revision order. Commits that came after the checkpoint are
+// delivered next, as usual. If there were any, the caller must say so with later,
+// because their names and UIDs must not be drawn again.
 //
-// A reconciler that did not run then, and every one if another build of kubesim
-// wrote the checkpoint, looks at all its objects anew; a Rememberer also at those
-// of which the checkpoint says nothing: it had no part in them then, as the
-// kubelet in the Pods of a node that there was not. Call it before Run and after
-// all Registers.
+// A reconciler that did not run then reconciles all its objects again. If another build
+// of kubesim wrote the checkpoint, every reconciler does. A Rememberer also reconciles
+// objects that the checkpoint does not mention: it did not know them then, as the
+// kubelet of a node that did not exist did not know the node's Pods. Call Restore
+// before Run and after all Registers.
 func (e *Engine) Restore(ctx context.Context, c *Checkpoint, later bool, state func(func(Commit)) error) error {
 	sameBuild := c.last.Build == e.cfg.Build && !c.foreign
 	known := func(controller string) bool {
@@ -131,7 +132,7 @@ func (e *Engine) Restore(ctx context.Context, c *Checkpoint, later bool, state f
 			e.warn("the state of the random source cannot be read, and is left aside: %v", err)
 		}
 	}
-	// What is queued from here on comes after what was queued then.
+	// Items that are queued from here on come after those that were queued then.
 	e.queue.seq = count(c.last.Seq)
 	err := state(func(commit Commit) {
 		for _, key := range e.see(commit) {
@@ -151,8 +152,7 @@ func (e *Engine) Restore(ctx context.Context, c *Checkpoint, later bool, state f
 	return nil
 }
 
-// see fills the View with one object of an earlier run, and returns
-// its keys.
+// see adds one object of an earlier run to the View, and returns its keys.
 func (e *Engine) see(c Commit) []Key {
 	e.revision = max(e.revision, c.Revision)
 	if !e.view.Tracks(c.Resource) {
@@ -180,7 +180,7 @@ func (e *Engine) recallQueue(c *Checkpoint, known func(string) bool) {
 	}
 }
 
-// item is the key's next step. The entry may say anything.
+// item returns the key's next step. The entry may contain anything.
 func (c *checkpointEntry) item() *item {
 	kind := c.Kind
 	if kind < work || int(kind) >= kinds {
@@ -192,7 +192,8 @@ func (c *checkpointEntry) item() *item {
 	}
 }
 
-// count is a number that was counted: not negative, and far from the end of 64 bits.
+// count limits a number that was counted: it is not negative, and far from the end of
+// 64 bits.
 func count(n int64) int64 { return min(max(n, 0), 1<<62) }
 
 func (e *Engine) recallNotes(ctx context.Context, c *Checkpoint, known func(string) bool) {
@@ -215,7 +216,7 @@ func (e *Engine) recallNotes(ctx context.Context, c *Checkpoint, known func(stri
 		}
 		e.memories.noted[entry.key()] = entry.Order
 	}
-	// The first steps that New asked for are under way already.
+	// The first steps that New requested are already under way.
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.inbox = slices.DeleteFunc(e.inbox, func(a arrival) bool {
@@ -227,7 +228,7 @@ func (e *Engine) recallNotes(ctx context.Context, c *Checkpoint, known func(stri
 	})
 }
 
-// leftAside are the notes that could not be read, by controller: a newer build may not
+// leftAside has the notes that could not be read, by controller: a newer build may not
 // know any of an older one's.
 type leftAside struct {
 	controllers []string
@@ -250,7 +251,7 @@ func (l *leftAside) add(key Key, err error) {
 	l.first[key.Controller] = fmt.Sprintf("what was remembered about %s is left aside: %v", printable(key), err)
 }
 
-// tell says so in a line for each controller.
+// tell reports them in a line for each controller.
 func (l *leftAside) tell(warn func(string, ...any)) {
 	for _, name := range l.controllers {
 		if n := l.more[name]; n > 0 {
@@ -261,20 +262,20 @@ func (l *leftAside) tell(warn func(string, ...any)) {
 	}
 }
 
-// printable is a key without control characters: some have zeroes in them.
+// printable returns a key without control characters: some have zeroes in them.
 func printable(key Key) string {
 	text := strconv.Quote(key.String())
 	return text[1 : len(text)-1]
 }
 
-// StaleError is that of a note which can be read but is of no use here, for the Reason
-// that it gives: its key has a step, and nobody need be told.
+// StaleError says that a note can be read but is of no use here, for the Reason that it
+// gives. Its key has a step, and nobody need be told.
 type StaleError struct{ Reason string }
 
 // Error implements error.
 func (e *StaleError) Error() string { return e.Reason }
 
-// recall gives r its note of key back. What stood in a file may be anything.
+// recall gives r its note of key back. The content of a file may be anything.
 func (e *Engine) recall(ctx context.Context, r Rememberer, entry *checkpointEntry, now time.Time) (err error) {
 	defer func() {
 		if p := recover(); p != nil {

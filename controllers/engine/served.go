@@ -7,43 +7,42 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// Served is a resource that the API server serves and whose objects lie in the
-// store.
+// Served is a resource that the API server serves and whose objects are stored.
 type Served struct {
 	// Name is the resource, for example Jobs.
 	Name Resource
-	// GVK is what its objects are called in the version in which they are stored.
-	// An owner reference to another version leads to a kind that nobody knows.
+	// GVK is the kind of its objects in the version in which they are stored. An owner
+	// reference to another version leads to an unknown kind.
 	GVK schema.GroupVersionKind
-	// Namespaced tells objects of a namespace from those of the cluster.
+	// Namespaced says whether the objects belong to a namespace or to the cluster.
 	Namespaced bool
 }
 
-// ServedObserver is a Reconciler whose plans depend on what is served. What it has
-// to know about each resource it asks the View for.
+// ServedObserver is a Reconciler whose plans depend on what is served. It asks the View
+// for what it must know about each resource.
 type ServedObserver interface {
 	Reconciler
-	// ObserveServed returns the keys whose plan may change because s has come or, if
-	// gone, because it is not served any more. The View knows already.
+	// ObserveServed returns the keys whose plan may change because s is now served or,
+	// if gone, no longer served. The View already knows.
 	ObserveServed(s Served, gone bool) []Key
-	// Concerns reports whether key is about an object of r: then it ends with r.
+	// Concerns reports whether key is about an object of r. If so, it ends with r.
 	Concerns(key Key, r Resource) bool
 }
 
-// Serve says that the API server serves s. Before Run that is so at once. Later it
-// is an arrival in the inbox, as a commit is: everybody sees the change between the
-// same two steps in every run, if it is made where a write may be made, in a step or
-// after Enter. To serve a resource again with another kind replaces it; its objects
+// Serve says that the API server serves s. Before Run, this takes effect at once. Later
+// it is an arrival in the inbox, as a commit is. If it is called where a write may be
+// made, in a step or after Enter, everybody sees the change between the same two steps
+// in every run. Serving a resource again with another kind replaces it; its objects
 // stay.
 func (e *Engine) Serve(s Served) { e.changeServed(s, false) }
 
-// Withdraw says that the API server does not serve r any more. It takes effect as
-// Serve does: the View forgets the objects and the indexes of r, unless a reconciler
-// has asked for r by its name, and the queue every key that is about one of its
-// objects. Nothing is deleted from the store by that.
+// Withdraw says that the API server no longer serves r. It takes effect as Serve does.
+// The View forgets the objects and the indexes of r, unless a reconciler has asked for
+// r by name. The queue forgets every key that is about one of its objects. Nothing is
+// deleted from the store.
 func (e *Engine) Withdraw(r Resource) { e.changeServed(Served{Name: r}, true) }
 
-// servedChange is an arrival: a resource comes or goes.
+// servedChange is an arrival: a resource is added or removed.
 type servedChange struct {
 	Served
 	gone bool
@@ -82,7 +81,7 @@ func (e *Engine) isNews(c *servedChange) bool {
 	return !known || was != c.Served
 }
 
-// takeServed makes the change, and the keys due for which it matters.
+// takeServed makes the change, and makes the affected keys due.
 func (e *Engine) takeServed(c *servedChange, idle bool) {
 	s, _ := e.view.served.find(c.Name)
 	if c.gone {
@@ -103,8 +102,8 @@ func (e *Engine) takeServed(c *servedChange, idle bool) {
 	}
 }
 
-// forget takes from the queue, and from the next checkpoint, the keys that are about
-// objects of r.
+// forget removes the keys that are about objects of r from the queue and from the next
+// checkpoint.
 func (e *Engine) forget(r Resource) {
 	for _, key := range e.allKeys() {
 		if o, ok := e.byName[key.Controller].(ServedObserver); ok && o.Concerns(key, r) {
@@ -113,7 +112,7 @@ func (e *Engine) forget(r Resource) {
 	}
 }
 
-// servedList is what is served, sorted by name. It is never changed, but replaced.
+// servedList is what is served, sorted by name. It is never changed, only replaced.
 type servedList []Served
 
 func (l servedList) search(r Resource) (int, bool) {
@@ -127,7 +126,7 @@ func (l servedList) find(r Resource) (Served, bool) {
 	return Served{}, false
 }
 
-// with returns the list with s, in place of the one of that name.
+// with returns the list with s, in place of the entry with that name.
 func (l servedList) with(s Served) servedList {
 	i, ok := l.search(s.Name)
 	if ok {

@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// Enter waits until the cluster is at rest and lets one write from outside in;
-// the caller must call leave, which returns when the cluster is at rest again.
-// So a client that does one thing after another always sees the final state of
-// what it did before. In mode Realtime both return at once.
+// Enter waits until the cluster is at rest and admits one external write. The caller
+// must call leave, which returns when the cluster is at rest again. So a client that
+// does one thing after another always sees the final state of what it did before. In
+// mode Realtime, both return at once.
 //
-// At rest means: nothing is due at the present instant and, in mode Auto, no
-// work is under way that time could be moved for.
+// At rest means that nothing is due at the present instant and, in mode Auto, that no
+// work is under way for which the clock could advance.
 func (e *Engine) Enter(ctx context.Context) (leave func(context.Context) error, err error) {
 	if mode, _, _ := e.clock.settings(); mode == Realtime {
 		return func(context.Context) error { return nil }, nil
@@ -37,14 +37,14 @@ func (e *Engine) leave(ctx context.Context) error {
 	if !e.busy() {
 		return nil
 	}
-	// The next writer may enter before this one wakes up: what counts is that
-	// the engine has been at rest in between.
+	// The next writer may enter before this one wakes up. It only matters that the
+	// engine has been at rest in between.
 	after := e.rests
 	return e.awaitLocked(ctx, func() bool { return e.rests > after || e.atRest() })
 }
 
-// Settle waits until the cluster is at rest, see Enter. In mode Realtime that
-// is when nothing is due now.
+// Settle waits until the cluster is at rest; see Enter. In mode Realtime, that is when
+// nothing is due now.
 func (e *Engine) Settle(ctx context.Context) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -69,8 +69,8 @@ func (e *Engine) awaitLocked(ctx context.Context, ok func() bool) error {
 	return nil
 }
 
-// arrived reports whether a command has had its effect. A clock that flows may
-// be so fast that the cluster is never at rest.
+// arrived reports whether a command has had its effect. A clock that flows may be so
+// fast that the cluster is never at rest.
 func (e *Engine) arrived() bool {
 	if mode, _, paused := e.clock.settings(); mode == Realtime && !paused {
 		return e.target.IsZero()
@@ -85,11 +85,11 @@ type Status struct {
 	Paused bool
 	// Now is the present virtual instant.
 	Now time.Time
-	// Settled: nothing is due at Now.
+	// Settled says that nothing is due at Now.
 	Settled bool
-	// Next is the next timer that is no chore; zero if there is none.
+	// Next is the next timer that is not a chore; zero if there is none.
 	Next time.Time
-	// Working: work is under way that mode Auto moves time for.
+	// Working says that work is under way for which mode Auto advances the clock.
 	Working bool
 }
 

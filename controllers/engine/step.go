@@ -47,28 +47,29 @@ func (e *Engine) step(ctx context.Context, it *item) (err error) {
 	return nil
 }
 
-// delay is panicked to leave a step whose request to the API takes its time.
+// delay is the value of the panic that leaves a step whose request to the API is
+// delayed.
 type delay struct{ until time.Time }
 
-// Delay ends the step that runs, because a request that it makes takes until an
-// instant. The step begins anew then; that is no failure, and no reconciler sees it.
-// It belongs to the engine's goroutine. Outside a step, where nothing could begin
-// anew, it does nothing.
+// Delay ends the running step, because a request that it makes takes until an instant.
+// The step starts again then. That is not a failure, and no reconciler sees it. It
+// belongs to the engine's goroutine. Outside a step, where nothing could start again,
+// it does nothing.
 func (e *Engine) Delay(until time.Time) {
 	if e.actor != actorClient {
 		panic(delay{until})
 	}
 }
 
-// ErrBroken is that of a run which a panic has ended.
+// ErrBroken is the error of a run that a panic has ended.
 var ErrBroken = errors.New("engine")
 
-// broken is the error with which a panic ends the run.
+// broken returns the error with which a panic ends the run.
 func (e *Engine) broken(where string, p any) error {
 	return fmt.Errorf("%w: %s at %s, seed %d: %v\n%s", ErrBroken, where, stampLine(e.now), e.cfg.Seed, p, debug.Stack())
 }
 
-// demote turns work that has had all its turns into a recurring step.
+// demote turns work that has used up its turns into a recurring step.
 func (e *Engine) demote(it *item, wake Wake) Wake {
 	if wake.At.After(e.now) && wake.kind == work {
 		if it.turns++; it.idle || it.turns > e.cfg.TurnsMax {
@@ -78,13 +79,13 @@ func (e *Engine) demote(it *item, wake Wake) Wake {
 	return wake
 }
 
-// workRetriesMax is how many retries of a failing key mode auto moves time for;
-// they add up to 5 seconds, with the back-off of a Retrier to minutes.
+// workRetriesMax is how many retries of a failing key mode auto advances the clock for.
+// They add up to 5 seconds or, with the back-off of a Retrier, to minutes.
 const workRetriesMax = 10
 
-// backoff is how long a key that failed n times in a row waits: 5 ms, doubled
-// each time, at most 1000 s. Source: DefaultTypedControllerRateLimiter in
-// k8s.io/client-go util/workqueue v0.37.2.
+// backoff returns how long a key that failed n times in a row waits: 5 ms, doubled each
+// time, at most 1000 s. Source: DefaultTypedControllerRateLimiter in k8s.io/client-go
+// util/workqueue v0.37.2.
 func backoff(n int) time.Duration {
 	const start, limit = 5 * time.Millisecond, 1000 * time.Second
 	if n > 18 {

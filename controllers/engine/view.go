@@ -13,19 +13,20 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 )
 
-// View is the engine's picture of the cluster: the newest state of every
-// object that its reconcilers need, as of the last commit taken from the
-// inbox. Its objects are shared and must not be changed. Lists come sorted by
-// namespace and name, so that no reconciler can depend on a map's order.
+// View is the engine's view of the cluster: the newest state of every object that its
+// reconcilers need, as of the last commit taken from the inbox. Its objects are shared
+// and must not be changed. Lists are sorted by namespace and name, so that no
+// reconciler can depend on a map's order.
 //
-// It belongs to the engine's goroutine; no other may read it, but for Tracks.
+// It belongs to the engine's goroutine. No other goroutine may read it, except through
+// Tracks.
 type View struct {
-	// tables are replaced, never changed: Tracks is asked from anywhere.
+	// tables are replaced, never changed: any goroutine may call Tracks.
 	tables atomic.Pointer[map[Resource]*table]
 	// served is what the API server serves, and kinds the same by kind.
 	served servedList
 	kinds  map[schema.GroupVersionKind]Served
-	// standing is wanted of all that is served.
+	// standing has what is wanted of every served resource.
 	standing []standing
 }
 
@@ -33,29 +34,29 @@ type View struct {
 type table struct {
 	objects *btree.BTreeG[Object]
 	indexes map[string]*index
-	// named: somebody has asked for it by its name, and relies on it.
+	// named says that somebody has asked for it by name, and relies on it.
 	named bool
 }
 
-// standing is an index of every resource that wants says, also of those that come
-// later. Without values the View only holds them.
+// standing is an index of every resource for which wants returns true, including those
+// that are added later. Without values, the View only holds them.
 type standing struct {
 	name   string
 	wants  func(Served) bool
 	values func(Object) []string
 }
 
-// index holds a table's objects again, by the values of one function.
+// index holds a table's objects a second time, by the values of one function.
 type index struct {
 	values func(Object) []string
 	sets   map[string]*btree.BTreeG[Object]
-	// free is shared by all sets: most hold one object, and each would have a
-	// list of its own that takes more room than the rest of it.
+	// free is shared by all sets. Most of them hold one object, and a list for each
+	// would take more room than the rest of the set.
 	free *btree.FreeListG[Object]
 }
 
-// btreeDegree is a compromise between insertion and memory that google/btree's
-// own benchmarks settle on.
+// btreeDegree is a compromise between insertion and memory, taken from google/btree's
+// own benchmarks.
 const btreeDegree = 32
 
 func newView() *View {
@@ -71,9 +72,9 @@ func less(a, b Object) bool {
 	return a.GetName() < b.GetName()
 }
 
-// Track makes the View hold r, from now on. Resources that nobody tracks cost nothing.
-// Before the engine starts the View is empty; later, only what is committed from then
-// on is in it.
+// Track makes the View hold r from now on. Resources that nobody tracks cost nothing.
+// Before the engine starts, the View is empty. If Track is called later, the View has
+// only what is committed from then on.
 func (v *View) Track(r Resource) { v.track(r).named = true }
 
 func (v *View) track(r Resource) *table {
@@ -95,7 +96,7 @@ func (v *View) Index(r Resource, name string, values func(Object) []string) {
 	v.track(r).index(name, values)
 }
 
-// index adds an index of the objects that there are.
+// index adds an index of the existing objects.
 func (t *table) index(name string, values func(Object) []string) {
 	ix := &index{
 		values: values, sets: map[string]*btree.BTreeG[Object]{}, free: btree.NewFreeListG[Object](btree.DefaultFreeListSize),
@@ -107,12 +108,12 @@ func (t *table) index(name string, values func(Object) []string) {
 	t.indexes[name] = ix
 }
 
-// TrackServed is Track for each resource that is served and that wants reports true
-// for, as long as it is served.
+// TrackServed is Track for each served resource for which wants returns true, as long
+// as it is served.
 func (v *View) TrackServed(wants func(Served) bool) { v.stand(standing{wants: wants}) }
 
-// IndexServed is Index for each resource that is served and that wants reports true
-// for, as long as it is served.
+// IndexServed is Index for each served resource for which wants returns true, as long
+// as it is served.
 func (v *View) IndexServed(name string, wants func(Served) bool, values func(Object) []string) {
 	v.stand(standing{name, wants, values})
 }
@@ -124,7 +125,7 @@ func (v *View) stand(st standing) {
 	}
 }
 
-// give makes s what st wants of it.
+// give adds to s what st wants of it.
 func (v *View) give(s Served, st standing) {
 	if !st.wants(s) {
 		return
@@ -135,7 +136,7 @@ func (v *View) give(s Served, st standing) {
 	}
 }
 
-// serve takes over that s is served.
+// serve records that s is served.
 func (v *View) serve(s Served) {
 	v.unname(s.Name)
 	v.served = v.served.with(s)
@@ -145,7 +146,7 @@ func (v *View) serve(s Served) {
 	}
 }
 
-// withdraw forgets r, but for what somebody relies on.
+// withdraw forgets r, except for what somebody relies on.
 func (v *View) withdraw(r Resource) {
 	v.unname(r)
 	v.served = v.served.without(r)
@@ -163,7 +164,7 @@ func (v *View) withdraw(r Resource) {
 	}
 }
 
-// unname forgets what the objects of r are called.
+// unname forgets the kind of r's objects.
 func (v *View) unname(r Resource) {
 	if was, ok := v.served.find(r); ok && v.kinds[was.GVK].Name == r {
 		delete(v.kinds, was.GVK)
@@ -173,22 +174,22 @@ func (v *View) unname(r Resource) {
 // Served returns what the API server serves, sorted by name. It must not be changed.
 func (v *View) Served() []Served { return v.served }
 
-// ServedResource returns the resource of that name, if it is served.
+// ServedResource returns the resource with that name, if it is served.
 func (v *View) ServedResource(r Resource) (Served, bool) { return v.served.find(r) }
 
-// ServedKind returns the resource whose objects are called gvk, if one is served.
+// ServedKind returns the resource whose objects are of kind gvk, if one is served.
 func (v *View) ServedKind(gvk schema.GroupVersionKind) (Served, bool) {
 	s, ok := v.kinds[gvk]
 	return s, ok
 }
 
-// Tracks reports whether the View holds r. It may be asked from any goroutine.
+// Tracks reports whether the View holds r. Any goroutine may call it.
 func (v *View) Tracks(r Resource) bool {
 	_, ok := (*v.tables.Load())[r]
 	return ok
 }
 
-// apply takes one commit over.
+// apply applies one commit.
 func (v *View) apply(c Commit) {
 	t, ok := (*v.tables.Load())[c.Resource]
 	if !ok {
@@ -212,7 +213,7 @@ func (v *View) apply(c Commit) {
 	}
 }
 
-// replace files obj where old was; either may be nil. Most changes of an object leave
+// replace indexes obj where old was; either may be nil. Most changes of an object leave
 // it where it is.
 func (ix *index) replace(old, obj Object) {
 	var before, after []string
@@ -268,7 +269,7 @@ func (v *View) index(r Resource, name string) *index {
 	return ix
 }
 
-// probe is a search key: an object with a name and nothing else.
+// probe is a search key: an object that has only a name.
 type probe struct {
 	Object
 	key types.NamespacedName

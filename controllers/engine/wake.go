@@ -2,51 +2,53 @@ package engine
 
 import "time"
 
-// Wake says when a key must be reconciled again although nothing changed, and what that
-// is good for. The zero Wake is: not before something changes.
+// Wake says when a key must be reconciled again even if nothing changes, and why. The
+// zero Wake means: not before something changes.
 //
-// What it is good for decides whether mode auto moves time for it. A reconciler says why
-// it wants to be called, and does not decide that by itself. Ask in this order:
+// The reason decides whether mode auto advances the clock for the wake. A reconciler
+// gives the reason; it does not decide by itself. Ask in this order:
 //
-//  1. Does it matter to nobody when exactly it happens? Upkeep: a heartbeat, a resync.
-//  2. Would it come round for ever in a cluster that is left alone? Routine: a cron
+//  1. May the step be late without any harm? Upkeep: a heartbeat, a resync.
+//  2. Would it recur forever in a cluster that is left alone? Routine: a cron
 //     schedule, a liveness probe, a service's own loop.
-//  3. Does it only tidy up or report what is over, or overdue? Cleanup: a TTL.
+//  3. Does it only clean up or report what is over, or overdue? Cleanup: a TTL.
 //  4. Does it look again for what only somebody else can change? Poll: room that a
 //     client has to make, a node's volume.
-//  5. Is it tried again, and may fail for ever? Attempt: the first tries are progress, the
-//     others are routine.
-//  6. Else something is under way that ends. Progress: a program that runs, a back-off, a
-//     deadline, a grace period.
+//  5. Is it retried, and may it fail forever? Attempt: the first tries are progress,
+//     and the others are routine.
+//  6. Otherwise something is under way that ends. Progress: a running program, a
+//     back-off, a deadline, a grace period.
 type Wake struct {
-	// At is the instant; zero means not before something changes, and one after
+	// At is the instant. Zero means not before something changes. An instant after
 	// TimeMax means never.
 	At   time.Time
 	kind kind
 }
 
-// kind is whether mode auto moves time for a wake. Of two, the lesser has more right to
-// move it.
+// kind says whether mode auto advances the clock for a wake. Of two kinds, the lower
+// one has the stronger claim.
 type kind int
 
 const (
-	// work is under way. Mode auto moves time on to it.
+	// work is under way. Mode auto advances the clock for it.
 	work kind = iota
-	// recurring steps run at their instant, but mode auto does not move time for them.
+	// recurring steps run at their instant, but mode auto does not advance the clock
+	// for them.
 	recurring
-	// chore is a recurring step whose exact instant matters to nobody: when time jumps
+	// chore is a recurring step whose exact instant does not matter. If the clock jumps
 	// over several of them, one runs, at the instant where the jump ends.
 	chore
 )
 
-// kinds is how many there are.
+// kinds is the number of kinds.
 const kinds = int(chore) + 1
 
-// Progress is the wake of what is under way and ends: mode auto moves time on to it.
+// Progress is the wake for what is under way and ends: mode auto advances the clock for
+// it.
 func Progress(at time.Time) Wake { return Wake{at, work} }
 
-// Attempt is the wake of the n-th try in a row, where nothing under way may make any of
-// them succeed: Progress up to most, Routine from then on.
+// Attempt is the wake for the n-th try in a row, if nothing under way may make any of
+// them succeed. It is Progress for the first most tries, and Routine from then on.
 func Attempt(at time.Time, n, most int) Wake {
 	if n > most {
 		return Routine(at)
@@ -54,22 +56,24 @@ func Attempt(at time.Time, n, most int) Wake {
 	return Progress(at)
 }
 
-// Routine is the wake of what comes round for ever. It runs at its instant, but mode auto
-// does not move time for it.
+// Routine is the wake for what recurs forever. It runs at its instant, but mode auto
+// does not advance the clock for it.
 func Routine(at time.Time) Wake { return Wake{at, recurring} }
 
-// Cleanup is the wake of what tidies up, or reports, what is over or overdue: as Routine.
+// Cleanup is the wake for cleaning up, or reporting, what is over or overdue. It counts
+// as Routine.
 func Cleanup(at time.Time) Wake { return Wake{at, recurring} }
 
-// Poll is the wake of a look at what only somebody else can change: as Routine.
+// Poll is the wake for a look at what only somebody else can change. It counts as
+// Routine.
 func Poll(at time.Time) Wake { return Wake{at, recurring} }
 
-// Upkeep is the wake of what may be late, such as a heartbeat: when time jumps over
-// several, one runs, at the instant where the jump ends.
+// Upkeep is the wake for what may be late, such as a heartbeat. If the clock jumps over
+// several of them, one runs, at the instant where the jump ends.
 func Upkeep(at time.Time) Wake { return Wake{at, chore} }
 
-// Sooner returns the wake that comes first; a zero one never does. Of two at
-// one instant the one with more right to move time wins.
+// Sooner returns the wake that comes first; a zero wake never comes. If both are at the
+// same instant, it returns the one with the stronger claim to advance the clock.
 func (w Wake) Sooner(other Wake) Wake {
 	switch {
 	case w.At.IsZero():
@@ -82,8 +86,8 @@ func (w Wake) Sooner(other Wake) Wake {
 	return other
 }
 
-// And is Sooner for two parts of one thing: if time moves for one of them, it also moves
-// for the other that comes on the way.
+// And is Sooner for two parts of one thing. If the clock advances for one of them, it
+// also advances for the other if that comes on the way.
 func (w Wake) And(other Wake) Wake {
 	both := w.Sooner(other)
 	if !w.At.IsZero() && !other.At.IsZero() {
@@ -103,8 +107,8 @@ func (w Wake) String() string {
 	return [kinds]string{"work", "recurring", "chore"}[w.kind] + " at " + w.At.Format(time.RFC3339Nano)
 }
 
-// bounded holds a wake to virtual time. Instants are stored as Unix nanoseconds, of
-// which 0 says that there is none.
+// bounded keeps a wake within virtual time. Instants are stored as Unix nanoseconds, of
+// which 0 means none.
 func (w Wake) bounded() Wake {
 	switch {
 	case w.At.IsZero():
