@@ -2,6 +2,7 @@ package applet
 
 import (
 	"io/fs"
+	"path"
 	"strings"
 	"time"
 
@@ -144,7 +145,16 @@ func rmdir(c *Call) int {
 		return 1
 	}
 	code := 0
-	for _, name := range o.rest {
+	names := o.rest
+	if o.has('p') {
+		names = nil
+		for _, name := range o.rest {
+			for ; name != "." && name != "/"; name = path.Dir(name) {
+				names = append(names, name)
+			}
+		}
+	}
+	for _, name := range names {
 		in, err := c.Lstat(name)
 		if err == nil && !in.IsDir() {
 			err = vfs.ENOTDIR

@@ -17,7 +17,11 @@ func printfApplet(c *Call) int {
 	}
 	if len(args) == 0 {
 		if c.shell != nil {
-			c.fail("usage: printf FORMAT [ARGUMENT...]")
+			if c.style == GNU {
+				c.fail("usage: printf format [arg ...]")
+			} else {
+				c.fail("usage: printf FORMAT [ARGUMENT...]")
+			}
 			return 2
 		}
 		return c.usage("FORMAT [ARG]...")
@@ -208,11 +212,16 @@ func (f *formatter) float(spec string, verb byte) {
 
 func (f *formatter) badNumber(s string) {
 	f.code = 1
-	if f.c.style == GNU {
+	switch {
+	case f.c.shell != nil && f.c.shell.DashEcho && digitRun(s) > 0:
+		f.c.fail("%s: not completely converted", s)
+	case f.c.shell != nil && f.c.shell.DashEcho:
+		f.c.fail("%s: expected numeric value", s)
+	case f.c.style == GNU:
 		f.c.fail("%s: invalid number", s)
-		return
+	default:
+		f.c.fail("invalid number '%s'", s)
 	}
-	f.c.fail("invalid number '%s'", s)
 }
 
 // shellQuote quotes s so that a shell reads it as one word.

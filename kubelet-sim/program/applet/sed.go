@@ -3,10 +3,13 @@ package applet
 import (
 	"errors"
 	"fmt"
+	"io"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/match"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
 )
 
 func sedFamily(name string) Func {
@@ -37,7 +40,8 @@ type sedCommand struct {
 	nth       int
 	set       map[rune]rune // y
 	block     []*sedCommand
-	active    bool // within from,to
+	file      io.Writer // of w
+	active    bool      // within from,to
 	endedLine int
 }
 
@@ -47,9 +51,10 @@ const sedScriptMax = 256 << 10
 const sedUsage = "[-i[SFX]] [-nrE] [-f FILE]... [-e CMD]... [FILE]...\nor: sed [-i[SFX]] [-nrE] CMD [FILE]..."
 
 func sed(c *Call) int {
+	backup := ""
 	for i, a := range c.Args {
 		if strings.HasPrefix(a, "-i") && len(a) > 2 && a[2] != 'n' && a[2] != 'r' && a[2] != 'E' {
-			c.Args[i] = "-i"
+			c.Args[i], backup = "-i", a[2:]
 		}
 	}
 	o, ok := c.parse("nrEie:f:sz", map[string]byte{"quiet": 'n', "silent": 'n', "regexp-extended": 'E', "in-place": 'i', "expression": 'e'}, sedUsage)
@@ -79,17 +84,44 @@ func sed(c *Call) int {
 	if err != nil {
 		return c.fail("%v", err)
 	}
+	if label, ok := missingLabel(list, list); !ok {
+		return c.fail("can't find label for jump to '%s'", label)
+	}
 	s := &sedRun{c: c, quiet: o.has('n'), list: list}
 	if !o.has('i') {
 		return s.stream(o.rest)
 	}
 	code := 0
 	for _, name := range o.rest {
-		if s.inPlace(name) != 0 {
+		if s.inPlace(name, backup) != 0 {
 			code = 1
 		}
 	}
 	return code
+}
+
+// missingLabel finds a jump of list to a label that neither it nor all, the whole script,
+// has.
+func missingLabel(list, all []*sedCommand) (label string, ok bool) {
+	for _, cmd := range list {
+		switch cmd.name {
+		case 'b', 't', 'T':
+			if cmd.text != "" && !hasLabel(list, cmd.text) && !hasLabel(all, cmd.text) {
+				return cmd.text, false
+			}
+		case '{':
+			if label, ok := missingLabel(cmd.block, all); !ok {
+				return label, false
+			}
+		}
+	}
+	return "", true
+}
+
+func hasLabel(list []*sedCommand, label string) bool {
+	return slices.ContainsFunc(list, func(c *sedCommand) bool {
+		return c.name == ':' && c.text == label || c.name == '{' && hasLabel(c.block, label)
+	})
 }
 
 // sedParser reads a script.
@@ -99,6 +131,24 @@ type sedParser struct {
 	extended bool
 	depth    int
 	last     *match.Regexp
+	// files are those that w has created.
+	files map[string]io.Writer
+}
+
+// create returns the file that w writes, which is empty when sed begins.
+func (p *sedParser) create(name string) (io.Writer, error) {
+	if w := p.files[name]; w != nil {
+		return w, nil
+	}
+	w, err := p.c.create(name, vfs.Truncate)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if p.files == nil {
+		p.files = map[string]io.Writer{}
+	}
+	p.files[name] = w
+	return w, nil
 }
 
 func (p *sedParser) skip(chars string) { p.s = strings.TrimLeft(p.s, chars) }
@@ -294,7 +344,10 @@ func (p *sedParser) arguments(cmd *sedCommand) error {
 			}
 		}
 		cmd.text, p.s = strings.TrimSpace(p.s[:end]), p.s[end:]
-		return nil
+		if cmd.name == 'w' {
+			cmd.file, err = p.create(cmd.text)
+		}
+		return err
 	case 'd', 'D', 'p', 'P', 'n', 'N', 'h', 'H', 'g', 'G', 'x', '=', 'l':
 		return nil
 	case 'q', 'Q':
@@ -328,8 +381,14 @@ func (p *sedParser) substitution(cmd *sedCommand) error {
 			cmd.print = true
 		case f == 'i' || f == 'I':
 			flags = "(?i)"
-		case f == 'w' || f == 'e':
-			return errors.New("unsupported command s///" + string(f))
+		case f == 'w':
+			name, rest, _ := strings.Cut(p.s[1:], "\n")
+			if cmd.file, err = p.create(strings.TrimSpace(name)); err != nil {
+				return err
+			}
+			p.s = "w" + rest // of which the next lines are left
+		case f == 'e':
+			return errors.New("unsupported command s///e")
 		default:
 			n := digitRun(p.s)
 			cmd.nth, _ = strconv.Atoi(p.s[:n])

@@ -41,25 +41,37 @@ func (s *sedRun) stream(names []string) int {
 	return s.code
 }
 
-func (s *sedRun) inPlace(name string) int {
+// inPlace edits a file; what it was is kept under its name with backup behind it, unless
+// that is empty.
+func (s *sedRun) inPlace(name, backup string) int {
 	data, err := s.c.Contents(name)
 	if err != nil {
 		return s.c.fail("%s: %v", name, err)
+	}
+	if backup != "" {
+		if err := s.write(name+backup, data); err != nil {
+			return s.c.fail("%s: %v", name+backup, err)
+		}
 	}
 	out := heldText{c: s.c}
 	defer out.reset()
 	run := &sedRun{c: s.c, quiet: s.quiet, list: s.list, out: &out, input: newLineReader(bytes.NewReader(data)), appended: heldText{c: s.c}}
 	run.fill()
 	run.run()
-	w, err := s.c.create(name, vfs.Truncate)
-	if err != nil {
-		return s.c.fail("%s: %v", name, err)
-	}
-	defer func() { _ = w.Close() }()
-	if _, err := w.Write(out.text); err != nil {
+	if err := s.write(name, out.text); err != nil {
 		return s.c.fail("%s: %v", name, err)
 	}
 	return run.code
+}
+
+func (s *sedRun) write(name string, data []byte) error {
+	w, err := s.c.create(name, vfs.Truncate)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = w.Close() }()
+	_, err = w.Write(data)
+	return err
 }
 
 // heldText is output that is kept. It counts as memory.
@@ -217,7 +229,9 @@ func (s *sedRun) selects(cmd *sedCommand) bool {
 			cmd.active = !s.matches(cmd.to)
 		}
 		return !cmd.not
-	case s.matches(cmd.from) || cmd.from.line == 0 && cmd.from.rx == nil && !cmd.from.last && s.line == 1:
+	case cmd.zero() && s.line == 1 && s.matches(cmd.to): // 0,/a/ may end where it begins
+		return !cmd.not
+	case s.matches(cmd.from) || cmd.zero() && s.line == 1:
 		cmd.endedLine = 0
 		switch {
 		case cmd.to.step < 0:
@@ -232,6 +246,11 @@ func (s *sedRun) selects(cmd *sedCommand) bool {
 		return !cmd.not
 	}
 	return cmd.not
+}
+
+// zero tells whether the first address is 0, which is before the first line.
+func (c *sedCommand) zero() bool {
+	return c.from.line == 0 && c.from.rx == nil && !c.from.last && c.from.step == 0
 }
 
 func (s *sedRun) command(cmd *sedCommand) (result byte, label string) {
@@ -267,6 +286,8 @@ func (s *sedRun) command(cmd *sedCommand) (result byte, label string) {
 			_, _ = io.WriteString(s.out, cmd.text+"\n")
 		}
 		return 'd', ""
+	case 'w':
+		_, _ = io.WriteString(cmd.file, s.text()+"\n")
 	case 'r':
 		if data, err := s.c.ReadFile(cmd.text, lineMax); err == nil {
 			_, _ = s.appended.Write(data)
@@ -321,7 +342,8 @@ func (s *sedRun) space2(cmd *sedCommand) (result byte, label string) {
 		s.space, s.hold = s.hold, s.space
 	case 'l':
 		s.c.Work(8 * s.space.len())
-		_, _ = io.WriteString(s.out, strconv.Quote(s.text())+"$\n")
+		quoted := strconv.Quote(s.text())
+		_, _ = io.WriteString(s.out, strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)+"$\n")
 	}
 	if s.space.len()+s.hold.len() > lineMax {
 		s.c.Machine().KillForMemory(s.c.Proc)
@@ -356,6 +378,9 @@ func (s *sedRun) substitute(cmd *sedCommand) {
 	s.replaced = true
 	if cmd.print {
 		_, _ = io.WriteString(s.out, s.text()+"\n")
+	}
+	if cmd.file != nil {
+		_, _ = io.WriteString(cmd.file, s.text()+"\n")
 	}
 }
 

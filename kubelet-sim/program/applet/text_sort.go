@@ -256,6 +256,21 @@ func sortApplet(c *Call) int {
 	return c.sortLines(o, lines, keys, global.reverse)
 }
 
+// checkOrder is what sort -c does.
+func (c *Call) checkOrder(o *options, lines []string, order func(a, b string) int) int {
+	for i := 1; i < len(lines); i++ {
+		switch r := order(lines[i-1], lines[i]); {
+		case r < 0 || r == 0 && !o.has('u'):
+		case c.style == GNU:
+			return c.fail("-:%d: disorder: %s", i+1, lines[i])
+		default:
+			_, _ = io.WriteString(c.Stderr(), "Check line "+strconv.Itoa(i)+"\n")
+			return 1
+		}
+	}
+	return 0
+}
+
 func (c *Call) sortLines(o *options, lines []string, keys []sortKey, reverse bool) int {
 	separator := o.value('t')
 	byKeys := func(a, b string) int {
@@ -279,10 +294,7 @@ func (c *Call) sortLines(o *options, lines []string, keys []sortKey, reverse boo
 		return r
 	}
 	if o.has('c') {
-		if !slices.IsSortedFunc(lines, order) {
-			return c.fail("disorder")
-		}
-		return 0
+		return c.checkOrder(o, lines, order)
 	}
 	c.Step(1 + len(lines)/16)
 	slices.SortStableFunc(lines, order)

@@ -13,8 +13,15 @@ func uniq(c *Call) int {
 		return 1
 	}
 	skip, _ := strconv.Atoi(o.value('f'))
+	skipChars, _ := strconv.Atoi(o.value('s'))
+	width, err := strconv.Atoi(o.value('w'))
+	if err != nil {
+		width = lineMax
+	}
 	key := func(line string) string {
 		line = line[fieldStart(line, "", skip):]
+		line = line[min(skipChars, len(line)):]
+		line = line[:min(width, len(line))]
 		if o.has('i') {
 			line = strings.ToLower(line)
 		}

@@ -316,7 +316,7 @@ func (sh *Shell) eval(text string) {
 	sh.p.StepBytes(len(text))
 	sh.stmts(s.stmts)
 	if s.err != nil && sh.leaving == stay {
-		sh.syntaxFailure(s.err)
+		sh.syntaxFailure(s.err, text)
 	}
 }
 

@@ -168,8 +168,12 @@ func unaliasBuiltin(sh *Shell, args []string) int {
 }
 
 func umaskBuiltin(sh *Shell, args []string) int {
-	if len(args) == 1 || args[1] == "-S" {
+	switch {
+	case len(args) == 1:
 		sh.outf("%04o\n", sh.p.Umask)
+		return 0
+	case args[1] == "-S":
+		sh.outf("u=%s,g=%s,o=%s\n", symbolic(^sh.p.Umask>>6), symbolic(^sh.p.Umask>>3), symbolic(^sh.p.Umask))
 		return 0
 	}
 	n, err := strconv.ParseUint(args[1], 8, 12)
@@ -179,6 +183,17 @@ func umaskBuiltin(sh *Shell, args []string) int {
 	}
 	sh.p.Umask = uint32(n) & 0o777
 	return 0
+}
+
+// symbolic is what three bits of a mode permit.
+func symbolic(bits uint32) string {
+	s := ""
+	for i, c := range "rwx" {
+		if bits&(4>>i) != 0 {
+			s += string(c)
+		}
+	}
+	return s
 }
 
 // ulimitBuiltin shows limits as in a container without any; it sets none.

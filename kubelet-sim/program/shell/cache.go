@@ -251,7 +251,7 @@ func syntaxError(err error, d Dialect) (text string, line uint) {
 	if !errors.As(err, &perr) {
 		var lerr syntax.LangError
 		if errors.As(err, &lerr) {
-			return lowerFor(d, "syntax error: unexpected "+lerr.Feature), lerr.Pos.Line()
+			return unsupported(d, lerr.Feature), lerr.Pos.Line()
 		}
 		return lowerFor(d, "syntax error: "+err.Error()), 1
 	}
@@ -289,10 +289,37 @@ var (
 	quoted    = regexp.MustCompile("[`\"]([^`\"]+)[`\"]")
 )
 
-// lowerFor gives an ash message the form of the other dialects.
-func lowerFor(d Dialect, s string) string {
-	if d == Dash {
-		return "Syntax error: " + strings.TrimPrefix(s, "syntax error: ")
+// unsupported is what a dialect says of what only a larger shell knows.
+func unsupported(d Dialect, feature string) string {
+	switch feature {
+	case "slicing", "search and replace":
+		if d == Dash {
+			return "Bad substitution"
+		}
+		return "syntax error: bad substitution"
+	case "arrays":
+		feature = `"("`
+	case "herestrings":
+		feature = "redirection"
 	}
-	return s
+	return lowerFor(d, "syntax error: unexpected "+feature)
+}
+
+// lowerFor gives an ash message the form of the other dialects: dash has the token first.
+func lowerFor(d Dialect, s string) string {
+	if d != Dash {
+		return s
+	}
+	s = strings.TrimPrefix(s, "syntax error: ")
+	if what, ok := strings.CutPrefix(s, "unexpected "); ok {
+		what, more, _ := strings.Cut(what, " (")
+		s = what + " unexpected"
+		if more != "" {
+			s += " (" + more
+		}
+	}
+	if strings.HasPrefix(s, "unterminated") {
+		s = "U" + s[1:]
+	}
+	return "Syntax error: " + s
 }

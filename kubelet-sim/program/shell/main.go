@@ -167,7 +167,7 @@ func (sh *Shell) runScript(text string, last bool) {
 		sh.breaks = 0
 	}
 	if s.err != nil {
-		sh.syntaxFailure(s.err)
+		sh.syntaxFailure(s.err, text)
 		return
 	}
 	sh.runTraps()
@@ -181,11 +181,17 @@ func (sh *Shell) parsed(text string) (done func()) {
 	return func() { sh.p.Reserve(-size) }
 }
 
-func (sh *Shell) syntaxFailure(err error) {
+// syntaxFailure reports that script cannot be parsed.
+func (sh *Shell) syntaxFailure(err error, script string) {
 	text, line := syntaxError(err, sh.dialect)
 	sh.line = line
 	if sh.dialect == Bash && sh.opts.command {
-		_, _ = sh.p.Stderr().Write([]byte(sh.name + ": -c: line " + itoa(int(max(line, 1))) + ": " + text + "\n"))
+		where := sh.name + ": -c: line " + itoa(int(max(line, 1))) + ": "
+		text = where + text + "\n"
+		if strings.Contains(text, "near unexpected token") {
+			text += where + "`" + lineOf(script, int(line)) + "'\n"
+		}
+		_, _ = sh.p.Stderr().Write([]byte(text))
 	} else {
 		sh.errorf("%s", text)
 	}
@@ -193,6 +199,15 @@ func (sh *Shell) syntaxFailure(err error) {
 	if !sh.interactive {
 		sh.leaving = leaveShell
 	}
+}
+
+// lineOf is the nth line of a script, as far as messages show it.
+func lineOf(script string, n int) string {
+	for ; n > 1; n-- {
+		_, script, _ = strings.Cut(script, "\n")
+	}
+	line, _, _ := strings.Cut(script, "\n")
+	return line[:min(len(line), errorTextMax)]
 }
 
 // runInput reads commands from standard input, line by line.
@@ -226,14 +241,15 @@ func (sh *Shell) runInput() {
 
 // runPending runs the lines read so far. It is false if they are incomplete.
 func (sh *Shell) runPending(pending *string, eof bool) bool {
-	s := sh.parse(*pending)
-	if !eof && (syntax.IsIncomplete(s.err) || strings.HasSuffix(*pending, "\\\n")) {
+	text := *pending
+	s := sh.parse(text)
+	if !eof && (syntax.IsIncomplete(s.err) || strings.HasSuffix(text, "\\\n")) {
 		return false
 	}
 	*pending = ""
 	sh.leaving, sh.breaks = stay, 0
 	if s.err != nil && len(s.stmts) == 0 {
-		sh.syntaxFailure(s.err)
+		sh.syntaxFailure(s.err, text)
 	} else {
 		for _, st := range s.stmts {
 			if sh.leaving != stay {
@@ -242,7 +258,7 @@ func (sh *Shell) runPending(pending *string, eof bool) bool {
 			sh.stmt(st)
 		}
 		if s.err != nil && sh.leaving == stay {
-			sh.syntaxFailure(s.err)
+			sh.syntaxFailure(s.err, text)
 		}
 	}
 	if sh.leaving == leaveFunction || sh.leaving == leaveLoop {
