@@ -5,38 +5,38 @@ import (
 	"time"
 )
 
-// Now is the present instant of virtual time.
+// Now returns the present virtual time.
 func (c *Cluster) Now() time.Time { return c.cluster.Status().Now }
 
-// Advance moves time on by d, through every timer in between, and returns when all that
-// this leads to has happened.
+// Advance advances the clock by d, through every timer in between. It returns when
+// everything that this leads to has happened.
 func (c *Cluster) Advance(d time.Duration) {
 	c.t.Helper()
 	c.must(c.cluster.Advance(context.Background(), d))
 }
 
-// Until moves time on to t, as Advance does.
+// Until advances the clock to t, as Advance does.
 func (c *Cluster) Until(t time.Time) {
 	c.t.Helper()
 	c.must(c.cluster.Until(context.Background(), t))
 }
 
-// Next moves time on to the next timer, if there is one; heartbeats and the like are
-// none.
+// Next advances the clock to the next timer, if there is one. Heartbeats and the like
+// do not count.
 func (c *Cluster) Next() {
 	c.t.Helper()
 	c.must(c.cluster.Next(context.Background()))
 }
 
 // Settle returns when nothing is due at the present instant and, in mode Auto, no work
-// is under way. After a write of the test's own that is so already.
+// is under way. After a write by the test itself, this is already the case.
 func (c *Cluster) Settle() {
 	c.t.Helper()
 	c.must(c.cluster.Settle(context.Background()))
 }
 
-// Pause keeps mode Auto from moving time, so that what the test creates next begins at
-// one instant. Resume lets it go on.
+// Pause stops mode Auto from advancing the clock, so that whatever the test creates
+// next begins at one instant. Resume lets the clock advance again.
 func (c *Cluster) Pause() {
 	c.t.Helper()
 	c.must(c.cluster.Pause(context.Background()))
@@ -48,8 +48,8 @@ func (c *Cluster) Resume() {
 	c.must(c.cluster.Resume(context.Background()))
 }
 
-// Eventually moves time from timer to timer until check returns nil, by at most within.
-// If check still fails then, so does the test, with what it has to object. Nothing is
+// Eventually advances the clock from timer to timer until check returns nil, by at most
+// within. If check still fails then, the test fails with check's error. Nothing is
 // polled: check is called whenever something has happened, at the same instants in
 // every run.
 func (c *Cluster) Eventually(within time.Duration, check func() error) {
@@ -60,8 +60,8 @@ func (c *Cluster) Eventually(within time.Duration, check func() error) {
 	}
 }
 
-// Consistently moves time on by d, from timer to timer, and fails the test if check does
-// not return nil at each.
+// Consistently advances the clock by d, from timer to timer. It fails the test if check
+// does not return nil at each timer.
 func (c *Cluster) Consistently(d time.Duration, check func() error) {
 	c.t.Helper()
 	start := c.Now()
@@ -70,8 +70,8 @@ func (c *Cluster) Consistently(d time.Duration, check func() error) {
 	}
 }
 
-// walk moves time on by d, from timer to timer, until stop says to, and returns what
-// check said last.
+// walk advances the clock by d, from timer to timer, until stop says so. It returns the
+// last result of check.
 func (c *Cluster) walk(d time.Duration, check func() error, stop func(error) bool) error {
 	c.t.Helper()
 	end := c.Now().Add(d)
@@ -92,10 +92,10 @@ func (c *Cluster) walk(d time.Duration, check func() error, stop func(error) boo
 // awaitMax bounds how long clients beside the test may take. Unit: wall time.
 const awaitMax = time.Minute
 
-// Await waits, without moving time, until check returns nil: for what clients beside the
-// test do, such as an operator under test, to which no virtual time passes meanwhile.
-// check should look at the cluster: it is called after each write. After a minute the
-// test fails with what check has to object.
+// Await waits, without advancing the clock, until check returns nil. Use it for clients
+// beside the test, such as an operator under test: no virtual time passes for them in
+// the meantime. check should look at the cluster: it is called after each write. After
+// a minute, the test fails with check's error.
 func (c *Cluster) Await(check func() error) {
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), awaitMax)

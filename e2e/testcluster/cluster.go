@@ -12,7 +12,7 @@ import (
 	"github.com/kubesim-dev/kubesim/cmd/kubesim/app"
 )
 
-// TB is what a cluster needs of a testing.TB. Ginkgo's GinkgoT() has it, too.
+// TB is the part of testing.TB that a cluster needs. Ginkgo's GinkgoT() has it, too.
 type TB interface {
 	Helper()
 	Cleanup(f func())
@@ -23,8 +23,9 @@ type TB interface {
 	Fatalf(format string, args ...any)
 }
 
-// Cluster is a cluster of a test. Its methods fail the test where something goes wrong,
-// so that they return no errors; as t.FailNow they belong to the test's own goroutine.
+// Cluster is the cluster of a test. Its methods return no errors: they fail the test if
+// something goes wrong. Like t.FailNow, they must be called on the test's own
+// goroutine.
 type Cluster struct {
 	t       TB
 	config  Config
@@ -33,15 +34,15 @@ type Cluster struct {
 	client  kubernetes.Interface
 	dynamic dynamic.Interface
 	kinds   kinds
-	// events is the event log, timeline what happened to Pods and Jobs.
+	// events is the event log. timeline is what happened to Pods and Jobs.
 	events, timeline *record
 }
 
 // startMax bounds a start. Unit: wall time. It is generous: a machine may be loaded.
 const startMax = 2 * time.Minute
 
-// Start starts a cluster, which ends with the test. On return its nodes are Ready, and
-// it is still the instant Config.Start.
+// Start starts a cluster, which ends with the test. When it returns, the cluster's
+// nodes are Ready, and it is still the instant Config.Start.
 func Start(t TB, config Config) *Cluster {
 	t.Helper()
 	config = config.complete(*seedFlag)
@@ -92,7 +93,7 @@ func (c *Cluster) connect() (err error) {
 	return err
 }
 
-// end says what a failed test needs, and closes the cluster.
+// end logs what a failed test needs, and closes the cluster.
 func (c *Cluster) end() {
 	if c.t.Failed() {
 		c.t.Logf("%s", c.report())
@@ -100,16 +101,16 @@ func (c *Cluster) end() {
 	c.cluster.Close()
 }
 
-// RESTConfig is the administrator's, for any client. It needs no port, and its requests
-// are not limited. client-go's executors of exec, attach and port-forward dial for
-// themselves: they need Config.Listen.
+// RESTConfig returns the administrator's configuration, for any client. It needs no
+// port, and its requests are not rate-limited. client-go's executors of exec, attach
+// and port-forward dial by themselves: they need Config.Listen.
 func (c *Cluster) RESTConfig() *rest.Config { return rest.CopyConfig(c.rest) }
 
-// Client is a client with RESTConfig.
+// Client returns a client with RESTConfig.
 func (c *Cluster) Client() kubernetes.Interface { return c.client }
 
-// Kubeconfig is the path of a kubeconfig, for kubectl and other programs, if the cluster
-// listens.
+// Kubeconfig returns the path of a kubeconfig for kubectl and other programs, if the
+// cluster listens.
 func (c *Cluster) Kubeconfig() string {
 	c.t.Helper()
 	if c.config.Listen == "" {
@@ -118,13 +119,13 @@ func (c *Cluster) Kubeconfig() string {
 	return c.cluster.Kubeconfig()
 }
 
-// Seed is what decides the cluster's names and random numbers.
+// Seed returns the seed, which decides the cluster's names and random numbers.
 func (c *Cluster) Seed() uint64 { return c.config.Seed }
 
-// Timeline is what has happened to Pods and Jobs, a line each: the virtual time since
-// Config.Start, who, and what.
+// Timeline returns what has happened to Pods and Jobs, one line each: the virtual time
+// since Config.Start, who, and what.
 func (c *Cluster) Timeline() string { return c.timeline.String() }
 
-// EventLog has a line for each write, of controllers, kubelets and clients: the instant,
-// the revision, who, and what to which object.
+// EventLog returns a line for each write by controllers, kubelets and clients: the
+// instant, the revision, who, and what to which object.
 func (c *Cluster) EventLog() string { return c.events.String() }

@@ -12,61 +12,64 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
 
-// Mode says how virtual time moves.
+// Mode says how virtual time advances.
 type Mode = engine.Mode
 
 // The modes of a cluster in a test. Realtime is refused: such a test would depend on
 // the machine.
 const (
-	// Manual moves time only when the test says so.
+	// Manual advances the clock only when the test says so.
 	Manual = engine.Manual
-	// Auto moves time also by itself, after each write, until no work is under way: a Job
-	// has ended when its creation is answered.
+	// Auto also advances the clock by itself, after each write, until no work is under
+	// way: a Job has ended when its creation is answered.
 	Auto = engine.Auto
 )
 
-// Types that a test says to the simulator itself, see docs/scripts.md and docs/faults.md.
+// Types of objects with which a test instructs the simulator; see docs/scripts.md and
+// docs/faults.md.
 type (
 	// PodScript says what containers do.
 	PodScript = v1alpha1.PodScript
-	// Fault lets requests or nodes fail.
+	// Fault makes requests or nodes fail.
 	Fault = v1alpha1.Fault
 )
 
-// NoNodes is for Config.Nodes: an API alone, where Pods stay Pending.
+// NoNodes is a value of Config.Nodes: the cluster has an API but no nodes, and Pods
+// stay Pending.
 const NoNodes = -1
 
-// nodesDefault is that of kubesim serve.
+// nodesDefault is the default of kubesim serve.
 const nodesDefault = 2
 
-// Config describes a cluster. The zero value is a good one.
+// Config describes a cluster. The zero value is valid and a good choice.
 type Config struct {
 	// Seed decides every name, UID and random number. Zero means 1. The flag
-	// -testcluster.seed takes its place.
+	// -testcluster.seed overrides it.
 	Seed uint64
-	// Start is the first instant of virtual time. Zero means 2026-01-01T00:00:00Z, so that
+	// Start is the first instant of virtual time. Zero means 2026-01-01T00:00:00Z, so
 	// timestamps are the same in every run.
 	Start time.Time
-	// Mode is Manual or Auto. Empty means Manual: in it nothing happens behind the test's
-	// back, and what clients beside the test do takes no virtual time.
+	// Mode is Manual or Auto. Empty means Manual: nothing happens behind the test's
+	// back, and whatever clients beside the test do takes no virtual time.
 	Mode Mode
-	// AutoMax bounds how far mode Auto moves time after one write of the test, so that a
-	// container that sleeps for longer goes on sleeping. Zero means no bound.
+	// AutoMax bounds how far mode Auto advances the clock after one write of the test.
+	// A container that sleeps for longer keeps sleeping. Zero means no bound.
 	AutoMax time.Duration
-	// Nodes is how many simulated nodes there are. Zero means 2, NoNodes none.
+	// Nodes is the number of simulated nodes. Zero means 2; NoNodes means none.
 	Nodes int
 	// Controllers selects controllers as kube-controller-manager's flag does, for example
 	// {"*", "-cronjob"}. Nil means all.
 	Controllers []string
-	// Memory is what all Pods may hold of the machine's memory; who takes too much is
-	// killed or evicted. Unit: bytes. Zero means a quarter of the machine's.
+	// Memory is how much of the machine's memory all Pods may hold. A Pod that takes
+	// too much is killed or evicted. Unit: bytes. Zero means a quarter of the machine's
+	// memory.
 	Memory int64
 	// Listen is an address for clients outside of the test, for example "127.0.0.1:0" for
 	// any free port; see Cluster.Kubeconfig. Empty means none: the cluster needs no port.
 	Listen string
 	// DataDir keeps the cluster after the test: `kubesim serve --data-dir DIR --clock
-	// manual` goes on with it. It should be empty. Empty means a temporary folder, which is
-	// removed.
+	// manual` continues it. It should be empty. If it is not set, a temporary folder is
+	// used and removed.
 	DataDir string
 }
 
@@ -78,10 +81,10 @@ var (
 	updateFlag = flag.Bool("testcluster.update", false, "rewrite the golden files of testcluster")
 )
 
-// defaultStart is the first instant of a cluster whose Config names none.
+// defaultStart is the first instant of a cluster whose Config sets none.
 func defaultStart() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) }
 
-// complete sets what is not set. seed is the flag's.
+// complete sets the fields that are not set. seed is the value of the flag.
 func (c Config) complete(seed uint64) Config {
 	c.Seed = cmp.Or(seed, c.Seed, 1)
 	if c.Start.IsZero() {
@@ -100,7 +103,7 @@ func (c Config) complete(seed uint64) Config {
 	return c
 }
 
-// validate says what is wrong with a Config that is complete, all of it.
+// validate returns everything that is wrong with a complete Config.
 func (c Config) validate() error {
 	var errs []error
 	if c.Mode != Manual && c.Mode != Auto {
@@ -127,7 +130,7 @@ func (c Config) validate() error {
 	return errors.Join(errs...)
 }
 
-// options are those of the cluster, whose logs go to events and timeline.
+// options returns the options of the cluster, whose logs go to events and timeline.
 func (c Config) options(events, timeline *record) app.Options {
 	return app.Options{
 		DataDir: c.DataDir, Ephemeral: true, Listen: c.Listen, Mode: c.Mode, Speed: 1, AutoMax: c.AutoMax, Seed: c.Seed, Start: c.Start,

@@ -13,7 +13,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 )
 
-// Golden compares the timeline with testdata/NAME.golden of the test's package; with
+// Golden compares the timeline with testdata/NAME.golden of the test's package. With
 // -testcluster.update it writes that file. Generated names are numbered in it, retry-#1
 // for retry-x7k2p, so that a file says what happens and not which names the seed gave.
 // With -testcluster.seed nothing is compared: other seeds have other durations.
@@ -43,8 +43,8 @@ func (c *Cluster) Golden(t TB, name string) {
 	}
 }
 
-// updating reports whether golden files are to be written: by our flag, or by one called
-// update of the package under test.
+// updating reports whether golden files are to be written: because of our flag, or of
+// one called update in the package under test.
 func updating() bool {
 	if *updateFlag {
 		return true

@@ -8,14 +8,14 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// upstream is what upstream's libraries log. They have one log for a process, so that
+// upstream is the log of upstream's libraries. They have one log for a process, so
 // clusters share it.
 //
 //nolint:gochecknoglobals // the log is klog's, and global
 var upstream upstreamLog
 
-// upstreamLog keeps the last errors of upstream's log for tests that fail; the rest says
-// nothing of a test.
+// upstreamLog keeps the last errors of upstream's log for tests that fail. The rest
+// says nothing about a test.
 type upstreamLog struct {
 	once sync.Once
 	mu   sync.Mutex
@@ -25,7 +25,7 @@ type upstreamLog struct {
 // upstreamMax bounds what is kept. Unit: bytes.
 const upstreamMax = 64 << 10
 
-// hush keeps the log from the output of tests, unless the process has given klog a
+// hush keeps the log out of the output of tests, unless the process has given klog a
 // logger of its own.
 func (l *upstreamLog) hush() {
 	l.once.Do(func() {
@@ -38,7 +38,7 @@ func (l *upstreamLog) hush() {
 	})
 }
 
-// Write implements io.Writer. klog writes an entry at a time, which begins with its
+// Write implements io.Writer. klog writes one entry at a time, which begins with its
 // severity.
 func (l *upstreamLog) Write(p []byte) (int, error) {
 	if !bytes.HasPrefix(p, []byte("E")) && !bytes.HasPrefix(p, []byte("F")) {

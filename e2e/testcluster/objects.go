@@ -29,8 +29,8 @@ import (
 const fieldManager = "testcluster"
 
 // Apply applies manifests, YAML or JSON, one after the other, as `kubectl apply
-// --server-side --force-conflicts` does; those with a generateName are created. A field
-// that does not exist fails the test.
+// --server-side --force-conflicts` does. Manifests with a generateName are created. A
+// field that does not exist fails the test.
 func (c *Cluster) Apply(manifests string) {
 	c.t.Helper()
 	objects, err := parse(manifests)
@@ -42,14 +42,14 @@ func (c *Cluster) Apply(manifests string) {
 	}
 }
 
-// Script makes a PodScript, or changes the one of that name: what containers do from
-// their next attempt on.
+// Script creates a PodScript, or changes the one with that name. It says what
+// containers do from their next attempt on.
 func (c *Cluster) Script(script *PodScript) {
 	c.t.Helper()
 	c.say("PodScript", script)
 }
 
-// Fault lets requests or nodes fail as fault says, from now on, until lift is called.
+// Fault makes requests or nodes fail as fault says, from now on, until lift is called.
 func (c *Cluster) Fault(fault *Fault) (lift func()) {
 	c.t.Helper()
 	c.say("Fault", fault)
@@ -73,7 +73,7 @@ func (c *Cluster) say(kind string, object metav1.Object) {
 	}
 }
 
-// Events are those about an object, in the order in which they last happened.
+// Events returns the Events about an object, in the order in which they last happened.
 func (c *Cluster) Events(about metav1.Object) []corev1.Event {
 	c.t.Helper()
 	list, err := c.client.CoreV1().Events(about.GetNamespace()).List(context.Background(), metav1.ListOptions{
@@ -87,8 +87,8 @@ func (c *Cluster) Events(about metav1.Object) []corev1.Event {
 	return list.Items
 }
 
-// Log is what a container has printed, as kubectl logs shows it. An empty name is for
-// the only container.
+// Log returns what a container has printed, as kubectl logs shows it. An empty name
+// means the only container.
 func (c *Cluster) Log(pod *corev1.Pod, container string) string {
 	c.t.Helper()
 	log, err := c.client.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, &corev1.PodLogOptions{Container: container}).DoRaw(context.Background())
@@ -149,7 +149,8 @@ func (c *Cluster) apply(object *unstructured.Unstructured) error {
 	return err
 }
 
-// kinds are the resources of kinds, asked of the API server when they are first needed.
+// kinds has the resources of kinds. The API server is asked for them when they are
+// first needed.
 type kinds struct {
 	once   sync.Once
 	mapper meta.RESTMapper

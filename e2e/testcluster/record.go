@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// record keeps what the cluster writes, and tells who waits that there is more.
+// record keeps what the cluster writes, and wakes whoever waits for more.
 type record struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -30,7 +30,7 @@ func (r *record) String() string {
 	return r.text.String()
 }
 
-// news is closed when more is written than there is now.
+// news returns a channel that is closed when more is written.
 func (r *record) news() <-chan struct{} {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -9,7 +9,8 @@ import (
 // reportMax is how many lines a report has of each log.
 const reportMax = 100
 
-// report is what the log of a failed test needs: what happened, and how to see it again.
+// report returns what the log of a failed test needs: what happened, and how to see it
+// again.
 func (c *Cluster) report() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "testcluster: seed %d, it is %s, revision log of %d lines; the timeline:\n", c.config.Seed, stamp(c.Now()), strings.Count(c.EventLog(), "\n"))

@@ -7,10 +7,10 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// rebootDuration is how long a node that reboots is down. Unit: virtual time.
+// rebootDuration is how long a rebooting node is down. Unit: virtual time.
 const rebootDuration = "30s"
 
-// addDefaults registers the functions that set what a manifest leaves out.
+// addDefaults registers the functions that set the defaults.
 func addDefaults(scheme *runtime.Scheme) {
 	scheme.AddTypeDefaultingFunc(&Fault{}, func(obj any) { SetDefaultsFault(obj.(*Fault)) })
 	scheme.AddTypeDefaultingFunc(&FaultList{}, func(obj any) {
@@ -21,7 +21,7 @@ func addDefaults(scheme *runtime.Scheme) {
 	})
 }
 
-// SetDefaultsFault sets what f leaves out.
+// SetDefaultsFault sets the defaults of f.
 func SetDefaultsFault(f *Fault) {
 	s := &f.Spec
 	if s.Percent == nil {

@@ -18,8 +18,8 @@ func ValidateFault(f *Fault) field.ErrorList {
 	return append(errs, validateSchedule(&f.Spec, spec)...)
 }
 
-// ValidateFaultUpdate returns what is wrong with a change of old to f. What a Fault
-// does never changes: what it has done would belong to another one.
+// ValidateFaultUpdate returns what is wrong with a change of old to f. The effect of a
+// Fault never changes: otherwise its past hits would belong to another effect.
 func ValidateFaultUpdate(f, old *Fault) field.ErrorList {
 	errs := apivalidation.ValidateObjectMetaUpdate(&f.ObjectMeta, &old.ObjectMeta, field.NewPath("metadata"))
 	if f.Spec.Effect() != old.Spec.Effect() {
@@ -28,7 +28,7 @@ func ValidateFaultUpdate(f, old *Fault) field.ErrorList {
 	return append(errs, ValidateFault(f)...)
 }
 
-// The names of what a Fault does.
+// These are the names of a Fault's effects.
 const (
 	EffectError     = "error"
 	EffectConflict  = "conflict"

@@ -2,8 +2,8 @@ package v1alpha1
 
 import "strings"
 
-// Fits reports whether the whole of s is what pattern says, in which * stands for
-// any characters. An empty pattern says nothing.
+// Fits reports whether pattern matches the whole of s. * stands for any number of
+// characters. An empty pattern matches everything.
 func Fits(pattern, s string) bool {
 	parts := strings.Split(pattern, "*")
 	if len(parts) == 1 {
