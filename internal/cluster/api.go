@@ -1,0 +1,47 @@
+package cluster
+
+import (
+	"context"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apiserver/pkg/authentication/user"
+
+	"github.com/kubesim-dev/kubesim/apiserver"
+	"github.com/kubesim-dev/kubesim/controllers/engine"
+)
+
+// localAPI is engine.API over the API server's registries.
+type localAPI struct{ local *apiserver.Local }
+
+var _ engine.API = localAPI{}
+
+func info(who engine.Identity) user.Info {
+	return &user.DefaultInfo{Name: who.User, Groups: who.Groups}
+}
+
+// Create implements engine.API.
+func (a localAPI) Create(ctx context.Context, who engine.Identity, r engine.Resource, obj engine.Object) (engine.Object, error) {
+	return a.local.Create(ctx, info(who), r.GroupResource(), obj)
+}
+
+// Update implements engine.API.
+func (a localAPI) Update(ctx context.Context, who engine.Identity, r engine.Resource, subresource string, obj engine.Object) (engine.Object, error) {
+	return a.local.Update(ctx, info(who), r.GroupResource(), subresource, obj)
+}
+
+// Delete implements engine.API.
+func (a localAPI) Delete(ctx context.Context, who engine.Identity, r engine.Resource, key types.NamespacedName, opts metav1.DeleteOptions) error {
+	return a.local.Delete(ctx, info(who), r.GroupResource(), key, opts)
+}
+
+// DeleteCollection implements engine.API.
+func (a localAPI) DeleteCollection(ctx context.Context, who engine.Identity, r engine.Resource, namespace string, opts metav1.DeleteOptions) error {
+	return a.local.DeleteCollection(ctx, info(who), r.GroupResource(), namespace, opts)
+}
+
+// Bind implements engine.API.
+func (a localAPI) Bind(ctx context.Context, who engine.Identity, binding *corev1.Binding) error {
+	return a.local.Bind(ctx, info(who), binding)
+}

@@ -1,0 +1,347 @@
+package cluster
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+	_ "time/tzdata" // the time zones of CronJobs, where the machine has none
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	utilfeature "k8s.io/apiserver/pkg/util/feature"
+	"k8s.io/kubernetes/pkg/features"
+
+	"github.com/kubesim-dev/kubesim/apiserver"
+	"github.com/kubesim-dev/kubesim/controllers/clusterroleaggregation"
+	"github.com/kubesim-dev/kubesim/controllers/cronjob"
+	"github.com/kubesim-dev/kubesim/controllers/disruption"
+	"github.com/kubesim-dev/kubesim/controllers/endpoint"
+	"github.com/kubesim-dev/kubesim/controllers/endpointslice"
+	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/controllers/garbagecollector"
+	"github.com/kubesim-dev/kubesim/controllers/job"
+	"github.com/kubesim-dev/kubesim/controllers/localpath"
+	"github.com/kubesim-dev/kubesim/controllers/namespace"
+	"github.com/kubesim-dev/kubesim/controllers/nodelifecycle"
+	"github.com/kubesim-dev/kubesim/controllers/persistentvolume"
+	"github.com/kubesim-dev/kubesim/controllers/podgc"
+	"github.com/kubesim-dev/kubesim/controllers/pvcprotection"
+	"github.com/kubesim-dev/kubesim/controllers/pvprotection"
+	"github.com/kubesim-dev/kubesim/controllers/replication"
+	"github.com/kubesim-dev/kubesim/controllers/resourcequota"
+	"github.com/kubesim-dev/kubesim/controllers/rootcacertpublisher"
+	"github.com/kubesim-dev/kubesim/controllers/scheduler"
+	"github.com/kubesim-dev/kubesim/controllers/serviceaccount"
+	"github.com/kubesim-dev/kubesim/controllers/tainteviction"
+	"github.com/kubesim-dev/kubesim/controllers/ttlafterfinished"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/cri"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/lifecycle"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/node"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/script"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/session"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/volume"
+	"github.com/kubesim-dev/kubesim/storage"
+)
+
+// parts is what reconcilers are built from.
+type parts struct {
+	engine *engine.Engine
+	view   *engine.View
+	api    engine.API
+	rootCA []byte
+	// resources are all that lie in the store, by name.
+	resources []apiserver.PersistedResource
+	// nodes are the simulated ones.
+	nodes []node.Node
+}
+
+func (p parts) recorder(component string) *engine.Recorder {
+	return p.recorderAs(component, component)
+}
+
+// recorderAs is for a controller whose Events name another component than its
+// service account.
+func (p parts) recorderAs(account, component string) *engine.Recorder {
+	return p.engine.NewRecorder(p.api, engine.ControllerIdentity(account), engine.Source{Component: component})
+}
+
+// collected are the resources whose owners the garbage collector follows: all
+// but Events, as upstream's DefaultIgnoredResources.
+func (p parts) collected() []garbagecollector.Resource {
+	var out []garbagecollector.Resource
+	for _, r := range p.resources {
+		if r.Resource != "events" {
+			out = append(out, garbagecollector.Resource{Name: engine.ResourceOf(r.GroupResource), GVK: r.Kind, Namespaced: r.Namespaced})
+		}
+	}
+	return out
+}
+
+// kinds are what is served, by kind.
+func (p parts) kinds() map[schema.GroupVersionKind]engine.Resource {
+	out := map[schema.GroupVersionKind]engine.Resource{}
+	for _, r := range p.resources {
+		out[r.Kind] = engine.ResourceOf(r.GroupResource)
+	}
+	return out
+}
+
+// check is the wake for the check of a Node's heartbeat: progress where
+// the kubelet is off the network, because the Pods there wait for what follows.
+func (p parts) check(obj *corev1.Node, at time.Time) engine.Wake {
+	switch {
+	case node.Unreachable(obj):
+		return engine.Progress(at)
+	case slices.ContainsFunc(p.nodes, func(n node.Node) bool { return n.Name == obj.Name }):
+		return engine.Upkeep(at)
+	}
+	return engine.Routine(at)
+}
+
+// namespaced are the resources that go with a namespace. Events have two
+// groups, but one store.
+func (p parts) namespaced() []engine.Resource {
+	var out []engine.Resource
+	for _, r := range p.resources {
+		if r.Namespaced && r.Group != eventsv1.GroupName {
+			out = append(out, engine.ResourceOf(r.GroupResource))
+		}
+	}
+	return out
+}
+
+// controller is one that --controllers may switch off.
+type controller struct {
+	// name and alias are those of upstream's kube-controller-manager; some have
+	// no alias.
+	name, alias string
+	build       func(parts) (engine.Reconciler, error)
+}
+
+// controllers are all of them, in the order in which they see a commit.
+func controllers() []controller { return slices.Concat(workloads(), housekeepers()) }
+
+// workloads make Pods, and what Pods need.
+func workloads() []controller {
+	return []controller{
+		{"root-ca-certificate-publisher-controller", "root-ca-cert-publisher", func(p parts) (engine.Reconciler, error) {
+			return rootcacertpublisher.New(rootcacertpublisher.Config{View: p.view, API: p.api, RootCA: p.rootCA})
+		}},
+		{"serviceaccount-controller", "serviceaccount", func(p parts) (engine.Reconciler, error) {
+			return serviceaccount.New(serviceaccount.Config{View: p.view, API: p.api})
+		}},
+		{"clusterrole-aggregation-controller", "clusterrole-aggregation", func(p parts) (engine.Reconciler, error) {
+			return clusterroleaggregation.New(clusterroleaggregation.Config{View: p.view, API: p.api})
+		}},
+		// Before the job controller, so that what a Pod's end frees can be used
+		// for its successor.
+		{"resourcequota-controller", "resourcequota", func(p parts) (engine.Reconciler, error) {
+			evaluators, err := p.evaluators()
+			if err != nil {
+				return nil, err
+			}
+			return resourcequota.New(resourcequota.Config{View: p.view, API: p.api, Evaluators: evaluators})
+		}},
+		{"job-controller", "job", newJob},
+		{"cronjob-controller", "cronjob", func(p parts) (engine.Reconciler, error) {
+			return cronjob.New(cronjob.Config{View: p.view, API: p.api, Recorder: p.recorder("cronjob-controller")})
+		}},
+		{"replicationcontroller-controller", "replicationcontroller", func(p parts) (engine.Reconciler, error) {
+			return replication.New(replication.Config{View: p.view, API: p.api, Recorder: p.recorder("replication-controller")})
+		}},
+		{"ttl-after-finished-controller", "ttl-after-finished", func(p parts) (engine.Reconciler, error) {
+			return ttlafterfinished.New(ttlafterfinished.Config{View: p.view, API: p.api})
+		}},
+		{"endpoints-controller", "endpoint", func(p parts) (engine.Reconciler, error) {
+			return endpoint.New(endpoint.Config{View: p.view, API: p.api})
+		}},
+		{"endpointslice-controller", "endpointslice", func(p parts) (engine.Reconciler, error) {
+			return endpointslice.New(endpointslice.Config{View: p.view, API: p.api})
+		}},
+	}
+}
+
+// housekeepers tidy up, and look after nodes and volumes.
+func housekeepers() []controller {
+	return []controller{
+		{"garbage-collector-controller", "garbagecollector", func(p parts) (engine.Reconciler, error) {
+			return garbagecollector.New(garbagecollector.Config{
+				View: p.view, API: p.api, Recorder: p.recorder("garbage-collector-controller"), Resources: p.collected(),
+			})
+		}},
+		{"namespace-controller", "namespace", func(p parts) (engine.Reconciler, error) {
+			return namespace.New(namespace.Config{View: p.view, API: p.api, Resources: p.namespaced()})
+		}},
+		{"pod-garbage-collector-controller", "podgc", func(p parts) (engine.Reconciler, error) {
+			return podgc.New(podgc.Config{
+				View: p.view, API: p.api, TerminatedPodThreshold: podgc.TerminatedPodThresholdDefault,
+				Period: podgc.PeriodDefault, Quarantine: podgc.QuarantineDefault,
+			})
+		}},
+		{"disruption-controller", "disruption", func(p parts) (engine.Reconciler, error) {
+			return disruption.New(disruption.Config{
+				View: p.view, API: p.api, Recorder: p.recorderAs("disruption-controller", "controllermanager"), Kinds: p.kinds(),
+			})
+		}},
+		{"node-lifecycle-controller", "nodelifecycle", func(p parts) (engine.Reconciler, error) {
+			return nodelifecycle.New(nodelifecycle.Config{
+				View: p.view, API: p.api, Recorder: p.recorder("node-controller"), Check: p.check,
+			})
+		}},
+		{"taint-eviction-controller", "", func(p parts) (engine.Reconciler, error) {
+			return tainteviction.New(tainteviction.Config{
+				View: p.view, API: p.api, Recorder: p.recorderAs("node-controller", "taint-eviction-controller"),
+			})
+		}},
+		{"persistentvolume-binder-controller", "persistentvolume-binder", func(p parts) (engine.Reconciler, error) {
+			return persistentvolume.New(persistentvolume.Config{
+				View: p.view, API: p.api, Recorder: p.recorderAs("persistent-volume-binder", "persistentvolume-controller"),
+			})
+		}},
+		{"persistentvolumeclaim-protection-controller", "pvc-protection", func(p parts) (engine.Reconciler, error) {
+			return pvcprotection.New(pvcprotection.Config{View: p.view, API: p.api})
+		}},
+		{"persistentvolume-protection-controller", "pv-protection", func(p parts) (engine.Reconciler, error) {
+			return pvprotection.New(pvprotection.Config{View: p.view, API: p.api})
+		}},
+		{"local-path-provisioner", "", func(p parts) (engine.Reconciler, error) {
+			return localpath.New(localpath.Config{
+				View: p.view, API: p.api,
+				Recorder: p.engine.NewRecorder(p.api, engine.Identity{User: localpath.Account}, engine.Source{Component: localpath.Provisioner}),
+			})
+		}},
+		{"kube-scheduler", "scheduler", func(p parts) (engine.Reconciler, error) {
+			return scheduler.New(scheduler.Config{
+				View: p.view, API: p.api, Random: p.engine.Random(),
+				Recorder: p.engine.NewRecorder(p.api, engine.Identity{User: "system:kube-scheduler"}, engine.Source{Component: "default-scheduler"}),
+			})
+		}},
+	}
+}
+
+func newJob(p parts) (engine.Reconciler, error) {
+	return job.New(job.Config{
+		View: p.view, API: p.api, Recorder: p.recorder("job-controller"), Limits: job.DefaultLimits(),
+		Gates: job.Gates{
+			MutableSchedulingDirectivesForSuspendedJobs: utilfeature.DefaultFeatureGate.Enabled(features.MutableSchedulingDirectivesForSuspendedJobs),
+		},
+	})
+}
+
+// selected applies --controllers: '*' names all that are on by default, 'foo'
+// switches foo on, '-foo' switches it off.
+func selected(patterns []string, c controller) bool {
+	names := func(pattern string) bool { return pattern == c.name || c.alias != "" && pattern == c.alias }
+	for _, pattern := range patterns {
+		if names(pattern) {
+			return true
+		}
+		if off, ok := strings.CutPrefix(pattern, "-"); ok && names(off) {
+			return false
+		}
+	}
+	return slices.Contains(patterns, "*")
+}
+
+// CheckControllers refuses names that nobody has.
+func CheckControllers(patterns []string) error {
+	known := controllers()
+	for _, pattern := range patterns {
+		name := strings.TrimPrefix(pattern, "-")
+		if pattern == "*" || name != "" && slices.ContainsFunc(known, func(c controller) bool { return c.name == name || c.alias == name }) {
+			continue
+		}
+		aliases := make([]string, len(known))
+		for i, c := range known {
+			aliases[i] = cmp.Or(c.alias, c.name)
+		}
+		return fmt.Errorf("%q: no such controller; there are %s, and '*' for all", pattern, strings.Join(aliases, ", "))
+	}
+	return nil
+}
+
+// register adds the reconcilers to e: controllers and kubelets, which write to
+// api, and whose containers write to logs and use what used says. The caller must close what is returned when e has ended.
+func (c *Cluster) register(e *engine.Engine, api engine.API, logs *stream.Store, used *stats.Store) (*lifecycle.Reconciler, error) {
+	services, err := serviceRange(c.options)
+	if err != nil {
+		return nil, err
+	}
+	list := node.List(c.options.Nodes)
+	p := parts{engine: e, view: e.View(), api: api, rootCA: c.keys.caPEM, resources: c.server.Local().Persisted(), nodes: list}
+	for _, candidate := range controllers() {
+		if !selected(c.options.Controllers, candidate) {
+			continue
+		}
+		r, err := candidate.build(p)
+		if err != nil {
+			return nil, err
+		}
+		e.Register(r)
+	}
+	config := lifecycle.Config{
+		Engine: e, API: p.api, Nodes: list, Runtime: cri.Simulated(), Logs: logs, Stats: used, Memory: c.options.newBudget(), Token: c.token,
+		ClusterDNS: services.DNS.String(),
+	}
+	if t := c.options.timeline; t != nil {
+		t.attach(e)
+		config.Follower = t
+	}
+	pods, err := lifecycle.New(config)
+	if err != nil {
+		return nil, err
+	}
+	nodes, err := node.New(node.Config{Engine: e, API: p.api, Nodes: list, Version: kubernetesVersion, Images: pods.Images})
+	if err != nil {
+		return nil, err
+	}
+	scripts, err := script.NewStatus(script.StatusConfig{Engine: e, API: p.api})
+	if err != nil {
+		return nil, err
+	}
+	e.Register(nodes, pods, scripts)
+	return pods, nil
+}
+
+// newMetrics returns what metrics-server would have read of the simulated nodes.
+func (c *Cluster) newMetrics(e *engine.Engine, used *stats.Store) (*stats.Metrics, error) {
+	var names []string
+	for _, n := range node.List(c.options.Nodes) {
+		names = append(names, n.Name)
+	}
+	return stats.NewMetrics(used, names, e.Now, func(name string, scrape int64) uint64 {
+		return e.Random().Derive(fmt.Sprintf("node/%s/stats/%d", name, scrape))
+	})
+}
+
+// newNetwork returns the way to the simulated nodes and their Pods.
+func (c *Cluster) newNetwork(sessions *session.Sessions) *stream.Network {
+	var nodes []netip.Addr
+	for _, n := range node.List(c.options.Nodes) {
+		nodes = append(nodes, netip.MustParseAddr(n.IP))
+	}
+	return stream.NewNetwork(sessions, nodes)
+}
+
+// token makes the token of a projected volume, as a kubelet asks for it. It
+// reads what the engine has written, durable or not, as every step does.
+func (c *Cluster) token(r volume.TokenRequest) (string, error) {
+	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
+		BoundObjectRef: &authenticationv1.BoundObjectReference{Kind: "Pod", APIVersion: "v1", Name: r.PodName, UID: r.Pod},
+	}}
+	if r.Audience != "" {
+		request.Spec.Audiences = []string{r.Audience}
+	}
+	if r.ExpirationSeconds > 0 {
+		request.Spec.ExpirationSeconds = &r.ExpirationSeconds
+	}
+	return c.server.Local().Token(storage.WithoutWait(context.Background()), info(engine.Identity{User: "system:node", Groups: []string{"system:nodes"}}), r.Namespace, r.ServiceAccount, request)
+}

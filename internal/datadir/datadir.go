@@ -1,0 +1,128 @@
+package datadir
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// dataDir is the folder that holds all of a cluster: the store, the
+// certificate authority and the kubeconfig.
+type dataDir struct {
+	path string
+	// temporary: it goes when the server ends.
+	temporary bool
+}
+
+// dirMode is the mode of a data directory: nobody but its owner may read it.
+const dirMode = 0o700
+
+// openDataDir makes the folder if it is missing; for an ephemeral cluster
+// without a folder of its own it makes a temporary one.
+func openDataDir(path string, ephemeral bool) (*dataDir, error) {
+	if ephemeral && path == "" {
+		path, err := os.MkdirTemp("", "kubesim-")
+		if err != nil {
+			return nil, fmt.Errorf("a temporary data directory: %w", err)
+		}
+		return &dataDir{path: path, temporary: true}, nil
+	}
+	if path == "" {
+		var err error
+		if path, err = defaultDataDir(); err != nil {
+			return nil, err
+		}
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(path, dirMode); err != nil {
+		return nil, fmt.Errorf("data directory %s: %w: choose another with --data-dir", path, rootCause(err))
+	}
+	return &dataDir{path: path}, nil
+}
+
+func defaultDataDir() (string, error) {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("no home directory for the default data directory: set one with --data-dir: %w", err)
+	}
+	return filepath.Join(home, ".kubesim"), nil
+}
+
+// rootCause drops the operation and path of a path error, which the message
+// has named already.
+func rootCause(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}
+
+func (d *dataDir) file(name string) string { return filepath.Join(d.path, name) }
+
+// close removes a temporary folder.
+func (d *dataDir) close() {
+	if d.temporary {
+		_ = os.RemoveAll(d.path)
+	}
+}
+
+// writeFile replaces a file as a whole: a reader, and a crash, sees the old or
+// the new one. Only its owner can read it.
+func writeFile(path string, data []byte) error {
+	// A new file of an unguessable name: nobody else has it open, and its mode is
+	// 0600.
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name())
+	}
+	if errors.Is(err, syscall.ENOSPC) {
+		err = fmt.Errorf("%w: free some space and start again", syscall.ENOSPC)
+	}
+	return err
+}
+
+// createPrivate creates or empties a file that a user has named. What a cluster is asked
+// and what it says, command lines with passwords among it, is its owner's alone, in a
+// file that was there before too; what is no file, such as /dev/stderr or a pipe, stays
+// as it is.
+func createPrivate(path string) (*os.File, error) {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	info, err := file.Stat()
+	if err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
+		if err = file.Chmod(0o600); err != nil {
+			err = fmt.Errorf("others may read it, and this user cannot change that: remove it, or name another file: %w", rootCause(err))
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
+}
+
+// syncDir makes what was linked or renamed in a folder last through a crash of
+// the machine.
+func syncDir(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

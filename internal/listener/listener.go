@@ -1,0 +1,134 @@
+package listener
+
+import (
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// borrowed is a listener for an API server that may end while the cluster goes
+// on: closing it leaves the port open, and clients that come meanwhile wait for
+// the next server. The connections that it has accepted end soon after.
+type borrowed struct {
+	*net.TCPListener
+	closed atomic.Bool
+	open   connections
+}
+
+func borrow(l net.Listener) net.Listener {
+	if m, ok := l.(*memory); ok {
+		return m.borrow()
+	}
+	tcp, ok := l.(*net.TCPListener)
+	if !ok {
+		return &owned{Listener: l}
+	}
+	_ = tcp.SetDeadline(time.Time{}) // it fails only on a closed listener; so does Accept
+	return &borrowed{TCPListener: tcp}
+}
+
+// Accept implements net.Listener.
+func (b *borrowed) Accept() (net.Conn, error) {
+	conn, err := b.TCPListener.Accept()
+	if err == nil {
+		return b.open.add(conn), nil
+	}
+	if b.closed.Load() && errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil, net.ErrClosed
+	}
+	return nil, err
+}
+
+// Close implements net.Listener.
+func (b *borrowed) Close() error {
+	b.closed.Store(true)
+	b.open.end()
+	return b.TCPListener.SetDeadline(time.Now())
+}
+
+// owned is a listener of the caller's that cannot be borrowed.
+type owned struct {
+	net.Listener
+	open connections
+}
+
+// Accept implements net.Listener.
+func (o *owned) Accept() (net.Conn, error) {
+	conn, err := o.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return o.open.add(conn), nil
+}
+
+// Close implements net.Listener.
+func (o *owned) Close() error {
+	o.open.end()
+	return o.Listener.Close()
+}
+
+// connectionsMax bounds how long the connections of a server that stops go on: answers
+// under way are sent meanwhile. A client may not read its answer, send half a request or
+// half a handshake, or nothing at all: net/http waits for it for five seconds to a minute.
+// Unit: wall time.
+const connectionsMax = 300 * time.Millisecond
+
+// connections are those that a server has accepted. Its zero value is ready.
+//
+// Invariant: soon after end, none is open.
+type connections struct {
+	mu    sync.Mutex
+	ended bool
+	cut   bool
+	open  map[*connection]struct{}
+}
+
+// connection is the server's end of one.
+type connection struct {
+	net.Conn
+	of *connections
+}
+
+func (cs *connections) add(c net.Conn) net.Conn {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	one := &connection{Conn: c, of: cs}
+	if cs.cut {
+		_ = c.Close() // nobody will answer it
+		return one
+	}
+	if cs.open == nil {
+		cs.open = map[*connection]struct{}{}
+	}
+	cs.open[one] = struct{}{}
+	return one
+}
+
+// Close implements net.Conn.
+func (c *connection) Close() error {
+	c.of.mu.Lock()
+	delete(c.of.open, c)
+	c.of.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// end closes the connections that are left, in a moment.
+func (cs *connections) end() {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	if cs.ended {
+		return
+	}
+	cs.ended = true
+	time.AfterFunc(connectionsMax, func() {
+		cs.mu.Lock()
+		defer cs.mu.Unlock()
+		cs.cut = true
+		for c := range cs.open {
+			_ = c.Conn.Close() // its server hears of it
+		}
+	})
+}

@@ -1,0 +1,193 @@
+package play
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/bits"
+	"net/http"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
+
+	"github.com/kubesim-dev/kubesim/apiserver"
+	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/internal/scenario"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
+)
+
+// stage is a cluster that a scenario is played on. Nobody else reaches it.
+type stage struct {
+	c *Cluster
+	b *bolt
+	// moves counts how often time was moved; restarts: see runFlags.
+	moves    int
+	restarts bool
+}
+
+var _ scenario.Cluster = (*stage)(nil)
+
+// administrator is who a scenario is to the API server, unless a request says otherwise.
+const (
+	administrator       = "kubernetes-admin"
+	administratorsGroup = "system:masters"
+)
+
+// newStage starts a cluster as s wants it, whose world and timeline are w and t. The
+// caller must close it.
+func newStage(ctx context.Context, s *scenario.Scenario, w *scenario.World, t *scenario.Timeline, log io.Writer) (*stage, error) {
+	lines := newTimeline(nil)
+	lines.all, lines.brief, lines.start, lines.sink, lines.world = true, true, s.Start, t.Add, w
+	mode, err := engine.ParseMode(s.Clock())
+	if err != nil {
+		return nil, err
+	}
+	server := s.Spec.Server
+	if server.Authorization == "" {
+		server.Authorization = apiserver.AuthorizationRBAC
+	}
+	if len(server.Controllers) == 0 {
+		server.Controllers = []string{"*"}
+	}
+	if err := CheckControllers(server.Controllers); err != nil {
+		return nil, fmt.Errorf("%s: spec.server.controllers: %w", s.At("spec.server.controllers"), err)
+	}
+	if _, err := apiserver.ParseServiceRange(server.ServiceClusterIPRange); err != nil {
+		return nil, fmt.Errorf("%s: spec.server.serviceClusterIPRange: %w", s.At("spec.server.serviceClusterIPRange"), err)
+	}
+	memory := int64(0)
+	if server.Memory != "" {
+		if memory, err = ParseMemory(server.Memory); err != nil {
+			return nil, fmt.Errorf("%s: spec.server.memory: %w", s.At("spec.server.memory"), err)
+		}
+	}
+	c, err := Start(ctx, Options{
+		Ephemeral: true, Mode: mode, Speed: 1, AutoMax: s.AutoMax(), Seed: s.Seed(), Start: s.Start, Nodes: s.Nodes(), Controllers: server.Controllers,
+		Authorization: server.Authorization, DisableAdmissionPlugins: server.DisableAdmissionPlugins,
+		ServiceClusterIPRange: server.ServiceClusterIPRange,
+		CompactionInterval:    s.CompactionInterval(), Memory: memory, Log: log, timeline: lines, noOpenAPI: true,
+	})
+	if err != nil {
+		if c != nil {
+			c.Close()
+		}
+		return nil, err
+	}
+	st := &stage{c: c, b: c.backend.(*bolt)}
+	w.Know(st.resources())
+	if err := c.Settle(ctx); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return st, nil
+}
+
+func (s *stage) close() { s.c.Close() }
+
+// resources are the kinds of objects that there can be.
+func (s *stage) resources() []scenario.Resource {
+	var all []scenario.Resource
+	for _, r := range s.c.server.Local().Persisted() {
+		all = append(all, scenario.Resource{
+			Group: r.Group, Version: r.Kind.Version, Kind: r.Kind.Kind, Plural: r.Resource, Names: r.ShortNames, Namespaced: r.Namespaced,
+		})
+	}
+	return all
+}
+
+// Now implements scenario.Cluster.
+func (s *stage) Now() time.Time { return s.b.engine.Now() }
+
+// Next implements scenario.Cluster.
+func (s *stage) Next() time.Time { return s.b.engine.Status().Next }
+
+// Working implements scenario.Cluster.
+func (s *stage) Working() bool { return s.b.engine.Status().Working }
+
+// Until implements scenario.Cluster.
+func (s *stage) Until(ctx context.Context, t time.Time) error {
+	s.moves++
+	if s.restarts && bits.OnesCount(uint(s.moves)) == 1 {
+		if err := s.c.Restart(); err != nil {
+			return err
+		}
+		s.b = s.c.backend.(*bolt)
+	}
+	return s.c.Until(ctx, t)
+}
+
+// Hold implements scenario.Cluster.
+func (s *stage) Hold(until time.Time) { s.b.engine.Hold(until) }
+
+// Clock implements scenario.Cluster.
+func (s *stage) Clock(ctx context.Context, c scenario.ClockCommand) error {
+	switch c.Action {
+	case "advance":
+		return s.c.Advance(ctx, c.Duration)
+	case "until":
+		return s.c.Until(ctx, c.Time)
+	case "next":
+		return s.c.Next(ctx)
+	case "pause":
+		return s.c.Pause(ctx)
+	case "resume":
+		return s.c.Resume(ctx)
+	case "mode":
+		return s.c.SetMode(ctx, engine.Mode(c.Mode), 0)
+	}
+	return fmt.Errorf("clock %s: this is no command of the clock", c.Action)
+}
+
+// Do implements scenario.Cluster: through the API server's own handlers, without a
+// port, as the user of the request.
+func (s *stage) Do(ctx context.Context, r scenario.Request) (int, []byte, error) {
+	if r.User == "" {
+		r.User, r.Groups = administrator, []string{administratorsGroup}
+	}
+	client := s.c.Client().CoreV1().RESTClient()
+	req := client.Verb(r.Method).RequestURI(r.Path).MaxRetries(0).
+		SetHeader("Accept", runtime.ContentTypeJSON).SetHeader("Impersonate-User", r.User)
+	if len(r.Groups) > 0 {
+		req.SetHeader("Impersonate-Group", r.Groups...)
+	}
+	if r.ContentType != "" {
+		req.SetHeader("Content-Type", r.ContentType)
+	}
+	if r.UserAgent != "" {
+		req.SetHeader("User-Agent", r.UserAgent)
+	}
+	if len(r.Base64) > 0 {
+		req.Body(r.Base64)
+	} else if r.Body != "" {
+		req.Body([]byte(r.Body))
+	}
+	status, body, err := answerOf(req.Do(apiserver.WithPhase(ctx, apiserver.Phase(r.Phase))))
+	if err == nil {
+		err = s.c.Settle(ctx) // the answer may have come early
+	}
+	return status, body, err
+}
+
+// answerOf tells an answer, whatever it is, from none.
+func answerOf(result rest.Result) (status int, body []byte, err error) {
+	result.StatusCode(&status)
+	body, err = result.Raw()
+	if status != 0 && err != nil && (status < http.StatusOK || status >= http.StatusBadRequest) {
+		err = nil // the body says it
+	}
+	if status == 0 && err == nil {
+		err = errors.New("the API server has not answered")
+	}
+	return status, body, err
+}
+
+// Exec implements scenario.Cluster.
+func (s *stage) Exec(ctx context.Context, e scenario.ExecRequest) (scenario.Execution, error) {
+	command, err := s.b.sessions.Start(ctx, stream.Target{Namespace: e.Namespace, Pod: e.Pod, Container: e.Container}, e.Command, e.Stdin)
+	if err != nil {
+		return nil, err
+	}
+	return command, s.c.Settle(ctx)
+}

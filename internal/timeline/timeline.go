@@ -1,0 +1,390 @@
+package timeline
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
+	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
+
+	"github.com/kubesim-dev/kubesim/apiserver/apis/sim/v1alpha1"
+	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/internal/scenario"
+	"github.com/kubesim-dev/kubesim/internal/terminal"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/lifecycle"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/script"
+)
+
+// timeline prints what happens to Pods and Jobs, a line each, while it happens. It
+// takes that from the commits, as a reconciler that never has anything to do, and
+// from the kubelets.
+type timeline struct {
+	out io.Writer
+	// sink, if set, takes the lines instead of out.
+	sink   func(at time.Time, who, what string)
+	engine *engine.Engine
+	start  time.Time
+	// brief: what goes without saying is left out.
+	brief bool
+	// world, if set, is told of every object and of what is printed.
+	world *scenario.World
+	// namespaces whose objects are of interest; all: every one, and names outside of
+	// default say theirs.
+	namespaces map[string]bool
+	all        bool
+	// width is that of the second column so far.
+	width int
+
+	// mu guards what the command reads while the engine is at rest.
+	mu sync.Mutex
+	// err is why nothing can be printed any more.
+	err error
+	// unfinished are the Pods and Jobs that have not ended; seen: there was one.
+	unfinished map[string]bool
+	seen       bool
+	// ran counts the attempts of a script at a container, by both names.
+	ran map[script.Verdict]int
+	// pods are those that were created, in order.
+	pods []*corev1.Pod
+	// partial is what a container has printed of a line so far.
+	partial map[string][]byte
+	// starting: a container is being started; early is what it has done meanwhile.
+	starting bool
+	early    []func()
+}
+
+var (
+	_ engine.Reconciler  = (*timeline)(nil)
+	_ lifecycle.Follower = (*timeline)(nil)
+)
+
+func newTimeline(out io.Writer) *timeline {
+	return &timeline{
+		out: out, namespaces: map[string]bool{}, unfinished: map[string]bool{}, ran: map[script.Verdict]int{}, partial: map[string][]byte{},
+	}
+}
+
+// attach makes e tell the timeline of what it prints.
+func (t *timeline) attach(e *engine.Engine) {
+	t.engine = e
+	if t.start.IsZero() {
+		t.start = e.Now()
+	}
+	for _, r := range []engine.Resource{engine.Pods, engine.Jobs, engine.Events} {
+		e.View().Track(r)
+	}
+	e.Register(t)
+}
+
+// say prints one line: when, who and what.
+func (t *timeline) say(at time.Time, who, format string, args ...any) {
+	if t.sink != nil {
+		t.sink(at, who, fmt.Sprintf(format, args...))
+		return
+	}
+	who = terminal.Line(who)
+	t.width = max(t.width, len(who))
+	// A column of 9 holds 99m59.99s.
+	_, err := fmt.Fprintf(t.out, "%9s  %-*s  %s\n", offset(at.Sub(t.start)), t.width, who, terminal.Line(fmt.Sprintf(format, args...)))
+	t.err = cmp.Or(t.err, err)
+}
+
+// offset is a duration with two decimals, such as 4.20s or 1h02m04.20s.
+func offset(d time.Duration) string {
+	d = d.Round(10 * time.Millisecond)
+	h, m, s := int(d.Hours()), int(d.Minutes())%60, (d % time.Minute).Seconds()
+	switch {
+	case h > 0:
+		return fmt.Sprintf("%dh%02dm%05.2fs", h, m, s)
+	case m > 0:
+		return fmt.Sprintf("%dm%05.2fs", m, s)
+	}
+	return fmt.Sprintf("%.2fs", s)
+}
+
+// Name implements engine.Reconciler.
+func (t *timeline) Name() string { return "timeline" }
+
+// Reconcile implements engine.Reconciler.
+func (t *timeline) Reconcile(context.Context, engine.Key, time.Time) (engine.Wake, error) {
+	return engine.Wake{}, nil
+}
+
+// Observe implements engine.Reconciler. It names none, and prints.
+func (t *timeline) Observe(c engine.Commit) []engine.Key {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if c.Replayed || !t.all && !t.namespaces[c.Object.GetNamespace()] {
+		return nil
+	}
+	now := t.engine.Now()
+	switch obj := c.Object.(type) {
+	case *corev1.Event:
+		old, _ := c.Old.(*corev1.Event)
+		t.event(now, obj, old, c.Type)
+	case *corev1.Pod:
+		old, _ := c.Old.(*corev1.Pod)
+		if c.Type == watch.Added {
+			t.pods = append(t.pods, obj)
+		}
+		t.keep("pod/"+obj.Name, c.Type != watch.Deleted && !podutil.IsPodTerminal(obj))
+		t.pod(now, obj, old, c.Type)
+	case *batchv1.Job:
+		t.keep("job/"+obj.Name, c.Type != watch.Deleted && !ended(obj))
+		if c.Type == watch.Added {
+			t.say(now, t.named(obj.Namespace, obj.Name), "created")
+		}
+	}
+	return nil
+}
+
+// keep notes whether an object has still to end.
+func (t *timeline) keep(name string, unfinished bool) {
+	t.seen = true
+	delete(t.unfinished, name)
+	if unfinished {
+		t.unfinished[name] = true
+	}
+}
+
+// ended reports whether everything has.
+func (t *timeline) ended() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.seen && len(t.unfinished) == 0
+}
+
+// event prints an Event of a controller. Those of the kubelets come to Event.
+func (t *timeline) event(now time.Time, e, old *corev1.Event, how watch.EventType) {
+	if t.brief && t.ordinary(now, e) {
+		return
+	}
+	if how != watch.Deleted && (e.Source.Component != "kubelet" || t.brief && e.InvolvedObject.Kind == "Node") && (old == nil || old.Count != e.Count) {
+		t.say(now, t.named(e.InvolvedObject.Namespace, e.InvolvedObject.Name), "%s: %s", e.Reason, e.Message)
+	}
+}
+
+func (t *timeline) pod(now time.Time, pod, old *corev1.Pod, how watch.EventType) {
+	if how == watch.Deleted {
+		t.say(now, t.whoIs(pod, ""), "gone")
+		return
+	}
+	if old == nil {
+		old = &corev1.Pod{}
+		for _, c := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
+			t.width = max(t.width, len(t.whoIs(pod, c.Name)))
+		}
+		t.say(now, t.whoIs(pod, ""), "created")
+	}
+	if pod.DeletionTimestamp != nil && old.DeletionTimestamp == nil && *pod.DeletionGracePeriodSeconds > 0 {
+		t.say(now, t.whoIs(pod, ""), "deleted, with a grace period of %ds", *pod.DeletionGracePeriodSeconds)
+	}
+	before := slices.Concat(old.Status.InitContainerStatuses, old.Status.ContainerStatuses)
+	for _, st := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
+		was := corev1.ContainerStatus{}
+		if i := slices.IndexFunc(before, func(o corev1.ContainerStatus) bool { return o.Name == st.Name }); i >= 0 {
+			was = before[i]
+		}
+		if t.brief && st.Ready && !probed(pod, st.Name) {
+			was.Ready = true // it goes without saying
+		}
+		t.container(now, t.whoIs(pod, st.Name), &st, &was)
+	}
+	if t.brief && pod.Status.Phase == corev1.PodRunning {
+		return // its containers say so
+	}
+	if pod.Status.Phase != old.Status.Phase && pod.Status.Phase != corev1.PodPending {
+		t.say(now, t.whoIs(pod, ""), "%s", joined(string(pod.Status.Phase), pod.Status.Reason, pod.Status.Message))
+	}
+}
+
+// container prints how a container's status has changed: what the kubelet does not
+// tell at once.
+func (t *timeline) container(now time.Time, who string, st, was *corev1.ContainerStatus) {
+	if w := st.State.Waiting; w != nil && (was.State.Waiting == nil || *was.State.Waiting != *w) {
+		if w.Reason != "ContainerCreating" && w.Reason != "PodInitializing" {
+			t.say(now, who, "%s", joined("Waiting", w.Reason, w.Message))
+		}
+	}
+	if st.Ready != was.Ready && st.State.Running != nil {
+		t.say(now, who, "%s", map[bool]string{true: "Ready", false: "not Ready"}[st.Ready])
+	}
+}
+
+// joined joins those of parts that are not empty with colons.
+func joined(parts ...string) string {
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), ": ")
+}
+
+func ended(job *batchv1.Job) bool {
+	return slices.ContainsFunc(job.Status.Conditions, func(c batchv1.JobCondition) bool {
+		return (c.Type == batchv1.JobComplete || c.Type == batchv1.JobFailed) && c.Status == corev1.ConditionTrue
+	})
+}
+
+// Event implements lifecycle.Follower. What a container's state says, or a script, is
+// not said twice.
+func (t *timeline) Event(pod *corev1.Pod, container, reason, message string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	who, now := t.whoIs(pod, container), t.engine.Now()
+	switch reason {
+	case v1alpha1.ReasonScripted, "BackOff":
+	case "Pulling", "Pulled":
+		if !t.brief {
+			t.say(now, who, "%s: %s", reason, message)
+		}
+	case "Created":
+		t.starting = true
+	case "Failed":
+		t.started()
+	case "Started":
+		if t.brief {
+			t.say(now, who, "Running on %s", pod.Spec.NodeName)
+		} else {
+			t.say(now, who, "Running")
+		}
+		t.started()
+	default:
+		t.say(now, who, "%s: %s", reason, message)
+	}
+}
+
+// started prints what a container has done while it was started.
+func (t *timeline) started() {
+	t.starting = false
+	for _, print := range t.early {
+		print()
+	}
+	t.early = nil
+}
+
+// soon prints now, or when the container that is being started has been.
+func (t *timeline) soon(print func()) {
+	if t.starting {
+		t.early = append(t.early, print)
+		return
+	}
+	print()
+}
+
+func (t *timeline) whoIs(pod *corev1.Pod, container string) string {
+	who := t.named(pod.Namespace, pod.Name)
+	if container == "" {
+		return who
+	}
+	return who + "/" + container
+}
+
+func (t *timeline) named(namespace, name string) string {
+	if t.all && namespace != "" && namespace != metav1.NamespaceDefault {
+		return namespace + "/" + name
+	}
+	return name
+}
+
+// Attempt implements lifecycle.Follower.
+func (t *timeline) Attempt(pod *corev1.Pod, container string, play *script.Play) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.ran[script.Verdict{Script: play.Script, Container: container}]++
+	t.say(t.engine.Now(), t.whoIs(pod, container), "PodScript %q, attempt %d", play.Script, play.Attempt)
+	for i := range play.Left {
+		t.say(t.engine.Now(), t.whoIs(pod, container), "  without the step %s (%d percent)", stepText(&play.Left[i]), *play.Left[i].Percent)
+	}
+}
+
+// Step implements lifecycle.Follower. What is pulled or printed shows itself.
+func (t *timeline) Step(pod *corev1.Pod, container string, at time.Time, step *v1alpha1.Step) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.brief && step.Log == nil && step.Stderr == nil && step.Pull == nil {
+		t.soon(func() { t.say(at, t.whoIs(pod, container), "- %s", stepText(step)) })
+	}
+}
+
+// stepTextMax bounds how much of a step is printed. Unit: bytes.
+const stepTextMax = 100
+
+// stepText is a step on one line, as its author may have written it.
+func stepText(step *v1alpha1.Step) string {
+	bare := *step
+	bare.Percent = nil
+	data, err := json.Marshal(bare)
+	if err != nil {
+		return err.Error()
+	}
+	fields := map[string]any{}
+	if err := json.Unmarshal(data, &fields); err != nil {
+		return err.Error()
+	}
+	var text string
+	for name, value := range fields { // there is one
+		text = name + ": " + string(data[len(name)+len(`{"":`):len(data)-1])
+		switch value := value.(type) {
+		case string:
+			if !strings.Contains(value, "\n") {
+				text = name + ": " + value
+			}
+		case map[string]any:
+			if len(value) == 0 {
+				text = name
+			}
+		}
+	}
+	if len(text) > stepTextMax {
+		text = strings.ToValidUTF8(text[:stepTextMax], "") + "…"
+	}
+	return text
+}
+
+// Output implements lifecycle.Follower.
+func (t *timeline) Output(pod *corev1.Pod, container string, chunk kernel.Chunk) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.world != nil {
+		t.world.Print(chunk.At, pod, container, chunk.Data)
+	}
+	who := t.whoIs(pod, container)
+	text := append(t.partial[who], chunk.Data...)
+	for {
+		line, rest, ok := bytes.Cut(text, []byte("\n"))
+		if !ok {
+			break
+		}
+		t.soon(func() { t.say(chunk.At, who, "| %s", line) })
+		text = rest
+	}
+	t.partial[who] = slices.Clone(text)
+}
+
+// Ended implements lifecycle.Follower.
+func (t *timeline) Ended(pod *corev1.Pod, container string, end *corev1.ContainerStateTerminated) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	who := t.whoIs(pod, container)
+	rest := t.partial[who]
+	delete(t.partial, who)
+	now := t.engine.Now()
+	if t.world != nil {
+		t.world.Ended(now, pod, container)
+	}
+	t.soon(func() {
+		if len(rest) > 0 {
+			t.say(now, who, "| %s", rest)
+		}
+		t.say(now, who, "%s", joined("Terminated", fmt.Sprintf("%s, exit code %d", end.Reason, end.ExitCode), end.Message))
+	})
+}
