@@ -100,7 +100,7 @@ attacks = TestAttacks|TestAttackersHoldUpNobody|TestAJobBesideHostilePods|TestPo
 attack: bin/kubectl ## Attack the host, the server and the rights of others in all ways there are, and count what held: SCALE=1 (a sample) to 10, KILLS=n, RUNS=n, SEED=n to replay; half an hour
 	$(GO) test -vet=off -v -timeout 2h $(race) -run '^($(attacks))$$' ./e2e -close.scale=$(or $(SCALE),10) \
 		-attack.scale=$(or $(SCALE),10) -attack.seed=$(or $(SEED),1) -torture.kills=$(or $(KILLS),50) -torture.seed=$(or $(SEED),1)
-	$(GO) test -vet=off -timeout 2h $(race) -run '^TestManyClientsAreRecordedAsTheyWere$$' ./cmd/kubesim/app -record.runs=$(or $(RUNS),1000) -record.seed=$(or $(SEED),1)
+	$(GO) test -vet=off -timeout 2h $(race) -run '^TestManyClientsAreRecordedAsTheyWere$$' ./internal/recording -record.runs=$(or $(RUNS),1000) -record.seed=$(or $(SEED),1)
 
 .PHONY: golden
 golden: bin/kubectl ## Rewrite the golden files of e2e/ and e2e/testcluster/; commit one only if you can say why it changed

@@ -12,8 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
-	"github.com/kubesim-dev/kubesim/cmd/kubesim/app"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/internal/cluster"
 )
 
 // BenchmarkCronJob advances a cluster with a CronJob through its runs, whose Jobs
@@ -31,7 +31,7 @@ func BenchmarkCronJob(b *testing.B) {
 		{"year of an hourly", "0 * * * *", time.Hour, 365 * day},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
-			_, client := startCluster(b, app.Options{Ephemeral: true, Mode: engine.Manual, Nodes: 1})
+			_, client := startCluster(b, cluster.Options{Ephemeral: true, Mode: engine.Manual, Nodes: 1})
 			cj := &batchv1.CronJob{ObjectMeta: metav1.ObjectMeta{Name: "ticks"}, Spec: batchv1.CronJobSpec{Schedule: bench.schedule}}
 			cj.Spec.JobTemplate.Spec = newJob("", 1, 0, "echo tick").Spec
 			if _, err := client.BatchV1().CronJobs("default").Create(b.Context(), cj, metav1.CreateOptions{}); err != nil {

@@ -19,27 +19,28 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/utils/ptr"
 
-	"github.com/kubesim-dev/kubesim/cmd/kubesim/app"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/internal/cluster"
+	"github.com/kubesim-dev/kubesim/internal/memory"
 )
 
 // startCluster starts a cluster in this process and returns a client that
 // speaks to it over HTTPS, as fast as it can, in protobuf.
-func startCluster(b *testing.B, o app.Options) (*app.Cluster, *kubernetes.Clientset) {
+func startCluster(b *testing.B, o cluster.Options) (*cluster.Cluster, *kubernetes.Clientset) {
 	b.Helper()
-	app.TuneGC()
+	memory.TuneGC()
 	o.DataDir, o.Listen, o.Speed, o.Seed = b.TempDir(), "127.0.0.1:0", 1, 1
 	o.Kubeconfig = filepath.Join(o.DataDir, "kubeconfig")
 	o.Controllers, o.Authorization = []string{"*"}, "RBAC"
-	cluster, err := app.Start(b.Context(), o)
+	c, err := cluster.Start(b.Context(), o)
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(cluster.Close)
-	if err := cluster.AwaitReady(b.Context()); err != nil {
+	b.Cleanup(c.Close)
+	if err := c.AwaitReady(b.Context()); err != nil {
 		b.Fatal(err)
 	}
-	return cluster, newClient(b, cluster.Kubeconfig())
+	return c, newClient(b, c.Kubeconfig())
 }
 
 func newClient(b testing.TB, kubeconfig string) *kubernetes.Clientset {
@@ -74,7 +75,7 @@ func newJob(name string, pods int32, backoffLimit int32, script string) *batchv1
 // printing, sleeping and ending, and reports Pods per second.
 func BenchmarkPods(b *testing.B) {
 	const jobs, pods = 50, 20
-	_, client := startCluster(b, app.Options{Ephemeral: true, Mode: engine.Auto, Nodes: 10})
+	_, client := startCluster(b, cluster.Options{Ephemeral: true, Mode: engine.Auto, Nodes: 10})
 	b.ResetTimer()
 	before := cpuTime()
 	for n := range b.N {
@@ -114,7 +115,7 @@ func cpuTime() time.Duration {
 // BenchmarkBackoff runs a Job with backoffLimit 6 that always fails: ten and a
 // half minutes of back-off in clock mode auto.
 func BenchmarkBackoff(b *testing.B) {
-	_, client := startCluster(b, app.Options{Ephemeral: true, Mode: engine.Auto, Nodes: 2})
+	_, client := startCluster(b, cluster.Options{Ephemeral: true, Mode: engine.Auto, Nodes: 2})
 	for n := 0; b.Loop(); n++ {
 		job := newJob(fmt.Sprintf("failing-%d", n), 1, 6, "exit 3")
 		if _, err := client.BatchV1().Jobs("default").Create(b.Context(), job, metav1.CreateOptions{}); err != nil {
@@ -128,7 +129,7 @@ func BenchmarkConfigMaps(b *testing.B) {
 	const clients = 16
 	for _, ephemeral := range []bool{true, false} {
 		kind := map[bool]string{true: "ephemeral", false: "durable"}[ephemeral]
-		cluster, client := startCluster(b, app.Options{Ephemeral: ephemeral, Mode: engine.Realtime, Nodes: 0})
+		c, client := startCluster(b, cluster.Options{Ephemeral: ephemeral, Mode: engine.Realtime, Nodes: 0})
 		configMaps := client.CoreV1().ConfigMaps("default")
 		object := func(n int64) *corev1.ConfigMap {
 			return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("load-%d", n)}, Data: map[string]string{"key": "value"}}
@@ -158,7 +159,7 @@ func BenchmarkConfigMaps(b *testing.B) {
 				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "req/s")
 			})
 		}
-		cluster.Close()
+		c.Close()
 	}
 }
 
@@ -186,7 +187,7 @@ func parallel(b *testing.B, workers int, do func(context.Context, int64) error) 
 // BenchmarkWatchLatency measures the time from the moment that a write is sent
 // until a watcher, another connection of the same client, has seen it.
 func BenchmarkWatchLatency(b *testing.B) {
-	_, client := startCluster(b, app.Options{Ephemeral: true, Mode: engine.Realtime, Nodes: 0})
+	_, client := startCluster(b, cluster.Options{Ephemeral: true, Mode: engine.Realtime, Nodes: 0})
 	configMaps := client.CoreV1().ConfigMaps("default")
 	watcher, err := configMaps.Watch(b.Context(), metav1.ListOptions{})
 	if err != nil {
@@ -215,7 +216,7 @@ func BenchmarkWatchLatency(b *testing.B) {
 // BenchmarkListPods lists 5,000 Pods.
 func BenchmarkListPods(b *testing.B) {
 	const pods = 5000
-	_, client := startCluster(b, app.Options{Ephemeral: true, Mode: engine.Realtime, Nodes: 0})
+	_, client := startCluster(b, cluster.Options{Ephemeral: true, Mode: engine.Realtime, Nodes: 0})
 	pod := newJob("", 1, 0, "exit 0").Spec.Template.Spec
 	parallelCreate(b, client, pods, pod)
 	for b.Loop() {

@@ -12,13 +12,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
 
-	"github.com/kubesim-dev/kubesim/cmd/kubesim/app"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/internal/cluster"
 )
 
 // inProcess are the options of a cluster in this process.
-func inProcess(t *testing.T, mode engine.Mode) app.Options {
-	return app.Options{
+func inProcess(t *testing.T, mode engine.Mode) cluster.Options {
+	return cluster.Options{
 		DataDir: t.TempDir(), Ephemeral: true, Listen: "127.0.0.1:0", Mode: mode, Speed: 1, Nodes: 2, Seed: 1,
 		Start: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Controllers: []string{"*"}, Authorization: "RBAC", CheckTrusted: true,
 	}
@@ -29,14 +29,14 @@ func TestACloseLeavesNoGoroutineBehind(t *testing.T) {
 	for name, tc := range map[string]struct {
 		mode engine.Mode
 		// spoil makes the options wrong: the cluster does not start.
-		spoil func(*app.Options)
+		spoil func(*cluster.Options)
 	}{
 		"in realtime":                          {mode: engine.Realtime},
 		"in auto":                              {mode: engine.Auto},
 		"in manual":                            {mode: engine.Manual},
-		"one whose engine cannot be built":     {mode: engine.Auto, spoil: func(o *app.Options) { o.Speed = 0 }},
-		"one whose API server cannot be built": {mode: engine.Auto, spoil: func(o *app.Options) { o.Authorization = "nonsense" }},
-		"one without a place for a kubeconfig": {mode: engine.Auto, spoil: func(o *app.Options) { o.Kubeconfig = "/dev/null/kubeconfig" }},
+		"one whose engine cannot be built":     {mode: engine.Auto, spoil: func(o *cluster.Options) { o.Speed = 0 }},
+		"one whose API server cannot be built": {mode: engine.Auto, spoil: func(o *cluster.Options) { o.Authorization = "nonsense" }},
+		"one without a place for a kubeconfig": {mode: engine.Auto, spoil: func(o *cluster.Options) { o.Kubeconfig = "/dev/null/kubeconfig" }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := goleak.IgnoreCurrent()
@@ -44,14 +44,14 @@ func TestACloseLeavesNoGoroutineBehind(t *testing.T) {
 			if tc.spoil != nil {
 				tc.spoil(&options)
 			}
-			cluster, err := app.Start(t.Context(), options)
+			c, err := cluster.Start(t.Context(), options)
 			if (err != nil) != (tc.spoil != nil) {
 				t.Errorf("start: %v", err)
 			}
 			if err == nil {
-				defer cluster.Close()
-				unread := beBusy(t, cluster)
-				cluster.Close()
+				defer c.Close()
+				unread := beBusy(t, c)
+				c.Close()
 				unread.Stop() // a goroutine of the client's
 			}
 			if err := goleak.Find(before); err != nil {
@@ -63,12 +63,12 @@ func TestACloseLeavesNoGoroutineBehind(t *testing.T) {
 
 // beBusy has a cluster run Pods that end and Pods that do not, and returns a watch that
 // nobody has read.
-func beBusy(t *testing.T, cluster *app.Cluster) watch.Interface {
+func beBusy(t *testing.T, c *cluster.Cluster) watch.Interface {
 	t.Helper()
-	if err := cluster.AwaitReady(t.Context()); err != nil {
+	if err := c.AwaitReady(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	client := cluster.Client()
+	client := c.Client()
 	unread, err := client.CoreV1().Pods("").Watch(t.Context(), metav1.ListOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -92,21 +92,21 @@ func TestClustersOfOneProcessDoNotDisturbEachOther(t *testing.T) {
 				var log bytes.Buffer
 				options := inProcess(t, engine.Auto)
 				options.Log = &log
-				cluster, err := app.Start(t.Context(), options)
+				c, err := cluster.Start(t.Context(), options)
 				if err != nil {
 					t.Fatal(err)
 				}
-				defer cluster.Close()
-				if err := cluster.AwaitReady(t.Context()); err != nil {
+				defer c.Close()
+				if err := c.AwaitReady(t.Context()); err != nil {
 					t.Fatal(err)
 				}
-				client := newClient(t, cluster.Kubeconfig())
+				client := newClient(t, c.Kubeconfig())
 				for _, job := range []*batchv1.Job{newJob("fails", 2, 2, "exit 1"), newJob("ends", 5, 0, "echo $RANDOM; sleep 1")} {
 					if _, err := client.BatchV1().Jobs("default").Create(t.Context(), job, metav1.CreateOptions{}); err != nil {
 						t.Error(err)
 					}
 				}
-				cluster.Close()
+				c.Close()
 				logs[i] = log.String()
 			})
 		}

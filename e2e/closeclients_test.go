@@ -20,8 +20,8 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/remotecommand"
 
-	"github.com/kubesim-dev/kubesim/cmd/kubesim/app"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/internal/cluster"
 )
 
 // closeMax is far more than the two seconds in which a server ends, and less than what
@@ -75,17 +75,17 @@ func TestAServerEndsWhateverItsClientsDo(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			options := inProcess(t, engine.Realtime)
-			cluster, err := app.Start(t.Context(), options)
+			c, err := cluster.Start(t.Context(), options)
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer cluster.Close()
-			if err := cluster.AwaitReady(t.Context()); err != nil {
+			defer c.Close()
+			if err := c.AwaitReady(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			clients(t, newVisitor(t, cluster))
+			clients(t, newVisitor(t, c))
 			start := time.Now()
-			cluster.Close()
+			c.Close()
 			if took := time.Since(start); took > closeMax {
 				t.Errorf("the end took %s", took)
 			} else {
@@ -97,15 +97,15 @@ func TestAServerEndsWhateverItsClientsDo(t *testing.T) {
 
 // visitor is a client that knows how to be a nuisance.
 type visitor struct {
-	cluster *app.Cluster
+	cluster *cluster.Cluster
 	config  *rest.Config
 	tlsConf *tls.Config
 	address string
 }
 
-func newVisitor(t *testing.T, cluster *app.Cluster) *visitor {
+func newVisitor(t *testing.T, c *cluster.Cluster) *visitor {
 	t.Helper()
-	config, err := clientcmd.BuildConfigFromFlags("", cluster.Kubeconfig())
+	config, err := clientcmd.BuildConfigFromFlags("", c.Kubeconfig())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func newVisitor(t *testing.T, cluster *app.Cluster) *visitor {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(config.CAData)
 	return &visitor{
-		cluster: cluster, config: config, address: strings.TrimPrefix(config.Host, "https://"),
+		cluster: c, config: config, address: strings.TrimPrefix(config.Host, "https://"),
 		tlsConf: &tls.Config{Certificates: []tls.Certificate{certificate}, RootCAs: roots, MinVersion: tls.VersionTLS12},
 	}
 }

@@ -7,9 +7,12 @@ import (
 	"maps"
 	"os/exec"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/kubesim-dev/kubesim/internal/overlay"
 )
 
 // module is the path that all of our packages begin with.
@@ -30,17 +33,32 @@ var allowed = map[string][]string{
 	"controllers":     {"controllers"},
 	"kubelet-sim/...": {"kubelet-sim", "controllers/engine", "apiserver/apis"},
 	"cmd/...":         {"cmd", "internal", "apiserver", "controllers", "kubelet-sim", "storage"},
-	// app.Options names a clock mode of the engine.
-	"e2e/...":             {"cmd", "controllers/engine"},
-	"e2e/testcluster/...": {"cmd/kubesim/app", "controllers/engine", "apiserver/apis"},
+	// cluster.Options name a clock mode of the engine.
+	"e2e/...":             {"cmd", "internal", "controllers/engine"},
+	"e2e/testcluster/...": {"internal/cluster", "internal/handlers", "internal/timeline", "controllers/engine", "apiserver/apis"},
 	// What users write imports what they may import.
 	"docs/examples/...": {"e2e/testcluster", "apiserver/apis"},
 	// Upstream's integration tests, over our server and our controllers.
-	"e2e/upstream/...": {"e2e/upstream", "cmd/kubesim/app", "controllers"},
-	"internal/...":     {"internal", "apiserver", "controllers", "kubelet-sim", "storage"},
-	// Tables of text and files that know nothing of a cluster.
-	"internal/overlay/...":  {},
-	"internal/terminal/...": {},
+	"e2e/upstream/...": {"e2e/upstream", "internal/cluster", "controllers"},
+	// What a cluster is. Those who call it are not called by it.
+	"internal/cluster/...": {
+		"internal/datadir", "internal/history", "internal/listener", "internal/memory", "internal/pki", "internal/version",
+		"apiserver", "controllers", "kubelet-sim", "storage",
+	},
+	"internal/datadir/...":  {},
+	"internal/history/...":  {"internal/datadir", "storage", "controllers/engine"},
+	"internal/listener/...": {},
+	"internal/memory/...":   {"kubelet-sim"},
+	"internal/pki/...":      {"internal/datadir"},
+	"internal/version/...":  {"apiserver"},
+	// What stands beside it.
+	"internal/handlers/...":  {"internal/cluster", "internal/explain", "internal/history", "apiserver"},
+	"internal/play/...":      {"internal/cluster", "internal/manifest", "internal/memory", "internal/pki", "internal/scenario", "internal/timeline", "apiserver", "controllers/engine", "kubelet-sim"},
+	"internal/recording/...": {"internal/cluster", "internal/datadir", "internal/manifest", "internal/pki", "internal/play", "internal/scenario", "apiserver", "controllers/engine"},
+	"internal/timeline/...":  {"internal/terminal", "apiserver/apis", "controllers/engine", "kubelet-sim"},
+	"internal/explain/...":   {"internal/terminal", "apiserver/apis", "controllers"},
+	"internal/scenario/...":  {"internal/manifest", "internal/terminal", "apiserver", "controllers"},
+	"internal/...":           {},
 }
 
 // forTests may be imported by every test.
@@ -83,7 +101,9 @@ func TestImportRules(t *testing.T) {
 		"the kubelet may import types of API objects":    {"kubelet-sim/script", "apiserver/apis/sim/v1alpha1", true},
 		"the kubelet may not import the API server":      {"kubelet-sim/script", "apiserver", false},
 		"types of API objects are alone":                 {"apiserver/apis/sim/v1alpha1", "apiserver", false},
-		"cmd joins all":                                  {"cmd/kubesim/app", "kubelet-sim/node", true},
+		"cmd joins all":                                  {"cmd/kubesim/app", "internal/cluster", true},
+		"a cluster does not know its command line":       {"internal/cluster", "cmd/kubesim/app", false},
+		"a cluster calls no handler":                     {"internal/cluster", "internal/handlers", false},
 		"an unknown folder has no rights":                {"util", "storage", false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -94,15 +114,63 @@ func TestImportRules(t *testing.T) {
 	}
 }
 
+// TestAClusterIsNoPartOfTheCommandLine holds those who have a cluster without a command
+// line to that: no package of ours that they link knows cobra, or lies in cmd. (One of
+// upstream's does: its API server has k8s.io/component-base/cli/flag.)
+func TestAClusterIsNoPartOfTheCommandLine(t *testing.T) {
+	packages := map[string]listed{}
+	for _, p := range listPackages(t) {
+		packages[p.folder()] = p
+	}
+	for _, root := range []string{"internal/cluster", "e2e/testcluster", "e2e/differential"} {
+		seen := map[string]bool{root: true}
+		for todo := []string{root}; len(todo) > 0; todo = todo[1:] {
+			p, ok := packages[todo[0]]
+			if !ok {
+				t.Fatalf("go list found no package %s", todo[0])
+			}
+			if within(p.folder(), "cmd") || slices.ContainsFunc(p.Imports, func(i string) bool { return strings.HasPrefix(i, "github.com/spf13/") }) {
+				t.Errorf("%s links %s, which belongs to a command line", root, p.folder())
+			}
+			for _, imported := range p.Imports {
+				if folder, ok := strings.CutPrefix(imported, module); ok && !seen[folder] {
+					seen[folder] = true
+					todo = append(todo, folder)
+				}
+			}
+		}
+		if root != "e2e/differential" && len(seen) < 20 {
+			t.Errorf("%s links %d packages of ours: it has a cluster", root, len(seen))
+		}
+	}
+}
+
+// TestOnlyProgramsExit: a package that ends its process takes that decision, and all
+// deferred calls, from those who call it.
+func TestOnlyProgramsExit(t *testing.T) {
+	for _, p := range listPackages(t) {
+		if p.Name == "main" {
+			continue
+		}
+		for _, file := range p.GoFiles {
+			path := filepath.Join("..", p.folder(), file)
+			if source := overlay.Read(t, path); strings.Contains(source, "os.Exit(") || strings.Contains(source, "log.Fatal") {
+				t.Errorf("%s ends its process: return an error to package main", path)
+			}
+		}
+	}
+}
+
 // listed is what go list says of a package.
 type listed struct {
-	ImportPath                         string
+	ImportPath, Name                   string
+	GoFiles                            []string
 	Imports, TestImports, XTestImports []string
 }
 
 func listPackages(t *testing.T) []listed {
 	t.Helper()
-	list := exec.CommandContext(t.Context(), "go", "list", "-e", "-json=ImportPath,Imports,TestImports,XTestImports", "./...")
+	list := exec.CommandContext(t.Context(), "go", "list", "-e", "-json=ImportPath,Name,GoFiles,Imports,TestImports,XTestImports", "./...")
 	list.Dir = ".."
 	out, err := list.Output()
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 
 // memoryBudget is what the Pods of the attack may hold, residentMax what the server's
 // process may have held at its worst: the Pods' bytes, half as much again and 512 MiB
-// before garbage is collected harder (softLimit in cmd/kubesim/app), and the pages of its
+// before garbage is collected harder (memory.SoftLimit), and the pages of its
 // program and its store that lie in memory. Unit: bytes.
 const (
 	memoryBudget = "256Mi"

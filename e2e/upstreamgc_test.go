@@ -28,8 +28,8 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	upstreamgc "k8s.io/kubernetes/pkg/controller/garbagecollector"
 
-	"github.com/kubesim-dev/kubesim/cmd/kubesim/app"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/internal/cluster"
 )
 
 // withoutUID matches what differs between two clusters.
@@ -53,8 +53,8 @@ func TestGarbageIsCollectedAsByUpstream(t *testing.T) {
 		t.Skip("-short: it runs in real time")
 	}
 	random := rand.New(rand.NewSource(*upstreamSeed))
-	ours := newGraphs(t, startTwin(t, app.Options{Mode: engine.Auto, Controllers: []string{"*"}}))
-	theirs := newGraphs(t, startTwin(t, app.Options{Mode: engine.Realtime, Controllers: []string{"*", "-garbagecollector"}}))
+	ours := newGraphs(t, startTwin(t, cluster.Options{Mode: engine.Auto, Controllers: []string{"*"}}))
+	theirs := newGraphs(t, startTwin(t, cluster.Options{Mode: engine.Realtime, Controllers: []string{"*", "-garbagecollector"}}))
 	runUpstreamGC(t, theirs.config)
 	var stories [][]graphStep
 	for i := range *upstreamGraphs {
@@ -80,19 +80,19 @@ func TestGarbageIsCollectedAsByUpstream(t *testing.T) {
 }
 
 // startTwin starts a cluster that one can hold against another.
-func startTwin(t *testing.T, o app.Options) *rest.Config {
+func startTwin(t *testing.T, o cluster.Options) *rest.Config {
 	t.Helper()
 	o.Ephemeral, o.DataDir, o.Listen, o.Speed, o.Seed = true, t.TempDir(), "127.0.0.1:0", 1, 1
 	o.Authorization, o.CheckTrusted = "AlwaysAllow", true
-	cluster, err := app.Start(t.Context(), o)
+	c, err := cluster.Start(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(cluster.Close)
-	if err := cluster.AwaitReady(t.Context()); err != nil {
+	t.Cleanup(c.Close)
+	if err := c.AwaitReady(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	config, err := clientcmd.BuildConfigFromFlags("", cluster.Kubeconfig())
+	config, err := clientcmd.BuildConfigFromFlags("", c.Kubeconfig())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,8 +16,8 @@ import (
 	upstreamjob "k8s.io/kubernetes/pkg/controller/job"
 	upstreamttl "k8s.io/kubernetes/pkg/controller/ttlafterfinished"
 
-	"github.com/kubesim-dev/kubesim/cmd/kubesim/app"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/internal/cluster"
 )
 
 // side says whose controllers run.
@@ -28,7 +28,7 @@ const (
 	theirs side = true
 )
 
-// controllers is what app.Options call the ones that kubesim runs on a side.
+// controllers is what cluster.Options call the ones that kubesim runs on a side.
 func (s side) controllers() []string {
 	if s == theirs {
 		return []string{"*", "-job", "-cronjob", "-ttl-after-finished"}
@@ -54,7 +54,7 @@ func inCluster(t *testing.T, s side, seed uint64, start time.Time, nodes int, do
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(start))
 		ctx, cancel := context.WithCancel(t.Context())
-		cluster, err := app.Start(ctx, app.Options{
+		c, err := cluster.Start(ctx, cluster.Options{
 			Listener: &deaf{closed: make(chan struct{})}, DataDir: dir, Ephemeral: true, Authorization: "AlwaysAllow",
 			Mode: engine.Realtime, Speed: 1, Seed: seed, Nodes: nodes, Controllers: s.controllers(), CheckTrusted: true,
 		})
@@ -63,14 +63,14 @@ func inCluster(t *testing.T, s side, seed uint64, start time.Time, nodes int, do
 			t.Error(err)
 			return
 		}
-		defer cluster.Close()
+		defer c.Close()
 		stop := func() {}
 		if s == theirs {
-			stop = runUpstreams(ctx, t, cluster.Client())
+			stop = runUpstreams(ctx, t, c.Client())
 		}
-		do(ctx, cluster.Client())
+		do(ctx, c.Client())
 		soon, end := context.WithTimeout(ctx, time.Second)
-		if err := cluster.Wait(soon); err != nil {
+		if err := c.Wait(soon); err != nil {
 			broke, _, _ = strings.Cut(err.Error(), "\n") // what follows is a stack
 		}
 		end()

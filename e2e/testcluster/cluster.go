@@ -9,7 +9,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
-	"github.com/kubesim-dev/kubesim/cmd/kubesim/app"
+	"github.com/kubesim-dev/kubesim/internal/cluster"
 )
 
 // TB is the part of testing.TB that a cluster needs. Ginkgo's GinkgoT() has it, too.
@@ -29,7 +29,7 @@ type TB interface {
 type Cluster struct {
 	t       TB
 	config  Config
-	cluster *app.Cluster
+	cluster *cluster.Cluster
 	rest    *rest.Config
 	client  kubernetes.Interface
 	dynamic dynamic.Interface
@@ -60,7 +60,7 @@ func Start(t TB, config Config) *Cluster {
 func (c *Cluster) start() (err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), startMax)
 	defer cancel()
-	if c.cluster, err = app.Start(ctx, c.config.options(c.events, c.timeline)); err != nil {
+	if c.cluster, err = cluster.Start(ctx, c.config.options(c.events, c.timeline)); err != nil {
 		return err
 	}
 	c.t.Cleanup(c.end)

@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"github.com/kubesim-dev/kubesim/apiserver/apis/sim/v1alpha1"
-	"github.com/kubesim-dev/kubesim/cmd/kubesim/app"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/internal/cluster"
+	"github.com/kubesim-dev/kubesim/internal/handlers"
+	"github.com/kubesim-dev/kubesim/internal/timeline"
 )
 
 // Mode says how virtual time advances.
@@ -121,7 +123,7 @@ func (c Config) validate() error {
 	if len(c.Controllers) == 0 {
 		errs = append(errs, errors.New(`testcluster.Config.Controllers is empty: want nil or {"*"} for all, {"-*"} for none`))
 	}
-	if err := app.CheckControllers(c.Controllers); err != nil {
+	if err := cluster.CheckControllers(c.Controllers); err != nil {
 		errs = append(errs, fmt.Errorf("testcluster.Config.Controllers: %w", err))
 	}
 	if err := engine.CheckTime(c.Start); err != nil {
@@ -130,10 +132,11 @@ func (c Config) validate() error {
 	return errors.Join(errs...)
 }
 
-// options returns the options of the cluster, whose logs go to events and timeline.
-func (c Config) options(events, timeline *record) app.Options {
-	return app.Options{
+// options returns the options of the cluster, whose log goes to events, and its timeline to lines.
+func (c Config) options(events, lines *record) cluster.Options {
+	return cluster.Options{
 		DataDir: c.DataDir, Ephemeral: true, Listen: c.Listen, Mode: c.Mode, Speed: 1, AutoMax: c.AutoMax, Seed: c.Seed, Start: c.Start,
-		Nodes: c.Nodes, Memory: c.Memory, Controllers: c.Controllers, Authorization: "RBAC", Log: events, Timeline: timeline,
+		Nodes: c.Nodes, Memory: c.Memory, Controllers: c.Controllers, Authorization: "RBAC", Log: events,
+		Follower: timeline.New(timeline.Config{Out: lines, Start: c.Start, All: true}), Handlers: handlers.For(nil),
 	}
 }

@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"net"
-	"net/http"
 	"sync/atomic"
 	"time"
 
@@ -18,6 +16,11 @@ import (
 
 	"github.com/kubesim-dev/kubesim/apiserver"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/internal/datadir"
+	"github.com/kubesim-dev/kubesim/internal/history"
+	"github.com/kubesim-dev/kubesim/internal/memory"
+	"github.com/kubesim-dev/kubesim/internal/pki"
+	"github.com/kubesim-dev/kubesim/internal/version"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/lifecycle"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/session"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
@@ -25,13 +28,11 @@ import (
 	"github.com/kubesim-dev/kubesim/storage"
 )
 
-// storeFile is the name of the bbolt file in the data directory.
-const storeFile = "kubesim.db"
-
 // bolt is the backend of a cluster that one process holds alone, in a bbolt
 // file: each write reaches caches and engine in the writer's own goroutine.
 type bolt struct {
 	c        *Cluster
+	ring     *ring
 	db       *storage.DB
 	engine   *engine.Engine
 	logs     *stream.Store
@@ -45,11 +46,11 @@ type bolt struct {
 // openBolt opens the file and the engine, whose time and randomness go on from
 // what the file says. Each needs the other: the store stamps revisions with the
 // engine's time.
-func openBolt(c *Cluster) (_ backend, err error) {
-	o := c.options
-	b := &bolt{c: c, logs: o.newLogs(), used: &stats.Store{}}
+func openBolt(r *ring) (_ backend, err error) {
+	c, o, l := r.c, r.c.options, r.life
+	b := &bolt{c: c, ring: r, logs: memory.NewLogs(o.Memory), used: &stats.Store{}}
 	b.db, err = storage.Open(storage.Config{
-		Path: c.dir.file(storeFile), Ephemeral: o.Ephemeral,
+		Path: c.dir.File(datadir.StoreFile), Ephemeral: o.Ephemeral,
 		Now:      func() time.Time { return b.engine.Now() },
 		Actor:    b.actor,
 		Retained: func(r schema.GroupResource) bool { return b.engine.View().Tracks(engine.ResourceOf(r)) },
@@ -58,13 +59,13 @@ func openBolt(c *Cluster) (_ backend, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.dir.sweep(); err != nil {
+	if err := c.files().Sweep(); err != nil {
 		return nil, errors.Join(err, b.db.Close())
 	}
 	b.engine, err = engine.New(engine.Config{
-		Start: startTime(o, b.db.LastWrite()), Seed: o.Seed, Stream: uint64(b.db.Revision()),
-		Mode: o.Mode, Speed: o.Speed, AutoMax: o.AutoMax, Paused: o.paused, Log: o.Log,
-		Build: moduleVersion(), Mark: b.db.Mark, Warn: c.warn, Commanded: func(c engine.Command) { b.c.recording.clock(c) },
+		Start: startTime(o.Start, l, b.db.LastWrite()), Seed: o.Seed, Stream: uint64(b.db.Revision()),
+		Mode: l.mode, Speed: l.speed, AutoMax: o.AutoMax, Paused: l.again, Log: o.Log,
+		Build: version.Module(), Mark: b.db.Mark, Warn: c.warn, Commanded: b.commanded,
 	})
 	if err == nil {
 		err = b.record()
@@ -78,24 +79,23 @@ func openBolt(c *Cluster) (_ backend, err error) {
 
 // record begins a recording, if one is wanted and there is none: a cluster that was
 // rewound goes on with its own.
-func (b *bolt) record() (err error) {
+func (b *bolt) record() error {
 	c := b.c
-	if c.options.Record == nil || c.recording != nil {
+	if c.options.Recorder == nil || c.recorded {
 		return nil
 	}
 	if !b.db.LastWrite().IsZero() {
 		return errors.New("--record: there is a cluster in the data directory already: a recording begins with a new one, for example with --ephemeral")
 	}
-	c.recording, err = newRecording(c.options, b.engine.Now(), func() time.Time { return c.backend.(*bolt).engine.Now() })
-	return err
+	c.recorded = true
+	return c.options.Recorder.Begin(b.engine.Now(), c.Now)
 }
 
-// recorder is what the API server tells of requests; nil for nobody.
-func (c *Cluster) recorder() apiserver.Recorder {
-	if c.recording == nil {
-		return nil
+// commanded records a command of the clock.
+func (b *bolt) commanded(command engine.Command) {
+	if r := b.c.options.Recorder; r != nil {
+		r.Clock(command)
 	}
-	return c.recording
 }
 
 // Who makes a write, when it is no step of the engine: the server itself, or a user.
@@ -120,16 +120,15 @@ func (b *bolt) actor(ctx context.Context) string {
 // that it never goes back. In mode realtime it then keeps up with the wall
 // clock again. Builds that did not hold to the bounds of virtual time have left
 // files that were written outside of them.
-func startTime(o Options, last time.Time) time.Time {
-	start := o.Start
+func startTime(start time.Time, l life, last time.Time) time.Time {
 	if last.IsZero() {
 		return start
 	}
 	last = engine.Within(last)
-	if o.resumed {
+	if l.again {
 		return last
 	}
-	if start.IsZero() && o.Mode == engine.Realtime {
+	if start.IsZero() && l.mode == engine.Realtime {
 		start = time.Now()
 	}
 	if start.After(last) {
@@ -139,7 +138,7 @@ func startTime(o Options, last time.Time) time.Time {
 }
 
 // keys implements backend: they lie beside the file.
-func (b *bolt) keys() (*pki, error) { return openPKI(b.c.dir, time.Now()) }
+func (b *bolt) keys() (*pki.Authority, error) { return pki.Open(b.c.dir, time.Now()) }
 
 // configure implements backend.
 func (b *bolt) configure(cfg *apiserver.Config) error {
@@ -147,7 +146,7 @@ func (b *bolt) configure(cfg *apiserver.Config) error {
 	if err != nil {
 		return err
 	}
-	metrics, err := b.c.newMetrics(b.engine, b.used)
+	metrics, err := b.ring.newMetrics(b.engine, b.used)
 	if err != nil {
 		return err
 	}
@@ -155,12 +154,14 @@ func (b *bolt) configure(cfg *apiserver.Config) error {
 	cfg.StoreHealth = func(context.Context) error { return b.db.Err() }
 	cfg.Clock, cfg.Random, cfg.Timekeeper = b.engine, b.engine.Random(), timekeeper{b}
 	cfg.BeginList = b.db.BeginList
-	cfg.Gate, cfg.Faults, cfg.Recorder = gate{b}, &b.faults, b.c.recorder()
+	cfg.Gate, cfg.Faults = gate{b}, &b.faults
+	if r := b.c.options.Recorder; r != nil {
+		cfg.Recorder = r
+	}
 	cfg.Logs, cfg.Metrics = logs, metrics
 	cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 		return b.network.Load().DialContext(ctx, network, address)
 	}
-	cfg.Handlers = map[string]http.Handler{historyPath: historyHandler{b}, explainPath: explainHandler{b}, recordPath: b.c.recording}
 	return nil
 }
 
@@ -176,103 +177,32 @@ func (b *bolt) newStorage(sc apiserver.StorageConfig) (k8sstorage.Interface, fac
 // join implements backend. It joins the store to the API server's caches and
 // to the engine, and fills caches and view with what an earlier run has left.
 func (b *bolt) join(ctx context.Context) (err error) {
-	api, err := b.faults.register(b.engine, localAPI{b.c.server.Local()})
+	api, err := b.faults.register(b.engine, localAPI{b.ring.server.Local()})
 	if err != nil {
 		return err
 	}
-	if b.programs, err = b.c.register(b.engine, api, b.logs, b.used); err != nil {
+	if b.programs, err = b.ring.register(b.engine, api, b.logs, b.used); err != nil {
 		return err
 	}
 	b.sessions = session.New(b.programs, b.settle)
 	b.engine.Register(b.sessions)
-	b.network.Store(b.c.newNetwork(b.sessions))
+	b.network.Store(b.ring.newNetwork(b.sessions))
 	b.engine.Register(newHousekeeping(b.db, b.engine, b.c.options.CompactionInterval))
 	b.db.Observe(func(commit storage.Commit) {
 		if commit.Object == nil {
 			return // an object that nobody could read was removed
 		}
-		obj, err := b.c.server.Observe(commit.Resource, commit.Type, commit.Object)
+		obj, err := b.ring.server.Observe(commit.Resource, commit.Type, commit.Object)
 		if err != nil {
 			b.c.fail(err)
 			return
 		}
-		if t := b.c.options.timeline; t != nil && t.world != nil {
-			t.world.Put(commit.Resource.String(), obj, commit.Type == watch.Deleted)
+		if f := b.c.options.Follower; f != nil {
+			f.Committed(commit.Resource, obj, commit.Type == watch.Deleted)
 		}
 		b.engine.Deliver(commitOf(commit, obj))
 	})
 	return b.goOn(ctx)
-}
-
-func commitOf(c storage.Commit, obj engine.Object) engine.Commit {
-	return engine.Commit{Revision: c.Revision, Type: c.Type, Resource: engine.ResourceOf(c.Resource), Object: obj}
-}
-
-// checkpoint reads the engine's last checkpoint and the revision of it; nil if there is
-// none. One that cannot be read is told and left aside: a cluster without it starts its
-// containers anew, and that is better than none.
-func (b *bolt) checkpoint() (*engine.Checkpoint, int64) {
-	marks, at, err := b.db.Marks(b.db.Revision())
-	if err == nil && (len(marks) == 0 || b.db.Compacted() > at) {
-		return nil, 0
-	}
-	checkpoint := (*engine.Checkpoint)(nil)
-	if err == nil {
-		checkpoint, err = engine.ReadCheckpoint(marks)
-	}
-	if err != nil {
-		b.c.warn(fmt.Sprintf("what the last run remembered is left aside, and containers start anew: %v", err))
-		return nil, 0
-	}
-	return checkpoint, at
-}
-
-// goOn fills caches and view with what an earlier run has left: the engine's last
-// checkpoint with the state of then, and after it, as news, what came later. A
-// crash leaves some of that, a rewind may; without a checkpoint all is news.
-func (b *bolt) goOn(ctx context.Context) error {
-	checkpoint, at := b.checkpoint()
-	if checkpoint == nil {
-		return b.db.Replay(b.db.Revision(), b.recallAsNews)
-	}
-	var later []storage.Commit
-	err := b.db.ReplayAfter(at, func(c storage.Commit) error {
-		later = append(later, c)
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	err = b.engine.Restore(storage.WithoutWait(ctx), checkpoint, len(later) > 0, func(f func(engine.Commit)) error {
-		return b.db.Replay(at, func(c storage.Commit) error {
-			obj, err := b.c.server.Observe(c.Resource, c.Type, c.Object)
-			if err != nil {
-				return err
-			}
-			commit := commitOf(c, obj)
-			commit.Replayed = true
-			f(commit)
-			return nil
-		})
-	})
-	for _, c := range later {
-		if err == nil {
-			err = b.recallAsNews(c)
-		}
-	}
-	return err
-}
-
-// recallAsNews delivers a commit of an earlier run.
-func (b *bolt) recallAsNews(c storage.Commit) error {
-	obj, err := b.c.server.Observe(c.Resource, c.Type, c.Object)
-	if err != nil {
-		return err
-	}
-	commit := commitOf(c, obj)
-	commit.Replayed = true
-	b.engine.Deliver(commit)
-	return nil
 }
 
 // run implements backend: nobody else has the file, so the engine runs at once. If a
@@ -316,27 +246,46 @@ func (b *bolt) close() {
 	_ = b.db.Close() // nobody is left to tell
 }
 
-// gate is where writes from outside enter the ring.
-type gate struct{ b *bolt }
+// timed implements backend.
+func (b *bolt) timed() (timed, error) { return b, nil }
 
-// Enter implements apiserver.Gate. What the engine has written in the meantime
-// must be visible to readers, and so as durable as the mode promises, before a
-// client is answered.
-func (g gate) Enter(ctx context.Context) (func(context.Context) error, error) {
-	leave, err := g.b.engine.Enter(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return func(ctx context.Context) error {
-		if err := leave(ctx); err != nil {
-			return err
-		}
-		if g.b.engine.Status().Mode == engine.Realtime {
-			return nil
-		}
-		return g.b.db.Settle(ctx)
-	}, nil
+// kept implements backend.
+func (b *bolt) kept() (kept, error) { return b, nil }
+
+// attributed implements backend.
+func (b *bolt) attributed() (attributed, error) { return b, nil }
+
+// clock implements timed.
+func (b *bolt) clock() *engine.Engine { return b.engine }
+
+// written implements timed.
+func (b *bolt) written(ctx context.Context) error { return b.db.Settle(ctx) }
+
+// exec implements timed.
+func (b *bolt) exec(ctx context.Context, t stream.Target, command []string, stdin string) (*session.Command, error) {
+	return b.sessions.Start(ctx, t, command, stdin)
 }
 
-// Flows implements apiserver.Gate.
-func (g gate) Flows() bool { return g.b.engine.Status().Mode == engine.Realtime }
+// revision implements kept.
+func (b *bolt) revision() int64 { return b.db.Revision() }
+
+// save implements kept.
+func (b *bolt) save(ctx context.Context, name string) (history.Snapshot, error) {
+	return b.c.files().Save(ctx, b.db, name)
+}
+
+// past implements kept.
+func (b *bolt) past(to string) (history.Past, error) {
+	return history.FindPast(b.db, to, b.engine.Now())
+}
+
+// versions implements attributed.
+func (b *bolt) versions(ctx context.Context, resource schema.GroupResource, prefix string, match func(key string, value []byte) bool) ([]storage.Version, error) {
+	return b.db.History(ctx, resource, prefix, match)
+}
+
+// compacted implements attributed.
+func (b *bolt) compacted() int64 { return b.db.Compacted() }
+
+// now implements attributed.
+func (b *bolt) now() time.Time { return b.engine.Now() }

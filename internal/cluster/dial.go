@@ -44,7 +44,7 @@ func (s *shared) dial(ctx context.Context, network, address string) (net.Conn, e
 
 // leader returns the address of the server that leads.
 func (s *shared) leader(ctx context.Context) (string, error) {
-	lease, err := s.c.server.Client().CoordinationV1().Leases(metav1.NamespaceSystem).Get(ctx, leaseName, metav1.GetOptions{})
+	lease, err := s.ring.server.Client().CoordinationV1().Leases(metav1.NamespaceSystem).Get(ctx, leaseName, metav1.GetOptions{})
 	if err != nil {
 		return "", err
 	}

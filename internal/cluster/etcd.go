@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 	"github.com/kubesim-dev/kubesim/apiserver"
 	"github.com/kubesim-dev/kubesim/apiserver/registry"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/internal/pki"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
 	"github.com/kubesim-dev/kubesim/storage"
@@ -43,10 +45,11 @@ type EtcdOptions struct {
 // the kubelets. Time is the wall clock's, as on a real cluster: nobody could
 // move it for all.
 type shared struct {
-	c  *Cluster
-	db *etcd.DB
+	c    *Cluster
+	ring *ring
+	db   *etcd.DB
 	// authority is what all servers of the cluster share.
-	authority *pki
+	authority *pki.Authority
 	// start is the revision at which this server has begun: no other has it.
 	start  int64
 	random *engine.Random
@@ -67,7 +70,8 @@ type shared struct {
 const openTimeout = 10 * time.Second
 
 // openEtcd connects to etcd and founds the cluster, or joins it.
-func openEtcd(ctx context.Context, c *Cluster) (backend, error) {
+func openEtcd(ctx context.Context, r *ring) (backend, error) {
+	c := r.c
 	o := c.options.Etcd
 	db, err := etcd.Open(ctx, etcd.Config{
 		Servers: o.Servers, Prefix: o.Prefix, CAFile: o.CAFile, CertFile: o.CertFile, KeyFile: o.KeyFile,
@@ -78,7 +82,7 @@ func openEtcd(ctx context.Context, c *Cluster) (backend, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	s := &shared{c: c, db: db}
+	s := &shared{c: c, ring: r, db: db}
 	if s.authority, err = s.found(ctx); err == nil {
 		s.start, err = db.NewRevision(ctx)
 	}
@@ -97,7 +101,7 @@ func (s *shared) stream() uint64 { return uint64(s.start)<<16 + s.terms }
 
 // founding is what the first server of a cluster decides for all of them.
 type founding struct {
-	sharedPKI
+	pki.Shared
 	// Seed is that of the simulated programs: a new leader runs the containers
 	// of the one before again.
 	Seed uint64 `json:"seed"`
@@ -106,13 +110,13 @@ type founding struct {
 // found returns the cluster's keys; the first server makes them. Whoever can read
 // them in etcd could as well write a ClusterRoleBinding there, or read every
 // Secret.
-func (s *shared) found(ctx context.Context) (*pki, error) {
+func (s *shared) found(ctx context.Context) (*pki.Authority, error) {
 	data, err := s.db.Once(ctx, "cluster", func() ([]byte, error) {
-		keys, err := newSharedPKI(time.Now())
+		keys, err := pki.NewShared(time.Now())
 		if err != nil {
 			return nil, err
 		}
-		return json.Marshal(founding{sharedPKI: keys, Seed: s.c.options.Seed})
+		return json.Marshal(founding{Shared: keys, Seed: s.c.options.Seed})
 	})
 	if err != nil {
 		return nil, err
@@ -125,7 +129,7 @@ func (s *shared) found(ctx context.Context) (*pki, error) {
 		return nil, fmt.Errorf("--seed %d: the cluster in etcd has --seed %d, and all of its servers must: give that one, or another --etcd-prefix to begin a new cluster",
 			s.c.options.Seed, f.Seed)
 	}
-	keys, err := f.open()
+	keys, err := f.Open()
 	if err != nil {
 		return nil, fmt.Errorf("the cluster's keys in etcd: %w", err)
 	}
@@ -133,7 +137,7 @@ func (s *shared) found(ctx context.Context) (*pki, error) {
 }
 
 // keys implements backend.
-func (s *shared) keys() (*pki, error) { return s.authority, nil }
+func (s *shared) keys() (*pki.Authority, error) { return s.authority, nil }
 
 // configure implements backend.
 func (s *shared) configure(cfg *apiserver.Config) error {
@@ -142,12 +146,15 @@ func (s *shared) configure(cfg *apiserver.Config) error {
 	cfg.Gate, cfg.Faults = openGate{}, &s.faults
 	cfg.Logs, cfg.Metrics = leaderLogs{s}, leaderMetrics{s}
 	cfg.Dial = s.dial
-	cfg.Handlers = map[string]http.Handler{historyPath: http.HandlerFunc(noHistory), explainPath: http.HandlerFunc(noExplain), dialPath: s}
+	if cfg.Handlers == nil {
+		cfg.Handlers = map[string]http.Handler{}
+	}
+	cfg.Handlers[dialPath] = s
 	cfg.StoreHealth = s.db.Ping
-	certificate, key, err := s.c.keys.client(forwarder, time.Now())
+	certificate, key, err := s.authority.Client(forwarder, time.Now())
 	// Whatever its address, another server has a certificate of the cluster's
 	// authority, for this name too.
-	s.forward = rest.TLSClientConfig{ServerName: "kubernetes.default.svc", CAData: s.c.keys.caPEM, CertData: certificate, KeyData: key}
+	s.forward = rest.TLSClientConfig{ServerName: "kubernetes.default.svc", CAData: s.authority.Certificate(), CertData: certificate, KeyData: key}
 	return err
 }
 
@@ -164,7 +171,7 @@ func (s *shared) newStorage(sc apiserver.StorageConfig) (k8sstorage.Interface, f
 // join implements backend.
 func (s *shared) join(ctx context.Context) error {
 	_, err := s.db.Observe(ctx, func(commit storage.Commit, _ bool) {
-		if _, err := s.c.server.Observe(commit.Resource, commit.Type, commit.Object); err != nil {
+		if _, err := s.ring.server.Observe(commit.Resource, commit.Type, commit.Object); err != nil {
 			s.c.fail(err)
 		}
 	})
@@ -190,31 +197,19 @@ func (s *shared) address() (string, error) {
 	return net.JoinHostPort(host, port), nil
 }
 
-// openGate lets writes in at once: time flows, and the leader's engine takes
-// them from etcd.
-type openGate struct{}
+// What nobody can do to a cluster that others may share.
+var (
+	errSharedTime    = errors.New("virtual time of a cluster in etcd is the wall clock's: nobody else moves it")
+	errSharedHistory = errors.New("this cluster lies in etcd, which others may share: snapshots and rewinding need --storage bbolt; " +
+		"'etcdctl snapshot save' and 'etcdutl snapshot restore' keep and restore all of an etcd")
+	errNoActors = errors.New("this cluster lies in etcd, which does not keep who did what: 'kubesim explain' needs --storage bbolt; 'kubectl describe' has the Events")
+)
 
-// Enter implements apiserver.Gate.
-func (openGate) Enter(context.Context) (func(context.Context) error, error) {
-	return func(context.Context) error { return nil }, nil
-}
+// timed implements backend.
+func (s *shared) timed() (timed, error) { return nil, errSharedTime }
 
-// Flows implements apiserver.Gate.
-func (openGate) Flows() bool { return true }
+// kept implements backend.
+func (s *shared) kept() (kept, error) { return nil, errSharedHistory }
 
-// wallClock is the time of a shared cluster, which nobody moves.
-type wallClock struct{}
-
-// Now implements registry.Clock.
-func (wallClock) Now() time.Time { return time.Now() }
-
-// noHistory answers historyPath: etcd's own tools keep its history.
-func noHistory(w http.ResponseWriter, _ *http.Request) {
-	http.Error(w, "this cluster lies in etcd, which others may share: snapshots and rewinding need --storage bbolt; "+
-		"'etcdctl snapshot save' and 'etcdutl snapshot restore' keep and restore all of an etcd", http.StatusBadRequest)
-}
-
-// noExplain answers explainPath: etcd does not keep who made a commit.
-func noExplain(w http.ResponseWriter, _ *http.Request) {
-	http.Error(w, "this cluster lies in etcd, which does not keep who did what: 'kubesim explain' needs --storage bbolt; 'kubectl describe' has the Events", http.StatusBadRequest)
-}
+// attributed implements backend.
+func (s *shared) attributed() (attributed, error) { return nil, errNoActors }

@@ -15,6 +15,7 @@ import (
 	"github.com/kubesim-dev/kubesim/apiserver"
 	"github.com/kubesim-dev/kubesim/apiserver/registry"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/internal/memory"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/session"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
@@ -91,7 +92,7 @@ func (s *shared) elector(identity string, won chan<- context.Context) (*leaderel
 		Name: leaseName,
 		Lock: &resourcelock.LeaseLock{
 			LeaseMeta:  metav1.ObjectMeta{Namespace: metav1.NamespaceSystem, Name: leaseName},
-			Client:     s.c.server.Client().CoordinationV1(),
+			Client:     s.ring.server.Client().CoordinationV1(),
 			LockConfig: resourcelock.ResourceLockConfig{Identity: identity},
 		},
 		LeaseDuration: o.LeaseDuration, RenewDeadline: o.RenewDeadline, RetryPeriod: o.RetryPeriod,
@@ -114,7 +115,7 @@ const resignMax = 500 * time.Millisecond
 func (s *shared) resign(ctx context.Context, identity string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(s.c.options.Etcd.RetryPeriod, resignMax))
 	defer cancel()
-	leases := s.c.server.Client().CoordinationV1().Leases(metav1.NamespaceSystem)
+	leases := s.ring.server.Client().CoordinationV1().Leases(metav1.NamespaceSystem)
 	lease, err := leases.Get(ctx, leaseName, metav1.GetOptions{})
 	if err == nil && ptr.Deref(lease.Spec.HolderIdentity, "") == identity {
 		lease.Spec.HolderIdentity = ptr.To("")
@@ -135,14 +136,14 @@ func (s *shared) lead(ctx context.Context, leased leasedAPI) error {
 	if err != nil {
 		return err
 	}
-	leased.api = localAPI{s.c.server.Local()}
-	containers, used := s.c.options.newLogs(), &stats.Store{}
+	leased.api = localAPI{s.ring.server.Local()}
+	containers, used := memory.NewLogs(s.c.options.Memory), &stats.Store{}
 	api, err := s.faults.register(e, leased)
 	if err != nil {
 		return err
 	}
 	defer s.faults.Store(nil)
-	programs, err := s.c.register(e, api, containers, used)
+	programs, err := s.ring.register(e, api, containers, used)
 	if err != nil {
 		return err
 	}
@@ -151,13 +152,13 @@ func (s *shared) lead(ctx context.Context, leased leasedAPI) error {
 	if err != nil {
 		return err
 	}
-	measured, err := s.c.newMetrics(e, used)
+	measured, err := s.ring.newMetrics(e, used)
 	if err != nil {
 		return err
 	}
 	sessions := session.New(programs, func(context.Context) error { return nil })
 	e.Register(sessions)
-	network := s.c.newNetwork(sessions)
+	network := s.ring.newNetwork(sessions)
 	defer network.Close()
 	stop, err := s.feed(ctx, e)
 	if err != nil {

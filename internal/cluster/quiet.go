@@ -9,10 +9,10 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// quiet sends the log of upstream's libraries to w if verbosity asks for it,
+// Quiet sends the log of upstream's libraries to w if verbosity asks for it,
 // and else nowhere: what a user must know is in an API answer or in the one
 // line with which the process ends.
-func quiet(verbosity int, w io.Writer) {
+func Quiet(verbosity int, w io.Writer) {
 	if verbosity <= 0 {
 		klog.SetLogger(logr.Discard())
 		return

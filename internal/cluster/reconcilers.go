@@ -40,6 +40,8 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/serviceaccount"
 	"github.com/kubesim-dev/kubesim/controllers/tainteviction"
 	"github.com/kubesim-dev/kubesim/controllers/ttlafterfinished"
+	"github.com/kubesim-dev/kubesim/internal/memory"
+	"github.com/kubesim-dev/kubesim/internal/version"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/cri"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/lifecycle"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/node"
@@ -270,36 +272,36 @@ func CheckControllers(patterns []string) error {
 
 // register adds the reconcilers to e: controllers and kubelets, which write to
 // api, and whose containers write to logs and use what used says. The caller must close what is returned when e has ended.
-func (c *Cluster) register(e *engine.Engine, api engine.API, logs *stream.Store, used *stats.Store) (*lifecycle.Reconciler, error) {
-	services, err := serviceRange(c.options)
+func (r *ring) register(e *engine.Engine, api engine.API, logs *stream.Store, used *stats.Store) (*lifecycle.Reconciler, error) {
+	services, err := r.c.options.ServiceRange()
 	if err != nil {
 		return nil, err
 	}
-	list := node.List(c.options.Nodes)
-	p := parts{engine: e, view: e.View(), api: api, rootCA: c.keys.caPEM, resources: c.server.Local().Persisted(), nodes: list}
+	list := node.List(r.c.options.Nodes)
+	p := parts{engine: e, view: e.View(), api: api, rootCA: r.keys.Certificate(), resources: r.server.Local().Persisted(), nodes: list}
 	for _, candidate := range controllers() {
-		if !selected(c.options.Controllers, candidate) {
+		if !selected(r.c.options.Controllers, candidate) {
 			continue
 		}
-		r, err := candidate.build(p)
+		built, err := candidate.build(p)
 		if err != nil {
 			return nil, err
 		}
-		e.Register(r)
+		e.Register(built)
 	}
 	config := lifecycle.Config{
-		Engine: e, API: p.api, Nodes: list, Runtime: cri.Simulated(), Logs: logs, Stats: used, Memory: c.options.newBudget(), Token: c.token,
+		Engine: e, API: p.api, Nodes: list, Runtime: cri.Simulated(), Logs: logs, Stats: used, Memory: memory.NewBudget(r.c.options.Memory), Token: r.token,
 		ClusterDNS: services.DNS.String(),
 	}
-	if t := c.options.timeline; t != nil {
-		t.attach(e)
-		config.Follower = t
+	if f := r.c.options.Follower; f != nil {
+		f.Attach(e)
+		config.Follower = f
 	}
 	pods, err := lifecycle.New(config)
 	if err != nil {
 		return nil, err
 	}
-	nodes, err := node.New(node.Config{Engine: e, API: p.api, Nodes: list, Version: kubernetesVersion, Images: pods.Images})
+	nodes, err := node.New(node.Config{Engine: e, API: p.api, Nodes: list, Version: version.Kubernetes, Images: pods.Images})
 	if err != nil {
 		return nil, err
 	}
@@ -312,9 +314,9 @@ func (c *Cluster) register(e *engine.Engine, api engine.API, logs *stream.Store,
 }
 
 // newMetrics returns what metrics-server would have read of the simulated nodes.
-func (c *Cluster) newMetrics(e *engine.Engine, used *stats.Store) (*stats.Metrics, error) {
+func (r *ring) newMetrics(e *engine.Engine, used *stats.Store) (*stats.Metrics, error) {
 	var names []string
-	for _, n := range node.List(c.options.Nodes) {
+	for _, n := range node.List(r.c.options.Nodes) {
 		names = append(names, n.Name)
 	}
 	return stats.NewMetrics(used, names, e.Now, func(name string, scrape int64) uint64 {
@@ -323,9 +325,9 @@ func (c *Cluster) newMetrics(e *engine.Engine, used *stats.Store) (*stats.Metric
 }
 
 // newNetwork returns the way to the simulated nodes and their Pods.
-func (c *Cluster) newNetwork(sessions *session.Sessions) *stream.Network {
+func (r *ring) newNetwork(sessions *session.Sessions) *stream.Network {
 	var nodes []netip.Addr
-	for _, n := range node.List(c.options.Nodes) {
+	for _, n := range node.List(r.c.options.Nodes) {
 		nodes = append(nodes, netip.MustParseAddr(n.IP))
 	}
 	return stream.NewNetwork(sessions, nodes)
@@ -333,15 +335,15 @@ func (c *Cluster) newNetwork(sessions *session.Sessions) *stream.Network {
 
 // token makes the token of a projected volume, as a kubelet asks for it. It
 // reads what the engine has written, durable or not, as every step does.
-func (c *Cluster) token(r volume.TokenRequest) (string, error) {
+func (r *ring) token(asked volume.TokenRequest) (string, error) {
 	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
-		BoundObjectRef: &authenticationv1.BoundObjectReference{Kind: "Pod", APIVersion: "v1", Name: r.PodName, UID: r.Pod},
+		BoundObjectRef: &authenticationv1.BoundObjectReference{Kind: "Pod", APIVersion: "v1", Name: asked.PodName, UID: asked.Pod},
 	}}
-	if r.Audience != "" {
-		request.Spec.Audiences = []string{r.Audience}
+	if asked.Audience != "" {
+		request.Spec.Audiences = []string{asked.Audience}
 	}
-	if r.ExpirationSeconds > 0 {
-		request.Spec.ExpirationSeconds = &r.ExpirationSeconds
+	if asked.ExpirationSeconds > 0 {
+		request.Spec.ExpirationSeconds = &asked.ExpirationSeconds
 	}
-	return c.server.Local().Token(storage.WithoutWait(context.Background()), info(engine.Identity{User: "system:node", Groups: []string{"system:nodes"}}), r.Namespace, r.ServiceAccount, request)
+	return r.server.Local().Token(storage.WithoutWait(context.Background()), info(engine.Identity{User: "system:node", Groups: []string{"system:nodes"}}), asked.Namespace, asked.ServiceAccount, request)
 }

@@ -1,3 +1,5 @@
+// Package datadir is the folder that holds all of a cluster, and how files are written
+// there and where a user has named one: as a whole, and for their owner alone.
 package datadir
 
 import (
@@ -9,30 +11,34 @@ import (
 	"syscall"
 )
 
-// dataDir is the folder that holds all of a cluster: the store, the
+// StoreFile is the name of the bbolt file in the folder.
+const StoreFile = "kubesim.db"
+
+// Dir is the folder that holds all of a cluster: the store, the
 // certificate authority and the kubeconfig.
-type dataDir struct {
-	path string
+type Dir struct {
+	// Path is where it is.
+	Path string
 	// temporary: it goes when the server ends.
 	temporary bool
 }
 
-// dirMode is the mode of a data directory: nobody but its owner may read it.
-const dirMode = 0o700
+// Mode is the mode of a data directory: nobody but its owner may read it.
+const Mode = 0o700
 
-// openDataDir makes the folder if it is missing; for an ephemeral cluster
+// Open makes the folder if it is missing; for an ephemeral cluster
 // without a folder of its own it makes a temporary one.
-func openDataDir(path string, ephemeral bool) (*dataDir, error) {
+func Open(path string, ephemeral bool) (*Dir, error) {
 	if ephemeral && path == "" {
 		path, err := os.MkdirTemp("", "kubesim-")
 		if err != nil {
 			return nil, fmt.Errorf("a temporary data directory: %w", err)
 		}
-		return &dataDir{path: path, temporary: true}, nil
+		return &Dir{Path: path, temporary: true}, nil
 	}
 	if path == "" {
 		var err error
-		if path, err = defaultDataDir(); err != nil {
+		if path, err = Default(); err != nil {
 			return nil, err
 		}
 	}
@@ -40,13 +46,14 @@ func openDataDir(path string, ephemeral bool) (*dataDir, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(path, dirMode); err != nil {
-		return nil, fmt.Errorf("data directory %s: %w: choose another with --data-dir", path, rootCause(err))
+	if err := os.MkdirAll(path, Mode); err != nil {
+		return nil, fmt.Errorf("data directory %s: %w: choose another with --data-dir", path, Cause(err))
 	}
-	return &dataDir{path: path}, nil
+	return &Dir{Path: path}, nil
 }
 
-func defaultDataDir() (string, error) {
+// Default is the folder of a user who has named none.
+func Default() (string, error) {
 	home, err := os.UserHomeDir()
 	if err != nil {
 		return "", fmt.Errorf("no home directory for the default data directory: set one with --data-dir: %w", err)
@@ -54,9 +61,9 @@ func defaultDataDir() (string, error) {
 	return filepath.Join(home, ".kubesim"), nil
 }
 
-// rootCause drops the operation and path of a path error, which the message
+// Cause drops the operation and path of a path error, which the message
 // has named already.
-func rootCause(err error) error {
+func Cause(err error) error {
 	var path *fs.PathError
 	if errors.As(err, &path) {
 		return path.Err
@@ -64,18 +71,19 @@ func rootCause(err error) error {
 	return err
 }
 
-func (d *dataDir) file(name string) string { return filepath.Join(d.path, name) }
+// File is where a file of the folder is.
+func (d *Dir) File(name string) string { return filepath.Join(d.Path, name) }
 
-// close removes a temporary folder.
-func (d *dataDir) close() {
+// Close removes a temporary folder.
+func (d *Dir) Close() {
 	if d.temporary {
-		_ = os.RemoveAll(d.path)
+		_ = os.RemoveAll(d.Path)
 	}
 }
 
-// writeFile replaces a file as a whole: a reader, and a crash, sees the old or
+// WriteFile replaces a file as a whole: a reader, and a crash, sees the old or
 // the new one. Only its owner can read it.
-func writeFile(path string, data []byte) error {
+func WriteFile(path string, data []byte) error {
 	// A new file of an unguessable name: nobody else has it open, and its mode is
 	// 0600.
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
@@ -96,11 +104,11 @@ func writeFile(path string, data []byte) error {
 	return err
 }
 
-// createPrivate creates or empties a file that a user has named. What a cluster is asked
+// CreatePrivate creates or empties a file that a user has named. What a cluster is asked
 // and what it says, command lines with passwords among it, is its owner's alone, in a
 // file that was there before too; what is no file, such as /dev/stderr or a pipe, stays
 // as it is.
-func createPrivate(path string) (*os.File, error) {
+func CreatePrivate(path string) (*os.File, error) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return nil, err
@@ -108,7 +116,7 @@ func createPrivate(path string) (*os.File, error) {
 	info, err := file.Stat()
 	if err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
 		if err = file.Chmod(0o600); err != nil {
-			err = fmt.Errorf("others may read it, and this user cannot change that: remove it, or name another file: %w", rootCause(err))
+			err = fmt.Errorf("others may read it, and this user cannot change that: remove it, or name another file: %w", Cause(err))
 		}
 	}
 	if err != nil {
@@ -117,9 +125,9 @@ func createPrivate(path string) (*os.File, error) {
 	return file, nil
 }
 
-// syncDir makes what was linked or renamed in a folder last through a crash of
+// Sync makes what was linked or renamed in a folder last through a crash of
 // the machine.
-func syncDir(path string) error {
+func Sync(path string) error {
 	d, err := os.Open(path)
 	if err != nil {
 		return err

@@ -3,11 +3,9 @@ package handlers
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -18,14 +16,15 @@ import (
 
 	"github.com/kubesim-dev/kubesim/apiserver"
 	"github.com/kubesim-dev/kubesim/apiserver/apis/sim/v1alpha1"
+	"github.com/kubesim-dev/kubesim/internal/cluster"
 	"github.com/kubesim-dev/kubesim/internal/explain"
 )
 
-// explainPath is where a running server tells the life of an object: with the
+// ExplainPath is where a running server tells the life of an object: with the
 // parameters kind, namespace and name a Story, see explain.Tell. With commits=true it is
 // that of explain.Changes; without a name then of the whole namespace, and with
 // numbered=true with numbers in place of generated names.
-const explainPath = "/kubesim/explain"
+const ExplainPath = "/kubesim/explain"
 
 // explained are the kinds that can be, with their resources.
 func explained() map[string]schema.GroupResource {
@@ -36,11 +35,21 @@ func explained() map[string]schema.GroupResource {
 	}
 }
 
-// explainHandler serves explainPath.
-type explainHandler struct{ b *bolt }
+// withCommits is a cluster, which may keep who did what.
+type withCommits interface {
+	Commits() (cluster.Commits, error)
+}
+
+// explainHandler serves ExplainPath.
+type explainHandler struct{ withCommits }
 
 // ServeHTTP implements http.Handler.
 func (h explainHandler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	commits, err := h.Commits()
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
 	if req.Method != http.MethodGet {
 		http.Error(w, "explain answers GET", http.StatusMethodNotAllowed)
 		return
@@ -56,29 +65,27 @@ func (h explainHandler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		http.Error(w, "the parameter name is missing", http.StatusBadRequest)
 		return
 	}
-	story, err := h.story(req.Context(), target, tell)
+	story, err := storyOf(req.Context(), commits, target, tell)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
-	// A client that has gone away is not our concern.
-	_ = json.NewEncoder(w).Encode(story)
+	answer(w, http.StatusOK, story)
 }
 
-// story gathers the commits of a target and lets them be told.
-func (h explainHandler) story(ctx context.Context, target explain.Target, tell func(explain.Target, []explain.Commit, time.Time) explain.Story) (explain.Story, error) {
+// storyOf gathers the commits of a target and lets them be told.
+func storyOf(ctx context.Context, from cluster.Commits, target explain.Target, tell func(explain.Target, []explain.Commit, time.Time) explain.Story) (explain.Story, error) {
 	resource, ok := explained()[target.Kind]
 	if !ok {
 		return explain.Story{}, fmt.Errorf("kind %q: want Job, Pod or CronJob", target.Kind)
 	}
-	f := fetcher{b: h.b, ctx: ctx, namespace: target.Namespace, uids: map[types.UID]bool{}, names: map[string]bool{}}
+	f := fetcher{from: from, ctx: ctx, namespace: target.Namespace, uids: map[types.UID]bool{}, names: map[string]bool{}}
 	if target.Name == "" {
 		f.all()
 	} else {
 		found := f.named(resource, target.Name)
 		if f.err == nil && len(found) == 0 {
-			return explain.Story{}, h.notFound(resource, target)
+			return explain.Story{}, notFound(from, resource, target)
 		}
 		if target.Kind == "Pod" { // its Job knows why
 			f.owners(found)
@@ -89,13 +96,13 @@ func (h explainHandler) story(ctx context.Context, target explain.Target, tell f
 		return explain.Story{}, f.err
 	}
 	slices.SortFunc(f.commits, func(a, b explain.Commit) int { return cmp.Compare(a.Revision, b.Revision) })
-	return tell(target, f.commits, h.b.engine.Now().UTC()), nil
+	return tell(target, f.commits, from.Now().UTC()), nil
 }
 
 // notFound is what kubectl would say, and what to do.
-func (h explainHandler) notFound(resource schema.GroupResource, target explain.Target) error {
+func notFound(from cluster.Commits, resource schema.GroupResource, target explain.Target) error {
 	history := "there never was one"
-	if rev := h.b.db.Compacted(); rev > 0 {
+	if rev := from.Compacted(); rev > 0 {
 		history = fmt.Sprintf("there was none since revision %d, before which history was compacted away, see 'kubesim serve --compaction-interval'", rev)
 	}
 	return fmt.Errorf("Error from server (NotFound): %w, and %s: 'kubectl get %s -n %s' lists what there is",
@@ -104,7 +111,7 @@ func (h explainHandler) notFound(resource schema.GroupResource, target explain.T
 
 // fetcher gathers the commits of a target and of what belongs to it.
 type fetcher struct {
-	b         *bolt
+	from      cluster.Commits
 	ctx       context.Context
 	namespace string
 	// uids are those of the objects so far, names those of nodes.
@@ -120,7 +127,7 @@ func (f *fetcher) take(resource schema.GroupResource, prefix string, match func(
 	if f.err != nil {
 		return nil
 	}
-	versions, err := f.b.db.History(f.ctx, resource, prefix, match)
+	versions, err := f.from.History(f.ctx, resource, prefix, match)
 	if err != nil {
 		f.err = err
 		return nil
@@ -212,14 +219,4 @@ func (f *fetcher) mentions(_ string, value []byte) bool {
 		}
 	}
 	return false
-}
-
-// parseKind reads a kind as kubectl does: job, jobs, jobs.batch, cj, po …
-func parseKind(text string) (string, bool) {
-	kind, ok := map[string]string{
-		"pod": "Pod", "pods": "Pod", "po": "Pod",
-		"job": "Job", "jobs": "Job", "job.batch": "Job", "jobs.batch": "Job",
-		"cronjob": "CronJob", "cronjobs": "CronJob", "cj": "CronJob", "cronjob.batch": "CronJob", "cronjobs.batch": "CronJob",
-	}[strings.ToLower(text)]
-	return kind, ok
 }

@@ -1,3 +1,5 @@
+// Package history keeps states of a cluster in its data directory, and takes the file
+// of one that stands still back to a state of before.
 package history
 
 import (
@@ -5,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/internal/datadir"
 	"github.com/kubesim-dev/kubesim/storage"
 )
 
@@ -28,8 +30,8 @@ const (
 	savingPrefix = ".saving-"
 )
 
-// snapshot is what a client sees of one.
-type snapshot struct {
+// Snapshot is what a client sees of one.
+type Snapshot struct {
 	Name     string    `json:"name"`
 	Revision int64     `json:"revision"`
 	Time     time.Time `json:"time"` // virtual
@@ -40,20 +42,23 @@ type snapshot struct {
 
 var snapshotName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
 
-// snapshotPath is the file of a snapshot. Its error says what a name may be.
-func (d *dataDir) snapshotPath(name string) (string, error) {
+// Files are those of a data directory.
+type Files struct{ Dir *datadir.Dir }
+
+// path is the file of a snapshot. Its error says what a name may be.
+func (f Files) path(name string) (string, error) {
 	name = strings.TrimSuffix(name, snapshotExtension)
 	if !snapshotName.MatchString(name) {
 		return "", fmt.Errorf("snapshot %q: want a name of letters, digits, '.', '_' and '-', at most 100", name)
 	}
-	return filepath.Join(d.path, snapshotsDir, name+snapshotExtension), nil
+	return filepath.Join(f.Dir.Path, snapshotsDir, name+snapshotExtension), nil
 }
 
-// saveSnapshot keeps the state of db. Without a name it is called after its
+// Save keeps the state of db. Without a name it is called after its
 // revision, with a number where that is taken.
-func (d *dataDir) saveSnapshot(ctx context.Context, db *storage.DB, name string) (snapshot, error) {
-	if err := os.MkdirAll(filepath.Join(d.path, snapshotsDir), dirMode); err != nil {
-		return snapshot{}, fmt.Errorf("snapshots: %w", rootCause(err))
+func (f Files) Save(ctx context.Context, db *storage.DB, name string) (Snapshot, error) {
+	if err := os.MkdirAll(filepath.Join(f.Dir.Path, snapshotsDir), datadir.Mode); err != nil {
+		return Snapshot{}, fmt.Errorf("snapshots: %w", datadir.Cause(err))
 	}
 	base := name
 	if name == "" {
@@ -64,21 +69,21 @@ func (d *dataDir) saveSnapshot(ctx context.Context, db *storage.DB, name string)
 		if i > 1 {
 			try += "-" + strconv.Itoa(i)
 		}
-		path, err := d.snapshotPath(try)
+		path, err := f.path(try)
 		if err != nil {
-			return snapshot{}, err
+			return Snapshot{}, err
 		}
 		err = saveAs(ctx, db, path)
 		if errors.Is(err, fs.ErrExist) && name == "" {
 			continue
 		}
 		if errors.Is(err, fs.ErrExist) {
-			return snapshot{}, fmt.Errorf("snapshot %q exists: choose another name, or remove %s first", name, path)
+			return Snapshot{}, fmt.Errorf("snapshot %q exists: choose another name, or remove %s first", name, path)
 		}
 		if err != nil {
-			return snapshot{}, fmt.Errorf("snapshot %q: %w", try, err)
+			return Snapshot{}, fmt.Errorf("snapshot %q: %w", try, err)
 		}
-		return describeSnapshot(path), nil
+		return describe(path), nil
 	}
 }
 
@@ -93,21 +98,21 @@ func saveAs(ctx context.Context, db *storage.DB, path string) error {
 	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
 		err = os.Link(f.Name(), path) // unlike a rename it replaces nothing
 	}
-	return errors.Join(err, os.Remove(f.Name()), syncDir(filepath.Dir(path)))
+	return errors.Join(err, os.Remove(f.Name()), datadir.Sync(filepath.Dir(path)))
 }
 
-// sweep removes what is left of snapshots whose saving was killed. Who calls it has
+// Sweep removes what is left of snapshots whose saving was killed. Who calls it has
 // the store open, so that nobody else saves.
-func (d *dataDir) sweep() error {
-	left, err := filepath.Glob(filepath.Join(d.path, snapshotsDir, savingPrefix+"*"))
+func (f Files) Sweep() error {
+	left, err := filepath.Glob(filepath.Join(f.Dir.Path, snapshotsDir, savingPrefix+"*"))
 	for _, path := range left {
 		err = errors.Join(err, os.Remove(path))
 	}
 	return err
 }
 
-func describeSnapshot(path string) snapshot {
-	s := snapshot{Name: strings.TrimSuffix(filepath.Base(path), snapshotExtension)}
+func describe(path string) Snapshot {
+	s := Snapshot{Name: strings.TrimSuffix(filepath.Base(path), snapshotExtension)}
 	info, err := storage.Describe(path)
 	if err != nil {
 		s.Error = err.Error()
@@ -116,31 +121,43 @@ func describeSnapshot(path string) snapshot {
 	return s
 }
 
-// snapshots lists them by revision, then by name.
-func (d *dataDir) snapshots() ([]snapshot, error) {
-	paths, err := filepath.Glob(filepath.Join(d.path, snapshotsDir, "[^.]*"+snapshotExtension))
+// Snapshots lists them by revision, then by name.
+func (f Files) Snapshots() ([]Snapshot, error) {
+	paths, err := filepath.Glob(filepath.Join(f.Dir.Path, snapshotsDir, "[^.]*"+snapshotExtension))
 	if err != nil {
 		return nil, err
 	}
-	list := make([]snapshot, 0, len(paths))
+	list := make([]Snapshot, 0, len(paths))
 	for _, path := range paths {
-		list = append(list, describeSnapshot(path))
+		list = append(list, describe(path))
 	}
-	slices.SortFunc(list, func(a, b snapshot) int {
+	slices.SortFunc(list, func(a, b Snapshot) int {
 		return cmp.Or(cmp.Compare(a.Revision, b.Revision), cmp.Compare(a.Name, b.Name))
 	})
 	return list, nil
 }
 
-// past is a moment to go back to: a revision and, if not zero, an instant after
+// Existing is the file of a snapshot that there is.
+func (f Files) Existing(name string) (string, error) {
+	path, err := f.path(name)
+	if err != nil {
+		return "", err
+	}
+	if _, err := os.Stat(path); err != nil {
+		return "", fmt.Errorf("snapshot %q: %w: 'kubesim snapshot list' shows those that there are", name, datadir.Cause(err))
+	}
+	return path, nil
+}
+
+// Past is a moment to go back to: a revision and, if not zero, an instant after
 // it, before the next.
-type past struct {
+type Past struct {
 	revision int64
 	at       time.Time
 }
 
-// parsePast reads REVISION or DURATION; one of them is set.
-func parsePast(arg string) (revision int64, ago time.Duration, err error) {
+// ParsePast reads REVISION or DURATION; one of them is set.
+func ParsePast(arg string) (revision int64, ago time.Duration, err error) {
 	if revision, err = strconv.ParseInt(arg, 10, 64); err == nil && revision > 0 {
 		return revision, 0, nil
 	}
@@ -150,13 +167,13 @@ func parsePast(arg string) (revision int64, ago time.Duration, err error) {
 	return 0, 0, fmt.Errorf("%q: want a revision, for example 1234, or a duration of virtual time, for example 10m", arg)
 }
 
-// findPast returns the moment that arg names, as of now.
-func findPast(db *storage.DB, arg string, now time.Time) (past, error) {
-	revision, ago, err := parsePast(arg)
+// FindPast returns the moment that arg names, as of now.
+func FindPast(db *storage.DB, arg string, now time.Time) (Past, error) {
+	revision, ago, err := ParsePast(arg)
 	if err != nil {
-		return past{}, err
+		return Past{}, err
 	}
-	p := past{revision: revision}
+	p := Past{revision: revision}
 	if ago != 0 {
 		p.at = now.Add(-ago)
 		p.revision = db.RevisionAt(p.at)
@@ -167,11 +184,11 @@ func findPast(db *storage.DB, arg string, now time.Time) (past, error) {
 	if ago != 0 && p.revision == 0 {
 		err = fmt.Errorf("history does not reach back to %s", p.at.UTC().Format(time.RFC3339))
 	}
-	return past{}, fmt.Errorf("%w: 'kubesim snapshot list' shows what else there is to go back to; --compaction-interval says how much history a server keeps", err)
+	return Past{}, fmt.Errorf("%w: 'kubesim snapshot list' shows what else there is to go back to; --compaction-interval says how much history a server keeps", err)
 }
 
-// rewind takes db back to p.
-func rewind(ctx context.Context, db *storage.DB, p past) error {
+// Rewind takes db back to p.
+func Rewind(ctx context.Context, db *storage.DB, p Past) error {
 	var later func([]byte) bool
 	if !p.at.IsZero() {
 		later = func(mark []byte) bool {
@@ -182,10 +199,10 @@ func rewind(ctx context.Context, db *storage.DB, p past) error {
 	return db.Rewind(ctx, p.revision, p.at, later)
 }
 
-// turned says what became of a cluster that was taken back.
-type turned struct {
+// Turned says what became of a cluster that was taken back.
+type Turned struct {
 	// Before is the snapshot of what was there.
-	Before snapshot `json:"before"`
+	Before Snapshot `json:"before"`
 	// Revision is the newest now, at the virtual instant Time.
 	Revision int64     `json:"revision"`
 	Time     time.Time `json:"time"`
@@ -193,15 +210,15 @@ type turned struct {
 	Paused bool `json:"paused,omitempty"`
 }
 
-// turnBack changes the file of a cluster that stands still, after it has kept a
+// TurnBack changes the file of a cluster that stands still, after it has kept a
 // snapshot of it.
-func (d *dataDir) turnBack(ctx context.Context, ephemeral bool, change func(*storage.DB) error) (t turned, err error) {
-	db, err := d.openStill(ephemeral)
+func (f Files) TurnBack(ctx context.Context, ephemeral bool, change func(*storage.DB) error) (t Turned, err error) {
+	db, err := f.openStill(ephemeral)
 	if err != nil {
 		return t, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	if t.Before, err = d.saveSnapshot(ctx, db, ""); err != nil {
+	if t.Before, err = f.Save(ctx, db, ""); err != nil {
 		return t, err
 	}
 	if err := change(db); err != nil {
@@ -227,20 +244,20 @@ func instant(db *storage.DB) (time.Time, error) {
 }
 
 // openExisting is openStill for a file that must be there.
-func (d *dataDir) openExisting() (*storage.DB, error) {
-	if _, err := os.Stat(d.file(storeFile)); err != nil {
-		return nil, fmt.Errorf("data directory %s holds no cluster: %w", d.path, rootCause(err))
+func (f Files) openExisting() (*storage.DB, error) {
+	if _, err := os.Stat(f.Dir.File(datadir.StoreFile)); err != nil {
+		return nil, fmt.Errorf("data directory %s holds no cluster: %w", f.Dir.Path, datadir.Cause(err))
 	}
-	return d.openStill(false)
+	return f.openStill(false)
 }
 
 // openStill opens the file of a cluster whose time stands still.
-func (d *dataDir) openStill(ephemeral bool) (*storage.DB, error) {
-	db, err := openStill(d.file(storeFile), ephemeral)
+func (f Files) openStill(ephemeral bool) (*storage.DB, error) {
+	db, err := openStill(f.Dir.File(datadir.StoreFile), ephemeral)
 	if err != nil {
 		return nil, err
 	}
-	if err := d.sweep(); err != nil {
+	if err := f.Sweep(); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return db, nil
@@ -256,8 +273,8 @@ func openStill(path string, ephemeral bool) (db *storage.DB, err error) {
 // restoreDamaged puts a snapshot in the place of a file that cannot be opened, which
 // is kept under another name. There is a file at every moment: without one, a
 // server would begin an empty cluster.
-func (d *dataDir) restoreDamaged(ctx context.Context, path string) (kept string, t turned, err error) {
-	restored := d.file(storeFile + ".restored")
+func (f Files) restoreDamaged(ctx context.Context, path string) (kept string, t Turned, err error) {
+	restored := f.Dir.File(datadir.StoreFile + ".restored")
 	if err := os.Remove(restored); err != nil && !errors.Is(err, fs.ErrNotExist) { // of a try that was killed
 		return "", t, err
 	}
@@ -273,31 +290,13 @@ func (d *dataDir) restoreDamaged(ctx context.Context, path string) (kept string,
 		return "", t, errors.Join(err, os.Remove(restored))
 	}
 	for i := 1; ; i++ {
-		kept = fmt.Sprintf("%s.damaged-%d", d.file(storeFile), i)
-		if err = os.Link(d.file(storeFile), kept); !errors.Is(err, fs.ErrExist) {
+		kept = fmt.Sprintf("%s.damaged-%d", f.Dir.File(datadir.StoreFile), i)
+		if err = os.Link(f.Dir.File(datadir.StoreFile), kept); !errors.Is(err, fs.ErrExist) {
 			break
 		}
 	}
 	if err == nil {
-		err = os.Rename(restored, d.file(storeFile))
+		err = os.Rename(restored, f.Dir.File(datadir.StoreFile))
 	}
-	return kept, t, errors.Join(err, syncDir(d.path))
-}
-
-// printTurned tells what has happened.
-func printTurned(w io.Writer, what string, t turned) error {
-	when := "before the first write"
-	if !t.Time.IsZero() {
-		when = t.Time.UTC().Format(time.RFC3339)
-	}
-	if _, err := fmt.Fprintf(w, "%s: revision %d, %s.\n", what, t.Revision, when); err != nil {
-		return err
-	}
-	if t.Before.Name != "" {
-		fmt.Fprintf(w, "What was there before is snapshot %s.\n", t.Before.Name)
-	}
-	if t.Paused {
-		fmt.Fprintln(w, "The clock is paused; 'kubesim clock resume' lets it go on.")
-	}
-	return nil
+	return kept, t, errors.Join(err, datadir.Sync(f.Dir.Path))
 }

@@ -1,13 +1,41 @@
+// Package listener is where an API server takes its connections from: a port, or the
+// memory of its own process. Servers that follow one another borrow it.
 package listener
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 )
+
+// Open opens the API's port.
+func Open(address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		var op *net.OpError
+		if errors.As(err, &op) {
+			err = op.Err
+		}
+		return nil, fmt.Errorf("cannot listen on %s: %w: choose another address with --listen, for example 127.0.0.1:0 for any free port", address, err)
+	}
+	return l, nil
+}
+
+// Reachable is the address that clients on this machine use.
+func Reachable(addr net.Addr) string {
+	host, port, err := net.SplitHostPort(addr.String())
+	if err != nil {
+		return addr.String()
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port)
+}
 
 // borrowed is a listener for an API server that may end while the cluster goes
 // on: closing it leaves the port open, and clients that come meanwhile wait for
@@ -18,8 +46,9 @@ type borrowed struct {
 	open   connections
 }
 
-func borrow(l net.Listener) net.Listener {
-	if m, ok := l.(*memory); ok {
+// Borrow returns a listener for one of several servers that follow one another on l.
+func Borrow(l net.Listener) net.Listener {
+	if m, ok := l.(*Memory); ok {
 		return m.borrow()
 	}
 	tcp, ok := l.(*net.TCPListener)

@@ -6,18 +6,19 @@ import (
 	"sync"
 )
 
-// memory is a listener that only this process reaches: a cluster in a test or a
-// scenario needs no port. Closing it ends it for good; see borrow.
-type memory struct {
+// Memory is a listener that only this process reaches: a cluster in a test or a
+// scenario needs no port. Closing it ends it for good; see Borrow.
+type Memory struct {
 	conns  chan net.Conn
 	once   sync.Once
 	closed chan struct{}
 }
 
-func newMemory() *memory { return &memory{conns: make(chan net.Conn), closed: make(chan struct{})} }
+// NewMemory returns one.
+func NewMemory() *Memory { return &Memory{conns: make(chan net.Conn), closed: make(chan struct{})} }
 
 // Accept implements net.Listener.
-func (m *memory) Accept() (net.Conn, error) {
+func (m *Memory) Accept() (net.Conn, error) {
 	select {
 	case conn := <-m.conns:
 		return conn, nil
@@ -27,7 +28,7 @@ func (m *memory) Accept() (net.Conn, error) {
 }
 
 // Close implements net.Listener.
-func (m *memory) Close() error {
+func (m *Memory) Close() error {
 	m.once.Do(func() { close(m.closed) })
 	return nil
 }
@@ -37,10 +38,10 @@ func (m *memory) Close() error {
 func memoryAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 6443} }
 
 // Addr implements net.Listener.
-func (m *memory) Addr() net.Addr { return memoryAddr() }
+func (m *Memory) Addr() net.Addr { return memoryAddr() }
 
-// dial connects to whoever accepts, whatever the address.
-func (m *memory) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+// Dial connects to whoever accepts, whatever the address.
+func (m *Memory) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	client, server := net.Pipe()
 	select {
 	case m.conns <- server:
@@ -53,11 +54,11 @@ func (m *memory) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 }
 
 // borrow returns a listener for one of several servers, see borrowed.
-func (m *memory) borrow() net.Listener { return &borrowedMemory{memory: m, done: make(chan struct{})} }
+func (m *Memory) borrow() net.Listener { return &borrowedMemory{Memory: m, done: make(chan struct{})} }
 
-// borrowedMemory is a borrowed memory: closing it leaves the other open.
+// borrowedMemory is a borrowed Memory: closing it leaves the other open.
 type borrowedMemory struct {
-	*memory
+	*Memory
 	once sync.Once
 	done chan struct{}
 	open connections

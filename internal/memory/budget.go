@@ -1,3 +1,5 @@
+// Package memory says how much of its host's memory a process may hold: the Pods of a
+// cluster, and the garbage collector.
 package memory
 
 import (
@@ -25,8 +27,8 @@ const memoryMin = 16 << 20
 // memoryUnknown stands for the machine's memory where it cannot be read. Unit: bytes.
 const memoryUnknown = 4 << 30
 
-// ParseMemory reads what --memory says, for example 512Mi. Unit: bytes.
-func ParseMemory(text string) (int64, error) {
+// Parse reads what --memory says, for example 512Mi. Unit: bytes.
+func Parse(text string) (int64, error) {
 	q, err := resource.ParseQuantity(text)
 	if err != nil || q.Value() < memoryMin {
 		return 0, fmt.Errorf("%q: want a size of at least 16Mi, for example 512Mi or 2Gi", text)
@@ -34,10 +36,11 @@ func ParseMemory(text string) (int64, error) {
 	return q.Value(), nil
 }
 
-// newBudget returns the memory that the Pods of the cluster share.
-func (o *Options) newBudget() *stats.Budget {
-	if o.Memory > 0 {
-		return stats.NewBudget(o.Memory)
+// NewBudget returns the memory that the Pods of a cluster share: so many bytes, or for 0
+// a part of the machine's.
+func NewBudget(bytes int64) *stats.Budget {
+	if bytes > 0 {
+		return stats.NewBudget(bytes)
 	}
 	return stats.NewBudget(max(machineMemory()/memoryShare, memoryMin))
 }
@@ -46,9 +49,10 @@ func (o *Options) newBudget() *stats.Budget {
 // which read slowly.
 const clientsPart = 8
 
-// newLogs returns the store of what containers print.
-func (o *Options) newLogs() *stream.Store {
-	return &stream.Store{Buffers: stream.NewBuffers(o.newBudget().Limit() / clientsPart)}
+// NewLogs returns the store of what containers print, of Pods that share so many bytes,
+// see NewBudget.
+func NewLogs(bytes int64) *stream.Store {
+	return &stream.Store{Buffers: stream.NewBuffers(NewBudget(bytes).Limit() / clientsPart)}
 }
 
 // machineMemory is what this process may use: the machine's memory, or what its control
@@ -90,9 +94,10 @@ func meminfoTotal(text string) int64 {
 // bytes.
 const collectorRoom = 512 << 20
 
-// softLimit is from where on the process collects garbage harder: gcPercent would else
-// let it hold five times of what is in use. Unit: bytes.
-func (o *Options) softLimit() int64 {
-	pods := o.newBudget().Limit()
+// SoftLimit is from where on the process collects garbage harder: gcPercent would else
+// let it hold five times of what is in use. Its Pods share so many bytes, see NewBudget.
+// Unit: bytes.
+func SoftLimit(bytes int64) int64 {
+	pods := NewBudget(bytes).Limit()
 	return collectorRoom + pods + min(pods/2, math.MaxInt64/4)
 }

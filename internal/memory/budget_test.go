@@ -7,12 +7,12 @@ import (
 
 func TestParseMemory(t *testing.T) {
 	for text, want := range map[string]int64{"512Mi": 512 << 20, "2Gi": 2 << 30, "64M": 64_000_000, "16777216": 16 << 20} {
-		if got, err := ParseMemory(text); err != nil || got != want {
+		if got, err := Parse(text); err != nil || got != want {
 			t.Errorf("%s is %d, %v, want %d", text, got, err, want)
 		}
 	}
 	for _, text := range []string{"", "many", "0", "-1Gi", "15Mi", "1Ki"} {
-		if got, err := ParseMemory(text); err == nil || !strings.Contains(err.Error(), "want a size of at least 16Mi") {
+		if got, err := Parse(text); err == nil || !strings.Contains(err.Error(), "want a size of at least 16Mi") {
 			t.Errorf("%q is %d, %v", text, got, err)
 		}
 	}
@@ -33,10 +33,10 @@ func TestMeminfoTotal(t *testing.T) {
 
 func TestTheDefaultIsAShareOfTheMachine(t *testing.T) {
 	machine := machineMemory()
-	if got := (&Options{}).newBudget().Limit(); got != max(machine/memoryShare, memoryMin) {
+	if got := NewBudget(0).Limit(); got != max(machine/memoryShare, memoryMin) {
 		t.Errorf("Pods may hold %d of the machine's %d bytes", got, machine)
 	}
-	if got := (&Options{Memory: 64 << 20}).newBudget().Limit(); got != 64<<20 {
+	if got := NewBudget(64 << 20).Limit(); got != 64<<20 {
 		t.Errorf("Pods may hold %d bytes, want what was said", got)
 	}
 }

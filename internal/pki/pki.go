@@ -1,3 +1,4 @@
+// Package pki has a cluster's certificate authority, and signs with it.
 package pki
 
 import (
@@ -21,48 +22,57 @@ import (
 	"time"
 
 	"k8s.io/client-go/util/keyutil"
+
+	"github.com/kubesim-dev/kubesim/internal/datadir"
 )
 
-// pki is a cluster's certificate authority and what it has signed. The
+// Authority is a cluster's certificate authority, with the key of its tokens. The
 // authority and the key of the service-account tokens are kept, in the data
 // directory or in etcd; the serving certificate and the administrator's are
 // made anew at each start. The authority and the key may be a user's own.
-type pki struct {
+type Authority struct {
 	ca     *x509.Certificate
 	caPEM  []byte
 	caKey  crypto.Signer
 	tokens crypto.Signer
 }
 
+// Who may do anything, as kubeadm has it: a user, and the group that every authorizer
+// lets do anything.
+const (
+	Administrator  = "kubernetes-admin"
+	Administrators = "system:masters"
+)
+
 // validity is how long certificates are good for. Certificates follow the wall
 // clock, because clients check them against theirs.
 const validity = 10 * 365 * 24 * time.Hour
 
-// openPKI reads the authority from dir or makes one.
-func openPKI(dir *dataDir, now time.Time) (*pki, error) {
-	if err := os.MkdirAll(dir.file("pki"), dirMode); err != nil {
-		return nil, fmt.Errorf("data directory %s: %w", dir.path, rootCause(err))
+// Open reads the authority from dir or makes one.
+func Open(dir *datadir.Dir, now time.Time) (*Authority, error) {
+	if err := os.MkdirAll(dir.File("pki"), datadir.Mode); err != nil {
+		return nil, fmt.Errorf("data directory %s: %w", dir.Path, datadir.Cause(err))
 	}
-	path, keyPath := dir.file(filepath.Join("pki", "ca.crt")), dir.file(filepath.Join("pki", "ca.key"))
+	path, keyPath := dir.File(filepath.Join("pki", "ca.crt")), dir.File(filepath.Join("pki", "ca.key"))
 	if exists(path) && !exists(keyPath) {
 		return nil, fmt.Errorf("the certificate authority %s has no key: put it beside, as %s, or remove the folder %s to make a new one", path, keyPath, filepath.Dir(path))
 	}
-	p := &pki{}
+	p := &Authority{}
 	var err error
 	if p.caKey, err = openKey(keyPath); err != nil {
 		return nil, err
 	}
-	if p.tokens, err = openKey(dir.file(filepath.Join("pki", "sa.key"))); err != nil {
+	if p.tokens, err = openKey(dir.File(filepath.Join("pki", "sa.key"))); err != nil {
 		return nil, err
 	}
 	p.caPEM, err = os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if p.caPEM, err = p.newCA(now); err == nil {
-			err = writeFile(path, p.caPEM)
+			err = datadir.WriteFile(path, p.caPEM)
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the certificate authority %s: %w", path, rootCause(err))
+		return nil, fmt.Errorf("the certificate authority %s: %w", path, datadir.Cause(err))
 	}
 	if p.ca, err = parseCertificate(p.caPEM); err == nil {
 		err = p.checkCA(now)
@@ -89,7 +99,7 @@ func parseCertificate(data []byte) (*x509.Certificate, error) {
 }
 
 // checkCA says why clients would not trust what the authority signs.
-func (p *pki) checkCA(now time.Time) error {
+func (p *Authority) checkCA(now time.Time) error {
 	own, ok := p.caKey.Public().(interface{ Equal(crypto.PublicKey) bool })
 	switch {
 	case !ok || !own.Equal(p.ca.PublicKey):
@@ -109,7 +119,7 @@ func openKey(path string) (crypto.Signer, error) {
 		return newKey(path)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("key %s: %w", path, rootCause(err))
+		return nil, fmt.Errorf("key %s: %w", path, datadir.Cause(err))
 	}
 	key, err := parseKey(data)
 	if err != nil {
@@ -154,23 +164,23 @@ func newKey(path string) (crypto.Signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := writeFile(path, data); err != nil {
-		return nil, fmt.Errorf("key %s: %w", path, rootCause(err))
+	if err := datadir.WriteFile(path, data); err != nil {
+		return nil, fmt.Errorf("key %s: %w", path, datadir.Cause(err))
 	}
 	return key, nil
 }
 
-// sharedPKI is what a pki keeps, in a form that several servers share. The names
+// Shared is what an Authority keeps, in a form that several servers share. The names
 // are those of the files in a data directory.
-type sharedPKI struct {
+type Shared struct {
 	Authority    string `json:"ca.crt"`
 	AuthorityKey string `json:"ca.key"`
 	TokenKey     string `json:"sa.key"`
 }
 
-// newSharedPKI makes an authority.
-func newSharedPKI(now time.Time) (s sharedPKI, err error) {
-	p := &pki{}
+// NewShared makes an authority.
+func NewShared(now time.Time) (s Shared, err error) {
+	p := &Authority{}
 	for _, key := range []struct {
 		to   *crypto.Signer
 		text *string
@@ -190,9 +200,9 @@ func newSharedPKI(now time.Time) (s sharedPKI, err error) {
 	return s, err
 }
 
-// open reads what newSharedPKI has made, on this server or another.
-func (s sharedPKI) open() (*pki, error) {
-	p := &pki{caPEM: []byte(s.Authority)}
+// Open reads what NewShared has made, on this server or another.
+func (s Shared) Open() (*Authority, error) {
+	p := &Authority{caPEM: []byte(s.Authority)}
 	var errs [3]error
 	p.ca, errs[0] = parseCertificate(p.caPEM)
 	p.caKey, errs[1] = parseKey([]byte(s.AuthorityKey))
@@ -208,7 +218,7 @@ func encodeKey(key *ecdsa.PrivateKey) ([]byte, error) {
 	return pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}), nil
 }
 
-func (p *pki) newCA(now time.Time) ([]byte, error) {
+func (p *Authority) newCA(now time.Time) ([]byte, error) {
 	template := template("kubernetes", nil, now)
 	template.IsCA, template.BasicConstraintsValid = true, true
 	template.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature
@@ -234,7 +244,7 @@ func template(commonName string, organization []string, now time.Time) *x509.Cer
 }
 
 // sign returns a certificate of the authority with a key of its own.
-func (p *pki) sign(template *x509.Certificate, usage x509.ExtKeyUsage) (tls.Certificate, error) {
+func (p *Authority) sign(template *x509.Certificate, usage x509.ExtKeyUsage) (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return tls.Certificate{}, err
@@ -248,24 +258,24 @@ func (p *pki) sign(template *x509.Certificate, usage x509.ExtKeyUsage) (tls.Cert
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
 }
 
-// serving is the API server's certificate, for the names and addresses by which
+// Serving is the API server's certificate, for the names and addresses by which
 // clients and Pods reach it.
-func (p *pki) serving(ips []net.IP, now time.Time) (tls.Certificate, error) {
+func (p *Authority) Serving(ips []net.IP, now time.Time) (tls.Certificate, error) {
 	t := template("kube-apiserver", nil, now)
 	t.DNSNames = []string{"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"}
 	t.IPAddresses = ips
 	return p.sign(t, x509.ExtKeyUsageServerAuth)
 }
 
-// administrator is the kubeconfig's client certificate, as kubeadm's: a user
+// Administrator is the kubeconfig's client certificate, as kubeadm's: a user
 // of the group that every authorizer lets do anything.
-func (p *pki) administrator(now time.Time) (certificate, key []byte, err error) {
-	return p.client("kubernetes-admin", now)
+func (p *Authority) Administrator(now time.Time) (certificate, key []byte, err error) {
+	return p.Client(Administrator, now)
 }
 
-// client is the certificate of a user who may do anything.
-func (p *pki) client(user string, now time.Time) (certificate, key []byte, err error) {
-	signed, err := p.sign(template(user, []string{"system:masters"}, now), x509.ExtKeyUsageClientAuth)
+// Client is the certificate of a user who may do anything.
+func (p *Authority) Client(user string, now time.Time) (certificate, key []byte, err error) {
+	signed, err := p.sign(template(user, []string{Administrators}, now), x509.ExtKeyUsageClientAuth)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -273,5 +283,8 @@ func (p *pki) client(user string, now time.Time) (certificate, key []byte, err e
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: signed.Certificate[0]}), key, err
 }
 
-// tokenKey signs service-account tokens.
-func (p *pki) tokenKey() crypto.Signer { return p.tokens }
+// Certificate is that of the authority, in PEM, which clients trust.
+func (p *Authority) Certificate() []byte { return p.caPEM }
+
+// TokenKey signs service-account tokens.
+func (p *Authority) TokenKey() crypto.Signer { return p.tokens }

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/kubesim-dev/kubesim/internal/datadir"
 )
 
 func pemOf(kind string, der []byte, err error) []byte {
@@ -53,14 +55,14 @@ func rsaKey(t *testing.T) *rsa.PrivateKey {
 }
 
 // dirWith is a data directory with files in pki/.
-func dirWith(t *testing.T, files map[string][]byte) *dataDir {
+func dirWith(t *testing.T, files map[string][]byte) *datadir.Dir {
 	t.Helper()
-	dir := &dataDir{path: t.TempDir()}
-	if err := os.Mkdir(dir.file("pki"), dirMode); err != nil {
+	dir := &datadir.Dir{Path: t.TempDir()}
+	if err := os.Mkdir(dir.File("pki"), datadir.Mode); err != nil {
 		t.Fatal(err)
 	}
 	for name, data := range files {
-		if err := os.WriteFile(filepath.Join(dir.file("pki"), name), data, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir.File("pki"), name), data, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -82,7 +84,7 @@ func TestAUsersOwnAuthority(t *testing.T) {
 		"ECDSA in PKCS#8": {ec, pkcs8(ec)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			certificate, err := (&pki{caKey: tc.key}).newCA(now)
+			certificate, err := (&Authority{caKey: tc.key}).newCA(now)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -92,12 +94,12 @@ func TestAUsersOwnAuthority(t *testing.T) {
 				"tokens are signed by it":     {"sa.key": tc.pem},
 				"the key's file has a header": {"ca.key": append([]byte("Bag Attributes\n"), tc.pem...)},
 			} {
-				p, err := openPKI(dirWith(t, files), now)
+				p, err := Open(dirWith(t, files), now)
 				if err != nil {
 					t.Errorf("%s: %v", which, err)
 					continue
 				}
-				signed, err := p.serving([]net.IP{net.IPv4(127, 0, 0, 1)}, now)
+				signed, err := p.Serving([]net.IP{net.IPv4(127, 0, 0, 1)}, now)
 				if err != nil {
 					t.Errorf("%s: %v", which, err)
 					continue
@@ -150,8 +152,8 @@ func TestAnAuthorityThatCannotBeUsed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := dirWith(t, tc.files)
-			_, err := openPKI(dir, now)
-			if err == nil || !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), "remove the folder "+dir.file("pki")) {
+			_, err := Open(dir, now)
+			if err == nil || !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), "remove the folder "+dir.File("pki")) {
 				t.Errorf("error %v, want %q in it, and what to do", err, tc.want)
 			}
 		})

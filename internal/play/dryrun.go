@@ -2,7 +2,6 @@ package play
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -16,54 +15,71 @@ import (
 	"github.com/kubesim-dev/kubesim/apiserver"
 	"github.com/kubesim-dev/kubesim/apiserver/apis/sim/v1alpha1"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/internal/cluster"
 	"github.com/kubesim-dev/kubesim/internal/manifest"
+	"github.com/kubesim-dev/kubesim/internal/timeline"
 )
 
-// dryRun is what `kubesim script test` was asked for.
-type dryRun struct {
-	scripts, pods       string
-	seed                uint64
-	length, deleteAfter time.Duration
+// DryRun shows what PodScripts do to Pods.
+type DryRun struct {
+	// Scripts is the file that has the PodScripts; Pods, if set, another, with what they
+	// are to run.
+	Scripts, Pods string
+	Seed          uint64
+	// Length bounds how much virtual time is shown. DeleteAfter is when to delete what has
+	// not ended; zero is never.
+	Length, DeleteAfter time.Duration
+}
+
+// NoPodError says that the file has nothing that its PodScripts could run.
+type NoPodError struct{ File string }
+
+// Error implements error.
+func (e NoPodError) Error() string {
+	return fmt.Sprintf("%s: there is no Pod in it: name a file with one, or with a Job, by --pod", e.File)
 }
 
 // dryRunStart is the first instant of every dry run.
 func dryRunStart() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) }
 
-// errNoMatch: the scripts have run nothing.
-var errNoMatch = errors.New("no PodScript runs a container")
-
-// run prints the timeline to out.
-func (d *dryRun) run(ctx context.Context, out io.Writer) error {
+// Run prints the timeline to out.
+func (d *DryRun) Run(ctx context.Context, out io.Writer) error {
 	scripts, objects, err := d.read()
 	if err != nil {
 		return err
 	}
-	quiet(0, io.Discard)
-	t := newTimeline(out)
-	t.start = dryRunStart()
-	c, err := Start(ctx, Options{
-		Ephemeral: true, Mode: engine.Manual, Speed: 1, Seed: d.seed, Start: dryRunStart(),
-		Nodes: 1, Controllers: []string{"*"}, Authorization: apiserver.AuthorizationAlwaysAllow, timeline: t, noOpenAPI: true,
+	cluster.Quiet(0, io.Discard)
+	t := timeline.New(timeline.Config{Out: out, Start: dryRunStart()})
+	c, err := cluster.Start(ctx, cluster.Options{
+		Ephemeral: true, Mode: engine.Manual, Speed: 1, Seed: d.Seed, Start: dryRunStart(),
+		Nodes: 1, Controllers: []string{"*"}, Authorization: apiserver.AuthorizationAlwaysAllow, Follower: t, NoOpenAPI: true,
 	})
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	one := &dryCluster{c, c.backend.(*bolt).engine, t}
+	one := &dryCluster{c, t}
 	if err := one.create(ctx, scripts, objects); err != nil {
 		return err
 	}
 	if err := one.play(ctx, d); err != nil {
 		return err
 	}
-	return t.sum(scripts)
+	parsed := make([]*v1alpha1.PodScript, len(scripts))
+	for i, m := range scripts {
+		parsed[i] = &v1alpha1.PodScript{}
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(m.Object.Object, parsed[i]); err != nil {
+			return err // the API server has read it
+		}
+	}
+	return t.Sum(parsed)
 }
 
 // read returns the PodScripts of the files, and the other objects.
-func (d *dryRun) read() (scripts, objects []manifest.Document, err error) {
-	files := []string{d.scripts}
-	if d.pods != "" {
-		files = append(files, d.pods)
+func (d *DryRun) read() (scripts, objects []manifest.Document, err error) {
+	files := []string{d.Scripts}
+	if d.Pods != "" {
+		files = append(files, d.Pods)
 	}
 	for _, file := range files {
 		all, err := manifest.Read(file)
@@ -80,9 +96,9 @@ func (d *dryRun) read() (scripts, objects []manifest.Document, err error) {
 	}
 	switch {
 	case len(scripts) == 0:
-		return nil, nil, fmt.Errorf("%s: there is no PodScript of %s in it", d.scripts, v1alpha1.GroupVersion())
-	case len(objects) == 0 && d.pods == "":
-		return nil, nil, usageError{fmt.Errorf("%s: there is no Pod in it: name a file with one, or with a Job, by --pod", d.scripts)}
+		return nil, nil, fmt.Errorf("%s: there is no PodScript of %s in it", d.Scripts, v1alpha1.GroupVersion())
+	case len(objects) == 0 && d.Pods == "":
+		return nil, nil, NoPodError{d.Scripts}
 	}
 	return scripts, objects, nil
 }
@@ -93,16 +109,15 @@ func isPodScript(m manifest.Document) bool {
 
 // dryCluster is a cluster that nobody else reaches.
 type dryCluster struct {
-	*Cluster
-	engine   *engine.Engine
-	timeline *timeline
+	*cluster.Cluster
+	timeline *timeline.Timeline
 }
 
 // create creates the objects, and the namespaces that they name.
 func (c *dryCluster) create(ctx context.Context, scripts, objects []manifest.Document) error {
 	for _, m := range slices.Concat(scripts, objects) {
 		// One after the other, so that their order does not depend on goroutines.
-		if err := c.engine.Settle(ctx); err != nil {
+		if err := c.Settle(ctx); err != nil {
 			return err
 		}
 		if err := c.createOne(ctx, m); err != nil {
@@ -113,7 +128,7 @@ func (c *dryCluster) create(ctx context.Context, scripts, objects []manifest.Doc
 }
 
 func (c *dryCluster) createOne(ctx context.Context, m manifest.Document) error {
-	served := c.server.Local().Persisted()
+	served := c.Resources()
 	i := slices.IndexFunc(served, func(r apiserver.PersistedResource) bool { return r.Kind == m.Object.GroupVersionKind() })
 	if i < 0 {
 		return fmt.Errorf("%s: there is no %s in %s", m.At("kind"), m.Object.GetKind(), m.Object.GetAPIVersion())
@@ -150,7 +165,7 @@ func (c *dryCluster) createOne(ctx context.Context, m manifest.Document) error {
 // needNamespace creates a namespace, if there is none yet, and lets the timeline
 // show what is in it.
 func (c *dryCluster) needNamespace(ctx context.Context, name string) error {
-	c.timeline.show(name)
+	c.timeline.Show(name)
 	_, err := c.Client().CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
 	if apierrors.IsAlreadyExists(err) {
 		return nil
@@ -160,19 +175,19 @@ func (c *dryCluster) needNamespace(ctx context.Context, name string) error {
 
 // play moves time until everything has ended, nothing more happens, or the time to
 // show is over.
-func (c *dryCluster) play(ctx context.Context, d *dryRun) error {
-	end := c.timeline.start.Add(d.length)
+func (c *dryCluster) play(ctx context.Context, d *DryRun) error {
+	end := c.timeline.Start.Add(d.Length)
 	deletion := time.Time{}
-	if d.deleteAfter > 0 {
-		deletion = c.timeline.start.Add(d.deleteAfter)
+	if d.DeleteAfter > 0 {
+		deletion = c.timeline.Start.Add(d.DeleteAfter)
 	}
 	for {
-		if err := c.engine.Settle(ctx); err != nil {
+		if err := c.Settle(ctx); err != nil {
 			return err
 		}
-		next := c.engine.Status().Next
+		next := c.Status().Next
 		switch {
-		case c.timeline.ended():
+		case c.timeline.Done():
 			return nil
 		case !deletion.IsZero() && !deletion.After(end) && (next.IsZero() || !next.Before(deletion)):
 			if err := c.deletePods(ctx, deletion); err != nil {
@@ -180,11 +195,11 @@ func (c *dryCluster) play(ctx context.Context, d *dryRun) error {
 			}
 			deletion = time.Time{}
 		case next.IsZero():
-			return c.timeline.note("%s, and nothing more happens", c.timeline.rest())
+			return c.timeline.Note("%s, and nothing more happens", c.timeline.Rest())
 		case next.After(end):
-			return c.timeline.note("%s after %s: see more with --for", c.timeline.rest(), d.length)
+			return c.timeline.Note("%s after %s: see more with --for", c.timeline.Rest(), d.Length)
 		default:
-			if err := c.engine.Next(ctx); err != nil {
+			if err := c.Next(ctx); err != nil {
 				return err
 			}
 		}
@@ -193,11 +208,11 @@ func (c *dryCluster) play(ctx context.Context, d *dryRun) error {
 
 // deletePods deletes at an instant what has not ended.
 func (c *dryCluster) deletePods(ctx context.Context, at time.Time) error {
-	if err := c.engine.Until(ctx, at); err != nil {
+	if err := c.Until(ctx, at); err != nil {
 		return err
 	}
-	for _, pod := range c.timeline.created() {
-		if err := c.engine.Settle(ctx); err != nil { // one after the other, as in create
+	for _, pod := range c.timeline.Created() {
+		if err := c.Settle(ctx); err != nil { // one after the other, as in create
 			return err
 		}
 		err := c.Client().CoreV1().Pods(pod.Namespace).Delete(ctx, pod.Name, metav1.DeleteOptions{})

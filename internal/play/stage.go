@@ -14,32 +14,36 @@ import (
 
 	"github.com/kubesim-dev/kubesim/apiserver"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/internal/cluster"
+	"github.com/kubesim-dev/kubesim/internal/memory"
+	"github.com/kubesim-dev/kubesim/internal/pki"
 	"github.com/kubesim-dev/kubesim/internal/scenario"
+	"github.com/kubesim-dev/kubesim/internal/timeline"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
 )
 
 // stage is a cluster that a scenario is played on. Nobody else reaches it.
 type stage struct {
-	c *Cluster
-	b *bolt
-	// moves counts how often time was moved; restarts: see runFlags.
+	c *cluster.Cluster
+	// moves counts how often time was moved; restarts: see Config.
 	moves    int
 	restarts bool
 }
 
 var _ scenario.Cluster = (*stage)(nil)
 
-// administrator is who a scenario is to the API server, unless a request says otherwise.
-const (
-	administrator       = "kubernetes-admin"
-	administratorsGroup = "system:masters"
-)
+// seen is a scenario's world, as a timeline tells it of the cluster.
+type seen struct{ *scenario.World }
+
+// Put implements timeline.World.
+func (s seen) Put(resource string, obj engine.Object, deleted bool) {
+	s.World.Put(resource, obj, deleted)
+}
 
 // newStage starts a cluster as s wants it, whose world and timeline are w and t. The
 // caller must close it.
 func newStage(ctx context.Context, s *scenario.Scenario, w *scenario.World, t *scenario.Timeline, log io.Writer) (*stage, error) {
-	lines := newTimeline(nil)
-	lines.all, lines.brief, lines.start, lines.sink, lines.world = true, true, s.Start, t.Add, w
+	lines := timeline.New(timeline.Config{All: true, Brief: true, Start: s.Start, Sink: t.Add, World: seen{w}})
 	mode, err := engine.ParseMode(s.Clock())
 	if err != nil {
 		return nil, err
@@ -51,31 +55,28 @@ func newStage(ctx context.Context, s *scenario.Scenario, w *scenario.World, t *s
 	if len(server.Controllers) == 0 {
 		server.Controllers = []string{"*"}
 	}
-	if err := CheckControllers(server.Controllers); err != nil {
+	if err := cluster.CheckControllers(server.Controllers); err != nil {
 		return nil, fmt.Errorf("%s: spec.server.controllers: %w", s.At("spec.server.controllers"), err)
 	}
 	if _, err := apiserver.ParseServiceRange(server.ServiceClusterIPRange); err != nil {
 		return nil, fmt.Errorf("%s: spec.server.serviceClusterIPRange: %w", s.At("spec.server.serviceClusterIPRange"), err)
 	}
-	memory := int64(0)
+	podMemory := int64(0)
 	if server.Memory != "" {
-		if memory, err = ParseMemory(server.Memory); err != nil {
+		if podMemory, err = memory.Parse(server.Memory); err != nil {
 			return nil, fmt.Errorf("%s: spec.server.memory: %w", s.At("spec.server.memory"), err)
 		}
 	}
-	c, err := Start(ctx, Options{
+	c, err := cluster.Start(ctx, cluster.Options{
 		Ephemeral: true, Mode: mode, Speed: 1, AutoMax: s.AutoMax(), Seed: s.Seed(), Start: s.Start, Nodes: s.Nodes(), Controllers: server.Controllers,
 		Authorization: server.Authorization, DisableAdmissionPlugins: server.DisableAdmissionPlugins,
 		ServiceClusterIPRange: server.ServiceClusterIPRange,
-		CompactionInterval:    s.CompactionInterval(), Memory: memory, Log: log, timeline: lines, noOpenAPI: true,
+		CompactionInterval:    s.CompactionInterval(), Memory: podMemory, Log: log, Follower: lines, NoOpenAPI: true,
 	})
 	if err != nil {
-		if c != nil {
-			c.Close()
-		}
 		return nil, err
 	}
-	st := &stage{c: c, b: c.backend.(*bolt)}
+	st := &stage{c: c}
 	w.Know(st.resources())
 	if err := c.Settle(ctx); err != nil {
 		c.Close()
@@ -89,7 +90,7 @@ func (s *stage) close() { s.c.Close() }
 // resources are the kinds of objects that there can be.
 func (s *stage) resources() []scenario.Resource {
 	var all []scenario.Resource
-	for _, r := range s.c.server.Local().Persisted() {
+	for _, r := range s.c.Resources() {
 		all = append(all, scenario.Resource{
 			Group: r.Group, Version: r.Kind.Version, Kind: r.Kind.Kind, Plural: r.Resource, Names: r.ShortNames, Namespaced: r.Namespaced,
 		})
@@ -98,13 +99,13 @@ func (s *stage) resources() []scenario.Resource {
 }
 
 // Now implements scenario.Cluster.
-func (s *stage) Now() time.Time { return s.b.engine.Now() }
+func (s *stage) Now() time.Time { return s.c.Now() }
 
 // Next implements scenario.Cluster.
-func (s *stage) Next() time.Time { return s.b.engine.Status().Next }
+func (s *stage) Next() time.Time { return s.c.Status().Next }
 
 // Working implements scenario.Cluster.
-func (s *stage) Working() bool { return s.b.engine.Status().Working }
+func (s *stage) Working() bool { return s.c.Status().Working }
 
 // Until implements scenario.Cluster.
 func (s *stage) Until(ctx context.Context, t time.Time) error {
@@ -113,13 +114,12 @@ func (s *stage) Until(ctx context.Context, t time.Time) error {
 		if err := s.c.Restart(); err != nil {
 			return err
 		}
-		s.b = s.c.backend.(*bolt)
 	}
 	return s.c.Until(ctx, t)
 }
 
 // Hold implements scenario.Cluster.
-func (s *stage) Hold(until time.Time) { s.b.engine.Hold(until) }
+func (s *stage) Hold(until time.Time) { s.c.Hold(until) }
 
 // Clock implements scenario.Cluster.
 func (s *stage) Clock(ctx context.Context, c scenario.ClockCommand) error {
@@ -144,7 +144,7 @@ func (s *stage) Clock(ctx context.Context, c scenario.ClockCommand) error {
 // port, as the user of the request.
 func (s *stage) Do(ctx context.Context, r scenario.Request) (int, []byte, error) {
 	if r.User == "" {
-		r.User, r.Groups = administrator, []string{administratorsGroup}
+		r.User, r.Groups = pki.Administrator, []string{pki.Administrators}
 	}
 	client := s.c.Client().CoreV1().RESTClient()
 	req := client.Verb(r.Method).RequestURI(r.Path).MaxRetries(0).
@@ -185,9 +185,9 @@ func answerOf(result rest.Result) (status int, body []byte, err error) {
 
 // Exec implements scenario.Cluster.
 func (s *stage) Exec(ctx context.Context, e scenario.ExecRequest) (scenario.Execution, error) {
-	command, err := s.b.sessions.Start(ctx, stream.Target{Namespace: e.Namespace, Pod: e.Pod, Container: e.Container}, e.Command, e.Stdin)
-	if err != nil {
+	command, err := s.c.Exec(ctx, stream.Target{Namespace: e.Namespace, Pod: e.Pod, Container: e.Container}, e.Command, e.Stdin)
+	if command == nil {
 		return nil, err
 	}
-	return command, s.c.Settle(ctx)
+	return command, err
 }

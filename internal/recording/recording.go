@@ -1,101 +1,44 @@
+// Package recording writes what clients do to a cluster into a file, as a scenario that
+// plays to the same event log.
 package recording
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apiserver/pkg/authentication/user"
 
 	"github.com/kubesim-dev/kubesim/apiserver"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/internal/cluster"
+	"github.com/kubesim-dev/kubesim/internal/datadir"
 	"github.com/kubesim-dev/kubesim/internal/manifest"
+	"github.com/kubesim-dev/kubesim/internal/pki"
 	"github.com/kubesim-dev/kubesim/internal/scenario"
 )
 
-// recordPath is where a running server gives its recording.
-const recordPath = "/kubesim/record"
-
-// recordingStatus is the answer.
-type recordingStatus struct {
-	// Scenario is the file so far.
-	Scenario string `json:"scenario"`
-	// Gaps counts what could not be recorded.
-	Gaps int `json:"gaps,omitempty"`
-}
-
-func newRecord(s streams) *cobra.Command {
-	var kubeconfig, output string
-	cmd := &cobra.Command{
-		Use:   "record [-o SCENARIO.yaml]",
-		Short: "Get what clients have done to a running server, as a scenario",
-		Long: "Get what clients have done to a running server, as a scenario that 'kubesim run' plays to the same event log.\n\n" +
-			"The server must have been started with --record, in clock mode auto or manual.",
-		Example: "  kubesim serve --ephemeral --clock auto --record all.yaml &\n" +
-			"  kubesim record -o session.yaml\n" +
-			"  kubesim run session.yaml --log session.log",
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			var r recordingStatus
-			if err := askServer(cmd.Context(), kubeconfig, http.MethodGet, recordPath, nil, &r); err != nil {
-				return err
-			}
-			if r.Gaps > 0 {
-				fmt.Fprintf(s.err, "%d things could not be recorded: look for \"not recorded\" in the scenario\n", r.Gaps)
-			}
-			if output == "" || output == "-" {
-				_, err := io.WriteString(s.document, r.Scenario)
-				return err
-			}
-			file, err := createPrivate(output)
-			if err == nil {
-				_, err = file.WriteString(r.Scenario)
-				err = errors.Join(err, file.Close())
-			}
-			if err != nil {
-				return fmt.Errorf("--output %s: %w", output, rootCause(err))
-			}
-			return nil
-		},
-	}
-	cmd.Flags().StringVar(&kubeconfig, "kubeconfig", "", "kubeconfig `file` of the server (default $KUBECONFIG, then ~/.kubesim/kubeconfig)")
-	cmd.Flags().StringVarP(&output, "output", "o", "", "`file` to write to (default: stdout)")
-	return cmd
-}
-
-// recording is what a cluster's clients do, in a file.
-type recording struct {
-	*scenario.Recorder
+// Recording is what a cluster's clients do, in a file.
+type Recording struct {
 	file *os.File
-	now  func() time.Time
+	head scenario.Spec
+	// What follows is set when the cluster has begun.
+	steps *scenario.Recorder
+	now   func() time.Time
 }
 
-var _ apiserver.Recorder = (*recording)(nil)
+var _ cluster.Recorder = (*Recording)(nil)
 
-// createRecord creates the file of --record.
-func (f *serveFlags) createRecord() (*os.File, error) {
-	file, err := createPrivate(f.record)
-	if err != nil {
-		return nil, fmt.Errorf("--record %s: %w", f.record, rootCause(err))
-	}
-	f.Options.featureGates = f.featureGates
-	return file, nil
-}
-
-// newRecording begins one, of a cluster that is new.
-func newRecording(o Options, start time.Time, now func() time.Time) (*recording, error) {
+// New returns a recording in file, for cluster.Options.Recorder. Its head says what a run
+// depends on: the other options, and the feature gates of the process.
+func New(file *os.File, o *cluster.Options, featureGates map[string]bool) *Recording {
 	seed, nodes := o.Seed, o.Nodes
 	spec := scenario.Spec{Seed: &seed, Nodes: &nodes, Clock: string(o.Mode), Server: scenario.Server{
-		Authorization: o.Authorization, DisableAdmissionPlugins: o.DisableAdmissionPlugins, FeatureGates: o.featureGates,
+		Authorization: o.Authorization, DisableAdmissionPlugins: o.DisableAdmissionPlugins, FeatureGates: featureGates,
 	}}
 	if !slices.Equal(o.Controllers, []string{"*"}) {
 		spec.Server.Controllers = o.Controllers
@@ -112,15 +55,20 @@ func newRecording(o Options, start time.Time, now func() time.Time) (*recording,
 	if o.CompactionInterval != 0 {
 		spec.Server.CompactionInterval = o.CompactionInterval.String()
 	}
-	r, err := scenario.NewRecorder(o.Record, spec, start)
-	if err != nil {
-		return nil, fmt.Errorf("--record %s: %w", o.Record.Name(), err)
+	return &Recording{file: file, head: spec}
+}
+
+// Begin implements cluster.Recorder.
+func (r *Recording) Begin(start time.Time, now func() time.Time) (err error) {
+	r.now = now
+	if r.steps, err = scenario.NewRecorder(r.file, r.head, start); err != nil {
+		return fmt.Errorf("--record %s: %w", r.file.Name(), err)
 	}
-	return &recording{Recorder: r, file: o.Record, now: now}, nil
+	return nil
 }
 
 // Request implements apiserver.Recorder.
-func (r *recording) Request(req *http.Request, who user.Info, body []byte, phase apiserver.Phase) {
+func (r *Recording) Request(req *http.Request, who user.Info, body []byte, phase apiserver.Phase) {
 	q := scenario.Request{
 		Method: req.Method, Path: untimed(req.URL).RequestURI(), ContentType: req.Header.Get("Content-Type"),
 		User: who.GetName(), UserAgent: req.UserAgent(), Phase: string(phase),
@@ -130,15 +78,15 @@ func (r *recording) Request(req *http.Request, who user.Info, body []byte, phase
 			q.Groups = append(q.Groups, group)
 		}
 	}
-	if q.User == administrator && slices.Equal(q.Groups, []string{administratorsGroup}) {
+	if q.User == pki.Administrator && slices.Equal(q.Groups, []string{pki.Administrators}) {
 		q.User, q.Groups = "", nil
 	}
-	r.Step(scenario.Recorded(r.now(), q, body))
+	r.steps.Step(scenario.Recorded(r.now(), q, body))
 }
 
 // Session implements apiserver.Recorder.
-func (r *recording) Session(req *http.Request, who user.Info) {
-	r.Gap(r.now(), fmt.Sprintf("%s %s by %s: it lasts", req.Method, req.URL.Path, who.GetName()), false)
+func (r *Recording) Session(req *http.Request, who user.Info) {
+	r.steps.Gap(r.now(), fmt.Sprintf("%s %s by %s: it lasts", req.Method, req.URL.Path, who.GetName()), false)
 }
 
 // untimed is a URL without how long the client waits: a replay takes its time.
@@ -153,40 +101,24 @@ func untimed(u *url.URL) *url.URL {
 	return &out
 }
 
-// clock records a command of the clock, when it has been done.
-func (r *recording) clock(c engine.Command) {
+// Clock implements cluster.Recorder.
+func (r *Recording) Clock(c engine.Command) {
 	switch {
-	case r == nil:
 	case c.Action == engine.SetMode && c.Mode == engine.Realtime:
-		r.Gap(c.At, "clock mode realtime: from here on what happens depends on the machine", true)
+		r.steps.Gap(c.At, "clock mode realtime: from here on what happens depends on the machine", true)
 	default:
 		command := scenario.ClockCommand{Action: string(c.Action), Duration: c.Duration, Time: c.Until, Mode: string(c.Mode)}
-		r.Step(scenario.RecordedClock(c.At, command, c.Early))
+		r.steps.Step(scenario.RecordedClock(c.At, command, c.Early))
 	}
 }
 
-// turned says that the cluster was taken back.
-func (r *recording) turned(q historyRequest) {
-	if r != nil {
-		r.Gap(r.now(), strings.TrimSpace(q.Action+" "+q.Name+q.To)+": what was there before has not happened", true)
-	}
+// TakenBack implements cluster.Recorder.
+func (r *Recording) TakenBack(what string) {
+	r.steps.Gap(r.now(), what+": what was there before has not happened", true)
 }
 
-// ServeHTTP answers recordPath.
-func (r *recording) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	if req.Method != http.MethodGet {
-		http.Error(w, "the recording answers GET", http.StatusMethodNotAllowed)
-		return
-	}
-	text, gaps, err := r.read()
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	// A client that has gone away is not our concern.
-	_ = json.NewEncoder(w).Encode(recordingStatus{Scenario: text, Gaps: gaps})
-}
+// State returns how many things could not be recorded, and why nothing can be any more.
+func (r *Recording) State() (gaps int, err error) { return r.steps.State() }
 
 // readRecording reads what can be played again. It is held several times while it is sent.
 func readRecording(name string) ([]byte, error) {
@@ -200,17 +132,15 @@ func readRecording(name string) ([]byte, error) {
 	return os.ReadFile(name)
 }
 
-func (r *recording) read() (string, int, error) {
-	if r == nil {
-		return "", 0, errors.New("this server records nothing: start it with --record FILE")
-	}
-	gaps, err := r.State()
+// Read returns the scenario so far, and how many things it could not take.
+func (r *Recording) Read() (scenario string, gaps int, err error) {
+	gaps, err = r.steps.State()
 	var text []byte
 	if err == nil {
 		text, err = readRecording(r.file.Name())
 	}
 	if err != nil {
-		return "", 0, fmt.Errorf("--record %s: %w", r.file.Name(), rootCause(err))
+		return "", 0, fmt.Errorf("--record %s: %w", r.file.Name(), datadir.Cause(err))
 	}
 	return string(text), gaps, nil
 }

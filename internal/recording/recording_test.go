@@ -20,6 +20,9 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/internal/cluster"
+	"github.com/kubesim-dev/kubesim/internal/pki"
+	"github.com/kubesim-dev/kubesim/internal/play"
 	"github.com/kubesim-dev/kubesim/internal/scenario"
 )
 
@@ -43,7 +46,7 @@ func TestManyClientsAreRecordedAsTheyWere(t *testing.T) {
 				t.Fatal(err)
 			}
 			var again bytes.Buffer
-			if _, err := playScenario(t.Context(), sc, nil, &again, false); err != nil {
+			if _, err := play.Play(t.Context(), sc, play.Config{Log: &again}); err != nil {
 				t.Error(err)
 			}
 			if !strings.HasPrefix(again.String(), live) { // a request whose client had gone may have come in at the very end
@@ -84,10 +87,13 @@ func recordCrowd(t *testing.T, mode engine.Mode, seed uint64, path string) strin
 	}
 	defer file.Close()
 	var log bytes.Buffer
-	c, err := Start(t.Context(), Options{
-		DataDir: t.TempDir(), Ephemeral: true, Mode: mode, Speed: 1, Seed: seed, Nodes: 2, Record: file, Log: &log,
-		Start: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Controllers: []string{"*"}, Authorization: "RBAC", noOpenAPI: true,
-	})
+	options := cluster.Options{
+		DataDir: t.TempDir(), Ephemeral: true, Mode: mode, Speed: 1, Seed: seed, Nodes: 2, Log: &log,
+		Start: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Controllers: []string{"*"}, Authorization: "RBAC", NoOpenAPI: true,
+	}
+	r := New(file, &options, nil)
+	options.Recorder = r
+	c, err := cluster.Start(t.Context(), options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,11 +101,11 @@ func recordCrowd(t *testing.T, mode engine.Mode, seed uint64, path string) strin
 	if err := c.Settle(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	stagehand := &crowd{c: c, client: c.Client().CoreV1().RESTClient(), random: rand.New(rand.NewPCG(seed, 0))}
+	stagehand := &crowd{c: c, mode: mode, client: c.Client().CoreV1().RESTClient(), random: rand.New(rand.NewPCG(seed, 0))}
 	stagehand.setUp(t)
 	var all sync.WaitGroup
 	for i := range 8 {
-		one := &crowd{c: c, client: stagehand.client, random: rand.New(rand.NewPCG(seed, uint64(i)+1)), number: i}
+		one := &crowd{c: c, mode: mode, client: stagehand.client, random: rand.New(rand.NewPCG(seed, uint64(i)+1)), number: i}
 		all.Go(func() {
 			for range 12 {
 				one.do(t.Context())
@@ -113,7 +119,7 @@ func recordCrowd(t *testing.T, mode engine.Mode, seed uint64, path string) strin
 	if err := c.Settle(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if gaps, err := c.recording.State(); gaps > 0 || err != nil {
+	if gaps, err := r.State(); gaps > 0 || err != nil {
 		t.Errorf("%d gaps, %v", gaps, err)
 	}
 	c.Close()
@@ -122,7 +128,8 @@ func recordCrowd(t *testing.T, mode engine.Mode, seed uint64, path string) strin
 
 // crowd is one of many clients.
 type crowd struct {
-	c      *Cluster
+	c      *cluster.Cluster
+	mode   engine.Mode
 	client rest.Interface
 	random *rand.Rand
 	number int
@@ -169,7 +176,7 @@ func crowdJob(name string, pods int) string {
 func (c *crowd) request(ctx context.Context, method, path, user, body string) (int, string) {
 	groups := []string{}
 	if user == "" {
-		user, groups = administrator, []string{administratorsGroup}
+		user, groups = pki.Administrator, []string{pki.Administrators}
 	}
 	req := c.client.Verb(method).RequestURI(path).MaxRetries(0).SetHeader("Impersonate-User", user).SetHeader("Accept", "application/json")
 	if len(groups) > 0 {
@@ -302,7 +309,7 @@ func (c *crowd) clock(ctx context.Context) {
 	case 2:
 		_ = c.c.Next(ctx)
 	case 3:
-		_ = c.c.SetMode(ctx, c.c.options.Mode, 0)
+		_ = c.c.SetMode(ctx, c.mode, 0)
 	case 4:
 		ctx, cancel := context.WithTimeout(ctx, time.Duration(c.random.IntN(2_000))*time.Microsecond)
 		defer cancel()

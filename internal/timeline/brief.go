@@ -12,9 +12,9 @@ import (
 
 // ordinary reports whether an Event goes without saying: other lines say the same, or
 // it is how every node begins.
-func (t *timeline) ordinary(now time.Time, e *corev1.Event) bool {
+func (t *Timeline) ordinary(now time.Time, e *corev1.Event) bool {
 	if e.InvolvedObject.Kind == "Node" {
-		return now.Equal(t.start) || e.Reason == "RegisteredNode" || strings.HasPrefix(e.Reason, "NodeHasSufficient") || strings.HasPrefix(e.Reason, "NodeHasNoDisk")
+		return now.Equal(t.Start) || e.Reason == "RegisteredNode" || strings.HasPrefix(e.Reason, "NodeHasSufficient") || strings.HasPrefix(e.Reason, "NodeHasNoDisk")
 	}
 	return e.Type == corev1.EventTypeNormal && slices.Contains([]string{"Scheduled", "SuccessfulCreate"}, e.Reason) && e.InvolvedObject.Kind != "CronJob"
 }

@@ -7,31 +7,29 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/kubesim-dev/kubesim/apiserver/apis/sim/v1alpha1"
-	"github.com/kubesim-dev/kubesim/internal/manifest"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/script"
 )
 
 // What the command asks of a timeline, and says at its end.
 
-// show makes the timeline print what happens in a namespace.
-func (t *timeline) show(namespace string) {
+// Show makes the timeline print what happens in a namespace.
+func (t *Timeline) Show(namespace string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.namespaces[namespace] = true
 }
 
-// created returns the Pods that there were.
-func (t *timeline) created() []*corev1.Pod {
+// Created returns the Pods that there were.
+func (t *Timeline) Created() []*corev1.Pod {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return slices.Clone(t.pods)
 }
 
-// rest says what has not ended.
-func (t *timeline) rest() string {
+// Rest says what has not ended.
+func (t *Timeline) Rest() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var names []string
@@ -45,32 +43,30 @@ func (t *timeline) rest() string {
 	return strings.Join(names, ", ") + " have not ended"
 }
 
-func (t *timeline) note(format string, args ...any) error {
-	_, err := fmt.Fprintf(t.out, format+"\n", args...)
+// Note prints a line of its own.
+func (t *Timeline) Note(format string, args ...any) error {
+	_, err := fmt.Fprintf(t.Out, format+"\n", args...)
 	return err
 }
 
-// sum says which of scripts have run something, and why the others have not.
-func (t *timeline) sum(scripts []manifest.Document) error {
+// errNoMatch: the scripts have run nothing.
+var errNoMatch = errors.New("no PodScript runs a container")
+
+// Sum says which of scripts have run something, and why the others have not.
+func (t *Timeline) Sum(scripts []*v1alpha1.PodScript) error {
 	if t.err != nil {
 		return t.err
 	}
-	parsed := make([]*v1alpha1.PodScript, len(scripts))
-	for i, m := range scripts {
-		parsed[i] = &v1alpha1.PodScript{}
-		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(m.Object.Object, parsed[i]); err != nil {
-			return err // the API server has read it
-		}
-	}
-	slices.SortFunc(parsed, func(a, b *v1alpha1.PodScript) int { return strings.Compare(a.Name, b.Name) })
+	sorted := slices.Clone(scripts)
+	slices.SortFunc(sorted, func(a, b *v1alpha1.PodScript) int { return strings.Compare(a.Name, b.Name) })
 	if len(t.pods) == 0 {
 		return errors.New("there was no Pod for the PodScripts: look at what controls it")
 	}
 	used := false
-	for _, s := range parsed {
-		lines, ran := t.verdicts(parsed, s.Name)
+	for _, s := range sorted {
+		lines, ran := t.verdicts(sorted, s.Name)
 		used = used || ran
-		if err := t.note("PodScript %q\n  %s", s.Name, strings.Join(lines, "\n  ")); err != nil {
+		if err := t.Note("PodScript %q\n  %s", s.Name, strings.Join(lines, "\n  ")); err != nil {
 			return err
 		}
 	}
@@ -81,7 +77,7 @@ func (t *timeline) sum(scripts []manifest.Document) error {
 }
 
 // verdicts says what became of one script of all.
-func (t *timeline) verdicts(all []*v1alpha1.PodScript, name string) (lines []string, ran bool) {
+func (t *Timeline) verdicts(all []*v1alpha1.PodScript, name string) (lines []string, ran bool) {
 	var why []string
 	for _, pod := range t.pods {
 		for _, v := range script.Explain(all, pod) {

@@ -1,3 +1,5 @@
+// Package timeline tells what happens to Pods and Jobs of a cluster, a line each, in
+// virtual time.
 package timeline
 
 import (
@@ -15,35 +17,53 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/watch"
 	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
 
 	"github.com/kubesim-dev/kubesim/apiserver/apis/sim/v1alpha1"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
-	"github.com/kubesim-dev/kubesim/internal/scenario"
 	"github.com/kubesim-dev/kubesim/internal/terminal"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/lifecycle"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/script"
 )
 
-// timeline prints what happens to Pods and Jobs, a line each, while it happens. It
+// Config says what a timeline tells, and to whom.
+type Config struct {
+	// Out receives the lines, with the time since Start, unless there is a Sink.
+	Out io.Writer
+	// Start is the zero of time; if zero, the engine's first instant is.
+	Start time.Time
+	// Sink takes the lines instead of Out.
+	Sink func(at time.Time, who, what string)
+	// All: every namespace is of interest, and names outside of default say theirs. Else
+	// it is those of Show.
+	All bool
+	// Brief: what goes without saying is left out.
+	Brief bool
+	// World, if set, is told of every object and of what is printed.
+	World World
+}
+
+// World looks at a whole cluster.
+type World interface {
+	// Put takes an object as it is now, or was when it was deleted.
+	Put(resource string, obj engine.Object, deleted bool)
+	// Print takes what a container has printed.
+	Print(at time.Time, pod *corev1.Pod, container string, data []byte)
+	// Ended: a container has.
+	Ended(at time.Time, pod *corev1.Pod, container string)
+}
+
+// Timeline tells what happens to Pods and Jobs, a line each, while it happens. It
 // takes that from the commits, as a reconciler that never has anything to do, and
 // from the kubelets.
-type timeline struct {
-	out io.Writer
-	// sink, if set, takes the lines instead of out.
-	sink   func(at time.Time, who, what string)
+type Timeline struct {
+	Config
 	engine *engine.Engine
-	start  time.Time
-	// brief: what goes without saying is left out.
-	brief bool
-	// world, if set, is told of every object and of what is printed.
-	world *scenario.World
-	// namespaces whose objects are of interest; all: every one, and names outside of
-	// default say theirs.
+	// namespaces whose objects are of interest.
 	namespaces map[string]bool
-	all        bool
 	// width is that of the second column so far.
 	width int
 
@@ -66,21 +86,22 @@ type timeline struct {
 }
 
 var (
-	_ engine.Reconciler  = (*timeline)(nil)
-	_ lifecycle.Follower = (*timeline)(nil)
+	_ engine.Reconciler  = (*Timeline)(nil)
+	_ lifecycle.Follower = (*Timeline)(nil)
 )
 
-func newTimeline(out io.Writer) *timeline {
-	return &timeline{
-		out: out, namespaces: map[string]bool{}, unfinished: map[string]bool{}, ran: map[script.Verdict]int{}, partial: map[string][]byte{},
+// New returns a timeline of the cluster whose Follower it is.
+func New(cfg Config) *Timeline {
+	return &Timeline{
+		Config: cfg, namespaces: map[string]bool{}, unfinished: map[string]bool{}, ran: map[script.Verdict]int{}, partial: map[string][]byte{},
 	}
 }
 
-// attach makes e tell the timeline of what it prints.
-func (t *timeline) attach(e *engine.Engine) {
+// Attach makes e tell the timeline of what it prints.
+func (t *Timeline) Attach(e *engine.Engine) {
 	t.engine = e
-	if t.start.IsZero() {
-		t.start = e.Now()
+	if t.Start.IsZero() {
+		t.Start = e.Now()
 	}
 	for _, r := range []engine.Resource{engine.Pods, engine.Jobs, engine.Events} {
 		e.View().Track(r)
@@ -89,15 +110,15 @@ func (t *timeline) attach(e *engine.Engine) {
 }
 
 // say prints one line: when, who and what.
-func (t *timeline) say(at time.Time, who, format string, args ...any) {
-	if t.sink != nil {
-		t.sink(at, who, fmt.Sprintf(format, args...))
+func (t *Timeline) say(at time.Time, who, format string, args ...any) {
+	if t.Sink != nil {
+		t.Sink(at, who, fmt.Sprintf(format, args...))
 		return
 	}
 	who = terminal.Line(who)
 	t.width = max(t.width, len(who))
 	// A column of 9 holds 99m59.99s.
-	_, err := fmt.Fprintf(t.out, "%9s  %-*s  %s\n", offset(at.Sub(t.start)), t.width, who, terminal.Line(fmt.Sprintf(format, args...)))
+	_, err := fmt.Fprintf(t.Out, "%9s  %-*s  %s\n", offset(at.Sub(t.Start)), t.width, who, terminal.Line(fmt.Sprintf(format, args...)))
 	t.err = cmp.Or(t.err, err)
 }
 
@@ -114,19 +135,26 @@ func offset(d time.Duration) string {
 	return fmt.Sprintf("%.2fs", s)
 }
 
+// Committed tells the World.
+func (t *Timeline) Committed(resource schema.GroupResource, obj engine.Object, deleted bool) {
+	if t.World != nil {
+		t.World.Put(resource.String(), obj, deleted)
+	}
+}
+
 // Name implements engine.Reconciler.
-func (t *timeline) Name() string { return "timeline" }
+func (t *Timeline) Name() string { return "timeline" }
 
 // Reconcile implements engine.Reconciler.
-func (t *timeline) Reconcile(context.Context, engine.Key, time.Time) (engine.Wake, error) {
+func (t *Timeline) Reconcile(context.Context, engine.Key, time.Time) (engine.Wake, error) {
 	return engine.Wake{}, nil
 }
 
 // Observe implements engine.Reconciler. It names none, and prints.
-func (t *timeline) Observe(c engine.Commit) []engine.Key {
+func (t *Timeline) Observe(c engine.Commit) []engine.Key {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if c.Replayed || !t.all && !t.namespaces[c.Object.GetNamespace()] {
+	if c.Replayed || !t.All && !t.namespaces[c.Object.GetNamespace()] {
 		return nil
 	}
 	now := t.engine.Now()
@@ -151,7 +179,7 @@ func (t *timeline) Observe(c engine.Commit) []engine.Key {
 }
 
 // keep notes whether an object has still to end.
-func (t *timeline) keep(name string, unfinished bool) {
+func (t *Timeline) keep(name string, unfinished bool) {
 	t.seen = true
 	delete(t.unfinished, name)
 	if unfinished {
@@ -159,24 +187,24 @@ func (t *timeline) keep(name string, unfinished bool) {
 	}
 }
 
-// ended reports whether everything has.
-func (t *timeline) ended() bool {
+// Done reports whether everything has ended.
+func (t *Timeline) Done() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.seen && len(t.unfinished) == 0
 }
 
 // event prints an Event of a controller. Those of the kubelets come to Event.
-func (t *timeline) event(now time.Time, e, old *corev1.Event, how watch.EventType) {
-	if t.brief && t.ordinary(now, e) {
+func (t *Timeline) event(now time.Time, e, old *corev1.Event, how watch.EventType) {
+	if t.Brief && t.ordinary(now, e) {
 		return
 	}
-	if how != watch.Deleted && (e.Source.Component != "kubelet" || t.brief && e.InvolvedObject.Kind == "Node") && (old == nil || old.Count != e.Count) {
+	if how != watch.Deleted && (e.Source.Component != "kubelet" || t.Brief && e.InvolvedObject.Kind == "Node") && (old == nil || old.Count != e.Count) {
 		t.say(now, t.named(e.InvolvedObject.Namespace, e.InvolvedObject.Name), "%s: %s", e.Reason, e.Message)
 	}
 }
 
-func (t *timeline) pod(now time.Time, pod, old *corev1.Pod, how watch.EventType) {
+func (t *Timeline) pod(now time.Time, pod, old *corev1.Pod, how watch.EventType) {
 	if how == watch.Deleted {
 		t.say(now, t.whoIs(pod, ""), "gone")
 		return
@@ -197,12 +225,12 @@ func (t *timeline) pod(now time.Time, pod, old *corev1.Pod, how watch.EventType)
 		if i := slices.IndexFunc(before, func(o corev1.ContainerStatus) bool { return o.Name == st.Name }); i >= 0 {
 			was = before[i]
 		}
-		if t.brief && st.Ready && !probed(pod, st.Name) {
+		if t.Brief && st.Ready && !probed(pod, st.Name) {
 			was.Ready = true // it goes without saying
 		}
 		t.container(now, t.whoIs(pod, st.Name), &st, &was)
 	}
-	if t.brief && pod.Status.Phase == corev1.PodRunning {
+	if t.Brief && pod.Status.Phase == corev1.PodRunning {
 		return // its containers say so
 	}
 	if pod.Status.Phase != old.Status.Phase && pod.Status.Phase != corev1.PodPending {
@@ -212,7 +240,7 @@ func (t *timeline) pod(now time.Time, pod, old *corev1.Pod, how watch.EventType)
 
 // container prints how a container's status has changed: what the kubelet does not
 // tell at once.
-func (t *timeline) container(now time.Time, who string, st, was *corev1.ContainerStatus) {
+func (t *Timeline) container(now time.Time, who string, st, was *corev1.ContainerStatus) {
 	if w := st.State.Waiting; w != nil && (was.State.Waiting == nil || *was.State.Waiting != *w) {
 		if w.Reason != "ContainerCreating" && w.Reason != "PodInitializing" {
 			t.say(now, who, "%s", joined("Waiting", w.Reason, w.Message))
@@ -236,14 +264,14 @@ func ended(job *batchv1.Job) bool {
 
 // Event implements lifecycle.Follower. What a container's state says, or a script, is
 // not said twice.
-func (t *timeline) Event(pod *corev1.Pod, container, reason, message string) {
+func (t *Timeline) Event(pod *corev1.Pod, container, reason, message string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	who, now := t.whoIs(pod, container), t.engine.Now()
 	switch reason {
 	case v1alpha1.ReasonScripted, "BackOff":
 	case "Pulling", "Pulled":
-		if !t.brief {
+		if !t.Brief {
 			t.say(now, who, "%s: %s", reason, message)
 		}
 	case "Created":
@@ -251,7 +279,7 @@ func (t *timeline) Event(pod *corev1.Pod, container, reason, message string) {
 	case "Failed":
 		t.started()
 	case "Started":
-		if t.brief {
+		if t.Brief {
 			t.say(now, who, "Running on %s", pod.Spec.NodeName)
 		} else {
 			t.say(now, who, "Running")
@@ -263,7 +291,7 @@ func (t *timeline) Event(pod *corev1.Pod, container, reason, message string) {
 }
 
 // started prints what a container has done while it was started.
-func (t *timeline) started() {
+func (t *Timeline) started() {
 	t.starting = false
 	for _, print := range t.early {
 		print()
@@ -272,7 +300,7 @@ func (t *timeline) started() {
 }
 
 // soon prints now, or when the container that is being started has been.
-func (t *timeline) soon(print func()) {
+func (t *Timeline) soon(print func()) {
 	if t.starting {
 		t.early = append(t.early, print)
 		return
@@ -280,7 +308,7 @@ func (t *timeline) soon(print func()) {
 	print()
 }
 
-func (t *timeline) whoIs(pod *corev1.Pod, container string) string {
+func (t *Timeline) whoIs(pod *corev1.Pod, container string) string {
 	who := t.named(pod.Namespace, pod.Name)
 	if container == "" {
 		return who
@@ -288,15 +316,15 @@ func (t *timeline) whoIs(pod *corev1.Pod, container string) string {
 	return who + "/" + container
 }
 
-func (t *timeline) named(namespace, name string) string {
-	if t.all && namespace != "" && namespace != metav1.NamespaceDefault {
+func (t *Timeline) named(namespace, name string) string {
+	if t.All && namespace != "" && namespace != metav1.NamespaceDefault {
 		return namespace + "/" + name
 	}
 	return name
 }
 
 // Attempt implements lifecycle.Follower.
-func (t *timeline) Attempt(pod *corev1.Pod, container string, play *script.Play) {
+func (t *Timeline) Attempt(pod *corev1.Pod, container string, play *script.Play) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.ran[script.Verdict{Script: play.Script, Container: container}]++
@@ -307,10 +335,10 @@ func (t *timeline) Attempt(pod *corev1.Pod, container string, play *script.Play)
 }
 
 // Step implements lifecycle.Follower. What is pulled or printed shows itself.
-func (t *timeline) Step(pod *corev1.Pod, container string, at time.Time, step *v1alpha1.Step) {
+func (t *Timeline) Step(pod *corev1.Pod, container string, at time.Time, step *v1alpha1.Step) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.brief && step.Log == nil && step.Stderr == nil && step.Pull == nil {
+	if !t.Brief && step.Log == nil && step.Stderr == nil && step.Pull == nil {
 		t.soon(func() { t.say(at, t.whoIs(pod, container), "- %s", stepText(step)) })
 	}
 }
@@ -351,11 +379,11 @@ func stepText(step *v1alpha1.Step) string {
 }
 
 // Output implements lifecycle.Follower.
-func (t *timeline) Output(pod *corev1.Pod, container string, chunk kernel.Chunk) {
+func (t *Timeline) Output(pod *corev1.Pod, container string, chunk kernel.Chunk) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.world != nil {
-		t.world.Print(chunk.At, pod, container, chunk.Data)
+	if t.World != nil {
+		t.World.Print(chunk.At, pod, container, chunk.Data)
 	}
 	who := t.whoIs(pod, container)
 	text := append(t.partial[who], chunk.Data...)
@@ -371,15 +399,15 @@ func (t *timeline) Output(pod *corev1.Pod, container string, chunk kernel.Chunk)
 }
 
 // Ended implements lifecycle.Follower.
-func (t *timeline) Ended(pod *corev1.Pod, container string, end *corev1.ContainerStateTerminated) {
+func (t *Timeline) Ended(pod *corev1.Pod, container string, end *corev1.ContainerStateTerminated) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	who := t.whoIs(pod, container)
 	rest := t.partial[who]
 	delete(t.partial, who)
 	now := t.engine.Now()
-	if t.world != nil {
-		t.world.Ended(now, pod, container)
+	if t.World != nil {
+		t.World.Ended(now, pod, container)
 	}
 	t.soon(func() {
 		if len(rest) > 0 {

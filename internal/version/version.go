@@ -1,41 +1,25 @@
+// Package version says which Kubernetes this is, and what it was built from.
 package version
 
 import (
-	"fmt"
-	"runtime"
 	"runtime/debug"
-
-	"github.com/spf13/cobra"
 
 	"github.com/kubesim-dev/kubesim/apiserver"
 )
 
-// kubernetesVersion is the release whose API code is linked in; go.mod pins it.
-const kubernetesVersion = "v1.37.2"
+// Kubernetes is the release whose API code is linked in; go.mod pins it.
+const Kubernetes = "v1.37.2"
 
-// gitVersion is what the API server reports at /version: the release, so that
+// Git is what the API server reports at /version: the release, so that
 // clients accept it, marked as ours.
-const gitVersion = kubernetesVersion + "+kubesim"
-
-func newVersion(s streams) *cobra.Command {
-	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the versions of kubesim and of the Kubernetes API it serves",
-		Args:  noArgs,
-		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintf(s.out, "kubesim %s (Kubernetes %s, %s, %s/%s)\n",
-				moduleVersion(), kubernetesVersion, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-			return err
-		},
-	}
-}
+const Git = Kubernetes + "+kubesim"
 
 // modulePath is this module's. A program that has kubesim as a library, such as a
 // user's test, was built from other sources.
 const modulePath = "github.com/kubesim-dev/kubesim"
 
-// builtFrom is the commit that this binary was built from, where Go knows it.
-func builtFrom() apiserver.Build {
+// Built is the commit that this binary was built from, where Go knows it.
+func Built() apiserver.Build {
 	info, ok := debug.ReadBuildInfo()
 	if !ok || info.Main.Path != modulePath {
 		return apiserver.Build{}
@@ -59,8 +43,8 @@ func buildOf(settings []debug.BuildSetting) (b apiserver.Build) {
 	return b
 }
 
-// moduleVersion is the module's version where Go knows it.
-func moduleVersion() string {
+// Module is the module's version where Go knows it.
+func Module() string {
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version
 	}

@@ -1,5 +1,5 @@
-// Package app is kubesim's command line, a file a subcommand, and wire.go,
-// which joins the parts of a cluster to a ring.
+// Package app is kubesim's command line, a file a subcommand: its flags, a call, and what
+// is printed.
 package app
 
 import (

@@ -9,6 +9,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -16,6 +18,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/kubesim-dev/kubesim/internal/datadir"
 )
 
 // errInterrupted: the user did not want to wait for the server's answer.
@@ -82,4 +86,24 @@ func askServer(ctx context.Context, kubeconfig, method, path string, in, out any
 		return errors.New(status.Message)
 	}
 	return errors.New(strings.TrimSpace(string(answer)))
+}
+
+// findKubeconfig is where the other subcommands look for the server: the flag,
+// then $KUBECONFIG, then the default data directory.
+func findKubeconfig(flag string) (string, error) {
+	if flag != "" {
+		return flag, nil
+	}
+	if env := os.Getenv("KUBECONFIG"); env != "" {
+		return env, nil
+	}
+	dir, err := datadir.Default()
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "kubeconfig")
+	if _, err := os.Stat(path); err != nil {
+		return "", fmt.Errorf("no kubeconfig at %s: start a server with 'kubesim serve', or name one with --kubeconfig", path)
+	}
+	return path, nil
 }

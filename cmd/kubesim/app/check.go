@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/kubesim-dev/kubesim/internal/datadir"
 	"github.com/kubesim-dev/kubesim/storage"
 )
 
@@ -31,14 +32,14 @@ func newCheck(s streams) *cobra.Command {
 func check(ctx context.Context, s streams, path string) error {
 	info, err := os.Stat(path)
 	if err == nil && info.IsDir() {
-		path = filepath.Join(path, storeFile)
+		path = filepath.Join(path, datadir.StoreFile)
 		_, err = os.Stat(path)
 	}
 	if errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("check %s: no such file: want the --data-dir of a server, or a snapshot", path)
 	}
 	if err != nil {
-		return fmt.Errorf("check %s: %w", path, rootCause(err))
+		return fmt.Errorf("check %s: %w", path, datadir.Cause(err))
 	}
 	progress, done := progressOn(s.errors)
 	report, err := storage.CheckFile(ctx, path, progress)

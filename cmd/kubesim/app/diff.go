@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kubesim-dev/kubesim/internal/datadir"
 	"github.com/kubesim-dev/kubesim/internal/eventlog"
 )
 
@@ -47,7 +48,7 @@ func newDiff(s streams) *cobra.Command {
 func readLog(path string) ([]eventlog.Line, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, rootCause(err))
+		return nil, fmt.Errorf("%s: %w", path, datadir.Cause(err))
 	}
 	defer f.Close()
 	lines, err := eventlog.Read(f)

@@ -15,7 +15,9 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/kubesim-dev/kubesim/internal/datadir"
 	"github.com/kubesim-dev/kubesim/internal/explain"
+	"github.com/kubesim-dev/kubesim/internal/handlers"
 )
 
 // explainCommand is `kubesim explain`.
@@ -92,6 +94,16 @@ func (e *explainCommand) target(args []string) (t explain.Target, err error) {
 	return explain.Target{Kind: kind, Name: args[1], Namespace: e.namespace}, nil
 }
 
+// parseKind reads a kind as kubectl does: job, jobs, jobs.batch, cj, po …
+func parseKind(text string) (string, bool) {
+	kind, ok := map[string]string{
+		"pod": "Pod", "pods": "Pod", "po": "Pod",
+		"job": "Job", "jobs": "Job", "job.batch": "Job", "jobs.batch": "Job",
+		"cronjob": "CronJob", "cronjobs": "CronJob", "cj": "CronJob", "cronjob.batch": "CronJob", "cronjobs.batch": "CronJob",
+	}[strings.ToLower(text)]
+	return kind, ok
+}
+
 func (e *explainCommand) run(ctx context.Context, target explain.Target) error {
 	if target.Namespace == "" {
 		var err error
@@ -105,7 +117,7 @@ func (e *explainCommand) run(ctx context.Context, target explain.Target) error {
 		q.Set("numbered", strconv.FormatBool(e.numbered))
 	}
 	var story explain.Story
-	if err := askServer(ctx, e.kubeconfig, http.MethodGet, explainPath+"?"+q.Encode(), nil, &story); err != nil {
+	if err := askServer(ctx, e.kubeconfig, http.MethodGet, handlers.ExplainPath+"?"+q.Encode(), nil, &story); err != nil {
 		return err
 	}
 	var out bytes.Buffer
@@ -120,13 +132,13 @@ func (e *explainCommand) run(ctx context.Context, target explain.Target) error {
 		_, err := to.Write(out.Bytes())
 		return err
 	}
-	file, err := createPrivate(e.output)
+	file, err := datadir.CreatePrivate(e.output)
 	if err == nil {
 		_, err = file.Write(out.Bytes())
 		err = errors.Join(err, file.Close())
 	}
 	if err != nil {
-		return fmt.Errorf("-o %s: %w", e.output, rootCause(err))
+		return fmt.Errorf("-o %s: %w", e.output, datadir.Cause(err))
 	}
 	return nil
 }

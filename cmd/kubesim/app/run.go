@@ -7,10 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"os/signal"
 
 	"github.com/spf13/cobra"
-	utilfeature "k8s.io/apiserver/pkg/util/feature"
 
+	"github.com/kubesim-dev/kubesim/internal/datadir"
+	"github.com/kubesim-dev/kubesim/internal/memory"
+	"github.com/kubesim-dev/kubesim/internal/play"
 	"github.com/kubesim-dev/kubesim/internal/scenario"
 )
 
@@ -20,10 +24,9 @@ type runFlags struct {
 	seed, seeds      uint64
 	seeded, json     bool
 	quiet            bool
-	// untilFailure: seeds without end; worker: this is a child, see work.
+	// untilFailure: seeds without end; worker: this is a child, see play.Work.
 	untilFailure, worker bool
-	// restarts: the cluster is stopped and started again before the first, second,
-	// fourth, eighth … move of time, which changes nothing.
+	// restarts: see play.Config.
 	restarts bool
 }
 
@@ -87,10 +90,12 @@ func (f *runFlags) run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	TuneGC()
+	memory.TuneGC()
 	switch {
 	case f.worker:
-		return work(ctx, sc, s)
+		// Ctrl-C on a terminal goes to every process; the parent says what becomes of it.
+		signal.Ignore(os.Interrupt)
+		return play.Work(ctx, sc, s.in, s.document)
 	case f.many():
 		return f.exploreSeeds(ctx, sc, s)
 	}
@@ -112,7 +117,7 @@ func (f *runFlags) play(ctx context.Context, sc *scenario.Scenario, s streams) e
 	if !f.json && !f.quiet {
 		show = printer.Entry
 	}
-	result, err := playScenario(ctx, sc, show, log, f.restarts)
+	result, err := play.Play(ctx, sc, play.Config{Show: show, Log: log, Restarts: f.restarts})
 	err = errors.Join(err, closeLog())
 	if ctx.Err() != nil {
 		return errors.Join(errInterrupted, out.Flush())
@@ -148,31 +153,14 @@ func verdict(r *scenario.Result, err error) error {
 	return fmt.Errorf("%s: %d of %d expectations did not hold: %w", r.File, r.Failed(), len(r.Outcomes), errScenario)
 }
 
-// playScenario plays one on a cluster of its own. The result is nil if that could not
-// be started.
-func playScenario(ctx context.Context, sc *scenario.Scenario, show func(scenario.Entry), log io.Writer, restarts bool) (*scenario.Result, error) {
-	quiet(0, io.Discard)
-	if err := utilfeature.DefaultMutableFeatureGate.SetFromMap(sc.Spec.Server.FeatureGates); err != nil {
-		return nil, fmt.Errorf("%s: spec.server.featureGates: %w", sc.At("spec.server.featureGates"), err)
-	}
-	world, timeline := scenario.NewWorld(), scenario.NewTimeline(show)
-	st, err := newStage(ctx, sc, world, timeline, log)
-	if err != nil {
-		return nil, err
-	}
-	defer st.close()
-	st.restarts = restarts
-	return scenario.NewPlayer(sc, st, world, timeline).Play(ctx)
-}
-
 // openLog opens the event log; it is nil if none is wanted.
 func (f *runFlags) openLog() (io.Writer, func() error, error) {
 	if f.log == "" {
 		return nil, func() error { return nil }, nil
 	}
-	file, err := createPrivate(f.log)
+	file, err := datadir.CreatePrivate(f.log)
 	if err != nil {
-		return nil, nil, fmt.Errorf("--log %s: %w", f.log, rootCause(err))
+		return nil, nil, fmt.Errorf("--log %s: %w", f.log, datadir.Cause(err))
 	}
 	log := bufio.NewWriter(file)
 	return log, func() error { return errors.Join(log.Flush(), file.Close()) }, nil
@@ -188,9 +176,9 @@ func (f *runFlags) writeJUnit(results []*scenario.Result) error {
 	if f.junit == "" {
 		return nil
 	}
-	file, err := createPrivate(f.junit)
+	file, err := datadir.CreatePrivate(f.junit)
 	if err != nil {
-		return fmt.Errorf("--junit %s: %w", f.junit, rootCause(err))
+		return fmt.Errorf("--junit %s: %w", f.junit, datadir.Cause(err))
 	}
 	return errors.Join(scenario.JUnit(file, results), file.Close())
 }

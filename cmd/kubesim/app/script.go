@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/kubesim-dev/kubesim/internal/play"
 )
 
 func newScript(s streams) *cobra.Command {
@@ -21,7 +23,7 @@ func newScript(s streams) *cobra.Command {
 }
 
 func newScriptTest(s streams) *cobra.Command {
-	d := &dryRun{}
+	d := &play.DryRun{}
 	cmd := &cobra.Command{
 		Use:   "test FILE [--pod POD.yaml]",
 		Short: "Show what the PodScripts of a file do to a Pod, without a server",
@@ -33,22 +35,25 @@ func newScriptTest(s streams) *cobra.Command {
 			"  kubesim script test script-and-pod.yaml --delete-after 1m",
 		Args: oneArg("FILE, a manifest with PodScripts"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if d.length <= 0 || d.deleteAfter < 0 {
-				return usageError{fmt.Errorf("--for %s, --delete-after %s: want positive durations, for example 10m", d.length, d.deleteAfter)}
+			if d.Length <= 0 || d.DeleteAfter < 0 {
+				return usageError{fmt.Errorf("--for %s, --delete-after %s: want positive durations, for example 10m", d.Length, d.DeleteAfter)}
 			}
-			d.scripts = args[0]
+			d.Scripts = args[0]
 			out := bufio.NewWriter(s.out)
-			err := d.run(cmd.Context(), out)
+			err := d.Run(cmd.Context(), out)
 			if cmd.Context().Err() != nil {
 				err = errInterrupted
+			}
+			if noPod := (play.NoPodError{}); errors.As(err, &noPod) {
+				err = usageError{err}
 			}
 			return errors.Join(err, out.Flush())
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&d.pods, "pod", "", "`file` with the Pod, and what it needs, such as ConfigMaps, unless FILE has it; a Job does as well")
-	flags.Uint64Var(&d.seed, "seed", 1, "decides every name and random number")
-	flags.DurationVar(&d.length, "for", 30*time.Minute, "virtual time to show at most, of Pods that do not end")
-	flags.DurationVar(&d.deleteAfter, "delete-after", 0, "virtual time after which to delete the Pod (default: never)")
+	flags.StringVar(&d.Pods, "pod", "", "`file` with the Pod, and what it needs, such as ConfigMaps, unless FILE has it; a Job does as well")
+	flags.Uint64Var(&d.Seed, "seed", 1, "decides every name and random number")
+	flags.DurationVar(&d.Length, "for", 30*time.Minute, "virtual time to show at most, of Pods that do not end")
+	flags.DurationVar(&d.DeleteAfter, "delete-after", 0, "virtual time after which to delete the Pod (default: never)")
 	return cmd
 }

@@ -9,20 +9,23 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
-	"k8s.io/client-go/kubernetes"
 	cliflag "k8s.io/component-base/cli/flag"
 
 	"github.com/kubesim-dev/kubesim/apiserver"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/internal/cluster"
+	"github.com/kubesim-dev/kubesim/internal/datadir"
+	"github.com/kubesim-dev/kubesim/internal/handlers"
+	"github.com/kubesim-dev/kubesim/internal/memory"
+	"github.com/kubesim-dev/kubesim/internal/recording"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/node"
 	"github.com/kubesim-dev/kubesim/storage"
 )
 
 // serveFlags are what serve's flags set.
 type serveFlags struct {
-	Options
+	cluster.Options
 	storage string
 	mode    string
 	start   string
@@ -101,7 +104,7 @@ func (f *serveFlags) complete() error {
 		return usageError{fmt.Errorf("--auto-max %s: want a positive duration, for example 24h, or 0 for no limit", f.AutoMax)}
 	}
 	if f.memory != "" {
-		if f.Memory, err = ParseMemory(f.memory); err != nil {
+		if f.Memory, err = memory.Parse(f.memory); err != nil {
 			return usageError{fmt.Errorf("--memory %w", err)}
 		}
 	}
@@ -117,10 +120,10 @@ func (f *serveFlags) complete() error {
 	if f.Authorization != apiserver.AuthorizationRBAC && f.Authorization != apiserver.AuthorizationAlwaysAllow {
 		return usageError{fmt.Errorf("--authorization %q: want RBAC or AlwaysAllow", f.Authorization)}
 	}
-	if _, err := serviceRange(f.Options); err != nil {
+	if _, err := f.ServiceRange(); err != nil {
 		return usageError{err}
 	}
-	if err := CheckControllers(f.Controllers); err != nil {
+	if err := cluster.CheckControllers(f.Controllers); err != nil {
 		return usageError{fmt.Errorf("--controllers %w", err)}
 	}
 	return nil
@@ -130,26 +133,30 @@ func (f *serveFlags) serve(ctx context.Context, s streams) (err error) {
 	if err := f.complete(); err != nil {
 		return err
 	}
-	quiet(f.verbose, s.err)
-	f.Warnings = s.err
+	cluster.Quiet(f.verbose, s.err)
+	f.Warn = func(text string) { fmt.Fprintf(s.err, "kubesim: %s\n", text) }
 	if err := utilfeature.DefaultMutableFeatureGate.SetFromMap(f.featureGates); err != nil {
 		return usageError{fmt.Errorf("--feature-gates: %w", err)}
 	}
 	if f.logFile != "" {
-		log, err := createPrivate(f.logFile)
+		log, err := datadir.CreatePrivate(f.logFile)
 		if err != nil {
-			return fmt.Errorf("--event-log %s: %w", f.logFile, rootCause(err))
+			return fmt.Errorf("--event-log %s: %w", f.logFile, datadir.Cause(err))
 		}
 		defer log.Close()
 		f.Log = log
 	}
+	f.Handlers = handlers.For(nil)
 	if f.record != "" {
-		if f.Record, err = f.createRecord(); err != nil {
-			return err
+		file, err := datadir.CreatePrivate(f.record)
+		if err != nil {
+			return fmt.Errorf("--record %s: %w", f.record, datadir.Cause(err))
 		}
-		defer f.Record.Close()
+		defer file.Close()
+		r := recording.New(file, &f.Options, f.featureGates)
+		f.Recorder, f.Handlers = r, handlers.For(r)
 	}
-	cluster, err := Start(ctx, f.Options)
+	c, err := cluster.Start(ctx, f.Options)
 	if err != nil {
 		return err
 	}
@@ -157,49 +164,18 @@ func (f *serveFlags) serve(ctx context.Context, s streams) (err error) {
 		// A file that was damaged under us is not to be touched again: parts of the
 		// cluster may be stuck over it.
 		if !errors.Is(err, storage.ErrCorrupt) {
-			cluster.Close()
+			c.Close()
 		}
 	}()
-	if err := cluster.AwaitReady(ctx); err != nil || ctx.Err() != nil {
+	if err := c.AwaitReady(ctx); err != nil || ctx.Err() != nil {
 		return err
 	}
-	TuneGC()
-	debug.SetMemoryLimit(f.softLimit())
+	memory.TuneGC()
+	debug.SetMemoryLimit(memory.SoftLimit(f.Memory))
 	// What the start needed goes back to the machine at once.
 	debug.FreeOSMemory()
-	fmt.Fprintf(s.out, "export KUBECONFIG=%s\n", shellQuote(cluster.Kubeconfig()))
-	return cluster.Wait(ctx)
-}
-
-// readyInterval is how often AwaitReady asks. Unit: wall time.
-const readyInterval = 5 * time.Millisecond
-
-// AwaitReady returns when the API answers and every node is Ready, or when ctx
-// ends.
-func (c *Cluster) AwaitReady(ctx context.Context) error {
-	config, err := c.RESTConfig()
-	if err != nil {
-		return err
-	}
-	client, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		return err
-	}
-	ticker := time.NewTicker(readyInterval)
-	defer ticker.Stop()
-	for {
-		nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
-		if err == nil && nodesReady(nodes.Items, c.options.Nodes) {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case err := <-c.failed:
-			return err
-		case <-ticker.C:
-		}
-	}
+	fmt.Fprintf(s.out, "export KUBECONFIG=%s\n", shellQuote(c.Kubeconfig()))
+	return c.Wait(ctx)
 }
 
 // shellQuote quotes a path that a shell would take apart.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"path/filepath"
 	"syscall"
@@ -12,6 +13,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kubesim-dev/kubesim/internal/datadir"
+	"github.com/kubesim-dev/kubesim/internal/handlers"
+	"github.com/kubesim-dev/kubesim/internal/history"
 	"github.com/kubesim-dev/kubesim/storage"
 )
 
@@ -87,7 +91,7 @@ func atMostOne(what string) cobra.PositionalArgs {
 
 // offline runs f on the files of --data-dir and reports whether that was the way:
 // it is not if there is none, or a server has them.
-func (c *historyClient) offline(f func(*dataDir) error) (bool, error) {
+func (c *historyClient) offline(f func(history.Files) error) (bool, error) {
 	if c.dataDir == "" {
 		return false, nil
 	}
@@ -95,28 +99,24 @@ func (c *historyClient) offline(f func(*dataDir) error) (bool, error) {
 	if err != nil {
 		return true, err
 	}
-	d := &dataDir{path: path}
-	err = f(d)
+	d := &datadir.Dir{Path: path}
+	err = f(history.Files{Dir: d})
 	if errors.Is(err, storage.ErrInUse) {
-		c.kubeconfig = d.file("kubeconfig")
+		c.kubeconfig = d.File("kubeconfig")
 		return false, nil
 	}
 	return true, err
 }
 
 func (c *historyClient) save(ctx context.Context, name string) error {
-	var saved snapshot
-	done, err := c.offline(func(d *dataDir) error {
-		db, err := d.openExisting()
-		if err != nil {
-			return err
-		}
-		saved, err = d.saveSnapshot(ctx, db, name)
-		return errors.Join(err, db.Close())
+	var saved history.Snapshot
+	done, err := c.offline(func(files history.Files) (err error) {
+		saved, err = files.SaveOffline(ctx, name)
+		return err
 	})
 	if !done {
-		var s historyStatus
-		if s, err = c.request(ctx, historyRequest{Action: "save", Name: name}); err == nil && s.Saved != nil {
+		var s handlers.HistoryStatus
+		if s, err = c.request(ctx, handlers.HistoryRequest{Action: "save", Name: name}); err == nil && s.Saved != nil {
 			saved = *s.Saved
 		}
 	}
@@ -129,12 +129,12 @@ func (c *historyClient) save(ctx context.Context, name string) error {
 }
 
 func (c *historyClient) list(ctx context.Context) error {
-	var list []snapshot
+	var list []history.Snapshot
 	var err error
 	if c.dataDir != "" { // whether a server runs or not
-		list, err = (&dataDir{path: c.dataDir}).snapshots()
+		list, err = (history.Files{Dir: &datadir.Dir{Path: c.dataDir}}).Snapshots()
 	} else {
-		var s historyStatus
+		var s handlers.HistoryStatus
 		s, err = c.get(ctx)
 		list = s.Snapshots
 	}
@@ -158,20 +158,9 @@ func (c *historyClient) list(ctx context.Context) error {
 }
 
 func (c *historyClient) restore(ctx context.Context, name string) error {
-	return c.turn(ctx, "Restored snapshot "+name, historyRequest{Action: "restore", Name: name}, func(d *dataDir) (turned, error) {
-		path, err := d.existing(name)
-		if err != nil {
-			return turned{}, err
-		}
-		t, err := d.turnBack(ctx, false, func(db *storage.DB) error { return db.Restore(ctx, path) })
-		if !errors.Is(err, storage.ErrCorrupt) {
-			return t, err
-		}
-		if _, serr := storage.Describe(path); serr != nil {
-			return t, serr
-		}
-		kept, t, err := d.restoreDamaged(ctx, path)
-		if err == nil {
+	return c.turn(ctx, "Restored snapshot "+name, handlers.HistoryRequest{Action: "restore", Name: name}, func(files history.Files) (history.Turned, error) {
+		t, kept, err := files.RestoreOffline(ctx, name)
+		if err == nil && kept != "" {
 			_, err = fmt.Fprintf(c.s.err, "The damaged file is kept as %s.\n", kept)
 		}
 		return t, err
@@ -179,27 +168,19 @@ func (c *historyClient) restore(ctx context.Context, name string) error {
 }
 
 func (c *historyClient) rewind(ctx context.Context, to string) error {
-	if _, _, err := parsePast(to); err != nil {
+	if _, _, err := history.ParsePast(to); err != nil {
 		return usageError{fmt.Errorf("rewind %w", err)}
 	}
-	return c.turn(ctx, "Rewound", historyRequest{Action: "rewind", To: to}, func(d *dataDir) (turned, error) {
-		db, err := d.openExisting()
-		if err != nil {
-			return turned{}, err
-		}
-		p, err := findPast(db, to, db.LastWrite())
-		if err = errors.Join(err, db.Close()); err != nil {
-			return turned{}, err
-		}
-		return d.turnBack(ctx, false, func(db *storage.DB) error { return rewind(ctx, db, p) })
+	return c.turn(ctx, "Rewound", handlers.HistoryRequest{Action: "rewind", To: to}, func(files history.Files) (history.Turned, error) {
+		return files.RewindOffline(ctx, to)
 	})
 }
 
 // turn takes the cluster back, offline or by its server.
-func (c *historyClient) turn(ctx context.Context, what string, r historyRequest, offline func(*dataDir) (turned, error)) error {
-	var t turned
-	done, err := c.offline(func(d *dataDir) (err error) {
-		t, err = offline(d)
+func (c *historyClient) turn(ctx context.Context, what string, r handlers.HistoryRequest, offline func(history.Files) (history.Turned, error)) error {
+	var t history.Turned
+	done, err := c.offline(func(files history.Files) (err error) {
+		t, err = offline(files)
 		return err
 	})
 	if !done {
@@ -215,41 +196,59 @@ func (c *historyClient) turn(ctx context.Context, what string, r historyRequest,
 const turnInterval = 50 * time.Millisecond
 
 // awaitTurn asks a server and waits until it has started again.
-func (c *historyClient) awaitTurn(ctx context.Context, r historyRequest) (turned, error) {
+func (c *historyClient) awaitTurn(ctx context.Context, r handlers.HistoryRequest) (history.Turned, error) {
 	asked, err := c.request(ctx, r)
 	if err != nil {
-		return turned{}, err
+		return history.Turned{}, err
 	}
 	for {
 		select {
 		case <-ctx.Done():
-			return turned{}, fmt.Errorf("%w: the server goes on with it", errInterrupted)
+			return history.Turned{}, fmt.Errorf("%w: the server goes on with it", errInterrupted)
 		case <-time.After(turnInterval):
 		}
 		s, err := c.get(ctx)
 		switch {
 		case errors.Is(err, syscall.ECONNREFUSED):
-			return turned{}, fmt.Errorf("%w It ended while it took the cluster back; its own message says why", err)
+			return history.Turned{}, fmt.Errorf("%w It ended while it took the cluster back; its own message says why", err)
 		case err != nil || s.Busy:
 			continue // it is on its way
 		case s.Turn > asked.Turn:
-			return turned{}, errors.New("somebody else has taken the cluster back since: 'kubesim snapshot list' shows what was there before")
+			return history.Turned{}, errors.New("somebody else has taken the cluster back since: 'kubesim snapshot list' shows what was there before")
 		case s.Turn != asked.Turn:
-			return turned{}, errors.New("the server was started anew meanwhile")
+			return history.Turned{}, errors.New("the server was started anew meanwhile")
 		case s.Error != "":
-			return turned{}, errors.New(s.Error)
+			return history.Turned{}, errors.New(s.Error)
 		default:
 			return s.Turned, nil
 		}
 	}
 }
 
-func (c *historyClient) get(ctx context.Context) (s historyStatus, err error) {
-	err = askServer(ctx, c.kubeconfig, http.MethodGet, historyPath, nil, &s)
+func (c *historyClient) get(ctx context.Context) (s handlers.HistoryStatus, err error) {
+	err = askServer(ctx, c.kubeconfig, http.MethodGet, handlers.HistoryPath, nil, &s)
 	return s, err
 }
 
-func (c *historyClient) request(ctx context.Context, r historyRequest) (s historyStatus, err error) {
-	err = askServer(ctx, c.kubeconfig, http.MethodPost, historyPath, r, &s)
+func (c *historyClient) request(ctx context.Context, r handlers.HistoryRequest) (s handlers.HistoryStatus, err error) {
+	err = askServer(ctx, c.kubeconfig, http.MethodPost, handlers.HistoryPath, r, &s)
 	return s, err
+}
+
+// printTurned tells what has happened.
+func printTurned(w io.Writer, what string, t history.Turned) error {
+	when := "before the first write"
+	if !t.Time.IsZero() {
+		when = t.Time.UTC().Format(time.RFC3339)
+	}
+	if _, err := fmt.Fprintf(w, "%s: revision %d, %s.\n", what, t.Revision, when); err != nil {
+		return err
+	}
+	if t.Before.Name != "" {
+		fmt.Fprintf(w, "What was there before is snapshot %s.\n", t.Before.Name)
+	}
+	if t.Paused {
+		fmt.Fprintln(w, "The clock is paused; 'kubesim clock resume' lets it go on.")
+	}
+	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"k8s.io/client-go/tools/leaderelection"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/internal/cluster"
 )
 
 // What --storage may be.
@@ -54,7 +55,7 @@ func (f *serveFlags) completeBolt(flags *pflag.FlagSet) (err error) {
 			err = fmt.Errorf("--%s: the cluster does not lie in etcd: name etcd's members with --etcd-servers, and leave out --storage bbolt", flag.Name)
 		}
 	})
-	f.Etcd = EtcdOptions{}
+	f.Etcd = cluster.EtcdOptions{}
 	return err
 }
 
@@ -73,7 +74,7 @@ func (f *serveFlags) completeEtcd(flags *pflag.FlagSet) error {
 	if (f.Etcd.CertFile == "") != (f.Etcd.KeyFile == "") {
 		return errors.New("--etcd-certfile and --etcd-keyfile: want both or none")
 	}
-	if err := f.Etcd.checkElection(); err != nil {
+	if err := checkElection(&f.Etcd); err != nil {
 		return err
 	}
 	const instead = "leave it out, or have a cluster of one server with --storage bbolt"
@@ -93,7 +94,7 @@ func (f *serveFlags) completeEtcd(flags *pflag.FlagSet) error {
 }
 
 // checkElection holds upstream's rules, so that a wrong flag is named.
-func (e *EtcdOptions) checkElection() error {
+func checkElection(e *cluster.EtcdOptions) error {
 	switch {
 	case e.LeaseDuration < time.Second:
 		return fmt.Errorf("--leader-elect-lease-duration %s: want 1s or more", e.LeaseDuration)

@@ -10,9 +10,9 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
-	"github.com/kubesim-dev/kubesim/cmd/kubesim/app"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/e2e/upstream/shim/framework"
+	"github.com/kubesim-dev/kubesim/internal/cluster"
 )
 
 // TestServerInstanceOptions has none of upstream's options: no test that runs
@@ -33,7 +33,7 @@ type TestServer struct {
 // StartTestServerOrDie starts a server with flags of kube-apiserver.
 func StartTestServerOrDie(t testing.TB, _ *TestServerInstanceOptions, flags []string, _ *framework.Etcd) *TestServer {
 	t.Helper()
-	o := app.Options{
+	o := cluster.Options{
 		Ephemeral: true, DataDir: t.TempDir(), Listen: "127.0.0.1:0", Mode: engine.Realtime, Speed: 1, Seed: 1,
 		Authorization: "AlwaysAllow", CheckTrusted: true,
 	}
@@ -44,16 +44,16 @@ func StartTestServerOrDie(t testing.TB, _ *TestServerInstanceOptions, flags []st
 		}
 		o.DisableAdmissionPlugins = append(o.DisableAdmissionPlugins, strings.Split(plugins, ",")...)
 	}
-	cluster, err := app.Start(t.Context(), o)
+	c, err := cluster.Start(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	closeOnce := sync.OnceFunc(cluster.Close)
+	closeOnce := sync.OnceFunc(c.Close)
 	t.Cleanup(closeOnce)
-	if err := cluster.AwaitReady(t.Context()); err != nil {
+	if err := c.AwaitReady(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	config, err := clientcmd.BuildConfigFromFlags("", cluster.Kubeconfig())
+	config, err := clientcmd.BuildConfigFromFlags("", c.Kubeconfig())
 	if err != nil {
 		t.Fatal(err)
 	}

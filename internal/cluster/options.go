@@ -1,0 +1,122 @@
+package cluster
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/kubesim-dev/kubesim/apiserver"
+	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/lifecycle"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/node"
+)
+
+// Options describe a cluster.
+type Options struct {
+	// DataDir is where the cluster lives; empty for the default, or for a
+	// temporary folder if Ephemeral.
+	DataDir string
+	// Ephemeral leaves out every fsync: the cluster is as fast as it can be and
+	// may be lost when the machine crashes.
+	Ephemeral bool
+	// Listen is the address of the API, for example "127.0.0.1:6443"; empty for
+	// none: only this process reaches it then, see Cluster.RESTConfig.
+	Listen string
+	// Listener, if set, accepts the API's connections in place of a port at
+	// Listen. The cluster closes it.
+	Listener net.Listener
+	// Kubeconfig is the file to write; empty for one in the data directory.
+	Kubeconfig string
+	// Mode and Speed say how virtual time moves.
+	Mode  engine.Mode
+	Speed float64
+	// AutoMax bounds how far mode auto moves time after one input, see engine.Config.
+	AutoMax time.Duration
+	// Seed decides every name, UID and random number.
+	Seed uint64
+	// Start is the first virtual instant, between engine.TimeMin and engine.TimeMax;
+	// zero for the present. A cluster that starts again goes on from where it stopped,
+	// if that is later.
+	Start time.Time
+	// Nodes is how many simulated nodes there are; 0 for an API alone.
+	Nodes int
+	// Controllers selects reconcilers, in the syntax of kube-controller-manager.
+	Controllers []string
+	// Memory is what the Pods may hold of the host's memory, all together: logs, files,
+	// processes, connections. Unit: bytes. Zero: a quarter of the machine's.
+	Memory int64
+	// CompactionInterval is how much history the store keeps, in virtual time; in
+	// etcd in wall time, where zero is upstream's default. Else zero is
+	// defaultCompactionInterval and at least historyMin revisions.
+	CompactionInterval time.Duration
+	// Authorization, TokenAuthFile and DisableAdmissionPlugins: as upstream.
+	Authorization           string
+	TokenAuthFile           string
+	DisableAdmissionPlugins []string
+	// ServiceClusterIPRange is where the addresses of Services come from, as
+	// kube-apiserver's flag says it; empty for the default.
+	ServiceClusterIPRange string
+	// Etcd says where the cluster lies if it does not lie in DataDir.
+	Etcd EtcdOptions
+	// Log receives the event log; nil for none.
+	Log io.Writer
+	// Follower is told of what happens; nil for nobody.
+	Follower Follower
+	// Warn is told of each thing in the data directory that had to be left aside; nil for
+	// nobody.
+	Warn func(text string)
+	// CheckTrusted: the writes of controllers and kubelets are validated also where
+	// they are trusted, and one that is not valid ends the cluster. For tests.
+	CheckTrusted bool
+
+	// NoOpenAPI: no client asks what the API is like.
+	NoOpenAPI bool
+
+	// Handlers answer paths beside the API, for clients that it has authorized; nil for
+	// none.
+	Handlers func(*Cluster) map[string]http.Handler
+	// Recorder is told what clients do; nil for nobody. The cluster must be new, and its
+	// clock's mode not realtime.
+	Recorder Recorder
+}
+
+// Follower is told of what happens in a cluster, while it happens.
+type Follower interface {
+	// Follower is told of what the kubelets do.
+	lifecycle.Follower
+	// Attach gives it the engine, before it runs; another one after each restart.
+	Attach(e *engine.Engine)
+	// Committed is told of each commit to a file, by whoever writes it.
+	Committed(resource schema.GroupResource, obj engine.Object, deleted bool)
+}
+
+// Recorder is told what clients do to a cluster, in the order in which it has an effect.
+type Recorder interface {
+	apiserver.Recorder
+	// Begin comes first; now is the cluster's clock.
+	Begin(start time.Time, now func() time.Time) error
+	// Clock: a command of the clock has been done.
+	Clock(c engine.Command)
+	// TakenBack: the cluster was, by what, for example "rewind 10m".
+	TakenBack(what string)
+}
+
+// ServiceRange is where the addresses of Services come from. It must not overlap with
+// those of Pods and nodes.
+func (o *Options) ServiceRange() (apiserver.ServiceRange, error) {
+	services, err := apiserver.ParseServiceRange(o.ServiceClusterIPRange)
+	if err != nil {
+		return services, err
+	}
+	for what, cidr := range node.Ranges() {
+		if services.Overlaps(&cidr) {
+			return services, fmt.Errorf("--service-cluster-ip-range %s overlaps with %s, from which %s get their addresses: want for example %s",
+				services.String(), cidr.String(), what, apiserver.DefaultServiceClusterIPRange)
+		}
+	}
+	return services, nil
+}
