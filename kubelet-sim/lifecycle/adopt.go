@@ -4,8 +4,11 @@ import (
 	"context"
 	"time"
 
+	"github.com/kubesim-dev/kubesim/kubelet-sim/static"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+
 	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
@@ -135,8 +138,8 @@ func (r *Reconciler) recall(run *podRun, now time.Time) {
 		return
 	}
 	apart := *run.node
-	apart.host, apart.netns, apart.static, apart.watch = nil, &kernel.Netns{}, staticPods{}, nil
-	apart.shared = run.account.Of(stats.Storage)
+	apart.netns = &kernel.Netns{}
+	apart.files = static.NewFiles(apart.Name, r.cfg.ClusterDNS, run.account.Of(stats.Storage), nil)
 	pod := run.shown(now)
 	again := r.newRun(run.name, pod, &apart, now)
 	again.apart, again.follower = true, nil
@@ -150,8 +153,8 @@ func (r *Reconciler) recall(run *podRun, now time.Time) {
 	run.unread = 0
 	r.replay(again, now)
 	again.close()
-	if apart.host != nil {
-		apart.host.Release()
+	if host := apart.files.Made(); host != nil {
+		host.Release()
 	}
 	r.cfg.Logs.Recalled(run.name.Namespace, run.name.Name)
 }

@@ -18,7 +18,7 @@ import (
 // at /v.
 func withEmptyDir(t *testing.T, source *corev1.EmptyDirVolumeSource, start time.Time) (*podRun, *vfs.FS) {
 	pod := &corev1.Pod{Spec: corev1.PodSpec{Volumes: []corev1.Volume{{Name: "v", VolumeSource: corev1.VolumeSource{EmptyDir: source}}}}}
-	run := &podRun{State: podstate.State{StartTime: start}, pod: pod, account: stats.NewBudget(hostDefault).Open()}
+	run := &podRun{State: podstate.State{StartTime: start}, pod: pod, node: &nodeState{}, account: stats.NewBudget(hostDefault).Open()}
 	if err := run.makeVolumes(volume.NewStorage(nil, nil, stats.Part{}), start); err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/kubesim-dev/kubesim/kubelet-sim/static"
+
 	certificatesv1 "k8s.io/api/certificates/v1"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
@@ -102,6 +105,7 @@ type Reconciler struct {
 	lookAt       int64          // what may be held before relieveHost has to look again. Unit: bytes
 	network      *network.Cluster
 	certificates podcertificate.Manager
+	mirrors      static.Mirrors
 	// waiters are the Pods that wait for an object.
 	waiters depend.Waiters
 	// stocked: takeStock was done.
@@ -131,6 +135,7 @@ func New(cfg Config) (*Reconciler, error) {
 		certificates: podcertificate.Manager{Engine: cfg.Engine, API: cfg.API},
 		images:       images.Names{}, shared: cfg.Memory.OpenShared(), waiters: depend.Waiters{}, recalls: map[types.NamespacedName]bool{},
 	}
+	r.mirrors = static.Mirrors{View: r.view, API: cfg.API, Kubelet: staticKubelet{r}}
 	r.storage = volume.NewStorage(r.view, cfg.Token, r.shared.Of(stats.Storage))
 	for _, resource := range []engine.Resource{
 		engine.Pods, engine.Nodes, engine.ConfigMaps, engine.Secrets, engine.Services,
@@ -143,12 +148,11 @@ func New(cfg Config) (*Reconciler, error) {
 	trackScripts(r.view)
 	r.network = network.New(r.view, cfg.ClusterDomain)
 	for _, n := range cfg.Nodes {
-		state, err := newNodeState(n, cfg.ClusterDNS, cfg.Engine.NewRecorder(cfg.API, node.Identity(n.Name), engine.Source{Component: "kubelet", Host: n.Name}))
+		state, err := newNodeState(n, cfg.Engine.NewRecorder(cfg.API, node.Identity(n.Name), engine.Source{Component: "kubelet", Host: n.Name}))
 		if err != nil {
 			return nil, err
 		}
-		state.watch = func() { r.noteWritten(state) }
-		state.shared = r.shared.Of(stats.Storage)
+		state.files = static.NewFiles(n.Name, cfg.ClusterDNS, r.shared.Of(stats.Storage), func() { r.noteWritten(state) })
 		state.netns.Account = r.shared.Of(stats.Memory)
 		r.nodes[n.Name] = state
 	}
@@ -324,7 +328,7 @@ func (r *Reconciler) forget(ctx context.Context, name types.NamespacedName, run 
 	run.count(false)
 	delete(run.node.deferred, name)
 	if podstate.IsMirror(run.pod) {
-		delete(run.node.static.mirrors, name)
+		run.node.files.DropMirror(name)
 		r.cfg.Engine.Poke(r.nodeKey(run.node)) // its name is free
 	}
 	r.retryDeferred(run.node)

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/kubesim-dev/kubesim/kubelet-sim/static"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -42,7 +44,7 @@ type nodeNote struct {
 	Images   map[string]bool
 	Pressure pressure `json:",omitzero"`
 	// Manifests are the files of its static Pods.
-	Manifests map[string]manifest `json:",omitempty"`
+	Manifests map[string]static.Manifest `json:",omitempty"`
 }
 
 // nodeKind is the Kind of the keys of nodes.
@@ -58,7 +60,7 @@ func (r *Reconciler) Remember(key engine.Key) ([]byte, error) {
 		if n == nil { // the cluster was started again with fewer nodes
 			return nil, nil
 		}
-		return json.Marshal(nodeNote{n.ips.last, n.images, n.pressure, n.static.manifests})
+		return json.Marshal(nodeNote{n.ips.last, n.images, n.pressure, n.files.Manifests()})
 	}
 	run := r.runs[types.NamespacedName{Namespace: key.Namespace, Name: key.Name}]
 	if run == nil {
@@ -161,6 +163,6 @@ func (r *Reconciler) recallNode(name string, data []byte) error {
 		n.images[image] = true
 	}
 	n.pressure = note.Pressure
-	n.static.recall(note.Manifests, n.Name)
+	n.files.Recall(note.Manifests)
 	return nil
 }

@@ -42,7 +42,7 @@ func (r *Reconciler) reconcileNode(ctx context.Context, name string, now time.Ti
 	if !ok || n == nil || node.Unreachable(obj) {
 		return engine.Wake{}
 	}
-	return r.syncStatic(ctx, n, obj, now).Sooner(r.relieve(ctx, n, obj, now))
+	return r.mirrors.Sync(ctx, n.files, obj, now, func(e event.Event) { n.event(ctx, obj, e) }).Sooner(r.relieve(ctx, n, obj, now))
 }
 
 // relieve evicts a Pod of a node that is under pressure.

@@ -278,7 +278,7 @@ func (r *podRun) count(in bool) {
 // owner is the Pod as its volumes see it.
 func (r *podRun) owner() volume.Owner {
 	return volume.Owner{
-		Pod: r.pod, State: &r.State, Account: r.account, Host: r.node.hostFS, Apart: r.apart, Replaying: r.replaying,
+		Pod: r.pod, State: &r.State, Account: r.account, Host: r.node.files.FS, Apart: r.apart, Replaying: r.replaying,
 	}
 }
 

@@ -1,4 +1,4 @@
-package lifecycle
+package static
 
 import (
 	"encoding/hex"
@@ -26,8 +26,8 @@ import (
 	"github.com/kubesim-dev/kubesim/apiserver/apis/quantity"
 )
 
-// manifest is a file in a node's manifestDir.
-type manifest struct {
+// Manifest is a file in a node's manifestDir.
+type Manifest struct {
 	Data []byte
 	// Seen is when the kubelet first saw it as it is.
 	Seen time.Time
@@ -39,8 +39,8 @@ type manifest struct {
 }
 
 // newManifest reads a file as the kubelet of a node does.
-func newManifest(file string, data []byte, nodeName string, seen time.Time) manifest {
-	m := manifest{Data: data, Seen: seen}
+func newManifest(file string, data []byte, nodeName string, seen time.Time) Manifest {
+	m := Manifest{Data: data, Seen: seen}
 	m.pod, m.err = staticPod(file, data, nodeName)
 	m.told = len(data) == 0 // somebody begins to write it
 	if m.err == nil {
@@ -87,7 +87,7 @@ func staticPod(file string, data []byte, nodeName string) (*corev1.Pod, error) {
 	return out, k8scorev1.Convert_core_Pod_To_v1_Pod(pod, out, nil)
 }
 
-// setStaticDefaults is applyDefaults, ibid., with the annotation of the source.
+// setStaticDefaults is applyDefaults in k8s.io/kubernetes pkg/kubelet/config v1.37.2, with the annotation of the source.
 func setStaticDefaults(pod *core.Pod, file, nodeName string) {
 	if pod.UID == "" {
 		hasher := fnv.New128a()

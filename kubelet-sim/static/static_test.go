@@ -1,13 +1,16 @@
-package lifecycle
+package static
 
 import (
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	kubelettypes "k8s.io/kubernetes/pkg/kubelet/types"
 )
+
+var noon = time.Date(2025, 1, 1, 12, 0, 0, 0, time.UTC)
 
 func TestMirrorPods(t *testing.T) {
 	static := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "web-node-1", UID: "abc"}}
