@@ -1,8 +1,6 @@
 package lifecycle
 
 import (
-	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -13,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/addresses"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/node"
 )
 
@@ -119,20 +118,20 @@ func TestHas(t *testing.T) {
 	c.finish("f")
 	c.create(engine.Pods, newPod("host", runs("sleep 360000"), func(p *corev1.Pod) { p.Spec.HostNetwork = true }))
 	c.advance(time.Minute)
-	h := func(name string) holder {
-		return holder{types.NamespacedName{Namespace: "default", Name: name}, c.api.pod(t, name).UID}
+	h := func(name string) addresses.Holder {
+		return addresses.Holder{Name: types.NamespacedName{Namespace: "default", Name: name}, UID: c.api.pod(t, name).UID}
 	}
 	for _, tc := range []struct {
-		h    holder
+		h    addresses.Holder
 		ip   string
 		want bool
 	}{
 		{h("a"), "10.244.1.2", true},
 		{h("a"), "10.244.1.3", false},
-		{holder{h("a").name, "another"}, "10.244.1.2", false},
+		{addresses.Holder{Name: h("a").Name, UID: "another"}, "10.244.1.2", false},
 		{h("f"), "10.244.1.3", false},
 		{h("host"), c.nodes[0].IP, false},
-		{holder{name: types.NamespacedName{Name: "nobody"}}, "10.244.1.4", false},
+		{addresses.Holder{Name: types.NamespacedName{Name: "nobody"}}, "10.244.1.4", false},
 	} {
 		addr := netip.MustParseAddr(tc.ip)
 		if got := c.kubelet.has(tc.h, addr); got != tc.want {
@@ -145,34 +144,6 @@ func TestHas(t *testing.T) {
 			t.Errorf("by its status, %v has %s: got %v, want %v", tc.h, tc.ip, got, tc.want)
 		}
 		c.kubelet.runs = runs
-	}
-}
-
-// TestPoolWraps gives out every address and no more, whatever the order in which
-// they come free.
-func TestPoolWraps(t *testing.T) {
-	pool := newIPPool(netip.MustParsePrefix("10.244.1.0/24"))
-	live := map[holder]netip.Addr{}
-	has := func(h holder, addr netip.Addr) bool { return live[h] == addr }
-	next := uint32(1)
-	for n := range 5000 {
-		h := holder{uid: types.UID(fmt.Sprint(n))}
-		addr, ok := pool.take(h, has)
-		if free := len(live) < 253; ok != free {
-			t.Fatalf("take %d: got %v with %d of 253 addresses in use", n, ok, len(live))
-		}
-		if ok {
-			for other, theirs := range live {
-				if theirs == addr {
-					t.Fatalf("take %d: %s belongs to %s", n, addr, other.uid)
-				}
-			}
-			live[h] = addr
-		}
-		if next = next*1664525 + 1013904223; next>>30 == 0 || !ok { // of four, one ends
-			ends := slices.MinFunc(slices.Collect(maps.Keys(live)), func(a, b holder) int { return strings.Compare(string(a.uid), string(b.uid)) })
-			delete(live, ends)
-		}
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/addresses"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/admission"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
@@ -49,7 +50,7 @@ func (r *Reconciler) adopt(ctx context.Context, name types.NamespacedName, pod *
 
 // moveIn enters what a Pod of before the server was started has of its node.
 func (r *Reconciler) moveIn(run *podRun) {
-	run.node.ips.note(run.holder(), run.IP, r.has)
+	run.node.ips.Note(run.holder(), run.IP, r.has)
 	run.demand = admission.DemandOf(run.pod)
 	if run.Resize != nil && run.Resize.Pending != nil {
 		run.node.deferred[run.name] = true
@@ -107,7 +108,7 @@ func (r *Reconciler) takeStock() {
 			continue
 		}
 		name := types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}
-		n.ips.note(holder{name, podstate.UID(pod)}, pod.Status.PodIP, r.has)
+		n.ips.Note(addresses.Holder{Name: name, UID: podstate.UID(pod)}, pod.Status.PodIP, r.has)
 		for _, list := range [][]corev1.ContainerStatus{pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses} {
 			for i := range list {
 				if list[i].ImageID != "" {

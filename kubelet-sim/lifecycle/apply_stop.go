@@ -8,6 +8,7 @@ import (
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/eviction"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 )
@@ -39,7 +40,7 @@ func (r *Reconciler) beginKill(ctx context.Context, run *podRun, i int, why pods
 	if run.Stop != nil {
 		c.Kill.Since = run.Stop.Since
 		if run.Stop.Reason == event.Evicted {
-			c.Kill.Grace = min(c.Kill.Grace, evictedGrace)
+			c.Kill.Grace = min(c.Kill.Grace, eviction.Grace)
 		}
 	}
 	run.event(ctx, i, event.Killing(message))

@@ -7,20 +7,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	resourcehelper "k8s.io/component-helpers/resource"
 
+	"github.com/kubesim-dev/kubesim/kubelet-sim/eviction"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 )
-
-// evictedGrace is how long the containers of an evicted Pod get. Source:
-// immediateEvictionGracePeriodSeconds in k8s.io/kubernetes pkg/kubelet/eviction
-// v1.37.2.
-const evictedGrace = time.Second
-
-// volumeStatsPeriod is how often a kubelet measures a Pod's volumes. Unit: virtual
-// time. Source: the default of VolumeStatsAggPeriod, ibid. apis/config/v1beta1.
-//
-// Deviation: upstream's eviction manager looks at what was measured up to ten
-// seconds later.
-const volumeStatsPeriod = time.Minute
 
 // measureVolumes evicts the Pod if one of its emptyDirs holds more than its sizeLimit, or
 // the Pod or a container of it more than its limit of ephemeral storage, when the kubelet
@@ -46,7 +35,7 @@ func (run *podRun) measureVolumes(now time.Time) (changed bool) {
 func (run *podRun) overLimit() (message string, period time.Duration) {
 	volumes, message := run.volumes.EmptyDirs(run.pod)
 	if message != "" || run.unlimited() {
-		return message, volumeStatsPeriod
+		return message, eviction.VolumePeriod
 	}
 	containers := int64(0)
 	for i := range run.parts {
@@ -56,18 +45,18 @@ func (run *podRun) overLimit() (message string, period time.Duration) {
 	if limit, ok := limits[corev1.ResourceEphemeralStorage]; ok && containers+volumes > limit.Value() {
 		message = fmt.Sprintf("Pod ephemeral local storage usage exceeds the total limit of containers %s. ", limit.String())
 		if containers > limit.Value() {
-			return message, evictionPeriod
+			return message, eviction.Period
 		}
-		return message, volumeStatsPeriod
+		return message, eviction.VolumePeriod
 	}
 	for i := range run.Containers {
 		limit := run.Spec(run.pod, i).Resources.Limits.StorageEphemeral()
 		role := run.Containers[i].Role
 		if limit.Sign() > 0 && (role == podstate.Regular || role == podstate.Sidecar) && run.parts[i].disk() > limit.Value() {
-			return fmt.Sprintf("Container %s exceeded its local ephemeral storage limit %q. ", run.Containers[i].Name, limit.String()), evictionPeriod
+			return fmt.Sprintf("Container %s exceeded its local ephemeral storage limit %q. ", run.Containers[i].Name, limit.String()), eviction.Period
 		}
 	}
-	return "", evictionPeriod
+	return "", eviction.Period
 }
 
 // unlimited reports that no container has a limit of ephemeral storage.

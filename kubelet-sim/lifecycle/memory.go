@@ -60,7 +60,7 @@ func (r *Reconciler) Remember(key engine.Key) ([]byte, error) {
 		if n == nil { // the cluster was started again with fewer nodes
 			return nil, nil
 		}
-		return json.Marshal(nodeNote{n.ips.last, n.images, n.pressure, n.files.Manifests()})
+		return json.Marshal(nodeNote{n.ips.LastGiven(), n.images, n.pressure, n.files.Manifests()})
 	}
 	run := r.runs[types.NamespacedName{Namespace: key.Namespace, Name: key.Name}]
 	if run == nil {
@@ -156,9 +156,7 @@ func (r *Reconciler) recallNode(name string, data []byte) error {
 	if err := json.Unmarshal(data, &note); err != nil {
 		return err
 	}
-	if n.ips.cidr.Contains(note.LastIP) {
-		n.ips.last = note.LastIP
-	}
+	n.ips.Resume(note.LastIP)
 	for image := range note.Images {
 		n.images[image] = true
 	}

@@ -109,7 +109,7 @@ func (n podNetwork) Alive(addr netip.Addr) bool {
 
 // inPodNetwork reports whether an address is for a Pod of some node.
 func (r *Reconciler) inPodNetwork(addr netip.Addr) bool {
-	return slices.ContainsFunc(r.cfg.Nodes, func(n node.Node) bool { return r.nodes[n.Name].ips.cidr.Contains(addr) })
+	return slices.ContainsFunc(r.cfg.Nodes, func(n node.Node) bool { return r.nodes[n.Name].ips.Contains(addr) })
 }
 
 // woken notes that container i has work from an instant on, see

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/addresses"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/admission"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/node"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
@@ -24,7 +25,7 @@ type nodeState struct {
 	images map[string]bool
 	// netns has the ports of the Pods in the node's own network.
 	netns *kernel.Netns
-	ips   ipPool
+	ips   addresses.Pool
 	// short are the Pods that it had no address for.
 	short map[types.NamespacedName]bool
 	used  admission.Usage
@@ -45,7 +46,7 @@ func newNodeState(n node.Node, recorder *engine.Recorder) (*nodeState, error) {
 	}
 	return &nodeState{
 		Node: n, recorder: recorder, images: map[string]bool{}, netns: &kernel.Netns{},
-		ips: newIPPool(cidr), deferred: map[types.NamespacedName]bool{}, short: map[types.NamespacedName]bool{},
+		ips: addresses.NewPool(cidr), deferred: map[types.NamespacedName]bool{}, short: map[types.NamespacedName]bool{},
 	}, nil
 }
 

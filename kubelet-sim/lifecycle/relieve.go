@@ -3,7 +3,6 @@ package lifecycle
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/eviction"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
 )
@@ -114,51 +114,6 @@ func (r *Reconciler) dropLogs(run *podRun) {
 	r.lookAt = 0
 }
 
-// candidate is a Pod as the ranking sees it.
-type candidate struct {
-	name     string
-	critical bool
-	priority int32
-	// over is how much more than it requests the Pod uses of what is short, total what
-	// it holds of the host. Unit: bytes.
-	over, total int64
-}
-
-// firstToGo returns which of the Pods is evicted first, -1 if there is none: of those
-// that hold their share or more, one that uses more than it requests, then one of low
-// priority, then one that is far above its request. Source: rankMemoryPressure and
-// rankDiskPressureFunc in k8s.io/kubernetes pkg/kubelet/eviction v1.37.2.
-//
-// Deviation: upstream has no shares; without them Pods that request much and hold all
-// would stay, and all others go. It never evicts a critical Pod, here those go last.
-func firstToGo(all []candidate) int {
-	share := int64(0)
-	for _, h := range all {
-		share += h.total
-	}
-	share /= max(int64(len(all)), 1)
-	first := -1
-	for i, h := range all {
-		if h.total >= share && (first < 0 || compareCandidates(h, all[first]) < 0) {
-			first = i
-		}
-	}
-	return first
-}
-
-func compareCandidates(a, b candidate) int {
-	rank := func(no bool) int {
-		if no {
-			return 1
-		}
-		return 0
-	}
-	return cmp.Or(
-		cmp.Compare(rank(a.critical), rank(b.critical)), cmp.Compare(rank(a.over <= 0), rank(b.over <= 0)),
-		cmp.Compare(a.priority, b.priority), cmp.Compare(b.over, a.over), cmp.Compare(b.total, a.total), cmp.Compare(a.name, b.name),
-	)
-}
-
 // hoarder returns the Pod that is to go first, nil if there is none, and which of its
 // node's resources it takes.
 func (r *Reconciler) hoarder() (*podRun, corev1.ResourceName) {
@@ -174,15 +129,15 @@ func (r *Reconciler) hoarder() (*podRun, corev1.ResourceName) {
 	if held[1] > held[0] {
 		lacks, kind = corev1.ResourceEphemeralStorage, stats.Storage
 	}
-	list := make([]candidate, len(runs))
+	list := make([]eviction.Candidate, len(runs))
 	for i, run := range runs {
 		requests := resourcehelper.PodRequests(run.pod, resourcehelper.PodResourcesOptions{})
-		list[i] = candidate{
-			name: run.name.String(), critical: kubelettypes.IsCriticalPod(run.pod), priority: schedulinghelper.PodPriority(run.pod),
-			over: run.account.Held(kind) - requests.Name(lacks, resource.BinarySI).Value(), total: run.account.Total(),
+		list[i] = eviction.Candidate{
+			Name: run.name.String(), Critical: kubelettypes.IsCriticalPod(run.pod), Priority: schedulinghelper.PodPriority(run.pod),
+			Over: run.account.Held(kind) - requests.Name(lacks, resource.BinarySI).Value(), Total: run.account.Total(),
 		}
 	}
-	first := firstToGo(list)
+	first := eviction.FirstToGo(list)
 	if first < 0 {
 		return nil, lacks
 	}
@@ -196,8 +151,9 @@ func (r *Reconciler) evictFor(ctx context.Context, run *podRun, lacks corev1.Res
 	if obj, ok := engine.Get[*corev1.Node](r.view, engine.Nodes, "", run.node.Name); ok {
 		run.node.event(ctx, obj, event.Reclaiming(lacks))
 	}
+	b := r.cfg.Memory
 	if run.Stop == nil {
-		run.Evicted = r.hostLowMessage(run, lacks)
+		run.Evicted = eviction.HostLowMessage(lacks, b.Limit()-b.Threshold(), max(b.Limit()-b.Held(), 0), run.usages(lacks))
 	} else {
 		for i := range run.Containers {
 			if run.parts[i].process != nil {
@@ -208,12 +164,9 @@ func (r *Reconciler) evictFor(ctx context.Context, run *podRun, lacks corev1.Res
 	r.cfg.Engine.Poke(r.key(run.name))
 }
 
-// hostLowMessage is the message of such an eviction. Source: evictionMessage in
-// k8s.io/kubernetes pkg/kubelet/eviction v1.37.2.
-func (r *Reconciler) hostLowMessage(run *podRun, lacks corev1.ResourceName) string {
-	b := r.cfg.Memory
-	message := fmt.Sprintf("The node was low on resource: %s. Threshold quantity: %s, available: %s. ", lacks,
-		resource.NewQuantity(b.Limit()-b.Threshold(), resource.BinarySI), resource.NewQuantity(max(b.Limit()-b.Held(), 0), resource.BinarySI))
+// usages is what the containers of a Pod use of what is short.
+func (run *podRun) usages(lacks corev1.ResourceName) []eviction.ContainerUse {
+	var all []eviction.ContainerUse
 	for i := range run.Containers {
 		if run.parts[i].process == nil || run.Containers[i].Role == podstate.Ephemeral {
 			continue
@@ -222,13 +175,9 @@ func (r *Reconciler) hostLowMessage(run *podRun, lacks corev1.ResourceName) stri
 		if lacks == corev1.ResourceEphemeralStorage {
 			used = run.parts[i].disk()
 		}
-		request := run.Spec(run.pod, i).Resources.Requests[lacks]
-		if usage := resource.NewQuantity(used, resource.BinarySI); usage.Cmp(request) > 0 {
-			message += fmt.Sprintf("Container %s was using %s, request is %s, has larger consumption of %s. ",
-				run.Containers[i].Name, usage, request.String(), lacks)
-		}
+		all = append(all, eviction.ContainerUse{Name: run.Containers[i].Name, Used: used, Request: run.Spec(run.pod, i).Resources.Requests[lacks]})
 	}
-	return message
+	return all
 }
 
 // disk is what the container's own files and its log take. Unit: bytes.

@@ -16,35 +16,6 @@ import (
 	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 )
 
-func TestFirstToGo(t *testing.T) {
-	modest := candidate{name: "modest", over: 10, total: 10}
-	for name, tc := range map[string]struct {
-		all  []candidate
-		want string
-	}{
-		"nobody is left":                       {nil, ""},
-		"who holds most":                       {[]candidate{modest, {name: "a", over: 100, total: 100}, {name: "b", over: 200, total: 200}}, "b"},
-		"not who holds less than its share":    {[]candidate{{name: "modest", priority: -1, over: 10, total: 10}, {name: "large", total: 500}}, "large"},
-		"who uses more than it requests first": {[]candidate{modest, {name: "a", over: -50, total: 300}, {name: "b", over: 1, total: 200}}, "b"},
-		"then who has the lower priority":      {[]candidate{modest, {name: "a", priority: 5, over: 300, total: 300}, {name: "b", priority: 1, over: 200, total: 200}}, "b"},
-		"a critical Pod last":                  {[]candidate{modest, {name: "a", critical: true, over: 300, total: 300}, {name: "b", priority: 9, over: 200, total: 200}}, "b"},
-		"of equals the first by name":          {[]candidate{{name: "b", over: 7, total: 7}, {name: "a", over: 7, total: 7}}, "a"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			for range 2 { // the order in which they are found does not matter
-				got := ""
-				if i := firstToGo(tc.all); i >= 0 {
-					got = tc.all[i].name
-				}
-				if got != tc.want {
-					t.Errorf("%q goes first, want %q", got, tc.want)
-				}
-				slices.Reverse(tc.all)
-			}
-		})
-	}
-}
-
 func writes(kib string) option {
 	return shell("head -c " + kib + "k /dev/zero > /tmp/f; sleep 99999")
 }
