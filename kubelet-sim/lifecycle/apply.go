@@ -64,3 +64,38 @@ func (r *Reconciler) backOffRestart(ctx context.Context, run *podRun, i int) {
 	run.dirty = true
 	run.event(ctx, i, event.RestartBackOff(c.Name, podstate.PodTitle(run.pod)))
 }
+
+// askCertificates writes the requests that are due.
+func (r *Reconciler) askCertificates(ctx context.Context, run *podRun, now time.Time) {
+	r.certificates.Ask(ctx, run.pod, run.Certificates, now)
+}
+
+// removeAll forgets what the Pod's containers have done, but how often they were
+// started.
+func (r *Reconciler) removeAll(run *podRun) {
+	for i := range run.Containers {
+		c := &run.Containers[i]
+		if c.Role == podstate.Ephemeral {
+			continue
+		}
+		c.Stage, c.Reason, c.Message, c.Blocked, c.Killed, c.PostStart = podstate.Idle, "", "", false, false, nil
+		if c.Current == nil {
+			continue
+		}
+		for _, in := range []*podstate.Instance{c.Last, c.Current} {
+			if in != nil {
+				r.cfg.Logs.DropLog(run.name.Namespace, run.name.Name, in.ID)
+			}
+		}
+		c.Reason, c.Message = podstate.ReasonRestartingAll, podstate.RemovedMessage
+		c.Last, c.Current = nil, podstate.RemovedInstance(c.Current.Attempt)
+	}
+	run.dirty = true
+}
+
+// remount brings the Pod's volumes up to date. One that cannot be made any more
+// keeps its files.
+func (r *Reconciler) remount(ctx context.Context, run *podRun, now time.Time) {
+	run.RemountAt = time.Time{}
+	r.storage.Renew(run.owner(), run.volumes, now, func(err error) { run.event(ctx, -1, event.FailedMount(err)) })
+}

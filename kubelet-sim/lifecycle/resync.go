@@ -5,8 +5,12 @@ import (
 	"maps"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
+	certificatesv1 "k8s.io/api/certificates/v1"
 
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 )
@@ -45,9 +49,28 @@ func relabelled(before, after *corev1.Pod) bool {
 	return !maps.Equal(before.Labels, after.Labels) || !maps.Equal(before.Annotations, after.Annotations)
 }
 
-// remount brings the Pod's volumes up to date. One that cannot be made any more
-// keeps its files.
-func (r *Reconciler) remount(ctx context.Context, run *podRun, now time.Time) {
-	run.RemountAt = time.Time{}
-	r.storage.Renew(run.owner(), run.volumes, now, func(err error) { run.event(ctx, -1, event.FailedMount(err)) })
+// takeAnswers looks at what has become of the Pod's requests.
+func (r *Reconciler) takeAnswers(ctx context.Context, run *podRun, now time.Time) {
+	if !run.answered {
+		return
+	}
+	run.answered = false
+	if !r.certificates.TakeAnswers(run.pod, run.Certificates, now, func(e event.Event) { run.event(ctx, -1, e) }) {
+		return
+	}
+	run.retry = true
+	if run.Sandbox == podstate.SandboxReady {
+		run.RemountAt = now
+	}
+}
+
+// keysOfRequest is the Pod that a PodCertificateRequest is about.
+func (r *Reconciler) keysOfRequest(request *certificatesv1.PodCertificateRequest) []engine.Key {
+	name := types.NamespacedName{Namespace: request.Namespace, Name: request.Spec.PodName}
+	run := r.runs[name]
+	if run == nil || run.pod.UID != request.Spec.PodUID {
+		return nil
+	}
+	run.answered = true
+	return []engine.Key{r.key(name)}
 }

@@ -107,7 +107,8 @@ func (run *podRun) finish() {
 	run.dirty = true
 }
 
-// killMessage is the Killing Event of a container that cannot go on as it is. Source: ibid. and
+// killMessage is the Killing Event of a container that cannot go on as it is. Source:
+// computePodActions and
 // computeInitContainerActions.
 func killMessage(pod *corev1.Pod, s *podstate.State, i int, why podstate.KillReason) string {
 	what, name := "failed liveness probe", s.Containers[i].Name

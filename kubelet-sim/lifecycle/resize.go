@@ -92,7 +92,7 @@ func (r *Reconciler) recount(run *podRun, wanted admission.Demand) {
 // retryDeferred lets the Pods of a node try again that had no address, when they are
 // due, and those whose resize it had no room for:
 // those of higher priority first, then those that have waited longer. Source:
-// manager.sortPendingResizes, ibid.
+// manager.sortPendingResizes in k8s.io/kubernetes pkg/kubelet/allocation v1.37.2.
 func (r *Reconciler) retryDeferred(n *nodeState) {
 	r.retryAddresses(n)
 	var waiting []*podRun
@@ -207,7 +207,8 @@ func (run *podRun) failResize(ctx context.Context, err error, now time.Time) {
 
 // resizeRetry is how long after a refused resize the kubelet looks again, if
 // nothing has freed resources before; resizeErrorRetry is for one that the runtime
-// cannot carry out. Unit: virtual time. Source: retryDelay, ibid., and
+// cannot carry out. Unit: virtual time. Source: retryDelay in
+// k8s.io/kubernetes pkg/kubelet/allocation, and
 // backOffPeriod in pkg/kubelet.
 const (
 	resizeRetry      = 3 * time.Minute

@@ -85,7 +85,8 @@ func (r *Reconciler) runHook(run *podRun, i int, handler *corev1.LifecycleHandle
 	return h
 }
 
-// hookError words the failure of a hook, nil for none. Source: ibid.
+// hookError words the failure of a hook, nil for none. Source:
+// handlerRunner.Run in k8s.io/kubernetes pkg/kubelet/lifecycle v1.37.2.
 func (run *podRun) hookError(i int, handler *corev1.LifecycleHandler, err error, output string) error {
 	name, title := run.Containers[i].Name, podstate.PodTitle(run.pod)
 	switch {
