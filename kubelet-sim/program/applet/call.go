@@ -137,8 +137,13 @@ func (c *Call) cannot(verb, name string, err error) int {
 
 // cannotOpen reports a file that cannot be opened for reading.
 func (c *Call) cannotOpen(name string, err error) int {
-	if c.style == GNU {
-		return c.fail("%s: %v", name, err)
+	switch {
+	case c.style == GNU && (c.Name == "head" || c.Name == "tail"):
+		return c.fail("cannot open '%s' for reading: %v", name, err)
+	case c.style == GNU && c.Name == "sort":
+		return c.fail("cannot read: %s: %v", name, err)
+	case c.style == GNU || c.Name == "head" || c.Name == "sort" || c.Name == "wc":
+		return c.fail("%s: %v", name, err) // busybox's fopen_or_warn_stdin
 	}
 	return c.fail("can't open '%s': %v", name, err)
 }

@@ -105,7 +105,9 @@ func (s *sedRun) fill() {
 			s.names = s.names[1:]
 			r, err := s.c.open(name)
 			if err != nil {
-				s.code = s.c.fail("%s: %v", name, err)
+				if s.code = s.c.fail("%s%s: %v", s.cannotRead(), name, err); s.c.style == GNU {
+					s.code = 2
+				}
 				continue
 			}
 			s.input, s.reader = newLineReader(r), r
@@ -122,6 +124,14 @@ func (s *sedRun) fill() {
 		}
 		_ = s.reader.Close()
 	}
+}
+
+// cannotRead is before the name of a file that is not there.
+func (s *sedRun) cannotRead() string {
+	if s.c.style == GNU {
+		return "can't read "
+	}
+	return ""
 }
 
 // next makes the following line the pattern space.
@@ -363,7 +373,7 @@ func (s *sedRun) substitute(cmd *sedCommand) {
 		done = true
 		s.c.Work(m[0] - at + len(cmd.replace))
 		out.WriteString(text[at:m[0]])
-		expandReplacement(&out, cmd.replace, text, m)
+		expandReplacement(&out, cmd.replace, text, m, s.c.style == GNU)
 		at = m[1]
 		if out.Len() > lineMax {
 			s.c.Machine().KillForMemory(s.c.Proc)
@@ -441,11 +451,50 @@ func (p *sedSpace) add(c *Call, line string) {
 	p.stale = true
 }
 
+// letterCase is what GNU sed's \U, \L, \u and \l do to what follows: all of it, and the
+// next letter.
+type letterCase struct{ all, next byte }
+
+// takes tells whether a letter behind a backslash is one of them.
+func (l *letterCase) takes(c byte) bool {
+	switch c {
+	case 'U', 'L', 'E':
+		l.all = c
+	case 'u', 'l':
+		l.next = c
+	default:
+		return false
+	}
+	return true
+}
+
+func (l *letterCase) of(s string) string {
+	switch l.all {
+	case 'U':
+		s = strings.ToUpper(s)
+	case 'L':
+		s = strings.ToLower(s)
+	}
+	if s == "" || l.next == 0 {
+		return s
+	}
+	first, rest := s[:1], s[1:]
+	if l.next == 'u' {
+		first = strings.ToUpper(first)
+	} else {
+		first = strings.ToLower(first)
+	}
+	l.next = 0
+	return first + rest
+}
+
 // expandReplacement writes a replacement: & and \1 to \9 are what was matched.
-func expandReplacement(out *strings.Builder, text, s string, m []int) {
+// GNU sed has \U, \L and \E, \u and \l too.
+func expandReplacement(out *strings.Builder, text, s string, m []int, gnu bool) {
+	fold := letterCase{}
 	group := func(n int) {
 		if 2*n+1 < len(m) && m[2*n] >= 0 {
-			out.WriteString(s[m[2*n]:m[2*n+1]])
+			out.WriteString(fold.of(s[m[2*n]:m[2*n+1]]))
 		}
 	}
 	for i := 0; i < len(text); i++ {
@@ -454,13 +503,15 @@ func expandReplacement(out *strings.Builder, text, s string, m []int) {
 			group(0)
 		case text[i] == '\\' && i+1 < len(text):
 			i++
-			if text[i] >= '0' && text[i] <= '9' {
+			switch {
+			case text[i] >= '0' && text[i] <= '9':
 				group(int(text[i] - '0'))
-			} else {
-				out.WriteByte(text[i])
+			case gnu && fold.takes(text[i]):
+			default:
+				out.WriteString(fold.of(text[i : i+1]))
 			}
 		default:
-			out.WriteByte(text[i])
+			out.WriteString(fold.of(text[i : i+1]))
 		}
 	}
 }

@@ -3,6 +3,7 @@ package applet
 import (
 	"bytes"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -193,6 +194,27 @@ func fold(c *Call) int {
 	})
 }
 
+// pasteStdin is paste - -: each row takes n lines of standard input.
+func (c *Call) pasteStdin(n int, delimiter string) int {
+	var row []string
+	show := func() {
+		if len(row) > 0 {
+			c.print(strings.Join(append(row, make([]string, n-len(row))...), delimiter) + "\n")
+			row = nil
+		}
+	}
+	code := c.inputs(nil, func(_ string, r io.Reader) error {
+		return c.eachLine(r, func(line []byte) bool {
+			if row = append(row, string(line)); len(row) == n {
+				show()
+			}
+			return true
+		})
+	})
+	show()
+	return code
+}
+
 func paste(c *Call) int {
 	o, ok := c.parse("d:s", nil, "[OPTIONS] [FILE]...")
 	if !ok {
@@ -201,6 +223,9 @@ func paste(c *Call) int {
 	delimiter := "\t"
 	if o.has('d') {
 		delimiter, _ = unescape(o.value('d'), false)
+	}
+	if len(o.rest) > 0 && !o.has('s') && !slices.ContainsFunc(o.rest, func(n string) bool { return n != "-" }) {
+		return c.pasteStdin(len(o.rest), delimiter)
 	}
 	var columns [][]string
 	code := c.inputs(o.rest, func(_ string, r io.Reader) error {

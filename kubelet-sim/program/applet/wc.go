@@ -14,14 +14,15 @@ func wc(c *Call) int {
 	if !ok {
 		return 1
 	}
-	var total [3]int
+	var total [4]int
 	code := c.inputs(o.rest, func(name string, r io.Reader) error {
 		n, err := c.wordCount(r)
 		if err == nil {
 			c.print(c.wordLine(o, n, name))
-			for i := range total {
+			for i := range 3 {
 				total[i] += n[i]
 			}
+			total[3] = max(total[3], n[3])
 		}
 		return err
 	})
@@ -33,10 +34,10 @@ func wc(c *Call) int {
 
 // wordLine is what wc prints of one file: the counts that were asked for, in
 // the columns of its style.
-func (c *Call) wordLine(o *options, n [3]int, name string) string {
+func (c *Call) wordLine(o *options, n [4]int, name string) string {
 	var cols []string
-	for i, f := range "lwc" {
-		if o.has(byte(f)) || f == 'c' && o.has('m') || len(o.set) == 0 {
+	for i, f := range "lwcL" {
+		if o.has(byte(f)) || f == 'c' && o.has('m') || len(o.set) == 0 && f != 'L' {
 			cols = append(cols, strconv.Itoa(n[i]))
 		}
 	}
@@ -62,9 +63,10 @@ func (c *Call) wordLine(o *options, n [3]int, name string) string {
 	return line + "\n"
 }
 
-func (c *Call) wordCount(r io.Reader) (n [3]int, err error) {
+// wordCount counts lines, words and bytes, and finds the length of the longest line.
+func (c *Call) wordCount(r io.Reader) (n [4]int, err error) {
 	buf := make([]byte, 4096)
-	inWord := false
+	inWord, length := false, 0
 	for {
 		k, err := r.Read(buf)
 		n[2] += k
@@ -72,13 +74,15 @@ func (c *Call) wordCount(r io.Reader) (n [3]int, err error) {
 			switch {
 			case b == '\n':
 				n[0]++
-				inWord = false
+				length, inWord = -1, false
 			case b == ' ' || b >= '\t' && b <= '\r':
 				inWord = false
 			case !inWord:
 				inWord = true
 				n[1]++
 			}
+			length++
+			n[3] = max(n[3], length)
 		}
 		if err == io.EOF || k == 0 && err == nil {
 			return n, nil
