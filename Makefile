@@ -145,7 +145,7 @@ conformance: build ## Run upstream's e2e specs: CLASS=jobs (the default), cronjo
 
 .PHONY: conformance-sample
 conformance-sample: ## The specs of A to C that take minutes together, as CI runs them
-	@$(MAKE) --no-print-directory conformance CLASS=sample
+	@$(MAKE) --no-print-directory conformance CLASS=sample PROCS=6
 
 .PHONY: deviations
 deviations: ## List every place where we depart from upstream on purpose

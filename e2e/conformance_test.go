@@ -41,6 +41,29 @@ func TestTheREADMECountsTheConformanceSpecs(t *testing.T) {
 	}
 }
 
+// TestTheSampleIsOfTheClasses: what CI runs are specs of A to C, with their verdicts. At
+// least half of those that pass are among them.
+func TestTheSampleIsOfTheClasses(t *testing.T) {
+	passes, all := 0, map[string]bool{}
+	for _, class := range []string{"A", "B", "C"} {
+		for name, pass := range expectedVerdicts(t, "conformance/expected/"+class+".txt") {
+			all[name] = pass
+			if pass {
+				passes++
+			}
+		}
+	}
+	sample := expectedVerdicts(t, "conformance/expected/sample.txt")
+	for name, pass := range sample {
+		if verdict, ok := all[name]; !ok || verdict != pass {
+			t.Errorf("%s: the sample wants %t, its class %t (it is in A to C: %t)", name, pass, verdict, ok)
+		}
+	}
+	if 2*len(sample) < passes {
+		t.Errorf("%d specs are in the sample, of %d that pass", len(sample), passes)
+	}
+}
+
 // expectedVerdicts says of each spec in a file whether it passes.
 func expectedVerdicts(t *testing.T, file string) map[string]bool {
 	t.Helper()
