@@ -41,6 +41,8 @@ type Shell struct {
 	Label    string // the shell's name, which takes the applet's place
 	DashEcho bool   // echo interprets escapes without -e
 	Complain func(name, text string)
+	// Output takes the place of standard output, unless it is nil.
+	Output io.Writer
 }
 
 // outMax is what a Call keeps before it writes, as stdio. Unit: bytes.
@@ -109,7 +111,11 @@ func (c *Call) flush() {
 	if len(c.out) == 0 {
 		return
 	}
-	if _, err := c.Stdout().Write(c.out); err != nil && c.err == nil {
+	out := c.Stdout()
+	if c.shell != nil && c.shell.Output != nil {
+		out = c.shell.Output
+	}
+	if _, err := out.Write(c.out); err != nil && c.err == nil {
 		c.err = err
 	}
 	c.out = c.out[:0]

@@ -2,9 +2,12 @@ package shell
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"strconv"
 	"strings"
+
+	"mvdan.cc/sh/v3/syntax"
 
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/applet"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
@@ -124,9 +127,40 @@ func special(name string) bool {
 }
 
 // appletBuiltin runs an applet in the shell's own process.
-func (sh *Shell) appletBuiltin(args []string) int { return sh.applet(args) }
+func (sh *Shell) appletBuiltin(args []string) int {
+	if sh.dialect == Bash && args[0] == "printf" && len(args) > 3 && args[1] == "-v" {
+		return sh.printfTo(args[2], args[3:])
+	}
+	return sh.applet(args, nil)
+}
 
-func (sh *Shell) applet(args []string) int {
+// printfTo is bash's printf -v, which prints into a variable.
+func (sh *Shell) printfTo(name string, args []string) int {
+	if !syntax.ValidName(name) {
+		sh.builtinErrorf("printf", "`%s': not a valid identifier", name)
+		return 2
+	}
+	var text heldOutput
+	status := sh.applet(append([]string{"printf"}, args...), &text)
+	if err := sh.assign(name, str(string(text))); err != nil {
+		return 1
+	}
+	return status
+}
+
+// heldOutput is what a variable may hold of a builtin's output.
+type heldOutput []byte
+
+// Write implements io.Writer.
+func (h *heldOutput) Write(b []byte) (int, error) {
+	if len(*h)+len(b) > valueMax {
+		return 0, errors.New("out of memory")
+	}
+	*h = append(*h, b...)
+	return len(b), nil
+}
+
+func (sh *Shell) applet(args []string, output io.Writer) int {
 	style := applet.Busybox
 	if sh.dialect != Ash {
 		style = applet.GNU
@@ -136,7 +170,7 @@ func (sh *Shell) applet(args []string) int {
 		label = ""
 	}
 	return applet.Builtin(sh.p, args, style, applet.Shell{
-		Label: label, DashEcho: sh.dialect == Dash,
+		Label: label, DashEcho: sh.dialect == Dash, Output: output,
 		Complain: func(name, text string) { sh.complainApplet(name, text) },
 	})
 }

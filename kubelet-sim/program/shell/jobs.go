@@ -249,7 +249,7 @@ func killBuiltin(sh *Shell, args []string) int {
 			resolved[i] = itoa(j.proc.PID)
 		}
 	}
-	status := sh.applet(resolved)
+	status := sh.applet(resolved, nil)
 	sh.runTraps()
 	return status
 }
