@@ -6,46 +6,48 @@ import (
 	"strings"
 )
 
-// Difference is where two logs part.
+// Difference is where two logs diverge.
 type Difference struct {
-	// A and B are the first lines that differ; nil where a log has ended.
+	// A and B are the first lines that differ; nil if a log has ended.
 	A, B *Line
-	// Common are the last lines that both have about the objects of A and B, by log order.
+	// Common has the last lines that both logs have about the objects of A and B, in
+	// the order of the log.
 	Common []Line
-	// What differs: "instant", "revision", "actor", "verb", "object", "text", "end".
+	// What says what differs: "instant", "revision", "actor", "verb", "object", "text",
+	// "end".
 	What []string
-	// Order says that the step of one log is done later in the other.
+	// Order says whether the step of one log comes later in the other.
 	Order Order
-	// Input is the first line of clients in which the logs differ, nil if there is none;
-	// of the log that has ended, or has no more, its side is nil.
+	// Input is the first line of clients in which the logs differ, or nil if there is
+	// none. If a log has ended, or has no more such lines, its side is nil.
 	Input *Inputs
-	// Name: the objects differ in the random part of their names only.
+	// Name says that the objects differ only in the random part of their names.
 	Name bool
 }
 
-// Order is how the two first lines that differ are found in the other log.
+// Order says how the first two differing lines are found in the other log.
 type Order string
 
 // The orders.
 const (
-	// Swapped: each log does later what the other does now.
+	// Swapped means that each log does later what the other does now.
 	Swapped Order = "swapped"
-	// OnlyA and OnlyB: only one of the logs has this step at all; the other goes on with
-	// what this one does after it.
+	// OnlyA and OnlyB mean that only one of the logs has this step at all. The other
+	// continues with what this one does after the step.
 	OnlyA Order = "only A"
 	OnlyB Order = "only B"
-	// Apart: neither log has the other's step.
+	// Apart means that neither log has the other's step.
 	Apart Order = "apart"
 )
 
 // Inputs are the first lines of clients that differ.
 type Inputs struct {
-	// N counts from 1, of clients' lines alone.
+	// N counts from 1, and counts only clients' lines.
 	N    int
 	A, B *Line
 }
 
-// Compare returns where two logs part, nil if they are the same.
+// Compare returns where two logs diverge, or nil if they are the same.
 func Compare(a, b []Line) *Difference {
 	n := 0
 	for n < min(len(a), len(b)) && a[n].Text == b[n].Text {
@@ -69,8 +71,8 @@ func at(lines []Line, n int) *Line {
 	return nil
 }
 
-// common returns the last lines about each of two lines' objects or, of what is no
-// commit, actors.
+// common returns the last lines about the objects of each of two lines. For a line that
+// is not a commit, it returns those about its actor.
 func common(before []Line, pair ...*Line) []Line {
 	var out []Line
 	for _, l := range pair {
@@ -128,8 +130,8 @@ func order(a, b []Line, n int) Order {
 	return Apart
 }
 
-// inputs compares what clients did. When they did it is no difference: that follows from
-// what came before.
+// inputs compares what clients did. The time at which they did it does not count: it
+// follows from what came before.
 func inputs(a, b []Line) *Inputs {
 	x, y := clients(a), clients(b)
 	for i := 0; i < len(x) || i < len(y); i++ {

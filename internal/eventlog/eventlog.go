@@ -1,5 +1,5 @@
 // Package eventlog reads event logs, as 'kubesim serve --event-log' and 'kubesim run
-// --log' write them, and says where two of them part, and why.
+// --log' write them. It says where two of them diverge, and why.
 package eventlog
 
 import (
@@ -17,23 +17,25 @@ type Line struct {
 	// Number counts from 1; Text is the whole line.
 	Number int
 	Text   string
-	// At is the virtual instant, Revision that of a commit, such as "r17", or "-".
+	// At is the virtual time. Revision is the revision of a commit, such as "r17", or
+	// "-".
 	At       time.Time
 	Revision string
 	// Actor is the key of a step, such as "job/default/pi", or "client".
 	Actor string
-	// Verb and Object are those of a commit: "create", "pods/default/pi-x7k2p". What is
-	// no commit has its text in Verb: "error …", "exec …", "fault/moody: …".
+	// Verb and Object are those of a commit: "create", "pods/default/pi-x7k2p". A line
+	// that is not a commit has its text in Verb: "error …", "exec …", "fault/moody: …".
 	Verb, Object string
 }
 
-// Client reports whether a line tells of an input from outside.
+// Client reports whether a line is about an external input.
 func (l *Line) Client() bool { return l.Actor == client }
 
-// client is the actor of everybody outside.
+// client is the actor of every external client.
 const client = "client"
 
-// step is what the line says without when: two runs that do the same later have it too.
+// step returns the line without its time: two runs that do the same at another time
+// have it too.
 func (l *Line) step() string { return l.Actor + " " + l.Verb + " " + l.Object }
 
 // lineForm is that of a line: an instant, a revision, an actor, and what happened.

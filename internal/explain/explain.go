@@ -2,12 +2,12 @@
 // step, from the commits of the store.
 //
 // [Tell] is pure: it gets the commits of the object, of what it controls, of their
-// Events, of the nodes and Faults, in revision order, and returns a [Story]. Printing it
-// (print.go), drawing it (svg.go, dot.go) and fetching commits (cmd/kubesim/app) are
-// apart from it.
+// Events, of the nodes and Faults, in revision order, and returns a [Story]. Other code
+// prints it (print.go), draws it (svg.go, dot.go) and fetches commits
+// (cmd/kubesim/app).
 //
-// Invariants: the same commits give the same Story, and the same Story the same bytes.
-// A step's causes come before it.
+// Invariants: the same commits give the same Story, and the same Story gives the same
+// bytes. A step's causes come before it.
 package explain
 
 import (
@@ -30,14 +30,15 @@ type Object interface {
 // Commit is one revision of one object.
 type Commit struct {
 	Revision int64
-	// Time is the virtual instant, Actor who made it: the key of the engine's step, such
-	// as "job/default/pi", or "client/USER"; empty if the store did not keep that yet.
+	// Time is the virtual time. Actor is who made the commit: the key of the engine's
+	// step, such as "job/default/pi", or "client/USER". It is empty if the store did
+	// not keep that yet.
 	Time  time.Time
 	Actor string
 	Type  watch.EventType
-	// Object is the new state, for Deleted the last one.
+	// Object is the new state or, for Deleted, the last one.
 	Object Object
-	// Cut: older revisions of the object were forgotten.
+	// Cut says that older revisions of the object were compacted away.
 	Cut bool
 }
 
@@ -55,7 +56,8 @@ func (t Target) ref() string { return strings.ToLower(t.Kind) + "/" + t.Name }
 // Story is what has happened to an object.
 type Story struct {
 	Target
-	// Start is the instant from which times are counted, Now that of the telling.
+	// Start is the instant from which times are counted. Now is when the story was
+	// told.
 	Start time.Time `json:"start"`
 	Now   time.Time `json:"now"`
 	// Forgotten are objects whose beginning was compacted away.
@@ -79,7 +81,7 @@ const (
 
 // Step is one thing that happened.
 type Step struct {
-	// At is the virtual instant and Revision the commit that says so.
+	// At is the virtual time. Revision is the commit that shows the step.
 	At       time.Time `json:"at"`
 	Revision int64     `json:"revision"`
 	// By is who did it: "client ann", "job", "kubelet".
@@ -87,7 +89,7 @@ type Step struct {
 	// Object is what it happened to: "job/pi", "pod/pi-x7k2p", "node/node-1".
 	Object string `json:"object"`
 	What   string `json:"what"`
-	// Why is the cause in words, if it is not plain; Causes are earlier steps.
+	// Why is the cause in words, if it is not obvious. Causes are earlier steps.
 	Why    string `json:"why,omitempty"`
 	Causes []int  `json:"causes,omitempty"`
 	Tone   Tone   `json:"tone,omitempty"`

@@ -10,18 +10,19 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// expectation is an Expectation that was found valid.
+// expectation is an Expectation that is valid.
 type expectation struct {
 	Expectation
 	path       *field.Path
 	condition  condition
 	within, at time.Duration
 	timed      bool // at is set
-	// since is when what counts begins; the player sets it when the step After is done.
+	// since is from when on events count. The player sets it when the step After is
+	// done.
 	since *time.Time
 }
 
-// title is what a report calls it.
+// title is the name that a report uses.
 func (x *expectation) title() string {
 	if x.Name != "" {
 		return x.Name
@@ -149,7 +150,7 @@ func (x *expectation) refuse(p *problems) {
 	}
 }
 
-// numbers are how many are wanted: at least, or exactly if that is not negative.
+// numbers returns how many are wanted: at least, or exactly if that is not negative.
 func (x *expectation) numbers(p *problems) (least, exact int64) {
 	least, exact = 1, -1
 	if x.Count != nil && x.Exactly != nil {

@@ -12,19 +12,21 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
 
-// Cluster is what a scenario is played on. All calls return when it is at rest.
+// Cluster is the cluster on which a scenario is played. All calls return when it is at
+// rest.
 type Cluster interface {
-	// Now is the present instant, Next that of the next timer that is worth a stop;
-	// zero if there is none. Working: work is under way.
+	// Now returns the present instant. Next returns the instant of the next timer that
+	// is worth a stop, or zero if there is none. Working reports whether work is under
+	// way.
 	Now() time.Time
 	Next() time.Time
 	Working() bool
-	// Until moves time on, through every timer in between.
+	// Until advances the clock, through every timer in between.
 	Until(ctx context.Context, t time.Time) error
-	// Hold says how far mode auto may move time after what is done next; zero is as
-	// far as it likes.
+	// Hold says how far mode auto may advance the clock after the next action. Zero
+	// means no limit.
 	Hold(until time.Time)
-	// Clock does what a user of 'kubesim clock' asks for.
+	// Clock carries out a command of 'kubesim clock'.
 	Clock(ctx context.Context, c ClockCommand) error
 	// Do sends a request and returns the answer's status and body.
 	Do(ctx context.Context, r Request) (status int, body []byte, err error)
@@ -39,9 +41,9 @@ type ExecRequest struct {
 	Stdin                     string
 }
 
-// Execution is a command that runs.
+// Execution is a running command.
 type Execution interface {
-	// Ended reports whether it has, and what it has printed.
+	// Ended reports whether it has ended, and what it has printed.
 	Ended(ctx context.Context) (ended bool, code int32, output string, err error)
 }
 
@@ -59,7 +61,7 @@ type Player struct {
 	due  time.Time
 }
 
-// NewPlayer returns one that has not begun.
+// NewPlayer returns a player that has not started.
 func NewPlayer(s *Scenario, c Cluster, w *World, t *Timeline) *Player {
 	p := &Player{scenario: s, cluster: c, world: w, timeline: t}
 	for i := range s.expect {
@@ -68,8 +70,8 @@ func NewPlayer(s *Scenario, c Cluster, w *World, t *Timeline) *Player {
 	return p
 }
 
-// Play plays to the end, and returns what became of it also when it fails. The error
-// is why the run could not go on; an expectation that fails is none.
+// Play plays to the end. It returns a result even if it fails. The error says why the
+// run could not continue; a failed expectation is not an error.
 func (p *Player) Play(ctx context.Context) (*Result, error) {
 	err := p.check()
 	if err == nil {
@@ -81,7 +83,7 @@ func (p *Player) Play(ctx context.Context) (*Result, error) {
 	return p.result(err), err
 }
 
-// check says which kinds the server does not have.
+// check returns an error that names the kinds that the server does not have.
 func (p *Player) check() error {
 	p.world.mu.Lock()
 	defer p.world.mu.Unlock()
@@ -141,7 +143,7 @@ func (p *Player) play(ctx context.Context) error {
 	}
 }
 
-// reached says that a step is left for which there is no time any more.
+// reached returns an error if a step is left for which no time remains.
 func (p *Player) reached() error {
 	if p.next == len(p.scenario.steps) || !p.due.After(engine.TimeMax()) {
 		return nil
@@ -149,7 +151,8 @@ func (p *Player) reached() error {
 	return p.located(&p.scenario.steps[p.next], engine.CheckTime(p.due))
 }
 
-// plan sets when the next step is due, after one that was done at an instant.
+// plan sets when the next step is due, given the instant at which the previous one was
+// done.
 func (p *Player) plan(last time.Time) {
 	if p.next == len(p.scenario.steps) {
 		return
@@ -161,7 +164,7 @@ func (p *Player) plan(last time.Time) {
 	}
 }
 
-// act does what is due now, and reports whether there was something.
+// act does what is due now, and reports whether there was anything.
 func (p *Player) act(ctx context.Context) (bool, error) {
 	now := p.cluster.Now()
 	if did, err := p.goOnDraining(ctx, now); did || err != nil {
@@ -185,12 +188,13 @@ func (p *Player) act(ctx context.Context) (bool, error) {
 			t.begin(now)
 		}
 	}
-	// What advance names passes before the next step.
+	// The duration that advance names passes before the next step.
 	p.plan(now.Add(st.advance))
 	return true, nil
 }
 
-// interruption is the instant at which the next step stops mode auto; zero if it does not.
+// interruption returns the instant at which the next step stops mode auto, or zero if
+// it does not.
 func (p *Player) interruption() time.Time {
 	for _, st := range p.scenario.steps[p.next:] {
 		if st.Early {
@@ -203,7 +207,8 @@ func (p *Player) interruption() time.Time {
 	return time.Time{}
 }
 
-// inTime says that the step's instant has passed, which happens in clock mode auto.
+// inTime returns an error if the step's instant has passed, which happens in clock mode
+// auto.
 func (s *step) inTime(of *Scenario, now time.Time) error {
 	if !s.instant.IsZero() && !s.instant.Equal(now) {
 		return fmt.Errorf("the run has left the recording: this was at %s, and now it is %s",
@@ -215,14 +220,14 @@ func (s *step) inTime(of *Scenario, now time.Time) error {
 	return nil
 }
 
-// located puts file and line before what is wrong with a step.
+// located adds file and line to an error of a step.
 func (p *Player) located(st *step, err error) error {
 	path := st.path.Child(st.action).String()
 	return fmt.Errorf("%s: %s: %w", p.scenario.document.At(path), path, err)
 }
 
-// target is how far time may move before somebody has to look, and whether there is
-// a reason to move at all.
+// target returns how far the clock may advance before somebody has to look, and whether
+// there is a reason to advance it at all.
 func (p *Player) target() (to time.Time, more bool) {
 	end := p.scenario.Start.Add(p.scenario.Length)
 	if p.scenario.Length == 0 {
@@ -296,7 +301,7 @@ func (p *Player) tell(t *tracker) {
 	p.timeline.Add(t.decided, who, t.title())
 }
 
-// Who stands in a timeline for the scenario itself.
+// This is who a timeline names for the scenario itself.
 const (
 	whoStep   = "step"
 	whoHeld   = "ok"
@@ -331,7 +336,8 @@ func (p *Player) result(err error) *Result {
 const eventsShown = 8
 
 // lastAbout returns the last lines up to an instant about objects, or about what they
-// own, which has names that begin so; of all if there is none.
+// own, whose names begin with theirs. If there are no such lines, it returns the last
+// lines of all.
 func lastAbout(all []Entry, names []string, until time.Time) []Entry {
 	var some, any []Entry
 	for _, e := range all {
@@ -359,14 +365,14 @@ func about(who, name string) bool {
 	return false
 }
 
-// Timeline are the lines of a run. They may come from any goroutine.
+// Timeline has the lines of a run. They may come from any goroutine.
 type Timeline struct {
 	mu   sync.Mutex
 	all  []Entry
 	show func(Entry)
 }
 
-// NewTimeline returns one that shows each line, if show is not nil.
+// NewTimeline returns a timeline that shows each line, if show is not nil.
 func NewTimeline(show func(Entry)) *Timeline { return &Timeline{show: show} }
 
 // Add adds a line.

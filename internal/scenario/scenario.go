@@ -6,22 +6,23 @@ import (
 	"github.com/kubesim-dev/kubesim/internal/manifest"
 )
 
-// APIVersion and Kind are those of a file's first document.
+// APIVersion and Kind are the first document's.
 const (
 	APIVersion = "sim.kubesim.dev/v1alpha1"
 	Kind       = "Scenario"
 )
 
-// Scenario is a file that was read and found valid.
+// Scenario is a file that was read and is valid.
 type Scenario struct {
-	// Name is what the file calls it, or the file's name.
+	// Name is the name in the file, or the file's own name.
 	Name string
-	// File is where it was read from.
+	// File is the path from which it was read.
 	File string
 	Spec Spec
 	// Start is the first instant.
 	Start time.Time
-	// Length bounds virtual time; zero: until nothing more is to be expected.
+	// Length bounds virtual time. Zero means that the run ends when nothing more is
+	// expected.
 	Length time.Duration
 	// Manifests are applied at the start, in this order.
 	Manifests []manifest.Document
@@ -46,22 +47,22 @@ type metadata struct {
 	Labels map[string]string `json:"labels,omitempty"`
 }
 
-// Spec is what the first document says.
+// Spec is the content of the first document.
 type Spec struct {
-	// Description is for readers.
+	// Description is text for readers.
 	Description string `json:"description,omitempty"`
-	// Seed decides every name and random number; 1 if it is not set.
+	// Seed decides every name and random number. The default is 1.
 	Seed *uint64 `json:"seed,omitempty"`
-	// StartTime is the first instant, RFC 3339; 2026-01-01T00:00:00Z if it is not set.
+	// StartTime is the first instant, in RFC 3339. The default is 2026-01-01T00:00:00Z.
 	StartTime string `json:"startTime,omitempty"`
-	// Nodes is how many there are; 2 if it is not set.
+	// Nodes is the number of nodes. The default is 2.
 	Nodes *int `json:"nodes,omitempty"`
-	// Clock is how time moves while a step is done: manual, the default, or auto.
+	// Clock is how time advances while a step is done: manual, the default, or auto.
 	Clock string `json:"clock,omitempty"`
-	// For is how long the scenario is played; if it is not set, until nothing more is
-	// under way, no step is left, and every expectation with an instant is decided.
+	// For is how long the scenario is played. If not set, it is played until no work is
+	// under way, no step is left, and every expectation with a time is decided.
 	For string `json:"for,omitempty"`
-	// EndsWithSteps: the run ends with its last step, whatever is under way.
+	// EndsWithSteps says that the run ends with its last step, whatever is under way.
 	EndsWithSteps bool `json:"endsWithSteps,omitempty"`
 	// Server says how the server differs from one without flags.
 	Server Server `json:"server,omitzero"`
@@ -86,18 +87,21 @@ type Server struct {
 // Step is one action at its time. Exactly one action must be set.
 type Step struct {
 	Name string `json:"name,omitempty"`
-	// At is when, since the start; After since the step before. Without them the step
-	// follows the one before at once.
+	// At is the time of the step since the start, and After is the time since the
+	// previous step. Without them, the step follows the previous one at once.
 	At    string `json:"at,omitempty"`
 	After string `json:"after,omitempty"`
-	// Instant is when the step was recorded, RFC 3339: the run fails if it is not then.
+	// Instant is when the step was recorded, in RFC 3339. The run fails if the step
+	// comes at another instant.
 	Instant string `json:"instant,omitempty"`
-	// Early: the recorded command of the clock came while mode auto was moving time, which
-	// is to get no farther before it.
+	// Early says that mode auto was advancing the clock when the recorded command of
+	// the clock arrived. Before the command, it advances the clock only to this
+	// instant.
 	Early bool `json:"early,omitempty"` // clock
 	// Namespace is that of objects which name none; default if it is not set.
 	Namespace string `json:"namespace,omitempty"`
-	// Fails: the action is refused, and this is part of what the API server says.
+	// Fails says that the action must be refused. The API server's message must contain
+	// this text.
 	Fails string `json:"fails,omitempty"`
 
 	// The actions.
@@ -118,7 +122,7 @@ type Step struct {
 	Request  *Request       `json:"request,omitempty"`
 	Note     string         `json:"note,omitempty"`
 
-	// What actions need beside an object.
+	// Additional fields of actions.
 	With               any      `json:"with,omitempty"`        // patch
 	Type               string   `json:"type,omitempty"`        // patch
 	Subresource        string   `json:"subresource,omitempty"` // patch
@@ -138,37 +142,38 @@ type Request struct {
 	// Path may have a query.
 	Path        string `json:"path"`
 	ContentType string `json:"contentType,omitempty"`
-	// Body is text; Base64 is for what is none.
+	// Body is text. Base64 is for anything else.
 	Body   string `json:"body,omitempty"`
 	Base64 []byte `json:"base64,omitempty"`
-	// User and Groups are who asks; the administrator if they are not set.
+	// User and Groups are the requesting user's. If they are not set, it is the
+	// administrator.
 	User      string   `json:"user,omitempty"`
 	Groups    []string `json:"groups,omitempty"`
 	UserAgent string   `json:"userAgent,omitempty"`
-	// Phase is which part of a request is done, if a Fault has delayed it: "judged" is the
-	// Fault's part, "delayed" the rest.
+	// Phase is the part of a request that is carried out, if a Fault has delayed it:
+	// "judged" is the Fault's part, "delayed" is the rest.
 	Phase string `json:"phase,omitempty"`
 }
 
 // Expectation is what must come true. Exactly one of object, objects, event and log
-// says what is looked at.
+// must be set. It says what to look at.
 type Expectation struct {
 	Name string `json:"name,omitempty"`
 	// Namespace is that of objects which name none; default if it is not set.
 	Namespace string `json:"namespace,omitempty"`
 
-	// Object is one, such as job/pi; Objects are those of a kind, such as
-	// "pods -l job-name=pi".
+	// Object is one object, such as job/pi. Objects are several objects of a kind, such
+	// as "pods -l job-name=pi".
 	Object  string `json:"object,omitempty"`
 	Objects string `json:"objects,omitempty"`
 	// CEL is an expression about object or objects.
 	CEL string `json:"cel,omitempty"`
-	// JSONPath finds something in them; Value is what that is.
+	// JSONPath finds something in them. Value is what it must be.
 	JSONPath string `json:"jsonPath,omitempty"`
 	Value    any    `json:"value,omitempty"`
-	// Match is a part of the object, of each of the objects.
+	// Match is a part that the object, or each of the objects, must have.
 	Match map[string]any `json:"match,omitempty"`
-	// Exists: whether there is such an object.
+	// Exists says whether such an object must exist.
 	Exists *bool `json:"exists,omitempty"`
 
 	// Event is the reason of an Event; Regarding is the object that it is about, and
@@ -179,21 +184,21 @@ type Expectation struct {
 	// Log are the Pods whose logs are read, such as pod/web or "pods -l app=web".
 	Log       string `json:"log,omitempty"`
 	Container string `json:"container,omitempty"`
-	// Contains and Matches, a regular expression, are part of a log's line or of an
+	// Contains and Matches, a regular expression, must be part of a log's line or of an
 	// Event's message.
 	Contains string `json:"contains,omitempty"`
 	Matches  string `json:"matches,omitempty"`
-	// Count is how many such Events, lines or objects there are at least; exactly, with
-	// Exactly.
+	// Count is the minimum number of such Events, lines or objects. Exactly is the
+	// exact number.
 	Count   *int64 `json:"count,omitempty"`
 	Exactly *int64 `json:"exactly,omitempty"`
 
-	// After is the name of the step since which time is counted, and before which
-	// nothing counts; else it is the start.
+	// After is the name of the step from which time is counted. Nothing before that
+	// step counts. If not set, it is the start.
 	After string `json:"after,omitempty"`
-	// Within is how soon it must come true; At is when it must be true; Never: it must
-	// not come true at all, or not within that time. Without them it must be true at
-	// the end.
+	// Within is how soon it must come true. At is when it must be true. Never says that
+	// it must not come true at all or, with Within, not within that time. Without them,
+	// it must be true at the end.
 	Within string `json:"within,omitempty"`
 	At     string `json:"at,omitempty"`
 	Never  bool   `json:"never,omitempty"`
@@ -203,14 +208,14 @@ type Expectation struct {
 const (
 	defaultSeed  = 1
 	defaultNodes = 2
-	// lengthMax ends a scenario whose work never does. Unit: virtual time.
+	// lengthMax ends a scenario whose work never ends. Unit: virtual time.
 	lengthMax = 24 * time.Hour
 )
 
-// defaultStart is the first instant of a scenario that names none.
+// defaultStart is the first instant of a scenario that sets none.
 func defaultStart() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) }
 
-// Seed is what the file says, or the default.
+// Seed returns the seed in the file, or the default.
 func (s *Scenario) Seed() uint64 {
 	if s.Spec.Seed == nil {
 		return defaultSeed
@@ -218,7 +223,7 @@ func (s *Scenario) Seed() uint64 {
 	return *s.Spec.Seed
 }
 
-// Nodes is how many there are.
+// Nodes returns the number of nodes.
 func (s *Scenario) Nodes() int {
 	if s.Spec.Nodes == nil {
 		return defaultNodes
@@ -226,7 +231,7 @@ func (s *Scenario) Nodes() int {
 	return *s.Spec.Nodes
 }
 
-// Clock is how time moves while a step is done.
+// Clock returns how time advances while a step is done.
 func (s *Scenario) Clock() string {
 	if s.Spec.Clock == "" {
 		return "manual"
@@ -234,11 +239,12 @@ func (s *Scenario) Clock() string {
 	return s.Spec.Clock
 }
 
-// CompactionInterval is what the file says; zero for the default.
+// CompactionInterval returns the interval in the file; zero means the default.
 func (s *Scenario) CompactionInterval() time.Duration { return s.compaction }
 
-// AutoMax is how far mode auto moves time after one input; zero for no limit.
+// AutoMax returns how far mode auto advances the clock after one input; zero means no
+// limit.
 func (s *Scenario) AutoMax() time.Duration { return s.autoMax }
 
-// At is file and line of a field.
+// At returns the file and line of a field.
 func (s *Scenario) At(field string) string { return s.document.At(field) }
