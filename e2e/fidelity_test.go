@@ -68,7 +68,7 @@ func deviations() map[string][]string {
 		"kubelet-sim/program/applet/tar.go":                            {"`tar` that has found nothing to pack"},
 		"kubelet-sim/program/awk/run.go":                               {"large data in a container"},
 		"kubelet-sim/program/image/pull.go":                            {"image pulls"},
-		"kubelet-sim/program/image/tree.go":                            {"slim images"},
+		"kubelet-sim/program/image/tree.go":                            {"commands of busybox", "slim images"},
 		"kubelet-sim/program/kernel/procfs.go":                         {"large data in a container"},
 		"kubelet-sim/program/kernel/signal.go":                         {"jobs of a shell"},
 		"kubelet-sim/program/kernel/tty.go":                            {"jobs of a shell"},

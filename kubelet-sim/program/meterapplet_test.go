@@ -38,8 +38,10 @@ func TestTheMeterSeesEveryApplet(t *testing.T) {
 		"ls": {small(`ls "$y"; ls -lR /`), large(`cp /tmp/l /etc/passwd; ls -l /usr/bin; cat /tmp/f`)}, "stat": {small(`stat -c "$y" /tmp`), small(`stat -c "$(head -c 50000 /tmp/f | sed 's/a/%n/g')" /tmp`)}, "du": {idle(`du -a /`)}, "df": {small(`df "$y"`)}, "readlink": {small(`readlink -f "$y"`)}, "realpath": {small(`realpath "$y" $v`)},
 		"basename": {small(`basename "$y" a`), small(`basename -a $v "$y"`)}, "dirname": {small(`dirname "$y" $v`)}, "pwd": {small(`busybox pwd "$y"`)}, "mount": {small(`mount "$y"`), idle(`mount`)},
 		"ps": {idle(`ps`)}, "kill": {small(`busybox kill $w`)}, "killall": {small(`killall $v "$y"`)}, "pkill": {small(`pkill -f $v "$y"`)}, "pgrep": {small(`pgrep -f $v "$y"`)}, "pidof": {small(`pidof $v "$y"`)}, "id": {small(`id "$y"`)}, "groups": {small(`groups "$y"`)},
-		"tar": {large(`tar -czf /tmp/o /tmp/f; tar -xzOf /tmp/o`), large(`tar -cf /tmp/o /tmp/l /tmp/f`), small(`tar -cf - --exclude "$y*" /usr`), large(`head -c 30000000 /dev/zero | tar -cz -f - /tmp/f | tar -tzf -`)},
-		"nc":  {large(`echo "$x" | nc -w 1 127.0.0.1 9`), large(`nc -l -p 81 > /dev/null & nc 127.0.0.1 81 < /tmp/f; wait`)}, "netcat": {small(`netcat -w 1 "$y" 9`)}, "telnet": {small(`telnet "$y" 9`)},
+		"tar":  {large(`tar -czf /tmp/o /tmp/f; tar -xzOf /tmp/o`), large(`tar -cf /tmp/o /tmp/l /tmp/f`), small(`tar -cf - --exclude "$y*" /usr`), large(`head -c 30000000 /dev/zero | tar -cz -f - /tmp/f | tar -tzf -`)},
+		"gzip": {large(`gzip -c /tmp/f`), large(`gzip -9 -c /tmp/l`)}, "gunzip": {large(`gzip -c /tmp/f | gunzip`), large(`head -c 30000000 /dev/zero | gzip | gunzip -t; cat /tmp/f`)}, "zcat": {large(`gzip -c /tmp/f | zcat`)},
+		"split": {large(`split -l 5000 /tmp/l /tmp/o`), large(`split -b 100000 /tmp/f /tmp/o`)}, "getopt": {small(`getopt -o a: -- -a "$y" $w`), small(`getopt ab: $w`)}, "link": {small(`link "$y" "$y"`)},
+		"nc": {large(`echo "$x" | nc -w 1 127.0.0.1 9`), large(`nc -l -p 81 > /dev/null & nc 127.0.0.1 81 < /tmp/f; wait`)}, "netcat": {small(`netcat -w 1 "$y" 9`)}, "telnet": {small(`telnet "$y" 9`)},
 		"wget": {small(`wget -O - "http://127.0.0.1/$y"`), large(`httpd -p 82 -h /tmp; wget -O - http://127.0.0.1:82/f; killall httpd`)}, "curl": {small(`curl -s "http://127.0.0.1/$y"`)}, "httpd": {small(`httpd -p "$y"`)},
 		"nslookup": {small(`nslookup "$y"`)}, "nslookup-1.28": {idle(`true`)}, "dig": {small(`dig "$y"`)}, "host": {small(`host "$y"`)}, "getent": {large(`cp /tmp/l /etc/hosts; getent hosts nosuch $v; cat /tmp/f`), small(`getent passwd $v "$y"`)}, "ping": {small(`ping -c 1 "$y"`)}, "traceroute": {small(`traceroute "$y"`)},
 		"hostname": {large(`cp /tmp/l /etc/hosts; hostname -f; cat /tmp/f`)}, "stty": {small(`stty "$y"`)},
@@ -52,7 +54,7 @@ func TestTheMeterSeesEveryApplet(t *testing.T) {
 		rows[name] = []meterRow{large(name + ` 'a*b' /tmp/f`)}
 	}
 	for _, name := range names { // what has no data of its own
-		if rows[name] == nil && slices.Contains(strings.Fields("uname arch nproc whoami free uptime dmesg ifconfig netstat ip lsof top strings clear reset tty logname"), name) {
+		if rows[name] == nil && slices.Contains(strings.Fields("uname arch nproc whoami who free uptime dmesg ifconfig netstat ip lsof top strings clear reset tty logname"), name) {
 			rows[name] = []meterRow{small("busybox " + name + ` "$y" < /tmp/f`)}
 		}
 	}

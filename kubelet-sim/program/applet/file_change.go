@@ -27,6 +27,8 @@ func changeFamily(name string) Func {
 		return mv
 	case "ln":
 		return ln
+	case "link":
+		return link
 	case "chmod":
 		return chmod
 	case "chown", "chgrp":

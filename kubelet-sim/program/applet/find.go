@@ -4,7 +4,7 @@ package applet
 func Find(name string) Func {
 	for _, family := range [...]func(string) Func{
 		basicFamily, readFamily, sortFamily, grepFamily, changeFamily, showFamily, systemFamily, runFamily,
-		dateFamily, numberFamily, findFamily, bytesFamily, awkFamily, sedFamily, networkFamily, archiveFamily, ttyFamily,
+		dateFamily, numberFamily, findFamily, bytesFamily, awkFamily, sedFamily, networkFamily, archiveFamily, scriptFamily, ttyFamily,
 	} {
 		if f := family(name); f != nil {
 			return f

@@ -49,6 +49,22 @@ func ln(c *Call) int {
 	return code
 }
 
+func link(c *Call) int {
+	if len(c.Args) != 2 {
+		if c.style == GNU && len(c.Args) == 0 {
+			c.fail("missing operand")
+		}
+		return c.usage("FILE LINK")
+	}
+	if err := c.FS().Link(c.Abs(c.Args[0]), c.Abs(c.Args[1]), c.User()); err != nil {
+		if c.style == GNU {
+			return c.fail("cannot create link '%s' to '%s': %v", c.Args[1], c.Args[0], err)
+		}
+		return c.fail("can't create hardlink '%s' to '%s': %v", c.Args[1], c.Args[0], err)
+	}
+	return 0
+}
+
 func truncate(c *Call) int {
 	o, ok := c.parse("cs:", map[string]byte{"size": 's'}, "[-c] -s SIZE FILE...")
 	if !ok {

@@ -23,6 +23,8 @@ func systemFamily(name string) Func {
 		return func(c *Call) int { c.print("2\n"); return 0 }
 	case "whoami":
 		return whoami
+	case "who":
+		return who
 	case "id":
 		return id
 	case "groups":
@@ -66,6 +68,21 @@ func uname(c *Call) int {
 		}
 	}
 	c.print(strings.Join(parts, " ") + "\n")
+	return 0
+}
+
+// who lists nobody: no container keeps a record of who has logged in.
+func who(c *Call) int {
+	o, ok := c.parse("aH", map[string]byte{"all": 'a', "heading": 'H'}, "[-aH]")
+	if !ok {
+		return 1
+	}
+	switch {
+	case c.style == GNU && o.has('H'):
+		c.print("NAME     LINE         TIME             COMMENT\n")
+	case c.style == Busybox && o.has('H'):
+		c.print("USER\t\tTTY\t\tIDLE\tTIME\t\t HOST\n")
+	}
 	return 0
 }
 

@@ -12,8 +12,13 @@ import (
 )
 
 func archiveFamily(name string) Func {
-	if name == "tar" {
+	switch name {
+	case "tar":
 		return tarApplet
+	case "gzip", "gunzip", "zcat":
+		return gzipApplet
+	case "split":
+		return split
 	}
 	return nil
 }
