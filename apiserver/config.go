@@ -47,6 +47,9 @@ type Config struct {
 	Services ServiceRange
 	// NewStorage opens the store of one resource.
 	NewStorage func(StorageConfig) (storage.Interface, factory.DestroyFunc, error)
+	// Recall tells Observe, and whoever else knows what is stored, of what the store of a
+	// resource holds that has come to be served.
+	Recall func(schema.GroupResource) error
 	// Clock and Random are the cluster's time and randomness.
 	Clock  registry.Clock
 	Random registry.Random
@@ -124,7 +127,7 @@ func (c *Config) validate() error {
 	var errs []error
 	for what, missing := range map[string]bool{
 		"Listener": c.Listener == nil, "CA": len(c.CA) == 0, "ServiceAccountKey": c.ServiceAccountKey == nil,
-		"NewStorage": c.NewStorage == nil, "StoreHealth": c.StoreHealth == nil, "Services": c.Services.IP == nil, "ExternalAddress": c.ExternalAddress == "", "Clock": c.Clock == nil, "Random": c.Random == nil,
+		"NewStorage": c.NewStorage == nil, "Recall": c.Recall == nil, "StoreHealth": c.StoreHealth == nil, "Services": c.Services.IP == nil, "ExternalAddress": c.ExternalAddress == "", "Clock": c.Clock == nil, "Random": c.Random == nil,
 		"Timekeeper": c.Timekeeper == nil, "Gate": c.Gate == nil, "Logs": c.Logs == nil, "Metrics": c.Metrics == nil, "Dial": c.Dial == nil, "Version": c.Version == "", "AdvertiseAddress": c.AdvertiseAddress == nil,
 	} {
 		if missing {

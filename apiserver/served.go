@@ -61,13 +61,18 @@ type Resource struct {
 func (s *Server) RESTOptions() generic.RESTOptionsGetter { return s.groups.options }
 
 // Serve begins to serve a resource and stamps its registry. If the resource is already
-// served, Serve replaces it. Call it where a write may be made: in a step of the
-// engine, or between Gate.Enter and its end. Then everybody who follows what is served
-// sees the change between the same two steps in every run.
-func (s *Server) Serve(r Resource) {
+// served, Serve replaces it. What its store already holds is recalled. Call it where a
+// write may be made: in a step of the engine, or between Gate.Enter and its end. Then
+// everybody who follows what is served sees the change between the same two steps in
+// every run.
+func (s *Server) Serve(r Resource) error {
 	stampAll(s.groups.options.stamper, r.Storage)
 	l := localResource{resource: r.Resource, kind: r.Resource.GroupVersion().WithKind(r.Kind), storage: r.Storage}
 	s.local.served.change(r.Resource.GroupResource(), &l)
+	if _, ok := l.persisted(); !ok {
+		return nil
+	}
+	return s.cfg.Recall(r.Resource.GroupResource())
 }
 
 // Withdraw stops serving a resource and closes its store. Its watches end, and requests
@@ -100,14 +105,17 @@ func (s *served) change(gr schema.GroupResource, r *localResource) (was localRes
 	return was
 }
 
-// Follow returns the resources that are served and stored, by name. From then on f is
-// told of each change, in order, until stop is called. f must not cause another change.
-func (l *Local) Follow(f func(ServedChange)) (now []PersistedResource, stop func()) {
+// Follow tells f of every resource that is served and stored, by name. From then on it
+// tells f of each change, in order, until stop is called. f must not cause another change.
+func (l *Local) Follow(f func(ServedChange)) (stop func()) {
 	l.served.mu.Lock()
 	defer l.served.mu.Unlock()
+	for _, r := range l.Persisted() {
+		f(ServedChange{PersistedResource: r})
+	}
 	one := &follower{f}
 	l.served.followers = append(l.served.followers, one)
-	return l.Persisted(), func() {
+	return func() {
 		l.served.mu.Lock()
 		defer l.served.mu.Unlock()
 		l.served.followers = slices.DeleteFunc(l.served.followers, func(other *follower) bool { return other == one })

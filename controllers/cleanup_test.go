@@ -24,13 +24,14 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/ttlafterfinished"
 )
 
-func trackedResources() []garbagecollector.Resource {
+func servedResources() []engine.Served {
 	v1 := schema.GroupVersion{Version: "v1"}
-	return []garbagecollector.Resource{
+	return []engine.Served{
 		{Name: engine.Pods, GVK: v1.WithKind("Pod"), Namespaced: true},
 		{Name: engine.ConfigMaps, GVK: v1.WithKind("ConfigMap"), Namespaced: true},
 		{Name: engine.ServiceAccounts, GVK: v1.WithKind("ServiceAccount"), Namespaced: true},
 		{Name: engine.Jobs, GVK: batchv1.SchemeGroupVersion.WithKind("Job"), Namespaced: true},
+		{Name: engine.Events, GVK: v1.WithKind("Event"), Namespaced: true},
 		{Name: engine.Nodes, GVK: v1.WithKind("Node")},
 	}
 }
@@ -40,15 +41,16 @@ func fullWorld(t *testing.T, mode engine.Mode, script func(*corev1.Pod, int) end
 	t.Helper()
 	w := newWorld(t, mode, func(e *engine.Engine, f *fakeAPI) []engine.Reconciler {
 		v := e.View()
+		for _, s := range servedResources() {
+			e.Serve(s)
+		}
 		return []engine.Reconciler{
 			must[*job.Reconciler](t)(job.New(jobConfig(e, f))),
 			must[*ttlafterfinished.Reconciler](t)(ttlafterfinished.New(ttlafterfinished.Config{View: v, API: f})),
 			must[*garbagecollector.Reconciler](t)(garbagecollector.New(garbagecollector.Config{
-				View: v, API: f, Recorder: recorder(e, f, "garbage-collector-controller"), Resources: trackedResources(),
+				View: v, API: f, Recorder: recorder(e, f, "garbage-collector-controller"),
 			})),
-			must[*namespace.Reconciler](t)(namespace.New(namespace.Config{View: v, API: f, Resources: []engine.Resource{
-				engine.Jobs, engine.Pods, engine.ConfigMaps, engine.ServiceAccounts, engine.Events,
-			}})),
+			must[*namespace.Reconciler](t)(namespace.New(namespace.Config{View: v, API: f})),
 			must[*serviceaccount.Reconciler](t)(serviceaccount.New(serviceaccount.Config{View: v, API: f})),
 			must[*rootcacertpublisher.Reconciler](t)(rootcacertpublisher.New(rootcacertpublisher.Config{View: v, API: f, RootCA: []byte("CA")})),
 			must[*podgc.Reconciler](t)(podgc.New(podgc.Config{

@@ -93,13 +93,13 @@ func TestAResourceComesAndGoes(t *testing.T) {
 func comesBack(t *testing.T, db *DB, s *Store) {
 	t.Helper()
 	var replayed []string
-	err := s.Replay(t.Context(), func(c Commit) error {
+	err := db.Recall(t.Context(), s.resource, func(c Commit) error {
 		u := c.Object.(*unstructured.Unstructured)
 		replayed = append(replayed, u.GetName()+" "+u.GetAPIVersion())
 		return nil
 	})
 	if err != nil || len(replayed) != 2 || replayed[0] != "w example.com/v2" || replayed[1] != "x example.com/v2" {
-		t.Errorf("Replay: %v, %v; want w and x in the version of the new codec", replayed, err)
+		t.Errorf("Recall: %v, %v; want w and x in the version of the new codec", replayed, err)
 	}
 	got := &unstructured.Unstructured{}
 	if err := s.Get(t.Context(), "/example.com/widgets/w", storage.GetOptions{}, got); err != nil || got.GetAPIVersion() != "example.com/v2" {

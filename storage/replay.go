@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"go.etcd.io/bbolt"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/watch"
 )
 
@@ -20,14 +21,17 @@ func (db *DB) Replay(rev int64, f func(Commit) error) error {
 	return db.replay(stores, rev, f)
 }
 
-// Replay calls f with the state of the resource, as DB.Replay does. It is for a
-// resource that is opened while the DB serves. Nobody may write to the resource until
-// it returns.
-func (s *Store) Replay(ctx context.Context, f func(Commit) error) error {
-	if err := s.db.Sync(ctx); err != nil {
+// Recall calls f with the state of one resource, as Replay does. It is for a resource
+// that is opened while the DB serves. Nobody may write to the resource until it returns.
+func (db *DB) Recall(ctx context.Context, resource schema.GroupResource, f func(Commit) error) error {
+	s := db.resourceStore(resource)
+	if s == nil {
+		return fmt.Errorf("storage: recall of %s: no such resource", resource)
+	}
+	if err := db.Sync(ctx); err != nil {
 		return err
 	}
-	return s.db.replay([]*Store{s}, s.db.committed.Load(), f)
+	return db.replay([]*Store{s}, db.committed.Load(), f)
 }
 
 func (db *DB) replay(stores []*Store, rev int64, f func(Commit) error) error {

@@ -84,7 +84,7 @@ type shelf struct {
 // Resource returns the store of a resource. A second call for the same prefix and
 // resource returns the same store: upstream's registry sets up events twice. It may be
 // called at any time. Observers are not told what the resource already holds; see
-// Store.Replay.
+// Recall.
 func (db *DB) Resource(rc ResourceConfig) (*Store, error) {
 	if err := rc.validate(); err != nil {
 		return nil, err

@@ -102,8 +102,8 @@ func expect(pdb *policyv1.PodDisruptionBudget, pods []*corev1.Pod, by controller
 
 // controllers are what a budget knows of those that its Pods may have.
 type controllers struct {
-	// Kinds are the kinds that the API server serves.
-	Kinds map[schema.GroupVersionKind]engine.Resource
+	// Kinds finds what the API server serves of a kind.
+	Kinds func(schema.GroupVersionKind) (engine.Resource, bool)
 	// Scales are how many Pods each one asks for that has a scale.
 	Scales map[types.UID]int32
 }
@@ -139,7 +139,7 @@ func (by controllers) noScale(ref *metav1.OwnerReference, pod *corev1.Pod) error
 		return err
 	}
 	kind := gv.WithKind(ref.Kind)
-	resource, served := by.Kinds[kind]
+	resource, served := by.Kinds(kind)
 	switch {
 	case !served:
 		return &meta.NoKindMatchError{GroupKind: kind.GroupKind(), SearchedVersions: []string{gv.Version}}

@@ -96,9 +96,12 @@ func statusOf(p plan) status {
 // The rows follow upstream's disruption_test.go v1.37.2, where it has them.
 func TestDecide(t *testing.T) {
 	by := controllers{
-		Kinds: map[schema.GroupVersionKind]engine.Resource{
-			batchv1.SchemeGroupVersion.WithKind("Job"):                  engine.Jobs,
-			corev1.SchemeGroupVersion.WithKind("ReplicationController"): engine.ReplicationControllers,
+		Kinds: func(gvk schema.GroupVersionKind) (engine.Resource, bool) {
+			r, ok := map[schema.GroupVersionKind]engine.Resource{
+				batchv1.SchemeGroupVersion.WithKind("Job"):                  engine.Jobs,
+				corev1.SchemeGroupVersion.WithKind("ReplicationController"): engine.ReplicationControllers,
+			}[gvk]
+			return r, ok
 		},
 		Scales: map[types.UID]int32{"four": 4, "two": 2},
 	}

@@ -36,8 +36,6 @@ type Config struct {
 	API engine.API
 	// Recorder writes its Events.
 	Recorder *engine.Recorder
-	// Kinds are the kinds that the API server serves.
-	Kinds map[schema.GroupVersionKind]engine.Resource
 }
 
 func (c *Config) validate() error {
@@ -61,7 +59,6 @@ type Reconciler struct {
 	api      engine.API
 	who      engine.Identity
 	recorder *engine.Recorder
-	kinds    map[schema.GroupVersionKind]engine.Resource
 }
 
 var _ engine.Reconciler = (*Reconciler)(nil)
@@ -75,7 +72,7 @@ func New(cfg Config) (*Reconciler, error) {
 	cfg.View.Track(engine.PodDisruptionBudgets)
 	cfg.View.Track(engine.ReplicationControllers)
 	return &Reconciler{
-		view: cfg.View, api: cfg.API, recorder: cfg.Recorder, kinds: cfg.Kinds,
+		view: cfg.View, api: cfg.API, recorder: cfg.Recorder,
 		who: engine.ControllerIdentity("disruption-controller"),
 	}, nil
 }
@@ -133,8 +130,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 	if !ok {
 		return engine.Wake{}, nil
 	}
-	p := decide(pdb, r.selected(pdb), controllers{r.kinds, r.scales(pdb.Namespace)}, now)
+	p := decide(pdb, r.selected(pdb), controllers{r.kind, r.scales(pdb.Namespace)}, now)
 	return engine.Cleanup(p.WakeAt), r.apply(ctx, pdb, p, now)
+}
+
+// kind finds what is served of a kind.
+func (r *Reconciler) kind(gvk schema.GroupVersionKind) (engine.Resource, bool) {
+	s, ok := r.view.ServedKind(gvk)
+	return s.Name, ok
 }
 
 // scales are those of the controllers in a namespace.

@@ -19,14 +19,13 @@ type Served struct {
 }
 
 // ServedObserver is a Reconciler whose plans depend on what is served. It asks the View
-// for what it must know about each resource.
+// for what it must know about each resource. If the Kind of one of its keys is the name
+// of a resource, the key ends with that resource.
 type ServedObserver interface {
 	Reconciler
 	// ObserveServed returns the keys whose plan may change because s is now served or,
 	// if gone, no longer served. The View already knows.
 	ObserveServed(s Served, gone bool) []Key
-	// Concerns reports whether key is about an object of r. If so, it ends with r.
-	Concerns(key Key, r Resource) bool
 }
 
 // Serve says that the API server serves s. Before Run, this takes effect at once. Later
@@ -106,7 +105,7 @@ func (e *Engine) takeServed(c *servedChange, idle bool) {
 // checkpoint.
 func (e *Engine) forget(r Resource) {
 	for _, key := range e.allKeys() {
-		if o, ok := e.byName[key.Controller].(ServedObserver); ok && o.Concerns(key, r) {
+		if _, ok := e.byName[key.Controller].(ServedObserver); ok && key.Kind == string(r) {
 			e.queue.schedule(key, Wake{})
 		}
 	}

@@ -33,8 +33,7 @@ func widget(name string, owners ...string) *unstructured.Unstructured {
 	return u
 }
 
-// follower looks after all that is served, as the garbage collector does. Its keys name
-// an object as resource/name, and wake up every 7 seconds.
+// follower looks after all that is served, as the garbage collector does. Its keys wake up every 7 seconds.
 type follower struct {
 	e     *Engine
 	lines *[]string
@@ -45,7 +44,7 @@ func (f follower) Name() string { return "follower" }
 func (f follower) Observe(c Commit) []Key { return []Key{f.key(c.Resource, c.Object.GetName())} }
 
 func (f follower) key(r Resource, name string) Key {
-	return Key{Controller: "follower", Name: string(r) + "/" + name}
+	return Key{Controller: "follower", Kind: string(r), Name: name}
 }
 
 func (f follower) say(format string, args ...any) {
@@ -64,10 +63,6 @@ func (f follower) Reconcile(_ context.Context, key Key, now time.Time) (Wake, er
 func (f follower) ObserveServed(s Served, gone bool) []Key {
 	f.say("%s gone=%t", s.Name, gone)
 	return []Key{f.key(Pods, "all")}
-}
-
-func (f follower) Concerns(key Key, r Resource) bool {
-	return strings.HasPrefix(key.Name, string(r)+"/")
 }
 
 func byOwner(obj Object) (names []string) {

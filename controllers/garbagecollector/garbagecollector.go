@@ -14,6 +14,7 @@ package garbagecollector
 import (
 	"context"
 	"errors"
+	"iter"
 	"slices"
 	"time"
 
@@ -28,29 +29,20 @@ import (
 // Name is the reconciler's name in the queue and in the event log.
 const Name = "garbagecollector"
 
-// Resource is a kind of object that can own, or be owned by, others.
-type Resource struct {
-	// Name is the resource, for example engine.Jobs.
-	Name engine.Resource
-	// GVK is what owner references and Events call it. A reference to another
-	// version leads to a kind that the server does not know.
-	GVK schema.GroupVersionKind
-	// Namespaced says where the owner of a namespaced object is looked for.
-	Namespaced bool
-}
+// collected reports whether the owners of a resource's objects are followed: of all but
+// Events.
+// Source: DefaultIgnoredResources, k8s.io/kubernetes pkg/controller/garbagecollector v1.37.2.
+func collected(s engine.Served) bool { return s.Name.GroupResource().Resource != "events" }
 
 // Config is what a Reconciler needs.
 type Config struct {
-	// View is the engine's picture of the cluster. New makes it hold all of
-	// Resources, with an index by owner.
+	// View is the engine's picture of the cluster. New makes it hold all that is
+	// served but Events, with an index by owner.
 	View *engine.View
 	// API is where the Reconciler writes.
 	API engine.API
 	// Recorder writes Events whose source is garbage-collector-controller.
 	Recorder *engine.Recorder
-	// Resources are the kinds to look after, in a fixed order. Leave out
-	// Events, as upstream does.
-	Resources []Resource
 }
 
 func (c *Config) validate() error {
@@ -64,9 +56,6 @@ func (c *Config) validate() error {
 	if c.Recorder == nil {
 		errs = append(errs, errors.New("garbagecollector: Config.Recorder is nil: pass Engine.NewRecorder for garbage-collector-controller"))
 	}
-	if len(c.Resources) == 0 {
-		errs = append(errs, errors.New("garbagecollector: Config.Resources is empty: pass every resource that the API server serves"))
-	}
 	return errors.Join(errs...)
 }
 
@@ -76,17 +65,13 @@ type Reconciler struct {
 	api      engine.API
 	recorder *engine.Recorder
 	who      engine.Identity
-	// resources are in Config's order.
-	resources []Resource
-	byName    map[engine.Resource]Resource
-	byKind    map[schema.GroupVersionKind]Resource
 	// news holds the owners in new references of an object, until its next step:
 	// only then is somebody told of those in other namespaces. At rest it is
 	// empty.
 	news map[engine.Key][]types.UID
 }
 
-var _ engine.Reconciler = (*Reconciler)(nil)
+var _ engine.ServedObserver = (*Reconciler)(nil)
 
 const (
 	// ownerIndex files every object under the UIDs of its owners.
@@ -103,17 +88,11 @@ func New(cfg Config) (*Reconciler, error) {
 	metrics.Register()
 	r := &Reconciler{
 		view: cfg.View, api: cfg.API, recorder: cfg.Recorder,
-		who:    engine.ControllerIdentity("generic-garbage-collector"),
-		byName: map[engine.Resource]Resource{}, byKind: map[schema.GroupVersionKind]Resource{},
+		who:  engine.ControllerIdentity("generic-garbage-collector"),
 		news: map[engine.Key][]types.UID{},
 	}
-	for _, res := range cfg.Resources {
-		r.resources = append(r.resources, res)
-		r.byName[res.Name] = res
-		r.byKind[res.GVK] = res
-		cfg.View.Index(res.Name, ownerIndex, ownerUIDs)
-		cfg.View.Index(res.Name, uidIndex, func(obj engine.Object) []string { return []string{string(obj.GetUID())} })
-	}
+	cfg.View.IndexServed(ownerIndex, collected, ownerUIDs)
+	cfg.View.IndexServed(uidIndex, collected, func(obj engine.Object) []string { return []string{string(obj.GetUID())} })
 	return r, nil
 }
 
@@ -135,7 +114,7 @@ func (r *Reconciler) Name() string { return Name }
 // node is an object with what it is.
 type node struct {
 	engine.Object
-	resource Resource
+	resource engine.Served
 }
 
 func (n node) key() engine.Key {
@@ -144,22 +123,42 @@ func (n node) key() engine.Key {
 
 // Reconcile implements engine.Reconciler.
 func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, _ time.Time) (engine.Wake, error) {
-	resource := engine.Resource(key.Kind)
 	news := r.news[key]
 	delete(r.news, key)
-	obj, ok := engine.Get[engine.Object](r.view, resource, key.Namespace, key.Name)
+	res, ok := r.resource(engine.Resource(key.Kind))
 	if !ok {
 		return engine.Wake{}, nil
 	}
-	n := node{obj, r.byName[resource]}
+	obj, ok := engine.Get[engine.Object](r.view, res.Name, key.Namespace, key.Name)
+	if !ok {
+		return engine.Wake{}, nil
+	}
+	n := node{obj, res}
 	return engine.Wake{}, r.apply(ctx, n, decide(n, r.owners(n, news), r.dependents(n.GetUID())))
+}
+
+// resource returns one that is looked after.
+func (r *Reconciler) resource(name engine.Resource) (engine.Served, bool) {
+	s, ok := r.view.ServedResource(name)
+	return s, ok && collected(s)
+}
+
+// resources are all that is looked after, by name.
+func (r *Reconciler) resources() iter.Seq[engine.Served] {
+	return func(yield func(engine.Served) bool) {
+		for _, s := range r.view.Served() {
+			if collected(s) && !yield(s) {
+				return
+			}
+		}
+	}
 }
 
 // dependents returns the objects with a reference to uid, by resource, then
 // namespace and name.
 func (r *Reconciler) dependents(uid types.UID) []node {
 	var out []node
-	for _, res := range r.resources {
+	for res := range r.resources() {
 		for _, obj := range engine.ByIndex[engine.Object](r.view, res.Name, ownerIndex, string(uid)) {
 			out = append(out, node{obj, res})
 		}
@@ -169,7 +168,7 @@ func (r *Reconciler) dependents(uid types.UID) []node {
 
 // find returns the object with a UID, whatever it is and wherever it lives.
 func (r *Reconciler) find(uid types.UID) (node, bool) {
-	for _, res := range r.resources {
+	for res := range r.resources() {
 		if found := engine.ByIndex[engine.Object](r.view, res.Name, uidIndex, string(uid)); len(found) > 0 {
 			return node{found[0], res}, true
 		}
@@ -208,14 +207,20 @@ func (r *Reconciler) owners(n node, news []types.UID) []owner {
 
 // knows reports whether the server serves what ref leads to.
 func (r *Reconciler) knows(ref metav1.OwnerReference) bool {
-	_, ok := r.byKind[schema.FromAPIVersionAndKind(ref.APIVersion, ref.Kind)]
+	_, ok := r.kind(ref)
 	return ok
+}
+
+// kind returns what ref leads to.
+func (r *Reconciler) kind(ref metav1.OwnerReference) (engine.Served, bool) {
+	s, ok := r.view.ServedKind(schema.FromAPIVersionAndKind(ref.APIVersion, ref.Kind))
+	return s, ok && collected(s)
 }
 
 // owner follows a reference, but does not look further.
 func (r *Reconciler) owner(n node, ref metav1.OwnerReference) owner {
-	res := r.byKind[schema.FromAPIVersionAndKind(ref.APIVersion, ref.Kind)]
-	if !r.knows(ref) || res.Namespaced && n.GetNamespace() == "" {
+	res, known := r.kind(ref)
+	if !known || res.Namespaced && n.GetNamespace() == "" {
 		return owner{Ref: ref, Unresolved: true}
 	}
 	namespace := ""

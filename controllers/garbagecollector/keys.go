@@ -1,9 +1,11 @@
 package garbagecollector
 
 import (
+	"maps"
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/utils/ptr"
@@ -14,7 +16,7 @@ import (
 // Observe implements engine.Reconciler. Most commits change nothing about owners:
 // they cost a comparison and no step.
 func (r *Reconciler) Observe(c engine.Commit) []engine.Key {
-	res, ok := r.byName[c.Resource]
+	res, ok := r.resource(c.Resource)
 	if !ok {
 		return nil
 	}
@@ -36,6 +38,29 @@ func (r *Reconciler) Observe(c engine.Commit) []engine.Key {
 	}
 	if waitsForDependents(n) || has(n, metav1.FinalizerOrphanDependents) {
 		keys = append(keys, n.key())
+	}
+	return keys
+}
+
+// ObserveServed implements engine.ServedObserver. References that led to an unknown
+// kind can be followed when it has come: upstream tries them again and again until then.
+func (r *Reconciler) ObserveServed(s engine.Served, gone bool) []engine.Key {
+	if gone {
+		maps.DeleteFunc(r.news, func(key engine.Key, _ []types.UID) bool { return key.Kind == string(s.Name) })
+		return nil
+	}
+	if !collected(s) {
+		return nil
+	}
+	var keys []engine.Key
+	for res := range r.resources() {
+		for _, obj := range engine.List[engine.Object](r.view, res.Name, "") {
+			if slices.ContainsFunc(obj.GetOwnerReferences(), func(ref metav1.OwnerReference) bool {
+				return schema.FromAPIVersionAndKind(ref.APIVersion, ref.Kind) == s.GVK
+			}) {
+				keys = append(keys, node{obj, res}.key())
+			}
+		}
 	}
 	return keys
 }

@@ -12,10 +12,12 @@ package namespace
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
@@ -29,14 +31,12 @@ const Name = "namespace"
 // Config is what a Reconciler needs.
 type Config struct {
 	// View is the engine's picture of the cluster. New makes it hold
-	// Namespaces.
+	// Namespaces. The namespaced resources that are served are deleted in the order
+	// of their names, but Pods first; those that the View does not hold, such as
+	// Events, last, and they are not waited for.
 	View *engine.View
 	// API is where the Reconciler writes.
 	API engine.API
-	// Resources are the namespaced resources, in the order in which they are
-	// deleted; Pods come first wherever they stand. Those that the View does
-	// not hold, such as Events, are deleted last and not waited for.
-	Resources []engine.Resource
 }
 
 func (c *Config) validate() error {
@@ -47,23 +47,19 @@ func (c *Config) validate() error {
 	if c.API == nil {
 		errs = append(errs, errors.New("namespace: Config.API is nil: pass the API server's in-process client"))
 	}
-	if len(c.Resources) == 0 {
-		errs = append(errs, errors.New("namespace: Config.Resources is empty: pass every namespaced resource that the API server serves"))
-	}
 	return errors.Join(errs...)
 }
 
 // Reconciler reconciles Namespaces that are being deleted.
 type Reconciler struct {
-	view      *engine.View
-	api       engine.API
-	who       engine.Identity
-	resources []engine.Resource
+	view *engine.View
+	api  engine.API
+	who  engine.Identity
 	// terminating are the Namespaces whose content matters.
 	terminating map[string]bool
 }
 
-var _ engine.Reconciler = (*Reconciler)(nil)
+var _ engine.ServedObserver = (*Reconciler)(nil)
 
 // New returns a Reconciler. It must be called before the engine starts.
 func New(cfg Config) (*Reconciler, error) {
@@ -72,7 +68,7 @@ func New(cfg Config) (*Reconciler, error) {
 	}
 	cfg.View.Track(engine.Namespaces)
 	return &Reconciler{
-		view: cfg.View, api: cfg.API, resources: slices.Clone(cfg.Resources),
+		view: cfg.View, api: cfg.API,
 		who:         engine.ControllerIdentity("namespace-controller"),
 		terminating: map[string]bool{},
 	}, nil
@@ -98,6 +94,16 @@ func (r *Reconciler) Observe(c engine.Commit) []engine.Key {
 	return nil
 }
 
+// ObserveServed implements engine.ServedObserver: where something goes, there may be
+// more to delete, or less to wait for.
+func (r *Reconciler) ObserveServed(engine.Served, bool) []engine.Key {
+	var keys []engine.Key
+	for _, name := range slices.Sorted(maps.Keys(r.terminating)) {
+		keys = append(keys, engine.Key{Controller: Name, Name: name})
+	}
+	return keys
+}
+
 // Reconcile implements engine.Reconciler.
 func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Time) (engine.Wake, error) {
 	ns, ok := engine.Get[*corev1.Namespace](r.view, engine.Namespaces, "", key.Name)
@@ -115,13 +121,15 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 // content returns what the View holds of the Namespace, in order of deletion.
 func (r *Reconciler) content(namespace string) []content {
 	var out []content
-	for _, res := range r.resources {
-		if !r.view.Tracks(res) {
-			out = append(out, content{Resource: res, Unknown: true})
-			continue
-		}
-		if objects := engine.List[engine.Object](r.view, res, namespace); len(objects) > 0 {
-			out = append(out, content{Resource: res, Objects: objects})
+	for _, s := range r.view.Served() {
+		switch {
+		case !s.Namespaced || s.Name.GroupResource().Group == eventsv1.GroupName: // Events have two groups, but one store
+		case !r.view.Tracks(s.Name):
+			out = append(out, content{Resource: s.Name, Unknown: true})
+		default:
+			if objects := engine.List[engine.Object](r.view, s.Name, namespace); len(objects) > 0 {
+				out = append(out, content{Resource: s.Name, Objects: objects})
+			}
 		}
 	}
 	return out

@@ -16,8 +16,8 @@ package resourcequota
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -47,6 +47,9 @@ type Config struct {
 	API engine.API
 	// Evaluators measure objects, at most one for each resource.
 	Evaluators []Evaluator
+	// Other, if set, returns what measures one more resource that is served, or nil. It is
+	// not asked about those of Evaluators.
+	Other func(engine.Served) Evaluator
 }
 
 func (c *Config) validate() error {
@@ -68,12 +71,15 @@ type Reconciler struct {
 	view *engine.View
 	api  engine.API
 	who  engine.Identity
-	// evaluators are sorted by resource.
+	// own are Config's Evaluators.
+	own   map[engine.Resource]Evaluator
+	other func(engine.Served) Evaluator
+	// evaluators are those of what is served, sorted by resource.
 	evaluators []Evaluator
 	byResource map[engine.Resource]Evaluator
 }
 
-var _ engine.Reconciler = (*Reconciler)(nil)
+var _ engine.ServedObserver = (*Reconciler)(nil)
 
 // New returns a Reconciler. It must be called before the engine starts.
 func New(cfg Config) (*Reconciler, error) {
@@ -82,16 +88,59 @@ func New(cfg Config) (*Reconciler, error) {
 	}
 	r := &Reconciler{
 		view: cfg.View, api: cfg.API, who: engine.ControllerIdentity("resourcequota-controller"),
-		evaluators: slices.Clone(cfg.Evaluators), byResource: map[engine.Resource]Evaluator{},
+		own: map[engine.Resource]Evaluator{}, other: cfg.Other,
 	}
-	slices.SortFunc(r.evaluators, func(a, b Evaluator) int { return strings.Compare(string(resourceOf(a)), string(resourceOf(b))) })
-	for _, e := range r.evaluators {
-		r.byResource[resourceOf(e)] = e
+	if r.other == nil {
+		r.other = func(engine.Served) Evaluator { return nil }
+	}
+	for _, e := range cfg.Evaluators {
+		r.own[resourceOf(e)] = e
 		cfg.View.Track(resourceOf(e))
 	}
+	cfg.View.TrackServed(func(s engine.Served) bool { return r.evaluator(s) != nil })
 	cfg.View.Track(engine.ResourceQuotas)
 	cfg.View.Index(engine.Pods, unfinishedIndex, unfinished)
+	r.arrange()
 	return r, nil
+}
+
+// evaluator returns what measures s, or nil.
+func (r *Reconciler) evaluator(s engine.Served) Evaluator {
+	if e, ok := r.own[s.Name]; ok {
+		return e
+	}
+	return r.other(s)
+}
+
+// arrange collects the evaluators of what is served.
+func (r *Reconciler) arrange() {
+	r.byResource = maps.Clone(r.own)
+	for _, s := range r.view.Served() {
+		if e := r.evaluator(s); e != nil {
+			r.byResource[s.Name] = e
+		}
+	}
+	r.evaluators = nil
+	for _, name := range slices.Sorted(maps.Keys(r.byResource)) {
+		r.evaluators = append(r.evaluators, r.byResource[name])
+	}
+}
+
+// ObserveServed implements engine.ServedObserver. What is not served any more keeps
+// the usage that was measured last.
+func (r *Reconciler) ObserveServed(s engine.Served, gone bool) []engine.Key {
+	r.arrange()
+	e := r.byResource[s.Name]
+	if gone || e == nil {
+		return nil
+	}
+	var keys []engine.Key
+	for _, quota := range engine.List[*corev1.ResourceQuota](r.view, engine.ResourceQuotas, "") {
+		if len(e.MatchingResources(hardNames(quota))) > 0 {
+			keys = append(keys, keyOf(quota))
+		}
+	}
+	return keys
 }
 
 func resourceOf(e Evaluator) engine.Resource { return engine.ResourceOf(e.GroupResource()) }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -150,7 +151,7 @@ func (b *bolt) configure(cfg *apiserver.Config) error {
 	if err != nil {
 		return err
 	}
-	cfg.NewStorage = b.newStorage
+	cfg.NewStorage, cfg.Recall = b.newStorage, b.recall
 	cfg.StoreHealth = func(context.Context) error { return b.db.Err() }
 	cfg.Clock, cfg.Random, cfg.Timekeeper = b.engine, b.engine.Random(), timekeeper{b}
 	cfg.BeginList = b.db.BeginList
@@ -171,8 +172,14 @@ func (b *bolt) newStorage(sc apiserver.StorageConfig) (k8sstorage.Interface, fac
 		GroupResource: sc.GroupResource, ResourcePrefix: sc.Prefix, Codec: sc.Codec,
 		NewFunc: sc.NewFunc, NewListFunc: sc.NewListFunc, Protobuf: sc.Protobuf,
 	})
-	return store, func() {}, err
+	if err != nil {
+		return nil, nil, err
+	}
+	return store, sync.OnceFunc(store.Close), nil
 }
+
+// recall tells caches and engine what the store of a resource holds that has come.
+func (b *bolt) recall(gr schema.GroupResource) error { return b.db.Recall(b.c.ctx, gr, b.recallAsNews) }
 
 // join implements backend. It joins the store to the API server's caches and
 // to the engine, and fills caches and view with what an earlier run has left.
@@ -181,6 +188,7 @@ func (b *bolt) join(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	b.ring.follow(b.engine)
 	if b.programs, err = b.ring.register(b.engine, api, b.logs, b.used); err != nil {
 		return err
 	}

@@ -165,6 +165,12 @@ func (c *Cluster) Resources() []apiserver.PersistedResource {
 	return c.ring.Load().server.Local().Persisted()
 }
 
+// FollowResources tells f of all Resources, and of each change from then on, until the
+// cluster is rewound or restarted. f must not cause another change.
+func (c *Cluster) FollowResources(f func(apiserver.ServedChange)) {
+	c.ring.Load().server.Local().Follow(f)
+}
+
 // files are the cluster's file and its snapshots.
 func (c *Cluster) files() history.Files { return history.Files{Dir: c.dir} }
 

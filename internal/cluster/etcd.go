@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	k8sstorage "k8s.io/apiserver/pkg/storage"
 	"k8s.io/apiserver/pkg/storage/storagebackend/factory"
@@ -142,6 +143,7 @@ func (s *shared) keys() (*pki.Authority, error) { return s.authority, nil }
 // configure implements backend.
 func (s *shared) configure(cfg *apiserver.Config) error {
 	cfg.NewStorage = s.newStorage
+	cfg.Recall = func(gr schema.GroupResource) error { return s.db.Recall(s.c.ctx, gr) }
 	cfg.Clock, cfg.Random, cfg.Timekeeper = wallClock{}, s.random, wallClock{}
 	cfg.Gate, cfg.Faults = openGate{}, &s.faults
 	cfg.Logs, cfg.Metrics = leaderLogs{s}, leaderMetrics{s}

@@ -143,6 +143,8 @@ func (s *shared) lead(ctx context.Context, leased leasedAPI) error {
 		return err
 	}
 	defer s.faults.Store(nil)
+	unfollow := s.ring.follow(e)
+	defer unfollow()
 	programs, err := s.ring.register(e, api, containers, used)
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package cluster
 import (
 	"time"
 
+	eventsv1 "k8s.io/api/events/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apiserver/pkg/quota/v1/generic"
 	"k8s.io/kubernetes/pkg/quota/v1/evaluator/core"
@@ -13,8 +14,7 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/resourcequota"
 )
 
-// evaluators are upstream's: those that know more than to count, and one that
-// counts for every other resource of a namespace. The controller hands them the
+// evaluators are upstream's that know more than to count. The controller hands them the
 // objects, so none of them lists any.
 //
 // Deviation: resourceclaims are not served, and so not measured.
@@ -25,22 +25,21 @@ func (p parts) evaluators() ([]resourcequota.Evaluator, error) {
 	if err != nil {
 		return nil, err
 	}
-	special = append(special, core.NewPodEvaluator(nil, virtualClock{engine: p.engine}))
-	ignored := quotainstall.DefaultIgnoredResources()
-	known := map[schema.GroupResource]bool{}
 	var out []resourcequota.Evaluator
-	for _, e := range special {
-		known[e.GroupResource()] = true
+	for _, e := range append(special, core.NewPodEvaluator(nil, virtualClock{engine: p.engine})) {
 		out = append(out, e)
 	}
-	for _, resource := range p.namespaced() {
-		gr := resource.GroupResource()
-		if _, skip := ignored[gr]; skip || known[gr] {
-			continue
-		}
-		out = append(out, generic.NewObjectCountEvaluator(gr, nil, ""))
-	}
 	return out, nil
+}
+
+// objectCount returns what counts the objects of every other resource of a namespace.
+func objectCount(s engine.Served) resourcequota.Evaluator {
+	gr := s.Name.GroupResource()
+	_, ignored := quotainstall.DefaultIgnoredResources()[gr]
+	if ignored || !s.Namespaced || gr.Group == eventsv1.GroupName { // Events have two groups, but one store
+		return nil
+	}
+	return generic.NewObjectCountEvaluator(gr, nil, "")
 }
 
 // virtualClock tells upstream's Pod evaluator the engine's time. Now is all

@@ -12,8 +12,6 @@ import (
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
-	eventsv1 "k8s.io/api/events/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	"k8s.io/kubernetes/pkg/features"
 
@@ -59,8 +57,6 @@ type parts struct {
 	view   *engine.View
 	api    engine.API
 	rootCA []byte
-	// resources are all that lie in the store, by name.
-	resources []apiserver.PersistedResource
 	// nodes are the simulated ones.
 	nodes []node.Node
 }
@@ -75,25 +71,16 @@ func (p parts) recorderAs(account, component string) *engine.Recorder {
 	return p.engine.NewRecorder(p.api, engine.ControllerIdentity(account), engine.Source{Component: component})
 }
 
-// collected are the resources whose owners the garbage collector follows: all
-// but Events, as upstream's DefaultIgnoredResources.
-func (p parts) collected() []garbagecollector.Resource {
-	var out []garbagecollector.Resource
-	for _, r := range p.resources {
-		if r.Resource != "events" {
-			out = append(out, garbagecollector.Resource{Name: engine.ResourceOf(r.GroupResource), GVK: r.Kind, Namespaced: r.Namespaced})
+// follow tells e of what the API server serves, and of each change until stop is called.
+func (r *ring) follow(e *engine.Engine) (stop func()) {
+	return r.server.Local().Follow(func(change apiserver.ServedChange) {
+		name := engine.ResourceOf(change.GroupResource)
+		if change.Gone {
+			e.Withdraw(name)
+			return
 		}
-	}
-	return out
-}
-
-// kinds are what is served, by kind.
-func (p parts) kinds() map[schema.GroupVersionKind]engine.Resource {
-	out := map[schema.GroupVersionKind]engine.Resource{}
-	for _, r := range p.resources {
-		out[r.Kind] = engine.ResourceOf(r.GroupResource)
-	}
-	return out
+		e.Serve(engine.Served{Name: name, GVK: change.Kind, Namespaced: change.Namespaced})
+	})
 }
 
 // check is the wake for the check of a Node's heartbeat: progress where
@@ -106,18 +93,6 @@ func (p parts) check(obj *corev1.Node, at time.Time) engine.Wake {
 		return engine.Upkeep(at)
 	}
 	return engine.Routine(at)
-}
-
-// namespaced are the resources that go with a namespace. Events have two
-// groups, but one store.
-func (p parts) namespaced() []engine.Resource {
-	var out []engine.Resource
-	for _, r := range p.resources {
-		if r.Namespaced && r.Group != eventsv1.GroupName {
-			out = append(out, engine.ResourceOf(r.GroupResource))
-		}
-	}
-	return out
 }
 
 // controller is one that --controllers may switch off.
@@ -146,11 +121,12 @@ func workloads() []controller {
 		// Before the job controller, so that what a Pod's end frees can be used
 		// for its successor.
 		{"resourcequota-controller", "resourcequota", func(p parts) (engine.Reconciler, error) {
-			evaluators, err := p.evaluators()
-			if err != nil {
+			config := resourcequota.Config{View: p.view, API: p.api, Other: objectCount}
+			var err error
+			if config.Evaluators, err = p.evaluators(); err != nil {
 				return nil, err
 			}
-			return resourcequota.New(resourcequota.Config{View: p.view, API: p.api, Evaluators: evaluators})
+			return resourcequota.New(config)
 		}},
 		{"job-controller", "job", newJob},
 		{"cronjob-controller", "cronjob", func(p parts) (engine.Reconciler, error) {
@@ -176,11 +152,11 @@ func housekeepers() []controller {
 	return []controller{
 		{"garbage-collector-controller", "garbagecollector", func(p parts) (engine.Reconciler, error) {
 			return garbagecollector.New(garbagecollector.Config{
-				View: p.view, API: p.api, Recorder: p.recorder("garbage-collector-controller"), Resources: p.collected(),
+				View: p.view, API: p.api, Recorder: p.recorder("garbage-collector-controller"),
 			})
 		}},
 		{"namespace-controller", "namespace", func(p parts) (engine.Reconciler, error) {
-			return namespace.New(namespace.Config{View: p.view, API: p.api, Resources: p.namespaced()})
+			return namespace.New(namespace.Config{View: p.view, API: p.api})
 		}},
 		{"pod-garbage-collector-controller", "podgc", func(p parts) (engine.Reconciler, error) {
 			return podgc.New(podgc.Config{
@@ -190,7 +166,7 @@ func housekeepers() []controller {
 		}},
 		{"disruption-controller", "disruption", func(p parts) (engine.Reconciler, error) {
 			return disruption.New(disruption.Config{
-				View: p.view, API: p.api, Recorder: p.recorderAs("disruption-controller", "controllermanager"), Kinds: p.kinds(),
+				View: p.view, API: p.api, Recorder: p.recorderAs("disruption-controller", "controllermanager"),
 			})
 		}},
 		{"node-lifecycle-controller", "nodelifecycle", func(p parts) (engine.Reconciler, error) {
@@ -278,7 +254,7 @@ func (r *ring) register(e *engine.Engine, api engine.API, logs *stream.Store, us
 		return nil, err
 	}
 	list := node.List(r.c.options.Nodes)
-	p := parts{engine: e, view: e.View(), api: api, rootCA: r.keys.Certificate(), resources: r.server.Local().Persisted(), nodes: list}
+	p := parts{engine: e, view: e.View(), api: api, rootCA: r.keys.Certificate(), nodes: list}
 	for _, candidate := range controllers() {
 		if !selected(r.c.options.Controllers, candidate) {
 			continue

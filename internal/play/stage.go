@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/bits"
 	"net/http"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
@@ -28,6 +30,7 @@ type stage struct {
 	// moves counts how often time was moved; restarts: see Config.
 	moves    int
 	restarts bool
+	world    *scenario.World
 }
 
 var _ scenario.Cluster = (*stage)(nil)
@@ -76,8 +79,8 @@ func newStage(ctx context.Context, s *scenario.Scenario, w *scenario.World, t *s
 	if err != nil {
 		return nil, err
 	}
-	st := &stage{c: c}
-	w.Know(st.resources())
+	st := &stage{c: c, world: w}
+	st.know()
 	if err := c.Settle(ctx); err != nil {
 		c.Close()
 		return nil, err
@@ -87,15 +90,23 @@ func newStage(ctx context.Context, s *scenario.Scenario, w *scenario.World, t *s
 
 func (s *stage) close() { s.c.Close() }
 
-// resources are the kinds of objects that there can be.
-func (s *stage) resources() []scenario.Resource {
-	var all []scenario.Resource
-	for _, r := range s.c.Resources() {
-		all = append(all, scenario.Resource{
-			Group: r.Group, Version: r.Kind.Version, Kind: r.Kind.Kind, Plural: r.Resource, Names: r.ShortNames, Namespaced: r.Namespaced,
-		})
-	}
-	return all
+// know tells the world which kinds of objects there are, now and later.
+func (s *stage) know() {
+	known := map[string]scenario.Resource{}
+	s.c.FollowResources(func(change apiserver.ServedChange) {
+		if change.Gone {
+			delete(known, change.String())
+		} else {
+			known[change.String()] = scenario.Resource{
+				Group: change.Group, Version: change.Kind.Version, Kind: change.Kind.Kind, Plural: change.Resource, Names: change.ShortNames, Namespaced: change.Namespaced,
+			}
+		}
+		all := make([]scenario.Resource, 0, len(known))
+		for _, name := range slices.Sorted(maps.Keys(known)) {
+			all = append(all, known[name])
+		}
+		s.world.Know(all)
+	})
 }
 
 // Now implements scenario.Cluster.
@@ -114,6 +125,7 @@ func (s *stage) Until(ctx context.Context, t time.Time) error {
 		if err := s.c.Restart(); err != nil {
 			return err
 		}
+		s.know()
 	}
 	return s.c.Until(ctx, t)
 }

@@ -326,7 +326,7 @@ func TestCloseEndsWaiting(t *testing.T) {
 	}
 }
 
-// TestAResourceComesAndGoes: observers are told of what it holds when it is opened, of its
+// TestAResourceComesAndGoes: observers are told of what it holds when it is recalled, of its
 // changes once, and of nothing when it is closed, until it is opened again.
 func TestAResourceComesAndGoes(t *testing.T) {
 	b := newBackend(t)
@@ -336,6 +336,14 @@ func TestAResourceComesAndGoes(t *testing.T) {
 	seen := configMaps{nil, db}.observe(t)
 	seen.want(t)
 	late, destroy := openConfigMaps(t, db)
+	recall := func() {
+		t.Helper()
+		if err := db.Recall(t.Context(), schema.GroupResource{Resource: "configmaps"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	recall()
+	recall() // they know
 	seen.want(t, "replayed ADDED a")
 	late.touch(t, "a", "1")
 	seen.want(t, "replayed ADDED a", "MODIFIED a1")
@@ -348,6 +356,7 @@ func TestAResourceComesAndGoes(t *testing.T) {
 	db.await(t.Context(), rev)
 	seen.want(t, "replayed ADDED a", "MODIFIED a1")
 	openConfigMaps(t, db)
+	recall()
 	seen.want(t, "replayed ADDED a", "MODIFIED a1", "replayed ADDED a2")
 	db.mu.Lock()
 	defer db.mu.Unlock()

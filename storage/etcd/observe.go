@@ -168,7 +168,8 @@ func (db *DB) observe(event *clientv3.Event) error {
 	}
 	db.mu.Lock()
 	defer db.mu.Unlock()
-	if r := db.find(string(kv.Key)); r == nil || rev <= r.from {
+	r := db.find(string(kv.Key))
+	if r == nil {
 		return nil
 	}
 	commit, ok, err := db.commit(kind, kv, rev)
@@ -176,7 +177,7 @@ func (db *DB) observe(event *clientv3.Event) error {
 		return err
 	}
 	for _, o := range db.observers {
-		if rev > o.from {
+		if rev > o.from && rev >= r.since[o] {
 			o.f(commit, false)
 		}
 	}

@@ -2,6 +2,8 @@ package etcd
 
 import (
 	"context"
+	"errors"
+	"math"
 	"path"
 	"slices"
 	"strings"
@@ -41,16 +43,15 @@ type resource struct {
 	root    string // of its keys, with slashes at both ends
 	newFunc func() runtime.Object
 	decoder etcd3.Decoder
-	// from is the revision of the list with which observers were told of it: they know
-	// what came before. opens counts the users that have opened it and not destroyed
-	// it.
-	from  int64
+	// since says from which revision on an observer wants the resource's commits, if
+	// it was there before the resource.
+	since map[*observer]int64
+	// opens counts the users that have opened it and not destroyed it.
 	opens int
 }
 
-// Resource opens upstream's store of one resource. If it is opened after the first
-// Observe, observers first learn what it holds, as replayed Added commits. When it is
-// destroyed, they hear no more of it.
+// Resource opens upstream's store of one resource. Observers that are there already
+// hear nothing of it before Recall, and nobody does after it is destroyed.
 func (db *DB) Resource(cfg ResourceConfig) (k8sstorage.Interface, factory.DestroyFunc, error) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
@@ -66,15 +67,11 @@ func (db *DB) Resource(cfg ResourceConfig) (k8sstorage.Interface, factory.Destro
 		return nil, nil, err
 	}
 	db.destroy = append(db.destroy, destroy)
-	err = db.open(&resource{
-		name: cfg.GroupResource, root: path.Join(db.root, cfg.Prefix) + "/",
-		newFunc: cfg.NewFunc, decoder: etcd3.NewDefaultDecoder(cfg.Codec, inner.Versioner()), opens: 1,
-	})
-	if err != nil {
-		destroy()
-		return nil, nil, err
-	}
 	root := path.Join(db.root, cfg.Prefix) + "/"
+	db.open(&resource{
+		name: cfg.GroupResource, root: root, newFunc: cfg.NewFunc, decoder: etcd3.NewDefaultDecoder(cfg.Codec, inner.Versioner()),
+		since: map[*observer]int64{}, opens: 1,
+	})
 	return &observed{Interface: inner, db: db}, sync.OnceFunc(func() {
 		db.shut(root)
 		destroy()
@@ -83,27 +80,39 @@ func (db *DB) Resource(cfg ResourceConfig) (k8sstorage.Interface, factory.Destro
 
 // open makes r a resource that observers are told of. Events of both groups are in one
 // folder. Needs mu.
-func (db *DB) open(r *resource) error {
+func (db *DB) open(r *resource) {
 	if twice := db.find(r.root); twice != nil {
 		twice.opens++
-		return nil
+		return
+	}
+	for _, o := range db.observers {
+		r.since[o] = math.MaxInt64
 	}
 	db.resources = append(db.resources, r)
-	if !db.following {
-		return nil
+}
+
+// Recall tells those who observed before the resource was opened what it holds, as
+// replayed Added commits; from then on they see its commits too.
+func (db *DB) Recall(ctx context.Context, gr schema.GroupResource) error {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	i := slices.IndexFunc(db.resources, func(r *resource) bool { return r.name == gr })
+	if i < 0 {
+		return errors.New("etcd: resource " + gr.String() + " is not open")
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
-	defer cancel()
+	r := db.resources[i]
 	kvs, rev, err := db.list(ctx, r.root)
 	if err != nil {
-		db.resources = db.resources[:len(db.resources)-1]
 		return err
 	}
-	r.from = rev
 	for _, o := range db.observers {
+		if r.since[o] != math.MaxInt64 {
+			continue
+		}
 		if err := db.replay(kvs, o.f); err != nil {
 			return err
 		}
+		r.since[o] = rev + 1
 	}
 	return nil
 }

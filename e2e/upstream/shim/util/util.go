@@ -56,12 +56,10 @@ func CreateGCController(ctx context.Context, t testing.TB, config rest.Config, i
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.Engine().Serve(engine.Served{Name: engine.Jobs, GVK: batchv1.SchemeGroupVersion.WithKind("Job"), Namespaced: true})
+	c.Engine().Serve(engine.Served{Name: engine.Pods, GVK: corev1.SchemeGroupVersion.WithKind("Pod"), Namespaced: true})
 	r, err := garbagecollector.New(garbagecollector.Config{
 		View: c.Engine().View(), API: c.API(), Recorder: c.Recorder("garbage-collector-controller"),
-		Resources: []garbagecollector.Resource{
-			{Name: engine.Jobs, GVK: batchv1.SchemeGroupVersion.WithKind("Job"), Namespaced: true},
-			{Name: engine.Pods, GVK: corev1.SchemeGroupVersion.WithKind("Pod"), Namespaced: true},
-		},
 	})
 	if err != nil {
 		t.Fatal(err)
