@@ -28,7 +28,9 @@ var allowed = map[string][]string{
 	"apiserver/apis/...":     {"apiserver/apis"},
 	"controllers/engine/...": {},
 	// A controller is alone with the engine: two meet in API objects only.
-	"controllers/...": {"controllers/engine", "apiserver/apis"},
+	"controllers/...": {"controllers/engine", "controllers/workload", "apiserver/apis"},
+	// What controllers that run Pods have in common.
+	"controllers/workload/...": {"controllers/engine"},
 	// The tests in the folder itself tell stories of several controllers.
 	"controllers":     {"controllers"},
 	"kubelet-sim/...": {"kubelet-sim", "controllers/engine", "apiserver/apis"},

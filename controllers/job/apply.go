@@ -9,10 +9,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/controllers/workload"
 )
 
 // apply carries p out. It stops at the first error, but for Pods that cannot
@@ -50,7 +50,7 @@ func (r *Reconciler) apply(ctx context.Context, job *batchv1.Job, m memory, p pl
 		return engine.Wake{}, nil, err
 	}
 	for _, pod := range p.Stop {
-		if err := r.deletePod(ctx, job, pod); err != nil {
+		if err := r.pods.Delete(ctx, job, pod); err != nil {
 			return engine.Wake{}, nil, err
 		}
 	}
@@ -88,46 +88,22 @@ func (r *Reconciler) writeStatus(ctx context.Context, job *batchv1.Job, stored, 
 }
 
 // createPods returns how many Pods it could not create, and why one of them was
-// refused. After the first batch with a failure it leaves the rest alone; batches double in size, so that a
-// quota that is used up does not cause hundreds of failures. That of a namespace
-// that is being deleted is no refusal, but means that no Pod will ever be created.
-// Source: manageJob, k8s.io/kubernetes pkg/controller/job v1.37.2.
+// refused. A namespace that is being deleted is no refusal, but means that no Pod will
+// ever be created. Source: manageJob, k8s.io/kubernetes pkg/controller/job v1.37.2.
 func (r *Reconciler) createPods(ctx context.Context, job *batchv1.Job, create []creation, reason string) (missing int32, refused error) {
 	if len(create) == 0 {
 		return 0, nil
 	}
 	template := podTemplate(job)
-	for batch := 1; len(create) > 0 && missing == 0; batch *= 2 {
-		size := min(batch, len(create))
-		for _, c := range create[:size] {
-			err := r.createPod(ctx, job, newPod(job, template, c))
-			recordCreation(reason, err)
-			if err != nil {
-				missing++
-			}
-			if err != nil && !namespaceEnds(err) {
-				refused = err
-			}
+	created, _ := workload.SlowStart(len(create), func(i int) error {
+		err := r.pods.Create(ctx, job, newPod(job, template, create[i]))
+		recordCreation(reason, err)
+		if err != nil && !workload.NamespaceEnds(err) {
+			refused = err
 		}
-		create = create[size:]
-	}
-	return missing + int32(len(create)), refused
-}
-
-func namespaceEnds(err error) bool {
-	return apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause)
-}
-
-// createPod creates one Pod and records what came of it. A namespace that is
-// being deleted is not worth telling.
-func (r *Reconciler) createPod(ctx context.Context, job *batchv1.Job, pod *corev1.Pod) error {
-	obj, err := r.api.Create(ctx, r.who, engine.Pods, pod)
-	if err == nil {
-		r.event(ctx, job, event{corev1.EventTypeNormal, "SuccessfulCreate", "Created pod: " + obj.GetName()})
-	} else if !namespaceEnds(err) {
-		r.event(ctx, job, event{corev1.EventTypeWarning, "FailedCreate", "Error creating: " + err.Error()})
-	}
-	return err
+		return err
+	})
+	return int32(len(create) - created), refused
 }
 
 // Retry implements engine.Retrier. A Pod that somebody else has just written is tried
@@ -166,21 +142,7 @@ func (r *Reconciler) removePod(ctx context.Context, job *batchv1.Job, pod *corev
 	if err := r.unfinalize(ctx, []*corev1.Pod{pod}); err != nil {
 		return err
 	}
-	return r.deletePod(ctx, job, pod)
-}
-
-func (r *Reconciler) deletePod(ctx context.Context, job *batchv1.Job, pod *corev1.Pod) error {
-	key := types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}
-	err := r.api.Delete(ctx, r.who, engine.Pods, key, metav1.DeleteOptions{})
-	if apierrors.IsNotFound(err) {
-		return nil
-	}
-	if err != nil {
-		r.event(ctx, job, event{corev1.EventTypeWarning, "FailedDelete", "Error deleting: " + err.Error()})
-		return err
-	}
-	r.event(ctx, job, event{corev1.EventTypeNormal, "SuccessfulDelete", "Deleted pod: " + pod.Name})
-	return nil
+	return r.pods.Delete(ctx, job, pod)
 }
 
 // unfinalize takes the tracking finalizer from the Pods that have it.

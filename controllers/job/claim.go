@@ -8,49 +8,14 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	jobutil "k8s.io/kubernetes/pkg/controller/job/util"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/controllers/workload"
 )
-
-// claims sorts the Pods that a Job controls or could control.
-type claims struct {
-	// Own are the Job's Pods already.
-	Own []*corev1.Pod
-	// Adopt have no controller and match the selector.
-	Adopt []*corev1.Pod
-	// Release are controlled by the Job and no longer match its selector.
-	Release []*corev1.Pod
-}
-
-// claim decides as BaseControllerRefManager.ClaimObject does.
-// Source: k8s.io/kubernetes pkg/controller v1.37.2.
-func claim(job *batchv1.Job, selector labels.Selector, owned, orphans []*corev1.Pod) claims {
-	var c claims
-	for _, pod := range owned {
-		ref := metav1.GetControllerOfNoCopy(pod)
-		switch {
-		case ref == nil || ref.UID != job.UID:
-		case selector.Matches(labels.Set(pod.Labels)):
-			c.Own = append(c.Own, pod)
-		case job.DeletionTimestamp == nil:
-			c.Release = append(c.Release, pod)
-		}
-	}
-	if job.DeletionTimestamp != nil {
-		return c
-	}
-	for _, pod := range orphans {
-		if pod.DeletionTimestamp == nil && selector.Matches(labels.Set(pod.Labels)) {
-			c.Adopt = append(c.Adopt, pod)
-		}
-	}
-	return c
-}
 
 // claimPods returns the Job's Pods, after adoptions and releases, by name.
 func (r *Reconciler) claimPods(ctx context.Context, job *batchv1.Job, owned []*corev1.Pod) ([]*corev1.Pod, error) {
@@ -59,58 +24,7 @@ func (r *Reconciler) claimPods(ctx context.Context, job *batchv1.Job, owned []*c
 		return nil, fmt.Errorf("selector of Job %s/%s: %w", job.Namespace, job.Name, err)
 	}
 	orphans := engine.ByIndex[*corev1.Pod](r.view, engine.Pods, podIndex, orphanKey(job.Namespace, selectedUID(job)))
-	c := claim(job, selector, owned, orphans)
-	for _, pod := range c.Release {
-		if err := r.release(ctx, job, pod); err != nil {
-			return nil, err
-		}
-	}
-	pods := c.Own
-	for _, pod := range c.Adopt {
-		adopted, err := r.adopt(ctx, job, pod)
-		if err != nil {
-			return nil, err
-		}
-		pods = append(pods, adopted...)
-	}
-	if len(c.Adopt) > 0 {
-		slices.SortFunc(pods, func(a, b *corev1.Pod) int { return cmp.Compare(a.Name, b.Name) })
-	}
-	return pods, nil
-}
-
-// adopt returns the Pod as it is now, or nothing if it is gone. A reference to the
-// Job that it has already becomes the controller's.
-func (r *Reconciler) adopt(ctx context.Context, job *batchv1.Job, pod *corev1.Pod) ([]*corev1.Pod, error) {
-	pod = pod.DeepCopy()
-	ref := *metav1.NewControllerRef(job, batchv1.SchemeGroupVersion.WithKind("Job"))
-	if i := slices.IndexFunc(pod.OwnerReferences, func(old metav1.OwnerReference) bool { return old.UID == job.UID }); i >= 0 {
-		pod.OwnerReferences[i] = ref
-	} else {
-		pod.OwnerReferences = append(pod.OwnerReferences, ref)
-	}
-	if !hasFinalizer(pod) {
-		pod.Finalizers = append(pod.Finalizers, batchv1.JobTrackingFinalizer)
-	}
-	obj, err := r.api.Update(ctx, r.who, engine.Pods, "", pod)
-	if apierrors.IsNotFound(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return []*corev1.Pod{obj.(*corev1.Pod)}, nil
-}
-
-func (r *Reconciler) release(ctx context.Context, job *batchv1.Job, pod *corev1.Pod) error {
-	pod = pod.DeepCopy()
-	pod.OwnerReferences = slices.DeleteFunc(pod.OwnerReferences, func(ref metav1.OwnerReference) bool { return ref.UID == job.UID })
-	pod.Finalizers = withoutFinalizer(pod)
-	_, err := r.api.Update(ctx, r.who, engine.Pods, "", pod)
-	if apierrors.IsNotFound(err) || apierrors.IsInvalid(err) {
-		return nil
-	}
-	return err
+	return r.pods.Claim(ctx, job, workload.Claim(job, selector, owned, orphans, func(*corev1.Pod) bool { return true }))
 }
 
 // candidates returns the Jobs whose selector could match a Pod that has no

@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"sort"
 	"strconv"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/kubernetes/pkg/controller"
 )
 
 // unknownIndex is the completion index of a Pod that has none.
@@ -148,7 +150,7 @@ func repeatedIndexes(job *batchv1.Job, active []*corev1.Pod) (remove, left []*co
 		case ix == unknownIndex:
 			repeated = same
 		default:
-			slices.SortStableFunc(same, compareRemoval)
+			sort.Stable(controller.ActivePods(same))
 			repeated = same[:len(same)-1]
 			left = append(left, same[len(same)-1])
 		}

@@ -25,6 +25,7 @@ import (
 	jobutil "k8s.io/kubernetes/pkg/controller/job/util"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/controllers/workload"
 )
 
 // Name is the reconciler's name in the queue and in the event log.
@@ -74,6 +75,7 @@ type Reconciler struct {
 	api      engine.API
 	recorder *engine.Recorder
 	who      engine.Identity
+	pods     workload.Control
 	rules    rules
 	// Notes hold what unfinished Jobs need beyond their API objects.
 	engine.Notes[memory]
@@ -103,9 +105,10 @@ func New(cfg Config) (*Reconciler, error) {
 	metrics.Register()
 	cfg.View.Index(engine.Pods, podIndex, podIndexValues)
 	cfg.View.Index(engine.Jobs, selectorIndex, selectorIndexValues)
+	who := engine.ControllerIdentity("job-controller")
 	return &Reconciler{
-		view: cfg.View, api: cfg.API, recorder: cfg.Recorder, rules: rules{cfg.Gates, cfg.Limits},
-		who:   engine.ControllerIdentity("job-controller"),
+		view: cfg.View, api: cfg.API, recorder: cfg.Recorder, rules: rules{cfg.Gates, cfg.Limits}, who: who,
+		pods:  workload.Control{API: cfg.API, Recorder: cfg.Recorder, Who: who, Kind: kind(), Finalizer: batchv1.JobTrackingFinalizer},
 		Notes: engine.Notes[memory]{},
 	}, nil
 }

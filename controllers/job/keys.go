@@ -9,11 +9,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/controllers/workload"
 )
 
 // The View's indexes of this package.
@@ -74,9 +76,9 @@ func selectedUID(job *batchv1.Job) string {
 	return job.Spec.Selector.MatchLabels[batchv1.ControllerUidLabel]
 }
 
-func isJob(ref *metav1.OwnerReference) bool {
-	return ref.Kind == "Job" && ref.APIVersion == batchv1.SchemeGroupVersion.String()
-}
+func isJob(ref *metav1.OwnerReference) bool { return workload.IsOf(ref, kind()) }
+
+func kind() schema.GroupVersionKind { return batchv1.SchemeGroupVersion.WithKind("Job") }
 
 // Batch implements engine.Batcher. What this controller did itself, the removal
 // of the finalizer, is taken up at once: upstream does that in the same sync. So

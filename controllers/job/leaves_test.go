@@ -8,6 +8,8 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubesim-dev/kubesim/controllers/workload"
 )
 
 func TestIndexesAsText(t *testing.T) {
@@ -224,11 +226,12 @@ func TestClaim(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := claim(aJob(), selector, owned, orphans)
+	all := func(*corev1.Pod) bool { return true }
+	got := workload.Claim(aJob(), selector, owned, orphans, all)
 	if diff := cmp.Diff([][]string{{"kept"}, {"orphan"}, {"relabelled"}}, [][]string{names(got.Own), names(got.Adopt), names(got.Release)}); diff != "" {
 		t.Errorf("own, adopt, release (-want +got):\n%s", diff)
 	}
-	got = claim(aJob(func(j *batchv1.Job) { j.DeletionTimestamp = ago(1) }), selector, owned, orphans)
+	got = workload.Claim(aJob(func(j *batchv1.Job) { j.DeletionTimestamp = ago(1) }), selector, owned, orphans, all)
 	if diff := cmp.Diff([][]string{{"kept"}, nil, nil}, [][]string{names(got.Own), names(got.Adopt), names(got.Release)}); diff != "" {
 		t.Errorf("while being deleted (-want +got):\n%s", diff)
 	}

@@ -7,6 +7,8 @@ import (
 	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
 	"k8s.io/kubernetes/pkg/controller/job/metrics"
 	"k8s.io/utils/ptr"
+
+	"github.com/kubesim-dev/kubesim/controllers/workload"
 )
 
 // The metrics are upstream's own variables, which are global to the process:
@@ -53,7 +55,7 @@ func creationReason(job *batchv1.Job, t *tally) string {
 // namespace refuses counts as neither.
 func recordCreation(reason string, err error) {
 	if err != nil {
-		if namespaceEnds(err) {
+		if workload.NamespaceEnds(err) {
 			return
 		}
 		metrics.JobPodsCreationTotal.WithLabelValues(reason, metrics.Failed).Inc()

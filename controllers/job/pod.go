@@ -8,8 +8,8 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/validation"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubesim-dev/kubesim/controllers/workload"
 )
 
 // generateNameMax is how long a generateName may be for nothing of it to be cut
@@ -50,19 +50,8 @@ func addIndexEnv(c *corev1.Container) {
 }
 
 // newPod returns the Pod that c asks for. It shares parts of template.
-// Source: GetPodFromTemplate, k8s.io/kubernetes pkg/controller v1.37.2.
 func newPod(job *batchv1.Job, template *corev1.PodTemplateSpec, c creation) *corev1.Pod {
-	pod := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{
-			Namespace:       job.Namespace,
-			GenerateName:    generateName(job.Name, c.Index),
-			Labels:          template.Labels,
-			Annotations:     template.Annotations,
-			Finalizers:      template.Finalizers,
-			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(job, batchv1.SchemeGroupVersion.WithKind("Job"))},
-		},
-		Spec: template.Spec,
-	}
+	pod := workload.NewPod(job, kind(), template, generateName(job.Name, c.Index))
 	if c.Index == unknownIndex {
 		return pod
 	}
@@ -91,10 +80,7 @@ func with(m map[string]string, key, value string) map[string]string {
 // that the index stays whole.
 func generateName(job string, index int) string {
 	if index == unknownIndex {
-		if prefix := job + "-"; len(validation.NameIsDNSSubdomain(prefix, true)) == 0 {
-			return prefix
-		}
-		return job
+		return workload.Prefix(job)
 	}
 	suffix := "-" + strconv.Itoa(index) + "-"
 	if len(job)+len(suffix) > generateNameMax {

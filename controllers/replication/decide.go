@@ -3,16 +3,14 @@ package replication
 import (
 	"cmp"
 	"slices"
-	"sort"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
-	"k8s.io/kubernetes/pkg/controller"
 
-	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/controllers/workload"
 )
 
 // burstReplicas bounds the Pods that one step creates or deletes. Source:
@@ -33,7 +31,7 @@ type plan struct {
 // decide is manageReplicas in k8s.io/kubernetes pkg/controller/replicaset
 // v1.37.2. neighbours are how many Pods that rc selects run on each node.
 func decide(rc *corev1.ReplicationController, active []*corev1.Pod, neighbours map[string]int, now time.Time) plan {
-	p := plan{WakeAt: nextAvailable(rc, active, now)}
+	p := plan{WakeAt: workload.NextAvailable(active, rc.Spec.MinReadySeconds, now)}
 	if rc.DeletionTimestamp != nil {
 		return p
 	}
@@ -41,19 +39,9 @@ func decide(rc *corev1.ReplicationController, active []*corev1.Pod, neighbours m
 	case surplus < 0:
 		p.Create = min(-surplus, burstReplicas)
 	case surplus > 0:
-		p.Delete = leastWorth(active, neighbours, now)[:min(surplus, burstReplicas)]
+		p.Delete = workload.LeastWorth(active, neighbours, now)[:min(surplus, burstReplicas)]
 	}
 	return p
-}
-
-// leastWorth sorts Pods by how little is lost with them.
-func leastWorth(pods []*corev1.Pod, neighbours map[string]int, now time.Time) []*corev1.Pod {
-	ranked := controller.ActivePodsWithRanks{Pods: slices.Clone(pods), Rank: make([]int, len(pods)), Now: metav1.NewTime(now)}
-	for i, pod := range pods {
-		ranked.Rank[i] = neighbours[pod.Spec.NodeName]
-	}
-	sort.Sort(ranked)
-	return ranked.Pods
 }
 
 // replicas is how many Pods rc asks for; the API sets a default.
@@ -62,22 +50,6 @@ func replicas(rc *corev1.ReplicationController) int {
 		return 1
 	}
 	return int(*rc.Spec.Replicas)
-}
-
-// nextAvailable is when the next of the ready Pods becomes available.
-func nextAvailable(rc *corev1.ReplicationController, active []*corev1.Pod, now time.Time) time.Time {
-	var next time.Time
-	for _, pod := range active {
-		c := podutil.GetPodReadyCondition(pod.Status)
-		if c == nil || c.Status != corev1.ConditionTrue {
-			continue
-		}
-		at := engine.After(c.LastTransitionTime.Time, engine.Seconds(int64(rc.Spec.MinReadySeconds)))
-		if at.After(now) && (next.IsZero() || at.Before(next)) {
-			next = at
-		}
-	}
-	return next
 }
 
 // status is calculateStatus, k8s.io/kubernetes pkg/controller/replicaset v1.37.2. It tells

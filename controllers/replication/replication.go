@@ -24,6 +24,7 @@ import (
 	"k8s.io/kubernetes/pkg/controller"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/controllers/workload"
 )
 
 // Name is the reconciler's name in the queue and in the event log.
@@ -60,10 +61,10 @@ func (c *Config) validate() error {
 
 // Reconciler reconciles ReplicationControllers.
 type Reconciler struct {
-	view     *engine.View
-	api      engine.API
-	recorder *engine.Recorder
-	who      engine.Identity
+	view *engine.View
+	api  engine.API
+	who  engine.Identity
+	pods workload.Control
 }
 
 var _ engine.Replacer = (*Reconciler)(nil)
@@ -75,7 +76,11 @@ func New(cfg Config) (*Reconciler, error) {
 	}
 	cfg.View.Track(engine.ReplicationControllers)
 	cfg.View.Index(engine.Pods, podIndex, podIndexValues)
-	return &Reconciler{view: cfg.View, api: cfg.API, recorder: cfg.Recorder, who: engine.ControllerIdentity("replication-controller")}, nil
+	who := engine.ControllerIdentity("replication-controller")
+	return &Reconciler{
+		view: cfg.View, api: cfg.API, who: who,
+		pods: workload.Control{API: cfg.API, Recorder: cfg.Recorder, Who: who, Kind: kind()},
+	}, nil
 }
 
 // Name implements engine.Reconciler.
@@ -99,9 +104,7 @@ func podIndexValues(obj engine.Object) []string {
 	return nil
 }
 
-func isReplicationController(ref *metav1.OwnerReference) bool {
-	return ref.Kind == "ReplicationController" && ref.APIVersion == corev1.SchemeGroupVersion.String()
-}
+func isReplicationController(ref *metav1.OwnerReference) bool { return workload.IsOf(ref, kind()) }
 
 // Observe implements engine.Reconciler.
 func (r *Reconciler) Observe(c engine.Commit) []engine.Key {
@@ -186,10 +189,6 @@ func (r *Reconciler) neighbours(rc *corev1.ReplicationController, active []*core
 		}
 	}
 	return on
-}
-
-func (r *Reconciler) event(ctx context.Context, rc *corev1.ReplicationController, eventType, reason, format string, args ...any) {
-	r.recorder.Event(ctx, engine.Reference(rc, "v1", "ReplicationController"), eventType, reason, format, args...)
 }
 
 // describe names a ReplicationController in an error.
