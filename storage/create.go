@@ -39,7 +39,7 @@ func (s *Store) Create(ctx context.Context, key string, obj, out runtime.Object,
 		store: s, key: key, kind: created, value: stored, obj: kept, expiry: s.expiresAt(ttl),
 	})
 	if errors.Is(err, errConflict) {
-		if err := s.db.Settle(ctx); err != nil {
+		if err := s.db.AwaitVisible(ctx); err != nil {
 			return err
 		}
 		return storage.NewKeyExistsError(key, 0)

@@ -38,7 +38,7 @@ func (db *DB) Expire(ctx context.Context, now time.Time) error {
 		e, ok := db.expiries.Min()
 		db.mu.Unlock()
 		if !ok || e.at > now.UnixNano() {
-			return db.Settle(ctx)
+			return db.AwaitVisible(ctx)
 		}
 		if err := db.expire(ctx, e); err != nil {
 			return err

@@ -105,7 +105,7 @@ func (s *Store) CreateKept(ctx context.Context, key string, obj runtime.Object, 
 	}
 	_, r, err := s.db.assign(ctx, write{store: s, key: key, kind: created, obj: obj, expiry: s.expiresAt(ttl)})
 	if errors.Is(err, errConflict) {
-		if err := s.db.Settle(ctx); err != nil {
+		if err := s.db.AwaitVisible(ctx); err != nil {
 			return nil, err
 		}
 		return nil, storage.NewKeyExistsError(key, 0)

@@ -58,19 +58,19 @@ func (db *DB) endWith(err error) {
 	})
 }
 
-// settle waits until revision rev is committed, unless ctx sees it before that. Call it
+// awaitVisible waits until revision rev is committed, unless ctx sees it before that. Call it
 // before an answer that reveals an uncommitted version.
-func (db *DB) settle(ctx context.Context, rev int64) error {
+func (db *DB) awaitVisible(ctx context.Context, rev int64) error {
 	if rev <= db.committed.Load() || db.ahead(ctx) {
 		return nil
 	}
 	return db.Sync(ctx)
 }
 
-// Settle returns when a client may be told of everything that is assigned so far. In an
+// AwaitVisible returns when a client may be told of everything that is assigned so far. In an
 // ephemeral store, or with a WithoutWait context, that is at once; otherwise when it is
 // durable.
-func (db *DB) Settle(ctx context.Context) error {
+func (db *DB) AwaitVisible(ctx context.Context) error {
 	if db.ahead(ctx) {
 		return nil
 	}

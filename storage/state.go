@@ -46,7 +46,7 @@ func (s *Store) state(ctx context.Context, key string) (st state, err error) {
 	}
 	if r == nil || r.kind == deleted {
 		if r != nil {
-			err = s.db.settle(ctx, r.rev)
+			err = s.db.awaitVisible(ctx, r.rev)
 		}
 		return st, err
 	}
@@ -66,7 +66,7 @@ func (s *Store) state(ctx context.Context, key string) (st state, err error) {
 // version that a crash could lose.
 func (s *Store) refuse(ctx context.Context, st state, err error) error {
 	if st.rec != nil {
-		if serr := s.db.settle(ctx, st.rec.rev); serr != nil {
+		if serr := s.db.awaitVisible(ctx, st.rec.rev); serr != nil {
 			return serr
 		}
 	}

@@ -31,8 +31,8 @@ type Timekeeper interface {
 	Set(ctx context.Context, spec v1alpha1.ClockSpec) error
 	// Advance advances the clock, and returns as Set does. The request is valid.
 	Advance(ctx context.Context, how *v1alpha1.ClockAdvance) error
-	// Settle returns as Set does.
-	Settle(ctx context.Context) error
+	// AwaitRest returns as Set does.
+	AwaitRest(ctx context.Context) error
 }
 
 // Clocks is the resource clocks: a view of the cluster's clock. Nothing of it is
@@ -132,7 +132,7 @@ func (c *Clocks) ConvertToTable(ctx context.Context, obj, options runtime.Object
 }
 
 // setMargin is how much of a request's time is kept for its answer when the wait for
-// the cluster to settle is given up.
+// the cluster to come to rest is given up.
 const setMargin = 2 * time.Second
 
 // Update implements rest.Updater. It answers when the cluster has settled, or shortly
@@ -270,6 +270,6 @@ func (s *ClocksSettled) Connect(_ context.Context, name string, _ runtime.Object
 		return nil, err
 	}
 	return http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
-		s.clock.answer(r, s.clock.keeper.Settle(req.Context()))
+		s.clock.answer(r, s.clock.keeper.AwaitRest(req.Context()))
 	}), nil
 }

@@ -31,12 +31,14 @@ func (r restless) Set(ctx context.Context, spec v1alpha1.ClockSpec) error {
 	if !r.deaf {
 		*r.spec = spec
 	}
-	return r.Settle(ctx)
+	return r.AwaitRest(ctx)
 }
 
-func (r restless) Advance(ctx context.Context, _ *v1alpha1.ClockAdvance) error { return r.Settle(ctx) }
+func (r restless) Advance(ctx context.Context, _ *v1alpha1.ClockAdvance) error {
+	return r.AwaitRest(ctx)
+}
 
-func (restless) Settle(ctx context.Context) error {
+func (restless) AwaitRest(ctx context.Context) error {
 	<-ctx.Done()
 	return apierrors.NewTimeoutError("it has not settled", 0)
 }

@@ -78,7 +78,7 @@ func added(rev int64, name string) Commit {
 
 func settle(t *testing.T, e *Engine) {
 	t.Helper()
-	if err := e.Settle(t.Context()); err != nil {
+	if err := e.AwaitRest(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -43,9 +43,9 @@ func (e *Engine) leave(ctx context.Context) error {
 	return e.awaitLocked(ctx, func() bool { return e.rests > after || e.atRest() })
 }
 
-// Settle waits until the cluster is at rest; see Enter. In mode Realtime, that is when
+// AwaitRest waits until the cluster is at rest; see Enter. In mode Realtime, that is when
 // nothing is due now.
-func (e *Engine) Settle(ctx context.Context) error {
+func (e *Engine) AwaitRest(ctx context.Context) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.awaitLocked(ctx, e.atRest)

@@ -32,7 +32,7 @@ func (c *Cluster) Next() {
 // is under way. After a write by the test itself, this is already the case.
 func (c *Cluster) Settle() {
 	c.t.Helper()
-	c.must(c.cluster.Settle(context.Background()))
+	c.must(c.cluster.AwaitRest(context.Background()))
 }
 
 // Pause stops mode Auto from advancing the clock, so that whatever the test creates

@@ -70,7 +70,7 @@ func (c *Cluster) start() (err error) {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("the nodes are not Ready: %w", err)
 	}
-	if err := c.cluster.Settle(ctx); err != nil {
+	if err := c.cluster.AwaitRest(ctx); err != nil {
 		return err
 	}
 	return c.connect()

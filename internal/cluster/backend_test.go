@@ -18,7 +18,7 @@ func TestAClusterInEtcdSaysWhatItCannot(t *testing.T) {
 	}{
 		"advance": {func() error { return c.Advance(ctx, time.Hour) }, errSharedTime},
 		"pause":   {func() error { return c.Pause(ctx) }, errSharedTime},
-		"settle":  {func() error { return c.Settle(ctx) }, errSharedTime},
+		"settle":  {func() error { return c.AwaitRest(ctx) }, errSharedTime},
 		"restart": {c.Restart, errSharedTime},
 		"save":    {func() error { _, err := c.Save(ctx, "x"); return err }, errSharedHistory},
 		"rewind":  {func() error { return c.Rewind("10m") }, errSharedHistory},

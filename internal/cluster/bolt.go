@@ -192,7 +192,7 @@ func (b *bolt) join(ctx context.Context) (err error) {
 	if b.programs, err = b.ring.register(b.engine, api, b.logs, b.used); err != nil {
 		return err
 	}
-	b.sessions = session.New(b.programs, b.settle)
+	b.sessions = session.New(b.programs, b.awaitRest)
 	b.engine.Register(b.sessions)
 	b.network.Store(b.ring.newNetwork(b.sessions))
 	b.engine.Register(newHousekeeping(b.db, b.engine, b.c.options.CompactionInterval))
@@ -225,22 +225,22 @@ func (b *bolt) run(ctx context.Context) error {
 	return err
 }
 
-// settleMax bounds how long a client waits for rest, as for the answer to a write.
+// restMax bounds how long a client waits for rest, as for the answer to a write.
 // Unit: wall time.
-const settleMax = 58 * time.Second
+const restMax = 58 * time.Second
 
-// settle waits until the cluster is at rest and what it has written can be read,
+// awaitRest waits until the cluster is at rest and what it has written can be read,
 // as a write's answer does.
-func (b *bolt) settle(ctx context.Context) error {
+func (b *bolt) awaitRest(ctx context.Context) error {
 	if b.engine.Status().Mode == engine.Realtime {
 		return nil
 	}
-	inTime, cancel := context.WithTimeout(ctx, settleMax)
+	inTime, cancel := context.WithTimeout(ctx, restMax)
 	defer cancel()
-	if err := b.engine.Settle(inTime); err != nil {
+	if err := b.engine.AwaitRest(inTime); err != nil {
 		return ctx.Err() // it went on for too long: the client is answered early
 	}
-	return b.db.Settle(ctx)
+	return b.db.AwaitVisible(ctx)
 }
 
 // close implements backend and writes out what is pending.
@@ -267,7 +267,7 @@ func (b *bolt) attributed() (attributed, error) { return b, nil }
 func (b *bolt) clock() *engine.Engine { return b.engine }
 
 // written implements timed.
-func (b *bolt) written(ctx context.Context) error { return b.db.Settle(ctx) }
+func (b *bolt) written(ctx context.Context) error { return b.db.AwaitVisible(ctx) }
 
 // exec implements timed.
 func (b *bolt) exec(ctx context.Context, t stream.Target, command []string, stdin string) (*session.Command, error) {

@@ -32,8 +32,8 @@ type Cluster struct {
 	listener   net.Listener
 	kubeconfig string
 	// failed receives the first error of a part that must not end.
-	failed chan error
-	turns  turns
+	failed  chan error
+	reverts reverts
 	// recorded: Options.Recorder has begun.
 	recorded bool
 
@@ -69,7 +69,7 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 
 // Close stops everything in order and writes out what is pending.
 func (c *Cluster) Close() {
-	c.turns.end()
+	c.reverts.end()
 	if r := c.ring.Load(); r != nil {
 		r.takeApart()
 	}

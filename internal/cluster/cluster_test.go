@@ -41,25 +41,25 @@ func TestAClusterWithoutAPortServesEveryKindOfRequest(t *testing.T) {
 	if _, err := c.Save(ctx, "pending"); err != nil {
 		t.Fatal(err)
 	}
-	for _, turn := range []string{"first", "after a restore"} {
+	for _, run := range []string{"first", "after a restore"} {
 		if err := c.Advance(ctx, time.Minute); err != nil {
 			t.Fatal(err)
 		}
 		if now := c.Status().Now; !now.Equal(start.Add(time.Minute)) {
-			t.Errorf("%s: it is %s, want a minute after %s", turn, now, start)
+			t.Errorf("%s: it is %s, want a minute after %s", run, now, start)
 		}
 		if pod, err := client.CoreV1().Pods("default").Get(ctx, "shell", metav1.GetOptions{}); err != nil || pod.Status.Phase != corev1.PodRunning {
-			t.Errorf("%s: the Pod is %s (%v), want Running", turn, pod.Status.Phase, err)
+			t.Errorf("%s: the Pod is %s (%v), want Running", run, pod.Status.Phase, err)
 		}
 		log, err := client.CoreV1().Pods("default").GetLogs("shell", &corev1.PodLogOptions{Follow: true}).Stream(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if line, err := bufio.NewReader(log).ReadString('\n'); err != nil || line != "hello\n" {
-			t.Errorf("%s: the log begins with %q (%v), want hello", turn, line, err)
+			t.Errorf("%s: the log begins with %q (%v), want hello", run, line, err)
 		}
 		log.Close()
-		if turn == "first" {
+		if run == "first" {
 			if err := c.Restore("pending"); err != nil {
 				t.Fatal(err)
 			}

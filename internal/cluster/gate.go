@@ -24,7 +24,7 @@ func (g gate) Enter(ctx context.Context) (func(context.Context) error, error) {
 		if g.b.engine.Status().Mode == engine.Realtime {
 			return nil
 		}
-		return g.b.db.Settle(ctx)
+		return g.b.db.AwaitVisible(ctx)
 	}, nil
 }
 

@@ -38,14 +38,14 @@ func (p *Past) Save(ctx context.Context, name string) (history.Snapshot, error) 
 }
 
 // BeginRewind begins to take the cluster back, see Cluster.Rewind. It goes on after the
-// return: the very server that was asked has to end for it. Turn tells how.
+// return: the very server that was asked has to end for it. Revert tells how.
 func (p *Past) BeginRewind(to string) error { return p.begin(p.rewind(to)) }
 
 // BeginRestore begins to take the cluster back, see Cluster.Restore and BeginRewind.
 func (p *Past) BeginRestore(name string) error { return p.begin(p.restore(name)) }
 
-// Turn is the last one, which may be under way.
-func (p *Past) Turn() Turn { return p.c.turns.last() }
+// Revert is the last one, which may be under way.
+func (p *Past) Revert() Revert { return p.c.reverts.last() }
 
 // Save keeps the present state of the cluster as a snapshot under name, and returns
 // its revision. A name that is taken is an error.
@@ -97,11 +97,11 @@ func (c *Cluster) Restart() error {
 	if err != nil {
 		return err
 	}
-	if err := c.turns.begin(); err != nil {
+	if err := c.reverts.begin(); err != nil {
 		return err
 	}
 	err = c.reassemble(t, func() error { return nil }, func(e *engine.Engine) error { return e.Resume(c.ctx) })
-	c.turns.done(history.Turned{}, err)
+	c.reverts.done(history.Reverted{}, err)
 	return err
 }
 
@@ -126,14 +126,14 @@ func (p *Past) begin(c change, err error) error {
 		err = p.claim(c)
 	}
 	if err == nil {
-		go func() { _ = p.do(c) }() // Turn tells
+		go func() { _ = p.do(c) }() // Revert tells
 	}
 	return err
 }
 
-// claim claims the turn, and lets the recorder know.
+// claim claims the revert, and lets the recorder know.
 func (p *Past) claim(c change) error {
-	if err := p.c.turns.begin(); err != nil {
+	if err := p.c.reverts.begin(); err != nil {
 		return err
 	}
 	if r := p.c.options.Recorder; r != nil {
@@ -149,15 +149,15 @@ func (p *Past) claim(c change) error {
 // way: else all would have happened again before anybody could look.
 func (p *Past) do(change change) error {
 	c := p.c
-	var result history.Turned
+	var result history.Reverted
 	err := c.reassemble(p, func() (err error) {
-		result, err = c.files().TurnBack(c.ctx, c.options.Ephemeral, change.apply)
+		result, err = c.files().Revert(c.ctx, c.options.Ephemeral, change.apply)
 		return err
 	}, func(e *engine.Engine) (err error) {
 		result.Paused, err = resumeUnlessWorking(c.ctx, e)
 		return err
 	})
-	c.turns.done(result, err)
+	c.reverts.done(result, err)
 	return err
 }
 
@@ -181,7 +181,7 @@ func (c *Cluster) reassemble(t timed, do func() error, resume func(*engine.Engin
 
 // resumeUnlessWorking reports whether the clock stays paused.
 func resumeUnlessWorking(ctx context.Context, e *engine.Engine) (paused bool, err error) {
-	if err := e.Settle(ctx); err != nil {
+	if err := e.AwaitRest(ctx); err != nil {
 		return false, err
 	}
 	if status := e.Status(); status.Mode == engine.Auto && status.Working {

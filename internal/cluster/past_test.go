@@ -55,8 +55,8 @@ func TestAClusterGoesBackWithoutAHandler(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if turn := past.Turn(); turn.Number != 2 || turn.Busy || turn.Err != nil || turn.Result.Before.Name == "" {
-		t.Errorf("the last turn is %+v, want the second, which is over", turn)
+	if revert := past.Revert(); revert.Number != 2 || revert.Busy || revert.Err != nil || revert.Result.Before.Name == "" {
+		t.Errorf("the last revert is %+v, want the second, which is over", revert)
 	}
 }
 

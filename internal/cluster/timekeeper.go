@@ -76,9 +76,9 @@ func (k timekeeper) Advance(ctx context.Context, how *v1alpha1.ClockAdvance) err
 	return k.written(ctx)
 }
 
-// Settle implements registry.Timekeeper.
-func (k timekeeper) Settle(ctx context.Context) error {
-	if err := k.b.engine.Settle(ctx); err != nil {
+// AwaitRest implements registry.Timekeeper.
+func (k timekeeper) AwaitRest(ctx context.Context) error {
+	if err := k.b.engine.AwaitRest(ctx); err != nil {
 		return k.refused(ctx, err)
 	}
 	return k.written(ctx)
@@ -86,7 +86,7 @@ func (k timekeeper) Settle(ctx context.Context) error {
 
 // written returns when what the engine has written can be read.
 func (k timekeeper) written(ctx context.Context) error {
-	if err := k.b.db.Settle(ctx); err != nil {
+	if err := k.b.db.AwaitVisible(ctx); err != nil {
 		return k.refused(ctx, err)
 	}
 	return nil
@@ -125,5 +125,5 @@ func (wallClock) Set(context.Context, v1alpha1.ClockSpec) error { return errWall
 // Advance implements registry.Timekeeper.
 func (wallClock) Advance(context.Context, *v1alpha1.ClockAdvance) error { return errWallClock() }
 
-// Settle implements registry.Timekeeper.
-func (wallClock) Settle(context.Context) error { return errWallClock() }
+// AwaitRest implements registry.Timekeeper.
+func (wallClock) AwaitRest(context.Context) error { return errWallClock() }

@@ -44,10 +44,10 @@ func (c *Cluster) Next(ctx context.Context) error {
 	return c.drive(ctx, func(e *engine.Engine) error { return e.Next(ctx) })
 }
 
-// Settle returns when the cluster is at rest: nothing is due at the present instant
+// AwaitRest returns when the cluster is at rest: nothing is due at the present instant
 // and, in mode auto, no work is under way.
-func (c *Cluster) Settle(ctx context.Context) error {
-	return c.drive(ctx, func(e *engine.Engine) error { return e.Settle(ctx) })
+func (c *Cluster) AwaitRest(ctx context.Context) error {
+	return c.drive(ctx, func(e *engine.Engine) error { return e.AwaitRest(ctx) })
 }
 
 // Pause stops virtual time; Resume lets it move again. Both return when the cluster
@@ -102,5 +102,5 @@ func (c *Cluster) Exec(ctx context.Context, t stream.Target, command []string, s
 	if err != nil {
 		return nil, err
 	}
-	return started, c.Settle(ctx)
+	return started, c.AwaitRest(ctx)
 }

@@ -28,13 +28,13 @@ type HistoryStatus struct {
 	Snapshots []history.Snapshot `json:"snapshots"`
 	// Saved is the snapshot that was asked for.
 	Saved *history.Snapshot `json:"saved,omitempty"`
-	// Turn is the number of the restore or rewind that was asked for, which goes
+	// Revert is the number of the restore or rewind that was asked for, which goes
 	// on after the answer, or of the last; Busy: it is under way.
-	Turn int64 `json:"turn"`
-	Busy bool  `json:"busy"`
-	// Turned and Error say how it ended.
-	Turned history.Turned `json:"turned"`
-	Error  string         `json:"error,omitempty"`
+	Revert int64 `json:"revert"`
+	Busy   bool  `json:"busy"`
+	// Reverted and Error say how it ended.
+	Reverted history.Reverted `json:"reverted"`
+	Error    string           `json:"error,omitempty"`
 }
 
 // historyBytesMax is far more than any request to HistoryPath has.
@@ -73,10 +73,10 @@ func (h pastHandler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	turn := past.Turn()
-	s.Turn, s.Busy, s.Turned = turn.Number, turn.Busy, turn.Result
-	if turn.Err != nil {
-		s.Error = turn.Err.Error()
+	revert := past.Revert()
+	s.Revert, s.Busy, s.Reverted = revert.Number, revert.Busy, revert.Result
+	if revert.Err != nil {
+		s.Error = revert.Err.Error()
 	}
 	answer(w, code, s)
 }

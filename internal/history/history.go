@@ -199,8 +199,8 @@ func Rewind(ctx context.Context, db *storage.DB, p Past) error {
 	return db.Rewind(ctx, p.revision, p.at, later)
 }
 
-// Turned says what became of a cluster that was taken back.
-type Turned struct {
+// Reverted says what became of a cluster that was taken back.
+type Reverted struct {
 	// Before is the snapshot of what was there.
 	Before Snapshot `json:"before"`
 	// Revision is the newest now, at the virtual instant Time.
@@ -210,9 +210,9 @@ type Turned struct {
 	Paused bool `json:"paused,omitempty"`
 }
 
-// TurnBack changes the file of a cluster that stands still, after it has kept a
+// Revert changes the file of a cluster that stands still, after it has kept a
 // snapshot of it.
-func (f Files) TurnBack(ctx context.Context, ephemeral bool, change func(*storage.DB) error) (t Turned, err error) {
+func (f Files) Revert(ctx context.Context, ephemeral bool, change func(*storage.DB) error) (t Reverted, err error) {
 	db, err := f.openStill(ephemeral)
 	if err != nil {
 		return t, err
@@ -273,7 +273,7 @@ func openStill(path string, ephemeral bool) (db *storage.DB, err error) {
 // restoreDamaged puts a snapshot in the place of a file that cannot be opened, which
 // is kept under another name. There is a file at every moment: without one, a
 // server would begin an empty cluster.
-func (f Files) restoreDamaged(ctx context.Context, path string) (kept string, t Turned, err error) {
+func (f Files) restoreDamaged(ctx context.Context, path string) (kept string, t Reverted, err error) {
 	restored := f.Dir.File(datadir.StoreFile + ".restored")
 	if err := os.Remove(restored); err != nil && !errors.Is(err, fs.ErrNotExist) { // of a try that was killed
 		return "", t, err

@@ -21,12 +21,12 @@ func (f Files) SaveOffline(ctx context.Context, name string) (saved Snapshot, er
 
 // RestoreOffline takes the cluster back to a snapshot. If its file is damaged, that is
 // kept under the name that is returned.
-func (f Files) RestoreOffline(ctx context.Context, name string) (t Turned, kept string, err error) {
+func (f Files) RestoreOffline(ctx context.Context, name string) (t Reverted, kept string, err error) {
 	path, err := f.Existing(name)
 	if err != nil {
 		return t, "", err
 	}
-	t, err = f.TurnBack(ctx, false, func(db *storage.DB) error { return db.Restore(ctx, path) })
+	t, err = f.Revert(ctx, false, func(db *storage.DB) error { return db.Restore(ctx, path) })
 	if !errors.Is(err, storage.ErrCorrupt) {
 		return t, "", err
 	}
@@ -39,7 +39,7 @@ func (f Files) RestoreOffline(ctx context.Context, name string) (t Turned, kept 
 
 // RewindOffline takes the cluster back to a revision, or by a duration of virtual time,
 // see ParsePast.
-func (f Files) RewindOffline(ctx context.Context, to string) (t Turned, err error) {
+func (f Files) RewindOffline(ctx context.Context, to string) (t Reverted, err error) {
 	db, err := f.openExisting()
 	if err != nil {
 		return t, err
@@ -48,5 +48,5 @@ func (f Files) RewindOffline(ctx context.Context, to string) (t Turned, err erro
 	if err = errors.Join(err, db.Close()); err != nil {
 		return t, err
 	}
-	return f.TurnBack(ctx, false, func(db *storage.DB) error { return Rewind(ctx, db, p) })
+	return f.Revert(ctx, false, func(db *storage.DB) error { return Rewind(ctx, db, p) })
 }

@@ -117,7 +117,7 @@ type dryCluster struct {
 func (c *dryCluster) create(ctx context.Context, scripts, objects []manifest.Document) error {
 	for _, m := range slices.Concat(scripts, objects) {
 		// One after the other, so that their order does not depend on goroutines.
-		if err := c.Settle(ctx); err != nil {
+		if err := c.AwaitRest(ctx); err != nil {
 			return err
 		}
 		if err := c.createOne(ctx, m); err != nil {
@@ -182,7 +182,7 @@ func (c *dryCluster) play(ctx context.Context, d *DryRun) error {
 		deletion = c.timeline.Start.Add(d.DeleteAfter)
 	}
 	for {
-		if err := c.Settle(ctx); err != nil {
+		if err := c.AwaitRest(ctx); err != nil {
 			return err
 		}
 		next := c.Status().Next
@@ -212,7 +212,7 @@ func (c *dryCluster) deletePods(ctx context.Context, at time.Time) error {
 		return err
 	}
 	for _, pod := range c.timeline.Created() {
-		if err := c.Settle(ctx); err != nil { // one after the other, as in create
+		if err := c.AwaitRest(ctx); err != nil { // one after the other, as in create
 			return err
 		}
 		err := c.Client().CoreV1().Pods(pod.Namespace).Delete(ctx, pod.Name, metav1.DeleteOptions{})

@@ -31,7 +31,7 @@ func Play(ctx context.Context, sc *scenario.Scenario, cfg Config) (*scenario.Res
 		return nil, fmt.Errorf("%s: spec.server.featureGates: %w", sc.At("spec.server.featureGates"), err)
 	}
 	world, timeline := scenario.NewWorld(), scenario.NewTimeline(cfg.Show)
-	st, err := newStage(ctx, sc, world, timeline, cfg.Log)
+	st, err := newTestbed(ctx, sc, world, timeline, cfg.Log)
 	if err != nil {
 		return nil, err
 	}

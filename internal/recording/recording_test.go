@@ -98,7 +98,7 @@ func recordCrowd(t *testing.T, mode engine.Mode, seed uint64, path string) strin
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if err := c.Settle(t.Context()); err != nil {
+	if err := c.AwaitRest(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	stagehand := &crowd{c: c, mode: mode, client: c.Client().CoreV1().RESTClient(), random: rand.New(rand.NewPCG(seed, 0))}
@@ -116,7 +116,7 @@ func recordCrowd(t *testing.T, mode engine.Mode, seed uint64, path string) strin
 	if err := c.Resume(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if err := c.Settle(t.Context()); err != nil {
+	if err := c.AwaitRest(t.Context()); err != nil {
 		t.Error(err)
 	}
 	if gaps, err := r.State(); gaps > 0 || err != nil {

@@ -100,7 +100,7 @@ func runBatch(b *testing.B, n int, runtime cri.Runtime, program option) (writes 
 		e.Deliver(engine.Commit{Revision: int64(i), Type: watch.Added, Resource: engine.Pods, Object: pod})
 	}
 	go func() { done <- e.Run(ctx) }()
-	if err := e.Settle(ctx); err != nil {
+	if err := e.AwaitRest(ctx); err != nil {
 		b.Fatal(err)
 	}
 	cancel()

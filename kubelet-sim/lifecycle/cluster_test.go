@@ -129,7 +129,7 @@ func startCluster(t *testing.T, mode engine.Mode, old *cluster, nodes []node.Nod
 		c.stop = func() {}
 	}
 	t.Cleanup(func() { c.stop() })
-	if err := c.engine.Settle(t.Context()); err != nil {
+	if err := c.engine.AwaitRest(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return c

@@ -157,7 +157,7 @@ func TestANodeRegistersAndBeats(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	if err := e.Settle(ctx); err != nil {
+	if err := e.AwaitRest(ctx); err != nil {
 		t.Fatal(err)
 	}
 	_, _ = api.put(watch.Added, engine.Namespaces, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "kube-node-lease"}})

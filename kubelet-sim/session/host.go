@@ -19,7 +19,7 @@ func (s *Sessions) Find(ctx context.Context, t stream.Target) error {
 
 // Exec implements stream.Host.
 func (s *Sessions) Exec(ctx context.Context, t stream.Target, command []string, c stream.Client) (int32, error) {
-	if err := s.settle(ctx); err != nil {
+	if err := s.awaitRest(ctx); err != nil {
 		return 0, err
 	}
 	x := &session{s: s, key: s.newKey(t.Namespace, t.Pod), out: s.pods.NewOutput()}
@@ -36,7 +36,7 @@ func (s *Sessions) Exec(ctx context.Context, t stream.Target, command []string, 
 		s.post(x.key, "hangup "+x.key.Name, x.hangup)
 		return 0, err
 	}
-	return x.code, s.settle(ctx)
+	return x.code, s.awaitRest(ctx)
 }
 
 // Attach implements stream.Host.
@@ -57,5 +57,5 @@ func (s *Sessions) Attach(ctx context.Context, t stream.Target, c stream.Client)
 	if err != nil {
 		return err
 	}
-	return s.settle(ctx)
+	return s.awaitRest(ctx)
 }

@@ -25,8 +25,8 @@ import (
 // although the container's may not be. A program that waits for its client is no
 // reason to move time.
 type Sessions struct {
-	pods   *lifecycle.Reconciler
-	settle func(context.Context) error
+	pods      *lifecycle.Reconciler
+	awaitRest func(context.Context) error
 
 	// live are the sessions, connections those to servers; of the engine's
 	// goroutine alone.
@@ -45,10 +45,10 @@ var (
 )
 
 // New returns the sessions of pods, a reconciler of their engine. A
-// command begins, and its end is told, when settle has returned: when the
+// command begins, and its end is told, when awaitRest has returned: when the
 // cluster is at rest, in the clock modes in which writes wait for that.
-func New(pods *lifecycle.Reconciler, settle func(context.Context) error) *Sessions {
-	return &Sessions{pods: pods, settle: settle, live: map[engine.Key]*session{}, connections: map[engine.Key]*connection{}, asks: map[engine.Key][]*ask{}}
+func New(pods *lifecycle.Reconciler, awaitRest func(context.Context) error) *Sessions {
+	return &Sessions{pods: pods, awaitRest: awaitRest, live: map[engine.Key]*session{}, connections: map[engine.Key]*connection{}, asks: map[engine.Key][]*ask{}}
 }
 
 // Name implements engine.Reconciler.

@@ -158,7 +158,7 @@ func (c *historyClient) list(ctx context.Context) error {
 }
 
 func (c *historyClient) restore(ctx context.Context, name string) error {
-	return c.turn(ctx, "Restored snapshot "+name, handlers.HistoryRequest{Action: "restore", Name: name}, func(files history.Files) (history.Turned, error) {
+	return c.revert(ctx, "Restored snapshot "+name, handlers.HistoryRequest{Action: "restore", Name: name}, func(files history.Files) (history.Reverted, error) {
 		t, kept, err := files.RestoreOffline(ctx, name)
 		if err == nil && kept != "" {
 			_, err = fmt.Fprintf(c.s.err, "The damaged file is kept as %s.\n", kept)
@@ -171,56 +171,56 @@ func (c *historyClient) rewind(ctx context.Context, to string) error {
 	if _, _, err := history.ParsePast(to); err != nil {
 		return usageError{fmt.Errorf("rewind %w", err)}
 	}
-	return c.turn(ctx, "Rewound", handlers.HistoryRequest{Action: "rewind", To: to}, func(files history.Files) (history.Turned, error) {
+	return c.revert(ctx, "Rewound", handlers.HistoryRequest{Action: "rewind", To: to}, func(files history.Files) (history.Reverted, error) {
 		return files.RewindOffline(ctx, to)
 	})
 }
 
-// turn takes the cluster back, offline or by its server.
-func (c *historyClient) turn(ctx context.Context, what string, r handlers.HistoryRequest, offline func(history.Files) (history.Turned, error)) error {
-	var t history.Turned
+// revert takes the cluster back, offline or by its server.
+func (c *historyClient) revert(ctx context.Context, what string, r handlers.HistoryRequest, offline func(history.Files) (history.Reverted, error)) error {
+	var t history.Reverted
 	done, err := c.offline(func(files history.Files) (err error) {
 		t, err = offline(files)
 		return err
 	})
 	if !done {
-		t, err = c.awaitTurn(ctx, r)
+		t, err = c.awaitRevert(ctx, r)
 	}
 	if err != nil {
 		return err
 	}
-	return printTurned(c.s.out, what, t)
+	return printReverted(c.s.out, what, t)
 }
 
-// turnInterval is how often awaitTurn asks. Unit: wall time.
-const turnInterval = 50 * time.Millisecond
+// revertInterval is how often awaitRevert asks. Unit: wall time.
+const revertInterval = 50 * time.Millisecond
 
-// awaitTurn asks a server and waits until it has started again.
-func (c *historyClient) awaitTurn(ctx context.Context, r handlers.HistoryRequest) (history.Turned, error) {
+// awaitRevert asks a server and waits until it has started again.
+func (c *historyClient) awaitRevert(ctx context.Context, r handlers.HistoryRequest) (history.Reverted, error) {
 	asked, err := c.request(ctx, r)
 	if err != nil {
-		return history.Turned{}, err
+		return history.Reverted{}, err
 	}
 	for {
 		select {
 		case <-ctx.Done():
-			return history.Turned{}, fmt.Errorf("%w: the server goes on with it", errInterrupted)
-		case <-time.After(turnInterval):
+			return history.Reverted{}, fmt.Errorf("%w: the server goes on with it", errInterrupted)
+		case <-time.After(revertInterval):
 		}
 		s, err := c.get(ctx)
 		switch {
 		case errors.Is(err, syscall.ECONNREFUSED):
-			return history.Turned{}, fmt.Errorf("%w It ended while it took the cluster back; its own message says why", err)
+			return history.Reverted{}, fmt.Errorf("%w It ended while it took the cluster back; its own message says why", err)
 		case err != nil || s.Busy:
 			continue // it is on its way
-		case s.Turn > asked.Turn:
-			return history.Turned{}, errors.New("somebody else has taken the cluster back since: 'kubesim snapshot list' shows what was there before")
-		case s.Turn != asked.Turn:
-			return history.Turned{}, errors.New("the server was started anew meanwhile")
+		case s.Revert > asked.Revert:
+			return history.Reverted{}, errors.New("somebody else has taken the cluster back since: 'kubesim snapshot list' shows what was there before")
+		case s.Revert != asked.Revert:
+			return history.Reverted{}, errors.New("the server was started anew meanwhile")
 		case s.Error != "":
-			return history.Turned{}, errors.New(s.Error)
+			return history.Reverted{}, errors.New(s.Error)
 		default:
-			return s.Turned, nil
+			return s.Reverted, nil
 		}
 	}
 }
@@ -235,8 +235,8 @@ func (c *historyClient) request(ctx context.Context, r handlers.HistoryRequest) 
 	return s, err
 }
 
-// printTurned tells what has happened.
-func printTurned(w io.Writer, what string, t history.Turned) error {
+// printReverted tells what has happened.
+func printReverted(w io.Writer, what string, t history.Reverted) error {
 	when := "before the first write"
 	if !t.Time.IsZero() {
 		when = t.Time.UTC().Format(time.RFC3339)

@@ -24,8 +24,8 @@ import (
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
 )
 
-// stage is a cluster that a scenario is played on. Nobody else reaches it.
-type stage struct {
+// testbed is a cluster that a scenario is played on. Nobody else reaches it.
+type testbed struct {
 	c *cluster.Cluster
 	// moves counts how often time was moved; restarts: see Config.
 	moves    int
@@ -33,7 +33,7 @@ type stage struct {
 	world    *scenario.World
 }
 
-var _ scenario.Cluster = (*stage)(nil)
+var _ scenario.Cluster = (*testbed)(nil)
 
 // seen is a scenario's world, as a timeline tells it of the cluster.
 type seen struct{ *scenario.World }
@@ -43,9 +43,9 @@ func (s seen) Put(resource string, obj engine.Object, deleted bool) {
 	s.World.Put(resource, obj, deleted)
 }
 
-// newStage starts a cluster as s wants it, whose world and timeline are w and t. The
+// newTestbed starts a cluster as s wants it, whose world and timeline are w and t. The
 // caller must close it.
-func newStage(ctx context.Context, s *scenario.Scenario, w *scenario.World, t *scenario.Timeline, log io.Writer) (*stage, error) {
+func newTestbed(ctx context.Context, s *scenario.Scenario, w *scenario.World, t *scenario.Timeline, log io.Writer) (*testbed, error) {
 	lines := timeline.New(timeline.Config{All: true, Brief: true, Start: s.Start, Sink: t.Add, World: seen{w}})
 	mode, err := engine.ParseMode(s.Clock())
 	if err != nil {
@@ -79,19 +79,19 @@ func newStage(ctx context.Context, s *scenario.Scenario, w *scenario.World, t *s
 	if err != nil {
 		return nil, err
 	}
-	st := &stage{c: c, world: w}
+	st := &testbed{c: c, world: w}
 	st.know()
-	if err := c.Settle(ctx); err != nil {
+	if err := c.AwaitRest(ctx); err != nil {
 		c.Close()
 		return nil, err
 	}
 	return st, nil
 }
 
-func (s *stage) close() { s.c.Close() }
+func (s *testbed) close() { s.c.Close() }
 
 // know tells the world which kinds of objects there are, now and later.
-func (s *stage) know() {
+func (s *testbed) know() {
 	known := map[string]scenario.Resource{}
 	s.c.FollowResources(func(change apiserver.ServedChange) {
 		if change.Gone {
@@ -110,16 +110,16 @@ func (s *stage) know() {
 }
 
 // Now implements scenario.Cluster.
-func (s *stage) Now() time.Time { return s.c.Now() }
+func (s *testbed) Now() time.Time { return s.c.Now() }
 
 // Next implements scenario.Cluster.
-func (s *stage) Next() time.Time { return s.c.Status().Next }
+func (s *testbed) Next() time.Time { return s.c.Status().Next }
 
 // Working implements scenario.Cluster.
-func (s *stage) Working() bool { return s.c.Status().Working }
+func (s *testbed) Working() bool { return s.c.Status().Working }
 
 // Until implements scenario.Cluster.
-func (s *stage) Until(ctx context.Context, t time.Time) error {
+func (s *testbed) Until(ctx context.Context, t time.Time) error {
 	s.moves++
 	if s.restarts && bits.OnesCount(uint(s.moves)) == 1 {
 		if err := s.c.Restart(); err != nil {
@@ -131,10 +131,10 @@ func (s *stage) Until(ctx context.Context, t time.Time) error {
 }
 
 // Hold implements scenario.Cluster.
-func (s *stage) Hold(until time.Time) { s.c.Hold(until) }
+func (s *testbed) Hold(until time.Time) { s.c.Hold(until) }
 
 // Clock implements scenario.Cluster.
-func (s *stage) Clock(ctx context.Context, c scenario.ClockCommand) error {
+func (s *testbed) Clock(ctx context.Context, c scenario.ClockCommand) error {
 	switch c.Action {
 	case "advance":
 		return s.c.Advance(ctx, c.Duration)
@@ -154,7 +154,7 @@ func (s *stage) Clock(ctx context.Context, c scenario.ClockCommand) error {
 
 // Do implements scenario.Cluster: through the API server's own handlers, without a
 // port, as the user of the request.
-func (s *stage) Do(ctx context.Context, r scenario.Request) (int, []byte, error) {
+func (s *testbed) Do(ctx context.Context, r scenario.Request) (int, []byte, error) {
 	if r.User == "" {
 		r.User, r.Groups = pki.Administrator, []string{pki.Administrators}
 	}
@@ -177,7 +177,7 @@ func (s *stage) Do(ctx context.Context, r scenario.Request) (int, []byte, error)
 	}
 	status, body, err := answerOf(req.Do(apiserver.WithPhase(ctx, apiserver.Phase(r.Phase))))
 	if err == nil {
-		err = s.c.Settle(ctx) // the answer may have come early
+		err = s.c.AwaitRest(ctx) // the answer may have come early
 	}
 	return status, body, err
 }
@@ -196,7 +196,7 @@ func answerOf(result rest.Result) (status int, body []byte, err error) {
 }
 
 // Exec implements scenario.Cluster.
-func (s *stage) Exec(ctx context.Context, e scenario.ExecRequest) (scenario.Execution, error) {
+func (s *testbed) Exec(ctx context.Context, e scenario.ExecRequest) (scenario.Execution, error) {
 	command, err := s.c.Exec(ctx, stream.Target{Namespace: e.Namespace, Pod: e.Pod, Container: e.Container}, e.Command, e.Stdin)
 	if command == nil {
 		return nil, err
