@@ -1,0 +1,44 @@
+package apiserver
+
+import (
+	"reflect"
+	"testing"
+
+	resourcev1 "k8s.io/api/resource/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/kubesim-dev/kubesim/apiserver/registry"
+)
+
+// TestEveryInformerIsFilled: admission and authorization ask only for informers that
+// commits fill. One that nobody fills never runs here, and its lister stays empty for ever.
+func TestEveryInformerIsFilled(t *testing.T) {
+	client, err := kubernetes.NewForConfig(&rest.Config{Host: "http://192.0.2.1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, factory := newCaches(client)
+	authorizer, _, err := newAuthorizer(AuthorizationRBAC, factory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var random registry.Random
+	if _, err := newAdmission(nil, client, factory, authorizer, newVersion("v1.0.0", Build{}), random, t.Context().Done()); err != nil {
+		t.Fatal(err)
+	}
+	field := reflect.ValueOf(factory).Elem().FieldByName("informers")
+	if field.Type() != reflect.TypeFor[map[reflect.Type]cache.SharedIndexInformer]() {
+		t.Fatal("client-go's factory keeps its informers elsewhere: look for them there")
+	}
+	informers := *(*map[reflect.Type]cache.SharedIndexInformer)(field.Addr().UnsafePointer())
+	for typ, informer := range informers {
+		if typ == reflect.TypeFor[*resourcev1.DeviceClass]() || typ == reflect.TypeFor[*resourcev1.ResourceClaim]() {
+			continue // the quota plugin asks for them; they are not served, so that there are none
+		}
+		if _, filled := informer.(*filledInformer); !filled {
+			t.Errorf("an informer of %v is asked for that nobody fills: add its type to newCaches", typ)
+		}
+	}
+}
