@@ -32,7 +32,7 @@ func deviations() map[string][]string {
 		"controllers/job/backoff.go":                                   {"a Job's back-off after a restart of the server"},
 		"controllers/job/job.go":                                       {"expectations"},
 		"controllers/job/keys.go":                                      {"a Job whose Pods were refused"},
-		"controllers/job/metrics.go":                                   {"metrics of the Job and TTL controllers"},
+		"controllers/job/metrics.go":                                   {"metrics of the Job, CronJob and TTL controllers"},
 		"controllers/localpath/localpath.go":                           {"what local-path-provisioner does in helper Pods", "what local-path-provisioner does in helper Pods"},
 		"controllers/namespace/conditions.go":                          {"a namespace that is being deleted"},
 		"controllers/namespace/namespace.go":                           {"a namespace that is being deleted"},
