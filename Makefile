@@ -144,7 +144,7 @@ conformance: build ## Run upstream's e2e specs: CLASS=jobs (the default), cronjo
 	@RELEASE_LDFLAGS='$(release_ldflags)' e2e/conformance/run
 
 .PHONY: conformance-sample
-conformance-sample: ## The specs of A to C that take minutes together, as CI runs them
+conformance-sample: ## What CI runs of A and C: 196 specs that pass, in minutes
 	@$(MAKE) --no-print-directory conformance CLASS=sample PROCS=6
 
 .PHONY: deviations

@@ -105,6 +105,7 @@ func notFound(from cluster.Commits, resource schema.GroupResource, target explai
 	if rev := from.Compacted(); rev > 0 {
 		history = fmt.Sprintf("there was none since revision %d, before which history was compacted away, see 'kubesim serve --compaction-interval'", rev)
 	}
+	//nolint:staticcheck // ST1005: kubectl's own words, which a user looks for
 	return fmt.Errorf("Error from server (NotFound): %w, and %s: 'kubectl get %s -n %s' lists what there is",
 		apierrors.NewNotFound(resource, target.Name), history, resource.Resource, target.Namespace)
 }
