@@ -35,7 +35,11 @@ var (
 // TestManyClientsAreRecordedAsTheyWere lets clients do everything that changes a cluster
 // at the same time: whatever order that has, the recording has the same.
 func TestManyClientsAreRecordedAsTheyWere(t *testing.T) {
-	for i := range *recordRuns {
+	runs := *recordRuns
+	if testing.Short() {
+		runs = min(runs, 2)
+	}
+	for i := range runs {
 		seed := *recordSeed + uint64(i)
 		mode := []engine.Mode{engine.Auto, engine.Manual}[i%2]
 		t.Run(fmt.Sprintf("%s with -record.seed=%d", mode, seed), func(t *testing.T) {
