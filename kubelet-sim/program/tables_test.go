@@ -9,11 +9,13 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -146,7 +148,11 @@ func TestTables(t *testing.T) {
 // TestTablesAreTrue runs the same commands with Debian's own busybox, dash, bash, mawk
 // and GNU tools. -tables.update writes what these print, and what ours print.
 func TestTablesAreTrue(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: it starts 2,000 processes")
+	}
 	needDebian(t)
+	obeySignals(t)
 	applets := busyboxPath(t)
 	eachTable(t, func(t *testing.T, shell, file string) {
 		path := "/usr/bin:/bin"
@@ -209,6 +215,15 @@ func writeTable(t *testing.T, file string, cases []*tableCase) {
 	if err := os.WriteFile(file, []byte(out.String()), 0o644); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// obeySignals lets commands begin with the usual effect of signals: a shell cannot trap
+// those that were ignored when it began, as nohup and & do. What a program catches is
+// reset in those that it starts.
+func obeySignals(t *testing.T) {
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT)
+	t.Cleanup(func() { signal.Stop(caught) })
 }
 
 // needDebian skips where the machine is no Debian of the release that our images
