@@ -39,6 +39,7 @@ var allowed = map[string][]string{
 	"kubelet-sim/addresses/...":      {},
 	"kubelet-sim/eviction/...":       {},
 	"kubelet-sim/images/...":         {},
+	"kubelet-sim/runas/...":          {"kubelet-sim/podstate"},
 	"kubelet-sim/event/...":          {"apiserver/apis"},
 	"kubelet-sim/prober/...":         {"controllers/engine"},
 	"kubelet-sim/depend/...":         {"controllers/engine"},

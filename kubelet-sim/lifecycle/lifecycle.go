@@ -18,8 +18,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/kubesim-dev/kubesim/kubelet-sim/static"
-
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
@@ -29,6 +27,8 @@ import (
 	"github.com/kubesim-dev/kubesim/kubelet-sim/network"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/node"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/podcertificate"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/script"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/static"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/volume"
@@ -150,7 +150,7 @@ func New(cfg Config) (*Reconciler, error) {
 		r.view.Track(resource)
 	}
 	indexIPs(r.view)
-	trackScripts(r.view)
+	script.Track(r.view)
 	r.network = network.New(r.view, cfg.ClusterDomain)
 	for _, n := range cfg.Nodes {
 		state, err := newNodeState(n, cfg.Engine.NewRecorder(cfg.API, node.Identity(n.Name), engine.Source{Component: "kubelet", Host: n.Name}))

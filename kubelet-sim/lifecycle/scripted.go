@@ -16,20 +16,6 @@ import (
 	"github.com/kubesim-dev/kubesim/kubelet-sim/script"
 )
 
-// controllerIndex files Pods under the UID of their controller.
-const controllerIndex = "lifecycle/controller"
-
-// trackScripts makes the View hold what scripted needs.
-func trackScripts(view *engine.View) {
-	view.Track(script.PodScripts)
-	view.Index(engine.Pods, controllerIndex, func(obj engine.Object) []string {
-		if owner := podstate.ControllerOf(obj.(*corev1.Pod)); owner != nil {
-			return []string{string(owner.UID)}
-		}
-		return nil
-	})
-}
-
 // play returns what a PodScript lets container i do in the attempt that begins;
 // nil if it runs its own command.
 func (r *Reconciler) play(run *podRun, i int) *script.Play {
@@ -45,26 +31,10 @@ func (r *Reconciler) play(run *podRun, i int) *script.Play {
 		return nil
 	}
 	if run.Earlier == nil {
-		n := r.earlier(run.pod)
+		n := script.Earlier(r.view, run.pod)
 		run.Earlier = &n
 	}
 	return script.NewPlay(found, run.pod, *run.Earlier+c.Tries, func(step int) uint64 { return d.Step(c.Tries, step) })
-}
-
-// earlier counts the Pods that pod replaces: those of the same controller and index
-// that have failed.
-func (r *Reconciler) earlier(pod *corev1.Pod) int {
-	owner := podstate.ControllerOf(pod)
-	if owner == nil {
-		return 0
-	}
-	n := 0
-	for _, other := range engine.ByIndex[*corev1.Pod](r.view, engine.Pods, controllerIndex, string(owner.UID)) {
-		if other.UID != pod.UID && other.Status.Phase == corev1.PodFailed && script.Index(other) == script.Index(pod) {
-			n++
-		}
-	}
-	return n
 }
 
 // scripted lets play run in place of the command. Before each step it calls onStep,

@@ -2,20 +2,18 @@ package lifecycle
 
 import (
 	"context"
-	"fmt"
-	"slices"
 	"time"
 
 	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/utils/ptr"
 
 	"github.com/kubesim-dev/kubesim/kubelet-sim/environment"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/runas"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
 )
 
@@ -67,7 +65,7 @@ func (run *podRun) begin(r *Reconciler, i int, d podstate.Draw, at time.Time) {
 	spec := podstate.WithImage(run.Spec(run.pod, i), c.Image)
 	im := r.images.Get(spec.Image)
 	in := &podstate.Instance{
-		User: r.userStatus(run.pod, spec),
+		User: runas.Status(r.cfg.Runtime, run.pod, spec),
 		ID:   d.ContainerID(), Attempt: d.Attempt, StartedAt: at,
 		ImageID: im.ID, Image: im.Full, SpecImage: spec.Image, Script: c.Script,
 	}
@@ -131,8 +129,8 @@ func (r *Reconciler) programSpec(run *podRun, i int, image string, d podstate.Dr
 	if err != nil {
 		return program.Spec{}, err
 	}
-	user := r.userOf(run.pod, c)
-	if err := r.verifyNonRoot(run.pod, c, user); err != nil {
+	user := runas.Of(r.cfg.Runtime, run.pod, c)
+	if err := user.VerifyNonRoot(r.cfg.Runtime, run.pod, c); err != nil {
 		return program.Spec{}, err
 	}
 	root, err := r.makeRoot(run, c, vars, at)
@@ -143,7 +141,7 @@ func (r *Reconciler) programSpec(run *podRun, i int, image string, d podstate.Dr
 	return program.Spec{
 		Image: c.Image, Command: command, Args: args, Env: env,
 		WorkingDir: c.WorkingDir, Hostname: environment.Hostname(run.pod),
-		User: user.uid, Group: user.gid, Groups: user.groups, ReadOnlyRoot: user.readOnlyRoot,
+		User: user.UID, Group: user.GID, Groups: user.Groups, ReadOnlyRoot: user.ReadOnlyRoot,
 		Root:                   root,
 		RunsOn:                 (run.Containers[i].Role == podstate.Regular || run.Containers[i].Role == podstate.Sidecar) && podutil.ContainerShouldRestart(*c, run.pod.Spec, 0),
 		UnknownRuntime:         r.cfg.UnknownRuntime,
@@ -157,79 +155,4 @@ func (r *Reconciler) programSpec(run *podRun, i int, image string, d podstate.Dr
 		Network:                podNetwork{r, run},
 		Woken:                  func(at time.Time) { r.woken(run, i, at) },
 	}, nil
-}
-
-// security is whom a container runs as. An ID of -1 is the image's.
-type security struct {
-	uid, gid     int64
-	groups       []int64
-	nonRoot      bool
-	readOnlyRoot bool
-}
-
-// securityOf joins the container's security context with the Pod's.
-func securityOf(pod *corev1.Pod, c *corev1.Container) security {
-	s := security{uid: -1, gid: -1}
-	if p := pod.Spec.SecurityContext; p != nil {
-		s.set(p.RunAsUser, p.RunAsGroup, p.RunAsNonRoot)
-		s.groups = append(s.groups, p.SupplementalGroups...)
-		if p.FSGroup != nil {
-			s.groups = append(s.groups, *p.FSGroup)
-		}
-	}
-	if c := c.SecurityContext; c != nil {
-		s.set(c.RunAsUser, c.RunAsGroup, c.RunAsNonRoot)
-		s.readOnlyRoot = ptr.Deref(c.ReadOnlyRootFilesystem, false)
-	}
-	return s
-}
-
-func (s *security) set(uid, gid *int64, nonRoot *bool) {
-	if uid != nil {
-		s.uid = *uid
-	}
-	if gid != nil {
-		s.gid = *gid
-	}
-	if nonRoot != nil {
-		s.nonRoot = *nonRoot
-	}
-}
-
-// verifyNonRoot refuses a root user to a container that must not have one.
-// Source: verifyRunAsNonRoot in k8s.io/kubernetes pkg/kubelet/kuberuntime
-// v1.37.2.
-func (r *Reconciler) verifyNonRoot(pod *corev1.Pod, c *corev1.Container, s security) error {
-	if !s.nonRoot {
-		return nil
-	}
-	if s.uid == 0 {
-		return fmt.Errorf("container's runAsUser breaks non-root policy (pod: %q, container: %s)", podstate.PodTitle(pod), c.Name)
-	}
-	if uid, _, _ := r.cfg.Runtime.User(c.Image, s.uid, s.gid); uid == 0 {
-		return fmt.Errorf("container has runAsNonRoot and image will run as root (pod: %q, container: %s)", podstate.PodTitle(pod), c.Name)
-	}
-	return nil
-}
-
-// userOf is securityOf with the groups that the image has the user in, unless the Pod
-// wants those alone that it names.
-func (r *Reconciler) userOf(pod *corev1.Pod, c *corev1.Container) security {
-	s := securityOf(pod, c)
-	if p := pod.Spec.SecurityContext; p != nil && p.SupplementalGroupsPolicy != nil && *p.SupplementalGroupsPolicy == corev1.SupplementalGroupsPolicyStrict {
-		return s
-	}
-	_, gid, groups := r.cfg.Runtime.User(c.Image, s.uid, s.gid)
-	groups = slices.DeleteFunc(groups, func(g int64) bool { return g == gid })
-	s.groups = append(groups, s.groups...)
-	return s
-}
-
-// userStatus is the user in a container's status.
-func (r *Reconciler) userStatus(pod *corev1.Pod, c *corev1.Container) *corev1.ContainerUser {
-	s := r.userOf(pod, c)
-	linux := corev1.LinuxContainerUser{}
-	linux.UID, linux.GID, _ = r.cfg.Runtime.User(c.Image, s.uid, s.gid)
-	linux.SupplementalGroups = append([]int64{linux.GID}, s.groups...)
-	return &corev1.ContainerUser{Linux: &linux}
 }
