@@ -46,17 +46,15 @@ func fullWorld(t *testing.T, mode engine.Mode, script func(*corev1.Pod, int) end
 		}
 		return []engine.Reconciler{
 			must[*job.Reconciler](t)(job.New(jobConfig(e, f))),
-			must[*ttlafterfinished.Reconciler](t)(ttlafterfinished.New(ttlafterfinished.Config{View: v, API: f})),
-			must[*garbagecollector.Reconciler](t)(garbagecollector.New(garbagecollector.Config{
-				View: v, API: f, Recorder: recorder(e, f, "garbage-collector-controller"),
-			})),
-			must[*namespace.Reconciler](t)(namespace.New(namespace.Config{View: v, API: f})),
-			must[*serviceaccount.Reconciler](t)(serviceaccount.New(serviceaccount.Config{View: v, API: f})),
-			must[*rootcacertpublisher.Reconciler](t)(rootcacertpublisher.New(rootcacertpublisher.Config{View: v, API: f, RootCA: []byte("CA")})),
+			must[*ttlafterfinished.Reconciler](t)(ttlafterfinished.New(engine.Host{View: v, API: f})),
+			must[*garbagecollector.Reconciler](t)(garbagecollector.New(engine.Host{View: v, API: f, Recorder: recorder(e, f, "garbage-collector-controller")})),
+			must[*namespace.Reconciler](t)(namespace.New(engine.Host{View: v, API: f})),
+			must[*serviceaccount.Reconciler](t)(serviceaccount.New(engine.Host{View: v, API: f})),
+			must[*rootcacertpublisher.Reconciler](t)(rootcacertpublisher.New(rootcacertpublisher.Config{Host: engine.Host{View: v, API: f}, RootCA: []byte("CA")})),
 			must[*podgc.Reconciler](t)(podgc.New(podgc.Config{
-				View: v, API: f, TerminatedPodThreshold: 3, Period: podgc.PeriodDefault, Quarantine: podgc.QuarantineDefault,
+				Host: engine.Host{View: v, API: f}, TerminatedPodThreshold: 3, Period: podgc.PeriodDefault, Quarantine: podgc.QuarantineDefault,
 			})),
-			must[*scheduler.Reconciler](t)(scheduler.New(scheduler.Config{View: v, API: f, Recorder: recorder(e, f, "default-scheduler"), Random: e.Random()})),
+			must[*scheduler.Reconciler](t)(scheduler.New(scheduler.Config{Host: engine.Host{View: v, API: f, Recorder: recorder(e, f, "default-scheduler")}, Random: e.Random()})),
 			newKubelet(e, f, script),
 		}
 	})

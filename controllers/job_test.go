@@ -40,7 +40,7 @@ func jobWorld(t *testing.T, mode engine.Mode, script func(*corev1.Pod, int) end)
 		return []engine.Reconciler{
 			must[*job.Reconciler](t)(job.New(jobConfig(e, f))),
 			must[*scheduler.Reconciler](t)(scheduler.New(scheduler.Config{
-				View: e.View(), API: f, Recorder: recorder(e, f, "default-scheduler"), Random: e.Random(),
+				Host: engine.Host{View: e.View(), API: f, Recorder: recorder(e, f, "default-scheduler")}, Random: e.Random(),
 			})),
 			newKubelet(e, f, script),
 		}
@@ -52,7 +52,7 @@ func jobWorld(t *testing.T, mode engine.Mode, script func(*corev1.Pod, int) end)
 // jobConfig has the feature gates and limits of the release.
 func jobConfig(e *engine.Engine, f *fakeAPI) job.Config {
 	return job.Config{
-		View: e.View(), API: f, Recorder: recorder(e, f, "job-controller"),
+		Host:   engine.Host{View: e.View(), API: f, Recorder: recorder(e, f, "job-controller")},
 		Gates:  job.Gates{MutableSchedulingDirectivesForSuspendedJobs: true},
 		Limits: job.DefaultLimits(),
 	}

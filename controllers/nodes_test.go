@@ -63,7 +63,7 @@ func nodesWorld(t *testing.T, silent map[string]bool) *world {
 		v := e.View()
 		return []engine.Reconciler{
 			must[*nodelifecycle.Reconciler](t)(nodelifecycle.New(nodelifecycle.Config{
-				View: v, API: f, Recorder: recorder(e, f, "node-controller"),
+				Host: engine.Host{View: v, API: f, Recorder: recorder(e, f, "node-controller")},
 				Check: func(n *corev1.Node, at time.Time) engine.Wake {
 					if silent[n.Name] {
 						return engine.Progress(at)
@@ -71,7 +71,7 @@ func nodesWorld(t *testing.T, silent map[string]bool) *world {
 					return engine.Upkeep(at)
 				},
 			})),
-			must[*tainteviction.Reconciler](t)(tainteviction.New(tainteviction.Config{View: v, API: f, Recorder: recorder(e, f, "taint-eviction-controller")})),
+			must[*tainteviction.Reconciler](t)(tainteviction.New(engine.Host{View: v, API: f, Recorder: recorder(e, f, "taint-eviction-controller")})),
 			&heart{e, f, silent},
 		}
 	})

@@ -31,7 +31,7 @@ func quotaWorld(t *testing.T) *world {
 	t.Helper()
 	return newWorld(t, engine.Manual, func(e *engine.Engine, f *fakeAPI) []engine.Reconciler {
 		return []engine.Reconciler{must[*resourcequota.Reconciler](t)(resourcequota.New(resourcequota.Config{
-			View: e.View(), API: f, Evaluators: []resourcequota.Evaluator{core.NewPodEvaluator(nil, engineClock{engine: e}), core.NewServiceEvaluator(nil)},
+			Host: engine.Host{View: e.View(), API: f}, Evaluators: []resourcequota.Evaluator{core.NewPodEvaluator(nil, engineClock{engine: e}), core.NewServiceEvaluator(nil)},
 		}))}
 	})
 }
@@ -149,7 +149,7 @@ func TestPodsThatGoInOneInstantAreCountedOnce(t *testing.T) {
 func TestAggregationReachesRolesOfRoles(t *testing.T) {
 	const clusterRoles engine.Resource = "clusterroles.rbac.authorization.k8s.io"
 	w := newWorld(t, engine.Manual, func(e *engine.Engine, f *fakeAPI) []engine.Reconciler {
-		return []engine.Reconciler{must[*clusterroleaggregation.Reconciler](t)(clusterroleaggregation.New(clusterroleaggregation.Config{View: e.View(), API: f}))}
+		return []engine.Reconciler{must[*clusterroleaggregation.Reconciler](t)(clusterroleaggregation.New(engine.Host{View: e.View(), API: f}))}
 	})
 	aggregated := func(name, from string, labels map[string]string) *rbacv1.ClusterRole {
 		return &rbacv1.ClusterRole{

@@ -110,9 +110,7 @@ func TestASlowAnswerBeginsNoNewQuarantine(t *testing.T) {
 // the step before it sees an error.
 func TestASlowAnswerIsNoFailureOfAReplicationController(t *testing.T) {
 	w := newWorld(t, engine.Manual, func(e *engine.Engine, f *fakeAPI) []engine.Reconciler {
-		return []engine.Reconciler{must[*replication.Reconciler](t)(replication.New(replication.Config{
-			View: e.View(), API: f, Recorder: recorder(e, f, "replication-controller"),
-		}))}
+		return []engine.Reconciler{must[*replication.Reconciler](t)(replication.New(engine.Host{View: e.View(), API: f, Recorder: recorder(e, f, "replication-controller")}))}
 	})
 	var until time.Time
 	w.failCreate = func(r engine.Resource, _ engine.Object) error {
@@ -171,9 +169,7 @@ func TestADependentThatCannotBeChangedHoldsUpNoOtherOrphan(t *testing.T) {
 
 func TestABudgetWhoseStatusCannotBeWrittenAllowsNothing(t *testing.T) {
 	w := newWorld(t, engine.Manual, func(e *engine.Engine, f *fakeAPI) []engine.Reconciler {
-		return []engine.Reconciler{must[*disruption.Reconciler](t)(disruption.New(disruption.Config{
-			View: e.View(), API: f, Recorder: recorder(e, f, "controllermanager"),
-		}))}
+		return []engine.Reconciler{must[*disruption.Reconciler](t)(disruption.New(engine.Host{View: e.View(), API: f, Recorder: recorder(e, f, "controllermanager")}))}
 	})
 	refused := false
 	w.failUpdate = func(r engine.Resource, _, _ string) error {

@@ -9,7 +9,6 @@ package clusterroleaggregation
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -31,26 +30,6 @@ const clusterRoles engine.Resource = "clusterroles.rbac.authorization.k8s.io"
 // aggregatedIndex files ClusterRoles with an aggregationRule under "".
 const aggregatedIndex = "clusterroleaggregation/aggregated"
 
-// Config is what a Reconciler needs.
-type Config struct {
-	// View is the engine's picture of the cluster. New makes it hold
-	// ClusterRoles.
-	View *engine.View
-	// API is where the Reconciler writes.
-	API engine.API
-}
-
-func (c *Config) validate() error {
-	var errs []error
-	if c.View == nil {
-		errs = append(errs, errors.New("clusterroleaggregation: Config.View is nil: pass the engine's View"))
-	}
-	if c.API == nil {
-		errs = append(errs, errors.New("clusterroleaggregation: Config.API is nil: pass the API server's in-process client"))
-	}
-	return errors.Join(errs...)
-}
-
 // Reconciler reconciles ClusterRoles that have an aggregationRule.
 type Reconciler struct {
 	view *engine.View
@@ -61,17 +40,17 @@ type Reconciler struct {
 var _ engine.Reconciler = (*Reconciler)(nil)
 
 // New returns a Reconciler. It must be called before the engine starts.
-func New(cfg Config) (*Reconciler, error) {
-	if err := cfg.validate(); err != nil {
+func New(host engine.Host) (*Reconciler, error) {
+	if err := host.Validate(Name); err != nil {
 		return nil, err
 	}
-	cfg.View.Index(clusterRoles, aggregatedIndex, func(obj engine.Object) []string {
+	host.View.Index(clusterRoles, aggregatedIndex, func(obj engine.Object) []string {
 		if role, ok := obj.(*rbacv1.ClusterRole); !ok || role.AggregationRule == nil {
 			return nil
 		}
 		return []string{""}
 	})
-	return &Reconciler{view: cfg.View, api: cfg.API, who: engine.ControllerIdentity("clusterrole-aggregation-controller")}, nil
+	return &Reconciler{view: host.View, api: host.API, who: engine.ControllerIdentity("clusterrole-aggregation-controller")}, nil
 }
 
 // Name implements engine.Reconciler.

@@ -14,7 +14,6 @@ package cronjob
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -34,31 +33,6 @@ const Name = "cronjob"
 // jobIndex is the View's index of Jobs by the UID of the CronJob that controls
 // them.
 const jobIndex = "cronjob"
-
-// Config is what a Reconciler needs.
-type Config struct {
-	// View is the engine's picture of the cluster. New makes it hold CronJobs,
-	// and Jobs with the index that this package needs.
-	View *engine.View
-	// API is where the Reconciler writes.
-	API engine.API
-	// Recorder writes Events whose source is cronjob-controller.
-	Recorder *engine.Recorder
-}
-
-func (c *Config) validate() error {
-	var errs []error
-	if c.View == nil {
-		errs = append(errs, errors.New("cronjob: Config.View is nil: pass the engine's View"))
-	}
-	if c.API == nil {
-		errs = append(errs, errors.New("cronjob: Config.API is nil: pass the API server's in-process client"))
-	}
-	if c.Recorder == nil {
-		errs = append(errs, errors.New("cronjob: Config.Recorder is nil: pass Engine.NewRecorder for cronjob-controller"))
-	}
-	return errors.Join(errs...)
-}
 
 // Reconciler reconciles CronJobs.
 type Reconciler struct {
@@ -86,20 +60,20 @@ var (
 )
 
 // New returns a Reconciler. It must be called before the engine starts.
-func New(cfg Config) (*Reconciler, error) {
-	if err := cfg.validate(); err != nil {
+func New(host engine.Host) (*Reconciler, error) {
+	if err := host.ValidateTeller(Name); err != nil {
 		return nil, err
 	}
 	metrics.Register()
-	cfg.View.Track(engine.CronJobs)
-	cfg.View.Index(engine.Jobs, jobIndex, func(obj engine.Object) []string {
+	host.View.Track(engine.CronJobs)
+	host.View.Index(engine.Jobs, jobIndex, func(obj engine.Object) []string {
 		if ref := cronJobOf(obj); ref != nil {
 			return []string{string(ref.UID)}
 		}
 		return nil
 	})
 	return &Reconciler{
-		view: cfg.View, api: cfg.API, recorder: cfg.Recorder,
+		view: host.View, api: host.API, recorder: host.Recorder,
 		who:   engine.ControllerIdentity("cronjob-controller"),
 		Notes: engine.Notes[memory]{},
 	}, nil

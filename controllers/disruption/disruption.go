@@ -9,7 +9,6 @@ package disruption
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -27,31 +26,6 @@ import (
 // Name is the reconciler's name in the queue and in the event log.
 const Name = "disruption"
 
-// Config is what a Reconciler needs.
-type Config struct {
-	// View is the engine's picture of the cluster. New makes it hold Pods and
-	// PodDisruptionBudgets.
-	View *engine.View
-	// API is where the Reconciler writes.
-	API engine.API
-	// Recorder writes its Events.
-	Recorder *engine.Recorder
-}
-
-func (c *Config) validate() error {
-	var errs []error
-	if c.View == nil {
-		errs = append(errs, errors.New("disruption: Config.View is nil: pass the engine's View"))
-	}
-	if c.API == nil {
-		errs = append(errs, errors.New("disruption: Config.API is nil: pass the API server's in-process client"))
-	}
-	if c.Recorder == nil {
-		errs = append(errs, errors.New("disruption: Config.Recorder is nil: pass one of the engine's"))
-	}
-	return errors.Join(errs...)
-}
-
 // Reconciler reconciles PodDisruptionBudgets ("<name>") and the Pods that have
 // the condition DisruptionTarget or too many budgets ("pods/<name>").
 type Reconciler struct {
@@ -64,15 +38,13 @@ type Reconciler struct {
 var _ engine.Reconciler = (*Reconciler)(nil)
 
 // New returns a Reconciler. It must be called before the engine starts.
-func New(cfg Config) (*Reconciler, error) {
-	if err := cfg.validate(); err != nil {
+func New(host engine.Host) (*Reconciler, error) {
+	if err := host.ValidateTeller(Name); err != nil {
 		return nil, err
 	}
-	cfg.View.Track(engine.Pods)
-	cfg.View.Track(engine.PodDisruptionBudgets)
-	cfg.View.Track(engine.ReplicationControllers)
+	host.View.Track(engine.Pods, engine.PodDisruptionBudgets, engine.ReplicationControllers)
 	return &Reconciler{
-		view: cfg.View, api: cfg.API, recorder: cfg.Recorder,
+		view: host.View, api: host.API, recorder: host.Recorder,
 		who: engine.ControllerIdentity("disruption-controller"),
 	}, nil
 }

@@ -9,7 +9,6 @@ package endpoint
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -39,26 +38,6 @@ const (
 	managedBy      = "endpoint-controller"
 )
 
-// Config is what a Reconciler needs.
-type Config struct {
-	// View is the engine's picture of the cluster. New makes it hold Services,
-	// Pods and Endpoints.
-	View *engine.View
-	// API is where the Reconciler writes.
-	API engine.API
-}
-
-func (c *Config) validate() error {
-	var errs []error
-	if c.View == nil {
-		errs = append(errs, errors.New("endpoint: Config.View is nil: pass the engine's View"))
-	}
-	if c.API == nil {
-		errs = append(errs, errors.New("endpoint: Config.API is nil: pass the API server's in-process client"))
-	}
-	return errors.Join(errs...)
-}
-
 // Reconciler reconciles Services.
 type Reconciler struct {
 	view *engine.View
@@ -69,14 +48,12 @@ type Reconciler struct {
 var _ engine.Reconciler = (*Reconciler)(nil)
 
 // New returns a Reconciler. It must be called before the engine starts.
-func New(cfg Config) (*Reconciler, error) {
-	if err := cfg.validate(); err != nil {
+func New(host engine.Host) (*Reconciler, error) {
+	if err := host.Validate(Name); err != nil {
 		return nil, err
 	}
-	for _, r := range []engine.Resource{engine.Services, engine.Pods, engine.Endpoints} {
-		cfg.View.Track(r)
-	}
-	return &Reconciler{view: cfg.View, api: cfg.API, who: engine.ControllerIdentity("endpoint-controller")}, nil
+	host.View.Track(engine.Services, engine.Pods, engine.Endpoints)
+	return &Reconciler{view: host.View, api: host.API, who: engine.ControllerIdentity("endpoint-controller")}, nil
 }
 
 // Name implements engine.Reconciler.

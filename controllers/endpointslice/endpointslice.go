@@ -13,7 +13,6 @@ package endpointslice
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -35,26 +34,6 @@ const Name = "endpointslice"
 // byService is an index of the EndpointSlices of a Service.
 const byService = "endpointslice/service"
 
-// Config is what a Reconciler needs.
-type Config struct {
-	// View is the engine's picture of the cluster. New makes it hold Services,
-	// Pods, Nodes and EndpointSlices.
-	View *engine.View
-	// API is where the Reconciler writes.
-	API engine.API
-}
-
-func (c *Config) validate() error {
-	var errs []error
-	if c.View == nil {
-		errs = append(errs, errors.New("endpointslice: Config.View is nil: pass the engine's View"))
-	}
-	if c.API == nil {
-		errs = append(errs, errors.New("endpointslice: Config.API is nil: pass the API server's in-process client"))
-	}
-	return errors.Join(errs...)
-}
-
 // Reconciler reconciles Services.
 type Reconciler struct {
 	view *engine.View
@@ -65,20 +44,18 @@ type Reconciler struct {
 var _ engine.Reconciler = (*Reconciler)(nil)
 
 // New returns a Reconciler. It must be called before the engine starts.
-func New(cfg Config) (*Reconciler, error) {
-	if err := cfg.validate(); err != nil {
+func New(host engine.Host) (*Reconciler, error) {
+	if err := host.Validate(Name); err != nil {
 		return nil, err
 	}
-	for _, r := range []engine.Resource{engine.Services, engine.Pods, engine.Nodes} {
-		cfg.View.Track(r)
-	}
-	cfg.View.Index(engine.EndpointSlices, byService, func(o engine.Object) []string {
+	host.View.Track(engine.Services, engine.Pods, engine.Nodes)
+	host.View.Index(engine.EndpointSlices, byService, func(o engine.Object) []string {
 		if name := managedFor(o); name != "" {
 			return []string{o.GetNamespace() + "/" + name}
 		}
 		return nil
 	})
-	return &Reconciler{view: cfg.View, api: cfg.API, who: engine.ControllerIdentity("endpointslice-controller")}, nil
+	return &Reconciler{view: host.View, api: host.API, who: engine.ControllerIdentity("endpointslice-controller")}, nil
 }
 
 // managedFor is the Service of a slice that is ours, empty for another's.

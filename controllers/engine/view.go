@@ -72,10 +72,14 @@ func less(a, b Object) bool {
 	return a.GetName() < b.GetName()
 }
 
-// Track makes the View hold r from now on. Resources that nobody tracks cost nothing.
+// Track makes the View hold resources from now on. Those that nobody tracks cost nothing.
 // Before the engine starts, the View is empty. If Track is called later, the View has
 // only what is committed from then on.
-func (v *View) Track(r Resource) { v.track(r).named = true }
+func (v *View) Track(resources ...Resource) {
+	for _, r := range resources {
+		v.track(r).named = true
+	}
+}
 
 func (v *View) track(r Resource) *table {
 	tables := *v.tables.Load()

@@ -80,10 +80,7 @@ func New(cfg Config) (*Reconciler, error) {
 		records: map[string]*record{},
 	}
 	r.recorder = cfg.Engine.NewRecorder(cfg.API, r.who, engine.Source{Component: "kubesim"})
-	r.view.Track(faults)
-	for _, resource := range []engine.Resource{engine.Nodes, engine.Pods, engine.PodDisruptionBudgets} {
-		r.view.Track(resource)
-	}
+	r.view.Track(faults, engine.Nodes, engine.Pods, engine.PodDisruptionBudgets)
 	return r, nil
 }
 

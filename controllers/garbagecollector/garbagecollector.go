@@ -13,7 +13,6 @@ package garbagecollector
 
 import (
 	"context"
-	"errors"
 	"iter"
 	"slices"
 	"time"
@@ -33,31 +32,6 @@ const Name = "garbagecollector"
 // Events.
 // Source: DefaultIgnoredResources, k8s.io/kubernetes pkg/controller/garbagecollector v1.37.2.
 func collected(s engine.Served) bool { return s.Name.GroupResource().Resource != "events" }
-
-// Config is what a Reconciler needs.
-type Config struct {
-	// View is the engine's picture of the cluster. New makes it hold all that is
-	// served but Events, with an index by owner.
-	View *engine.View
-	// API is where the Reconciler writes.
-	API engine.API
-	// Recorder writes Events whose source is garbage-collector-controller.
-	Recorder *engine.Recorder
-}
-
-func (c *Config) validate() error {
-	var errs []error
-	if c.View == nil {
-		errs = append(errs, errors.New("garbagecollector: Config.View is nil: pass the engine's View"))
-	}
-	if c.API == nil {
-		errs = append(errs, errors.New("garbagecollector: Config.API is nil: pass the API server's in-process client"))
-	}
-	if c.Recorder == nil {
-		errs = append(errs, errors.New("garbagecollector: Config.Recorder is nil: pass Engine.NewRecorder for garbage-collector-controller"))
-	}
-	return errors.Join(errs...)
-}
 
 // Reconciler collects garbage. The Kind of its keys is the resource.
 type Reconciler struct {
@@ -81,18 +55,18 @@ const (
 )
 
 // New returns a Reconciler. It must be called before the engine starts.
-func New(cfg Config) (*Reconciler, error) {
-	if err := cfg.validate(); err != nil {
+func New(host engine.Host) (*Reconciler, error) {
+	if err := host.ValidateTeller(Name); err != nil {
 		return nil, err
 	}
 	metrics.Register()
 	r := &Reconciler{
-		view: cfg.View, api: cfg.API, recorder: cfg.Recorder,
+		view: host.View, api: host.API, recorder: host.Recorder,
 		who:  engine.ControllerIdentity("generic-garbage-collector"),
 		news: map[engine.Key][]types.UID{},
 	}
-	cfg.View.IndexServed(ownerIndex, collected, ownerUIDs)
-	cfg.View.IndexServed(uidIndex, collected, func(obj engine.Object) []string { return []string{string(obj.GetUID())} })
+	host.View.IndexServed(ownerIndex, collected, ownerUIDs)
+	host.View.IndexServed(uidIndex, collected, func(obj engine.Object) []string { return []string{string(obj.GetUID())} })
 	return r, nil
 }
 

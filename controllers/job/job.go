@@ -15,7 +15,6 @@ package job
 import (
 	"cmp"
 	"context"
-	"errors"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -33,13 +32,7 @@ const Name = "job"
 
 // Config is what a Reconciler needs.
 type Config struct {
-	// View is the engine's picture of the cluster. New makes it hold Jobs and
-	// Pods with the indexes that this package needs.
-	View *engine.View
-	// API is where the Reconciler writes.
-	API engine.API
-	// Recorder writes Events whose source is job-controller.
-	Recorder *engine.Recorder
+	engine.Host
 	// Gates are the feature gates that concern Jobs.
 	Gates Gates
 	// Limits are usually DefaultLimits.
@@ -55,18 +48,7 @@ type Gates struct {
 }
 
 func (c *Config) validate() error {
-	var errs []error
-	if c.View == nil {
-		errs = append(errs, errors.New("job: Config.View is nil: pass the engine's View"))
-	}
-	if c.API == nil {
-		errs = append(errs, errors.New("job: Config.API is nil: pass the API server's in-process client"))
-	}
-	if c.Recorder == nil {
-		errs = append(errs, errors.New("job: Config.Recorder is nil: pass Engine.NewRecorder for job-controller"))
-	}
-	errs = append(errs, c.Limits.validate())
-	return errors.Join(errs...)
+	return c.ValidateTeller(Name, c.Limits.validate())
 }
 
 // Reconciler reconciles Jobs.

@@ -16,7 +16,6 @@ package localpath
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -39,31 +38,6 @@ const Provisioner = "rancher.io/local-path"
 // Account is whom it writes as.
 const Account = "system:serviceaccount:local-path-storage:local-path-provisioner-service-account"
 
-// Config is what a Reconciler needs.
-type Config struct {
-	// View is the engine's picture of the cluster. New makes it hold volumes,
-	// claims, StorageClasses and Nodes.
-	View *engine.View
-	// API is where the Reconciler writes.
-	API engine.API
-	// Recorder writes Events whose source is the provisioner.
-	Recorder *engine.Recorder
-}
-
-func (c *Config) validate() error {
-	var errs []error
-	if c.View == nil {
-		errs = append(errs, errors.New("localpath: Config.View is nil: pass the engine's View"))
-	}
-	if c.API == nil {
-		errs = append(errs, errors.New("localpath: Config.API is nil: pass the API server's in-process client"))
-	}
-	if c.Recorder == nil {
-		errs = append(errs, errors.New("localpath: Config.Recorder is nil: pass Engine.NewRecorder for the provisioner"))
-	}
-	return errors.Join(errs...)
-}
-
 // Reconciler provisions volumes. Its keys are claims, with a namespace, and
 // volumes, without.
 type Reconciler struct {
@@ -76,15 +50,13 @@ type Reconciler struct {
 var _ engine.Reconciler = (*Reconciler)(nil)
 
 // New returns a Reconciler. It must be called before the engine starts.
-func New(cfg Config) (*Reconciler, error) {
-	if err := cfg.validate(); err != nil {
+func New(host engine.Host) (*Reconciler, error) {
+	if err := host.ValidateTeller(Name); err != nil {
 		return nil, err
 	}
-	for _, resource := range []engine.Resource{engine.PersistentVolumes, engine.PersistentVolumeClaims, engine.StorageClasses, engine.Nodes} {
-		cfg.View.Track(resource)
-	}
+	host.View.Track(engine.PersistentVolumes, engine.PersistentVolumeClaims, engine.StorageClasses, engine.Nodes)
 	return &Reconciler{
-		view: cfg.View, api: cfg.API, recorder: cfg.Recorder,
+		view: host.View, api: host.API, recorder: host.Recorder,
 		who: engine.Identity{User: Account, Groups: []string{"system:serviceaccounts", "system:authenticated"}},
 	}, nil
 }

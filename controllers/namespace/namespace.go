@@ -28,28 +28,6 @@ import (
 // Name is the reconciler's name in the queue and in the event log.
 const Name = "namespace"
 
-// Config is what a Reconciler needs.
-type Config struct {
-	// View is the engine's picture of the cluster. New makes it hold
-	// Namespaces. The namespaced resources that are served are deleted in the order
-	// of their names, but Pods first; those that the View does not hold, such as
-	// Events, last, and they are not waited for.
-	View *engine.View
-	// API is where the Reconciler writes.
-	API engine.API
-}
-
-func (c *Config) validate() error {
-	var errs []error
-	if c.View == nil {
-		errs = append(errs, errors.New("namespace: Config.View is nil: pass the engine's View"))
-	}
-	if c.API == nil {
-		errs = append(errs, errors.New("namespace: Config.API is nil: pass the API server's in-process client"))
-	}
-	return errors.Join(errs...)
-}
-
 // Reconciler reconciles Namespaces that are being deleted.
 type Reconciler struct {
 	view *engine.View
@@ -62,13 +40,13 @@ type Reconciler struct {
 var _ engine.ServedObserver = (*Reconciler)(nil)
 
 // New returns a Reconciler. It must be called before the engine starts.
-func New(cfg Config) (*Reconciler, error) {
-	if err := cfg.validate(); err != nil {
+func New(host engine.Host) (*Reconciler, error) {
+	if err := host.Validate(Name); err != nil {
 		return nil, err
 	}
-	cfg.View.Track(engine.Namespaces)
+	host.View.Track(engine.Namespaces)
 	return &Reconciler{
-		view: cfg.View, api: cfg.API,
+		view: host.View, api: host.API,
 		who:         engine.ControllerIdentity("namespace-controller"),
 		terminating: map[string]bool{},
 	}, nil

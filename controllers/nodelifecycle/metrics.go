@@ -2,14 +2,13 @@ package nodelifecycle
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 
-	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/component-base/metrics"
-	"k8s.io/component-base/metrics/legacyregistry"
+
+	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
 
 // variables are what upstream tells of its zones. Its package keeps them to itself,
@@ -26,33 +25,18 @@ type variables struct {
 // newVariables registers them, or finds those of another cluster in this process.
 func newVariables() (variables, error) {
 	gauge := func(name, help string) (*metrics.GaugeVec, error) {
-		return registered(metrics.NewGaugeVec(&metrics.GaugeOpts{
+		return engine.Registered(metrics.NewGaugeVec(&metrics.GaugeOpts{
 			Subsystem: "node_collector", Name: name, Help: help, StabilityLevel: metrics.ALPHA,
 		}, []string{"zone"}))
 	}
 	health, err1 := gauge("zone_health", "Gauge measuring percentage of healthy nodes per zone.")
 	size, err2 := gauge("zone_size", "Gauge measuring number of registered Nodes per zones.")
 	unhealthy, err3 := gauge("unhealthy_nodes_in_zone", "Gauge measuring number of not Ready Nodes per zones.")
-	evictions, err4 := registered(metrics.NewCounterVec(&metrics.CounterOpts{
+	evictions, err4 := engine.Registered(metrics.NewCounterVec(&metrics.CounterOpts{
 		Subsystem: "node_collector", Name: "evictions_total", StabilityLevel: metrics.STABLE,
 		Help: "Number of Node evictions that happened since current instance of NodeController started.",
 	}, []string{"zone"}))
 	return variables{health, size, unhealthy, evictions}, errors.Join(err1, err2, err3, err4)
-}
-
-// registered returns v, or the one that stands in its place already.
-func registered[T metrics.Registerable](v T) (T, error) {
-	err := legacyregistry.Register(v)
-	if err == nil {
-		return v, nil
-	}
-	var already prometheus.AlreadyRegisteredError
-	if errors.As(err, &already) {
-		if there, ok := already.ExistingCollector.(T); ok {
-			return there, nil
-		}
-	}
-	return v, fmt.Errorf("nodelifecycle: the variable %s: %w", v.FQName(), err)
 }
 
 // tell sets the gauges to what the zones are, and to nothing for those that are

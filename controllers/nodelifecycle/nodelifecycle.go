@@ -35,13 +35,7 @@ const Name = "nodelifecycle"
 
 // Config is what a Reconciler needs.
 type Config struct {
-	// View is the engine's picture of the cluster. New makes it hold Nodes,
-	// Leases and Pods.
-	View *engine.View
-	// API is where the Reconciler writes.
-	API engine.API
-	// Recorder writes its Events.
-	Recorder *engine.Recorder
+	engine.Host
 	// Check is the wake for the check of a Node's heartbeat. It is Upkeep where a
 	// kubelet posts heartbeats, which are upkeep themselves: no clock has to stop for
 	// the check of a healthy Node. Where none is posted the check is punctual: Routine,
@@ -51,19 +45,10 @@ type Config struct {
 
 func (c *Config) validate() error {
 	var errs []error
-	if c.View == nil {
-		errs = append(errs, errors.New("nodelifecycle: Config.View is nil: pass the engine's View"))
-	}
-	if c.API == nil {
-		errs = append(errs, errors.New("nodelifecycle: Config.API is nil: pass the API server's in-process client"))
-	}
-	if c.Recorder == nil {
-		errs = append(errs, errors.New("nodelifecycle: Config.Recorder is nil: pass one of the engine's"))
-	}
 	if c.Check == nil {
 		errs = append(errs, errors.New("nodelifecycle: Config.Check is nil: say which Nodes have a kubelet"))
 	}
-	return errors.Join(errs...)
+	return c.ValidateTeller(Name, errs...)
 }
 
 // Reconciler reconciles Nodes ("nodes/<name>") and what concerns all of them
@@ -91,9 +76,7 @@ func New(cfg Config) (*Reconciler, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	for _, resource := range []engine.Resource{engine.Nodes, engine.Leases, engine.Pods} {
-		cfg.View.Track(resource)
-	}
+	cfg.View.Track(engine.Nodes, engine.Leases, engine.Pods)
 	told, err := newVariables()
 	if err != nil {
 		return nil, err

@@ -12,7 +12,6 @@ package persistentvolume
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -28,31 +27,6 @@ import (
 // Name is the reconciler's name in the queue and in the event log.
 const Name = "persistentvolume"
 
-// Config is what a Reconciler needs.
-type Config struct {
-	// View is the engine's picture of the cluster. New makes it hold volumes,
-	// claims, StorageClasses and Pods.
-	View *engine.View
-	// API is where the Reconciler writes.
-	API engine.API
-	// Recorder writes Events whose source is persistentvolume-controller.
-	Recorder *engine.Recorder
-}
-
-func (c *Config) validate() error {
-	var errs []error
-	if c.View == nil {
-		errs = append(errs, errors.New("persistentvolume: Config.View is nil: pass the engine's View"))
-	}
-	if c.API == nil {
-		errs = append(errs, errors.New("persistentvolume: Config.API is nil: pass the API server's in-process client"))
-	}
-	if c.Recorder == nil {
-		errs = append(errs, errors.New("persistentvolume: Config.Recorder is nil: pass Engine.NewRecorder for persistentvolume-controller"))
-	}
-	return errors.Join(errs...)
-}
-
 // Reconciler binds claims. Its keys are claims, with a namespace, and volumes,
 // without.
 type Reconciler struct {
@@ -65,30 +39,30 @@ type Reconciler struct {
 var _ engine.Reconciler = (*Reconciler)(nil)
 
 // New returns a Reconciler. It must be called before the engine starts.
-func New(cfg Config) (*Reconciler, error) {
-	if err := cfg.validate(); err != nil {
+func New(host engine.Host) (*Reconciler, error) {
+	if err := host.ValidateTeller(Name); err != nil {
 		return nil, err
 	}
-	cfg.View.Track(engine.StorageClasses)
-	cfg.View.Index(engine.PersistentVolumes, byClaimRef, func(obj engine.Object) []string {
+	host.View.Track(engine.StorageClasses)
+	host.View.Index(engine.PersistentVolumes, byClaimRef, func(obj engine.Object) []string {
 		if ref := obj.(*corev1.PersistentVolume).Spec.ClaimRef; ref != nil {
 			return []string{ref.Namespace + "/" + ref.Name}
 		}
 		return nil
 	})
-	cfg.View.Index(engine.PersistentVolumeClaims, unbound, func(obj engine.Object) []string {
+	host.View.Index(engine.PersistentVolumeClaims, unbound, func(obj engine.Object) []string {
 		if bindCompleted(obj.(*corev1.PersistentVolumeClaim)) {
 			return nil
 		}
 		return []string{unbound}
 	})
 	claims := common.PodPVCIndexFunc()
-	cfg.View.Index(engine.Pods, podsByClaim, func(obj engine.Object) []string {
+	host.View.Index(engine.Pods, podsByClaim, func(obj engine.Object) []string {
 		keys, _ := claims(obj) // it never fails
 		return keys
 	})
 	return &Reconciler{
-		view: cfg.View, api: cfg.API, recorder: cfg.Recorder,
+		view: host.View, api: host.API, recorder: host.Recorder,
 		who: engine.ControllerIdentity("persistent-volume-binder"),
 	}, nil
 }

@@ -47,11 +47,7 @@ const (
 
 // Config is what a Reconciler needs.
 type Config struct {
-	// View is the engine's picture of the cluster. New makes it hold Pods and
-	// Nodes.
-	View *engine.View
-	// API is where the Reconciler writes.
-	API engine.API
+	engine.Host
 	// TerminatedPodThreshold is how many finished Pods are kept; 0 keeps all.
 	TerminatedPodThreshold int
 	// Period is how long a sweep waits for the next, and a Pod without a Node for
@@ -62,19 +58,13 @@ type Config struct {
 
 func (c *Config) validate() error {
 	var errs []error
-	if c.View == nil {
-		errs = append(errs, errors.New("podgc: Config.View is nil: pass the engine's View"))
-	}
-	if c.API == nil {
-		errs = append(errs, errors.New("podgc: Config.API is nil: pass the API server's in-process client"))
-	}
 	if c.TerminatedPodThreshold < 0 {
 		errs = append(errs, fmt.Errorf("podgc: Config.TerminatedPodThreshold is %d: want 0 or more", c.TerminatedPodThreshold))
 	}
 	if c.Period <= 0 || c.Quarantine <= 0 {
 		errs = append(errs, errors.New("podgc: Config.Period and Config.Quarantine must be positive: pass PeriodDefault and QuarantineDefault"))
 	}
-	return errors.Join(errs...)
+	return c.Validate(Name, errs...)
 }
 
 // Reconciler reconciles Pods ("pods/<name>"), Nodes ("nodes/<name>") and the
@@ -100,8 +90,7 @@ func New(cfg Config) (*Reconciler, error) {
 		return nil, err
 	}
 	metrics.RegisterMetrics()
-	cfg.View.Track(engine.Pods)
-	cfg.View.Track(engine.Nodes)
+	cfg.View.Track(engine.Pods, engine.Nodes)
 	return &Reconciler{
 		view: cfg.View, api: cfg.API, threshold: cfg.TerminatedPodThreshold, period: cfg.Period, quarantine: cfg.Quarantine,
 		who:     engine.ControllerIdentity("pod-garbage-collector"),

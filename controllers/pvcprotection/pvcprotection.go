@@ -9,7 +9,6 @@ package pvcprotection
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -30,26 +29,6 @@ const finalizer = "kubernetes.io/pvc-protection"
 // podsByClaim is the View's index of Pods by namespace/name of their claims.
 const podsByClaim = "pvcprotection/claims"
 
-// Config is what a Reconciler needs.
-type Config struct {
-	// View is the engine's picture of the cluster. New makes it hold claims and
-	// Pods.
-	View *engine.View
-	// API is where the Reconciler writes.
-	API engine.API
-}
-
-func (c *Config) validate() error {
-	var errs []error
-	if c.View == nil {
-		errs = append(errs, errors.New("pvcprotection: Config.View is nil: pass the engine's View"))
-	}
-	if c.API == nil {
-		errs = append(errs, errors.New("pvcprotection: Config.API is nil: pass the API server's in-process client"))
-	}
-	return errors.Join(errs...)
-}
-
 // Reconciler takes the finalizer from claims.
 type Reconciler struct {
 	view *engine.View
@@ -60,13 +39,13 @@ type Reconciler struct {
 var _ engine.Reconciler = (*Reconciler)(nil)
 
 // New returns a Reconciler. It must be called before the engine starts.
-func New(cfg Config) (*Reconciler, error) {
-	if err := cfg.validate(); err != nil {
+func New(host engine.Host) (*Reconciler, error) {
+	if err := host.Validate(Name); err != nil {
 		return nil, err
 	}
-	cfg.View.Track(engine.PersistentVolumeClaims)
-	cfg.View.Index(engine.Pods, podsByClaim, claimsOf)
-	return &Reconciler{view: cfg.View, api: cfg.API, who: engine.ControllerIdentity("pvc-protection-controller")}, nil
+	host.View.Track(engine.PersistentVolumeClaims)
+	host.View.Index(engine.Pods, podsByClaim, claimsOf)
+	return &Reconciler{view: host.View, api: host.API, who: engine.ControllerIdentity("pvc-protection-controller")}, nil
 }
 
 func claimsOf(obj engine.Object) []string {

@@ -8,7 +8,6 @@ package pvprotection
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -25,25 +24,6 @@ const Name = "pvprotection"
 // k8s.io/kubernetes pkg/volume/util v1.37.2.
 const finalizer = "kubernetes.io/pv-protection"
 
-// Config is what a Reconciler needs.
-type Config struct {
-	// View is the engine's picture of the cluster. New makes it hold volumes.
-	View *engine.View
-	// API is where the Reconciler writes.
-	API engine.API
-}
-
-func (c *Config) validate() error {
-	var errs []error
-	if c.View == nil {
-		errs = append(errs, errors.New("pvprotection: Config.View is nil: pass the engine's View"))
-	}
-	if c.API == nil {
-		errs = append(errs, errors.New("pvprotection: Config.API is nil: pass the API server's in-process client"))
-	}
-	return errors.Join(errs...)
-}
-
 // Reconciler takes the finalizer from volumes.
 type Reconciler struct {
 	view *engine.View
@@ -54,12 +34,12 @@ type Reconciler struct {
 var _ engine.Reconciler = (*Reconciler)(nil)
 
 // New returns a Reconciler. It must be called before the engine starts.
-func New(cfg Config) (*Reconciler, error) {
-	if err := cfg.validate(); err != nil {
+func New(host engine.Host) (*Reconciler, error) {
+	if err := host.Validate(Name); err != nil {
 		return nil, err
 	}
-	cfg.View.Track(engine.PersistentVolumes)
-	return &Reconciler{view: cfg.View, api: cfg.API, who: engine.ControllerIdentity("pv-protection-controller")}, nil
+	host.View.Track(engine.PersistentVolumes)
+	return &Reconciler{view: host.View, api: host.API, who: engine.ControllerIdentity("pv-protection-controller")}, nil
 }
 
 // Name implements engine.Reconciler.

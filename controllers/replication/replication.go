@@ -12,7 +12,6 @@ package replication
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"time"
@@ -34,31 +33,6 @@ const Name = "replication"
 // and orphanKey.
 const podIndex = "replication"
 
-// Config is what a Reconciler needs.
-type Config struct {
-	// View is the engine's picture of the cluster. New makes it hold
-	// ReplicationControllers, and Pods with an index of this package.
-	View *engine.View
-	// API is where the Reconciler writes.
-	API engine.API
-	// Recorder writes Events whose source is replication-controller.
-	Recorder *engine.Recorder
-}
-
-func (c *Config) validate() error {
-	var errs []error
-	if c.View == nil {
-		errs = append(errs, errors.New("replication: Config.View is nil: pass the engine's View"))
-	}
-	if c.API == nil {
-		errs = append(errs, errors.New("replication: Config.API is nil: pass the API server's in-process client"))
-	}
-	if c.Recorder == nil {
-		errs = append(errs, errors.New("replication: Config.Recorder is nil: pass Engine.NewRecorder for replication-controller"))
-	}
-	return errors.Join(errs...)
-}
-
 // Reconciler reconciles ReplicationControllers.
 type Reconciler struct {
 	view *engine.View
@@ -70,16 +44,16 @@ type Reconciler struct {
 var _ engine.Replacer = (*Reconciler)(nil)
 
 // New returns a Reconciler. It must be called before the engine starts.
-func New(cfg Config) (*Reconciler, error) {
-	if err := cfg.validate(); err != nil {
+func New(host engine.Host) (*Reconciler, error) {
+	if err := host.ValidateTeller(Name); err != nil {
 		return nil, err
 	}
-	cfg.View.Track(engine.ReplicationControllers)
-	cfg.View.Index(engine.Pods, podIndex, podIndexValues)
+	host.View.Track(engine.ReplicationControllers)
+	host.View.Index(engine.Pods, podIndex, podIndexValues)
 	who := engine.ControllerIdentity("replication-controller")
 	return &Reconciler{
-		view: cfg.View, api: cfg.API, who: who,
-		pods: workload.Control{API: cfg.API, Recorder: cfg.Recorder, Who: who, Kind: kind()},
+		view: host.View, api: host.API, who: who,
+		pods: workload.Control{API: host.API, Recorder: host.Recorder, Who: who, Kind: kind()},
 	}, nil
 }
 

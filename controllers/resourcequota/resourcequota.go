@@ -40,11 +40,7 @@ const resyncPeriod = 5 * time.Minute
 
 // Config is what a Reconciler needs.
 type Config struct {
-	// View is the engine's picture of the cluster. New makes it hold
-	// ResourceQuotas and every resource that an evaluator measures.
-	View *engine.View
-	// API is where the Reconciler writes.
-	API engine.API
+	engine.Host
 	// Evaluators measure objects, at most one for each resource.
 	Evaluators []Evaluator
 	// Other, if set, returns what measures one more resource that is served, or nil. It is
@@ -54,16 +50,10 @@ type Config struct {
 
 func (c *Config) validate() error {
 	var errs []error
-	if c.View == nil {
-		errs = append(errs, errors.New("resourcequota: Config.View is nil: pass the engine's View"))
-	}
-	if c.API == nil {
-		errs = append(errs, errors.New("resourcequota: Config.API is nil: pass the API server's in-process client"))
-	}
 	if len(c.Evaluators) == 0 {
 		errs = append(errs, errors.New("resourcequota: Config.Evaluators is empty: pass those of upstream's pkg/quota/v1/evaluator/core"))
 	}
-	return errors.Join(errs...)
+	return c.Validate(Name, errs...)
 }
 
 // Reconciler reconciles ResourceQuotas.

@@ -36,27 +36,17 @@ const (
 
 // Config is what a Reconciler needs.
 type Config struct {
-	// View is the engine's picture of the cluster. New makes it hold
-	// Namespaces and ConfigMaps.
-	View *engine.View
-	// API is where the Reconciler writes.
-	API engine.API
+	engine.Host
 	// RootCA is the CA certificate of the API server, PEM.
 	RootCA []byte
 }
 
 func (c *Config) validate() error {
 	var errs []error
-	if c.View == nil {
-		errs = append(errs, errors.New("rootcacertpublisher: Config.View is nil: pass the engine's View"))
-	}
-	if c.API == nil {
-		errs = append(errs, errors.New("rootcacertpublisher: Config.API is nil: pass the API server's in-process client"))
-	}
 	if len(c.RootCA) == 0 {
 		errs = append(errs, errors.New("rootcacertpublisher: Config.RootCA is empty: pass the API server's CA certificate, PEM"))
 	}
-	return errors.Join(errs...)
+	return c.Validate(Name, errs...)
 }
 
 // Reconciler reconciles Namespaces.
@@ -74,8 +64,7 @@ func New(cfg Config) (*Reconciler, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	cfg.View.Track(engine.Namespaces)
-	cfg.View.Track(engine.ConfigMaps)
+	cfg.View.Track(engine.Namespaces, engine.ConfigMaps)
 	return &Reconciler{
 		view: cfg.View, api: cfg.API, rootCA: string(cfg.RootCA),
 		who: engine.ControllerIdentity("root-ca-cert-publisher"),

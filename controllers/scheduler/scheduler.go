@@ -38,32 +38,17 @@ const Name = "scheduler"
 
 // Config is what a Reconciler needs.
 type Config struct {
-	// View is the engine's picture of the cluster. New makes it hold Pods, Nodes,
-	// volumes, claims and StorageClasses.
-	View *engine.View
-	// API is where the Reconciler writes.
-	API engine.API
-	// Recorder writes Events whose source is default-scheduler.
-	Recorder *engine.Recorder
+	engine.Host
 	// Random breaks ties between Nodes.
 	Random *engine.Random
 }
 
 func (c *Config) validate() error {
 	var errs []error
-	if c.View == nil {
-		errs = append(errs, errors.New("scheduler: Config.View is nil: pass the engine's View"))
-	}
-	if c.API == nil {
-		errs = append(errs, errors.New("scheduler: Config.API is nil: pass the API server's in-process client"))
-	}
-	if c.Recorder == nil {
-		errs = append(errs, errors.New("scheduler: Config.Recorder is nil: pass Engine.NewRecorder for default-scheduler"))
-	}
 	if c.Random == nil {
 		errs = append(errs, errors.New("scheduler: Config.Random is nil: pass the engine's Random"))
 	}
-	return errors.Join(errs...)
+	return c.ValidateTeller(Name, errs...)
 }
 
 // Reconciler schedules Pods.
@@ -84,9 +69,7 @@ func New(cfg Config) (*Reconciler, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	for _, resource := range []engine.Resource{engine.Nodes, engine.PersistentVolumes, engine.PersistentVolumeClaims, engine.StorageClasses} {
-		cfg.View.Track(resource)
-	}
+	cfg.View.Track(engine.Nodes, engine.PersistentVolumes, engine.PersistentVolumeClaims, engine.StorageClasses)
 	cfg.View.Index(engine.Pods, podsByClaim, claimsOf)
 	return &Reconciler{
 		view: cfg.View, api: cfg.API, recorder: cfg.Recorder, random: cfg.Random,

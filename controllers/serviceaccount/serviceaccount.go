@@ -10,7 +10,6 @@ package serviceaccount
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -27,26 +26,6 @@ const Name = "serviceaccount"
 // defaultName is the ServiceAccount of Pods that name none.
 const defaultName = "default"
 
-// Config is what a Reconciler needs.
-type Config struct {
-	// View is the engine's picture of the cluster. New makes it hold
-	// Namespaces and ServiceAccounts.
-	View *engine.View
-	// API is where the Reconciler writes.
-	API engine.API
-}
-
-func (c *Config) validate() error {
-	var errs []error
-	if c.View == nil {
-		errs = append(errs, errors.New("serviceaccount: Config.View is nil: pass the engine's View"))
-	}
-	if c.API == nil {
-		errs = append(errs, errors.New("serviceaccount: Config.API is nil: pass the API server's in-process client"))
-	}
-	return errors.Join(errs...)
-}
-
 // Reconciler reconciles Namespaces.
 type Reconciler struct {
 	view *engine.View
@@ -57,13 +36,12 @@ type Reconciler struct {
 var _ engine.Reconciler = (*Reconciler)(nil)
 
 // New returns a Reconciler. It must be called before the engine starts.
-func New(cfg Config) (*Reconciler, error) {
-	if err := cfg.validate(); err != nil {
+func New(host engine.Host) (*Reconciler, error) {
+	if err := host.Validate(Name); err != nil {
 		return nil, err
 	}
-	cfg.View.Track(engine.Namespaces)
-	cfg.View.Track(engine.ServiceAccounts)
-	return &Reconciler{view: cfg.View, api: cfg.API, who: engine.ControllerIdentity("service-account-controller")}, nil
+	host.View.Track(engine.Namespaces, engine.ServiceAccounts)
+	return &Reconciler{view: host.View, api: host.API, who: engine.ControllerIdentity("service-account-controller")}, nil
 }
 
 // Name implements engine.Reconciler.

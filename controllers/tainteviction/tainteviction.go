@@ -9,7 +9,6 @@ package tainteviction
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -26,31 +25,6 @@ import (
 // Name is the reconciler's name in the queue and in the event log.
 const Name = "tainteviction"
 
-// Config is what a Reconciler needs.
-type Config struct {
-	// View is the engine's picture of the cluster. New makes it hold Pods and
-	// Nodes.
-	View *engine.View
-	// API is where the Reconciler writes.
-	API engine.API
-	// Recorder writes its Events.
-	Recorder *engine.Recorder
-}
-
-func (c *Config) validate() error {
-	var errs []error
-	if c.View == nil {
-		errs = append(errs, errors.New("tainteviction: Config.View is nil: pass the engine's View"))
-	}
-	if c.API == nil {
-		errs = append(errs, errors.New("tainteviction: Config.API is nil: pass the API server's in-process client"))
-	}
-	if c.Recorder == nil {
-		errs = append(errs, errors.New("tainteviction: Config.Recorder is nil: pass one of the engine's"))
-	}
-	return errors.Join(errs...)
-}
-
 // Reconciler reconciles Pods.
 type Reconciler struct {
 	view     *engine.View
@@ -64,15 +38,14 @@ type Reconciler struct {
 var _ engine.Rememberer = (*Reconciler)(nil)
 
 // New returns a Reconciler. It must be called before the engine starts.
-func New(cfg Config) (*Reconciler, error) {
-	if err := cfg.validate(); err != nil {
+func New(host engine.Host) (*Reconciler, error) {
+	if err := host.ValidateTeller(Name); err != nil {
 		return nil, err
 	}
 	metrics.Register()
-	cfg.View.Track(engine.Pods)
-	cfg.View.Track(engine.Nodes)
+	host.View.Track(engine.Pods, engine.Nodes)
 	return &Reconciler{
-		view: cfg.View, api: cfg.API, recorder: cfg.Recorder,
+		view: host.View, api: host.API, recorder: host.Recorder,
 		who:   engine.ControllerIdentity("node-controller"),
 		Notes: engine.Notes[eviction]{},
 	}, nil

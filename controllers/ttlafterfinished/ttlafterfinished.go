@@ -9,7 +9,6 @@ package ttlafterfinished
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -26,25 +25,6 @@ import (
 // Name is the reconciler's name in the queue and in the event log.
 const Name = "ttlafterfinished"
 
-// Config is what a Reconciler needs.
-type Config struct {
-	// View is the engine's picture of the cluster. New makes it hold Jobs.
-	View *engine.View
-	// API is where the Reconciler writes.
-	API engine.API
-}
-
-func (c *Config) validate() error {
-	var errs []error
-	if c.View == nil {
-		errs = append(errs, errors.New("ttlafterfinished: Config.View is nil: pass the engine's View"))
-	}
-	if c.API == nil {
-		errs = append(errs, errors.New("ttlafterfinished: Config.API is nil: pass the API server's in-process client"))
-	}
-	return errors.Join(errs...)
-}
-
 // Reconciler reconciles finished Jobs.
 type Reconciler struct {
 	view *engine.View
@@ -55,13 +35,13 @@ type Reconciler struct {
 var _ engine.Reconciler = (*Reconciler)(nil)
 
 // New returns a Reconciler. It must be called before the engine starts.
-func New(cfg Config) (*Reconciler, error) {
-	if err := cfg.validate(); err != nil {
+func New(host engine.Host) (*Reconciler, error) {
+	if err := host.Validate(Name); err != nil {
 		return nil, err
 	}
 	metrics.Register()
-	cfg.View.Track(engine.Jobs)
-	return &Reconciler{view: cfg.View, api: cfg.API, who: engine.ControllerIdentity("ttl-after-finished-controller")}, nil
+	host.View.Track(engine.Jobs)
+	return &Reconciler{view: host.View, api: host.API, who: engine.ControllerIdentity("ttl-after-finished-controller")}, nil
 }
 
 // Name implements engine.Reconciler.

@@ -61,6 +61,11 @@ type parts struct {
 	nodes []node.Node
 }
 
+// host is what a controller runs on; one that writes no Events has no recorder.
+func (p parts) host(recorder *engine.Recorder) engine.Host {
+	return engine.Host{View: p.view, API: p.api, Recorder: recorder}
+}
+
 func (p parts) recorder(component string) *engine.Recorder {
 	return p.recorderAs(component, component)
 }
@@ -110,18 +115,18 @@ func controllers() []controller { return slices.Concat(workloads(), housekeepers
 func workloads() []controller {
 	return []controller{
 		{"root-ca-certificate-publisher-controller", "root-ca-cert-publisher", func(p parts) (engine.Reconciler, error) {
-			return rootcacertpublisher.New(rootcacertpublisher.Config{View: p.view, API: p.api, RootCA: p.rootCA})
+			return rootcacertpublisher.New(rootcacertpublisher.Config{Host: p.host(nil), RootCA: p.rootCA})
 		}},
 		{"serviceaccount-controller", "serviceaccount", func(p parts) (engine.Reconciler, error) {
-			return serviceaccount.New(serviceaccount.Config{View: p.view, API: p.api})
+			return serviceaccount.New(p.host(nil))
 		}},
 		{"clusterrole-aggregation-controller", "clusterrole-aggregation", func(p parts) (engine.Reconciler, error) {
-			return clusterroleaggregation.New(clusterroleaggregation.Config{View: p.view, API: p.api})
+			return clusterroleaggregation.New(p.host(nil))
 		}},
 		// Before the job controller, so that what a Pod's end frees can be used
 		// for its successor.
 		{"resourcequota-controller", "resourcequota", func(p parts) (engine.Reconciler, error) {
-			config := resourcequota.Config{View: p.view, API: p.api, Other: objectCount}
+			config := resourcequota.Config{Host: p.host(nil), Other: objectCount}
 			var err error
 			if config.Evaluators, err = p.evaluators(); err != nil {
 				return nil, err
@@ -130,19 +135,19 @@ func workloads() []controller {
 		}},
 		{"job-controller", "job", newJob},
 		{"cronjob-controller", "cronjob", func(p parts) (engine.Reconciler, error) {
-			return cronjob.New(cronjob.Config{View: p.view, API: p.api, Recorder: p.recorder("cronjob-controller")})
+			return cronjob.New(p.host(p.recorder("cronjob-controller")))
 		}},
 		{"replicationcontroller-controller", "replicationcontroller", func(p parts) (engine.Reconciler, error) {
-			return replication.New(replication.Config{View: p.view, API: p.api, Recorder: p.recorder("replication-controller")})
+			return replication.New(p.host(p.recorder("replication-controller")))
 		}},
 		{"ttl-after-finished-controller", "ttl-after-finished", func(p parts) (engine.Reconciler, error) {
-			return ttlafterfinished.New(ttlafterfinished.Config{View: p.view, API: p.api})
+			return ttlafterfinished.New(p.host(nil))
 		}},
 		{"endpoints-controller", "endpoint", func(p parts) (engine.Reconciler, error) {
-			return endpoint.New(endpoint.Config{View: p.view, API: p.api})
+			return endpoint.New(p.host(nil))
 		}},
 		{"endpointslice-controller", "endpointslice", func(p parts) (engine.Reconciler, error) {
-			return endpointslice.New(endpointslice.Config{View: p.view, API: p.api})
+			return endpointslice.New(p.host(nil))
 		}},
 	}
 }
@@ -151,55 +156,44 @@ func workloads() []controller {
 func housekeepers() []controller {
 	return []controller{
 		{"garbage-collector-controller", "garbagecollector", func(p parts) (engine.Reconciler, error) {
-			return garbagecollector.New(garbagecollector.Config{
-				View: p.view, API: p.api, Recorder: p.recorder("garbage-collector-controller"),
-			})
+			return garbagecollector.New(p.host(p.recorder("garbage-collector-controller")))
 		}},
 		{"namespace-controller", "namespace", func(p parts) (engine.Reconciler, error) {
-			return namespace.New(namespace.Config{View: p.view, API: p.api})
+			return namespace.New(p.host(nil))
 		}},
 		{"pod-garbage-collector-controller", "podgc", func(p parts) (engine.Reconciler, error) {
 			return podgc.New(podgc.Config{
-				View: p.view, API: p.api, TerminatedPodThreshold: podgc.TerminatedPodThresholdDefault,
+				Host: p.host(nil), TerminatedPodThreshold: podgc.TerminatedPodThresholdDefault,
 				Period: podgc.PeriodDefault, Quarantine: podgc.QuarantineDefault,
 			})
 		}},
 		{"disruption-controller", "disruption", func(p parts) (engine.Reconciler, error) {
-			return disruption.New(disruption.Config{
-				View: p.view, API: p.api, Recorder: p.recorderAs("disruption-controller", "controllermanager"),
-			})
+			return disruption.New(p.host(p.recorderAs("disruption-controller", "controllermanager")))
 		}},
 		{"node-lifecycle-controller", "nodelifecycle", func(p parts) (engine.Reconciler, error) {
 			return nodelifecycle.New(nodelifecycle.Config{
-				View: p.view, API: p.api, Recorder: p.recorder("node-controller"), Check: p.check,
+				Host: p.host(p.recorder("node-controller")), Check: p.check,
 			})
 		}},
 		{"taint-eviction-controller", "", func(p parts) (engine.Reconciler, error) {
-			return tainteviction.New(tainteviction.Config{
-				View: p.view, API: p.api, Recorder: p.recorderAs("node-controller", "taint-eviction-controller"),
-			})
+			return tainteviction.New(p.host(p.recorderAs("node-controller", "taint-eviction-controller")))
 		}},
 		{"persistentvolume-binder-controller", "persistentvolume-binder", func(p parts) (engine.Reconciler, error) {
-			return persistentvolume.New(persistentvolume.Config{
-				View: p.view, API: p.api, Recorder: p.recorderAs("persistent-volume-binder", "persistentvolume-controller"),
-			})
+			return persistentvolume.New(p.host(p.recorderAs("persistent-volume-binder", "persistentvolume-controller")))
 		}},
 		{"persistentvolumeclaim-protection-controller", "pvc-protection", func(p parts) (engine.Reconciler, error) {
-			return pvcprotection.New(pvcprotection.Config{View: p.view, API: p.api})
+			return pvcprotection.New(p.host(nil))
 		}},
 		{"persistentvolume-protection-controller", "pv-protection", func(p parts) (engine.Reconciler, error) {
-			return pvprotection.New(pvprotection.Config{View: p.view, API: p.api})
+			return pvprotection.New(p.host(nil))
 		}},
 		{"local-path-provisioner", "", func(p parts) (engine.Reconciler, error) {
-			return localpath.New(localpath.Config{
-				View: p.view, API: p.api,
-				Recorder: p.engine.NewRecorder(p.api, engine.Identity{User: localpath.Account}, engine.Source{Component: localpath.Provisioner}),
-			})
+			return localpath.New(p.host(p.engine.NewRecorder(p.api, engine.Identity{User: localpath.Account}, engine.Source{Component: localpath.Provisioner})))
 		}},
 		{"kube-scheduler", "scheduler", func(p parts) (engine.Reconciler, error) {
 			return scheduler.New(scheduler.Config{
-				View: p.view, API: p.api, Random: p.engine.Random(),
-				Recorder: p.engine.NewRecorder(p.api, engine.Identity{User: "system:kube-scheduler"}, engine.Source{Component: "default-scheduler"}),
+				Host:   p.host(p.engine.NewRecorder(p.api, engine.Identity{User: "system:kube-scheduler"}, engine.Source{Component: "default-scheduler"})),
+				Random: p.engine.Random(),
 			})
 		}},
 	}
@@ -207,7 +201,7 @@ func housekeepers() []controller {
 
 func newJob(p parts) (engine.Reconciler, error) {
 	return job.New(job.Config{
-		View: p.view, API: p.api, Recorder: p.recorder("job-controller"), Limits: job.DefaultLimits(),
+		Host: p.host(p.recorder("job-controller")), Limits: job.DefaultLimits(),
 		Gates: job.Gates{
 			MutableSchedulingDirectivesForSuspendedJobs: utilfeature.DefaultFeatureGate.Enabled(features.MutableSchedulingDirectivesForSuspendedJobs),
 		},

@@ -23,7 +23,7 @@ func NewControllerV2(_ context.Context, jobs batchinformers.JobInformer, cronJob
 	if err != nil {
 		return nil, err
 	}
-	r, err := cronjob.New(cronjob.Config{View: c.Engine().View(), API: c.API(), Recorder: c.Recorder("cronjob-controller")})
+	r, err := cronjob.New(engine.Host{View: c.Engine().View(), API: c.API(), Recorder: c.Recorder("cronjob-controller")})
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ func NewDisruptionController(_ context.Context, pods coreinformers.PodInformer, 
 	if err != nil {
 		panic(err)
 	}
-	r, err := disruption.New(disruption.Config{View: c.Engine().View(), API: c.API(), Recorder: c.Recorder("controllermanager")})
+	r, err := disruption.New(engine.Host{View: c.Engine().View(), API: c.API(), Recorder: c.Recorder("controllermanager")})
 	if err != nil {
 		panic(err)
 	}

@@ -40,7 +40,7 @@ func NewController(_ context.Context, client kubernetes.Interface, pods coreinfo
 		return nil, err
 	}
 	r, err := job.New(job.Config{
-		View: c.Engine().View(), API: c.API(), Recorder: c.Recorder("job-controller"),
+		Host: engine.Host{View: c.Engine().View(), API: c.API(), Recorder: c.Recorder("job-controller")},
 		Gates: job.Gates{
 			MutableSchedulingDirectivesForSuspendedJobs: utilfeature.DefaultFeatureGate.Enabled(features.MutableSchedulingDirectivesForSuspendedJobs),
 		},

@@ -26,7 +26,7 @@ func NewPodGCInternal(_ context.Context, client kubernetes.Interface, pods corei
 		panic(err)
 	}
 	r, err := podgc.New(podgc.Config{
-		View: c.Engine().View(), API: c.API(), TerminatedPodThreshold: terminatedPodThreshold, Period: period, Quarantine: quarantine,
+		Host: engine.Host{View: c.Engine().View(), API: c.API()}, TerminatedPodThreshold: terminatedPodThreshold, Period: period, Quarantine: quarantine,
 	})
 	if err != nil {
 		panic(err)

@@ -58,9 +58,7 @@ func CreateGCController(ctx context.Context, t testing.TB, config rest.Config, i
 	}
 	c.Engine().Serve(engine.Served{Name: engine.Jobs, GVK: batchv1.SchemeGroupVersion.WithKind("Job"), Namespaced: true})
 	c.Engine().Serve(engine.Served{Name: engine.Pods, GVK: corev1.SchemeGroupVersion.WithKind("Pod"), Namespaced: true})
-	r, err := garbagecollector.New(garbagecollector.Config{
-		View: c.Engine().View(), API: c.API(), Recorder: c.Recorder("garbage-collector-controller"),
-	})
+	r, err := garbagecollector.New(engine.Host{View: c.Engine().View(), API: c.API(), Recorder: c.Recorder("garbage-collector-controller")})
 	if err != nil {
 		t.Fatal(err)
 	}
