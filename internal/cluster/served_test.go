@@ -92,11 +92,19 @@ type live struct {
 	log bytes.Buffer
 }
 
+// engine is the cluster's, whose time is its own.
+func (l *live) engine() *engine.Engine {
+	t, err := l.c.timed()
+	if err != nil {
+		l.Fatal(err)
+	}
+	return t.clock()
+}
+
 // outside does something as a client does: while the cluster is at rest.
 func (l *live) outside(do func(ctx context.Context, s *apiserver.Server) error) {
 	l.Helper()
-	b := l.c.ring.Load().backend.(*bolt)
-	leave, err := b.engine.Enter(l.Context())
+	leave, err := l.engine().Enter(l.Context())
 	if err != nil {
 		l.Fatal(err)
 	}
@@ -158,7 +166,7 @@ func (l *live) found() string {
 	}
 	used, ok := quota.Status.Used["count/widgets.example.com"]
 	return fmt.Sprintf("ConfigMap %t, Widgets %s %t, served %t", err == nil, used.String(), ok,
-		l.c.ring.Load().backend.(*bolt).engine.View().Tracks(engine.ResourceOf(widgetResource())))
+		l.engine().View().Tracks(engine.ResourceOf(widgetResource())))
 }
 
 func (l *live) want(when, want string) {
@@ -207,7 +215,7 @@ func (l *live) play() string {
 	}
 	asking, end := context.WithCancel(l.Context())
 	asked := make(chan struct{})
-	local, view := l.c.ring.Load().server.Local(), l.c.ring.Load().backend.(*bolt).engine.View()
+	local, view := l.c.ring.Load().server.Local(), l.engine().View()
 	go func() { // requests look at what is served at any time
 		defer close(asked)
 		for asking.Err() == nil {
