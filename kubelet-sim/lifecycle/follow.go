@@ -84,25 +84,25 @@ func (r *podRun) outputAfter(i int, log *stream.Log, in *podstate.Instance, now 
 }
 
 // event records what happened to container i, or to the Pod if i is -1.
-func (run *podRun) event(ctx context.Context, i int, e event.Event) {
-	ref := engine.Reference(run.pod, "v1", "Pod")
+func (r *podRun) event(ctx context.Context, i int, e event.Event) {
+	ref := engine.Reference(r.pod, "v1", "Pod")
 	if i >= 0 {
 		list := "containers"
-		switch run.Containers[i].Role {
+		switch r.Containers[i].Role {
 		case podstate.Initializer, podstate.Sidecar:
 			list = "initContainers"
 		case podstate.Ephemeral:
 			list = "ephemeralContainers"
 		}
-		ref.FieldPath = "spec." + list + "{" + run.Containers[i].Name + "}"
+		ref.FieldPath = "spec." + list + "{" + r.Containers[i].Name + "}"
 	}
-	run.node.recorder.Event(ctx, ref, e.Type, e.Reason, "%s", e.Message)
-	if run.follower != nil {
+	r.node.recorder.Event(ctx, ref, e.Type, e.Reason, "%s", e.Message)
+	if r.follower != nil {
 		container := ""
 		if i >= 0 {
-			container = run.Containers[i].Name
+			container = r.Containers[i].Name
 		}
-		run.follower.Event(run.pod, container, e.Reason, e.Message)
+		r.follower.Event(r.pod, container, e.Reason, e.Message)
 	}
 }
 

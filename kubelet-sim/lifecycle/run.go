@@ -332,17 +332,17 @@ func (r *Reconciler) startStats(run *podRun, i int, d podstate.Draw, at time.Tim
 }
 
 // measure takes over what the program of container i uses from now on.
-func (run *podRun) measure(i int, at time.Time, used kernel.Usage) {
-	if m := run.parts[i].stats; m != nil {
-		m.Observe(at, run.usage(i, used))
+func (r *podRun) measure(i int, at time.Time, used kernel.Usage) {
+	if m := r.parts[i].stats; m != nil {
+		m.Observe(at, r.usage(i, used))
 	}
 }
 
 // usage is what container i uses: what its program does, but for what its script
 // says.
-func (run *podRun) usage(i int, used kernel.Usage) stats.Usage {
+func (r *podRun) usage(i int, used kernel.Usage) stats.Usage {
 	u := stats.Usage{MilliCPU: used.MilliCPU, Memory: used.Memory}
-	if e := run.parts[i].effects; e != nil && e.Usage != nil {
+	if e := r.parts[i].effects; e != nil && e.Usage != nil {
 		u.Exact = true
 		if e.Usage.CPU != nil {
 			u.MilliCPU = e.Usage.CPU.MilliValue()
