@@ -58,8 +58,8 @@ func jobConfig(e *engine.Engine, f *fakeAPI) job.Config {
 	}
 }
 
-func recorder(e *engine.Engine, f *fakeAPI, component string) *engine.Recorder {
-	return e.NewRecorder(f, engine.ControllerIdentity(component), engine.Source{Component: component})
+func recorder(e *engine.Engine, f *fakeAPI, component string) *engine.EventRecorder {
+	return e.NewEventRecorder(f, engine.ControllerIdentity(component), engine.Source{Component: component})
 }
 
 // newJob returns a Job whose Pods have one container.

@@ -38,7 +38,7 @@ const jobIndex = "cronjob"
 type Reconciler struct {
 	view     *engine.View
 	api      engine.API
-	recorder *engine.Recorder
+	recorder *engine.EventRecorder
 	who      engine.Identity
 	engine.Notes[memory]
 }

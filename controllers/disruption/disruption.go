@@ -32,7 +32,7 @@ type Reconciler struct {
 	view     *engine.View
 	api      engine.API
 	who      engine.Identity
-	recorder *engine.Recorder
+	recorder *engine.EventRecorder
 }
 
 var _ engine.Reconciler = (*Reconciler)(nil)

@@ -53,7 +53,7 @@ type checkpointEntry struct {
 	At              int64 // Unix ns; 0: no step is due
 	Kind            kind
 	Seq             int64
-	Failures, Turns int
+	Failures, Wakes int
 	Idle            bool
 	Note            []byte
 	Order           int64 // of the note
@@ -180,7 +180,7 @@ func (e *Engine) entry(key Key) checkpointEntry {
 	c := checkpointEntry{Controller: key.Controller, KeyKind: key.Kind, Namespace: key.Namespace, Name: key.Name}
 	if it, ok := e.queue.items[key]; ok && it.position >= 0 {
 		c.At, c.Kind, c.Seq = it.wake.At.UnixNano(), it.wake.kind, it.seq
-		c.Failures, c.Turns, c.Idle = it.failures, it.turns, it.idle
+		c.Failures, c.Wakes, c.Idle = it.failures, it.wakes, it.idle
 	}
 	if r, ok := e.byName[key.Controller].(Rememberer); ok {
 		c.Note = e.remember(r, key)

@@ -233,7 +233,7 @@ func TestACheckpointWithoutKinds(t *testing.T) {
 		At                          int64
 		Kind                        kind
 		Seq                         int64
-		Failures, Turns             int
+		Failures, Wakes             int
 		Note                        []byte
 		Order                       int64
 	}
@@ -252,7 +252,7 @@ func TestACheckpointWithoutKinds(t *testing.T) {
 	mark, err := cbor.Marshal(header{
 		Full: true, Now: at.UnixNano(), Build: "v1", Seed: 1, Reconcilers: []string{"pod"}, Random: NewRandom(1, 1).state(), Seq: 5, Order: 1,
 		Entries: []entry{
-			{Controller: "pod", Namespace: "default", Name: "nodes/a", At: at.Add(time.Second).UnixNano(), Seq: 4, Turns: 1 << 62},
+			{Controller: "pod", Namespace: "default", Name: "nodes/a", At: at.Add(time.Second).UnixNano(), Seq: 4, Wakes: 1 << 62},
 			{Controller: "pod", Namespace: "default", Name: "a", Note: []byte("|||"), Order: 1},
 		},
 	})

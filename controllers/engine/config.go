@@ -41,11 +41,11 @@ type Config struct {
 	// StepsMax bounds the steps at one instant. More steps mean that two reconcilers
 	// undo each other's work. Zero means stepsMaxDefault.
 	StepsMax int
-	// TurnsMax bounds how often mode auto advances the clock for the timers of one key,
+	// WakesMax bounds how often mode auto advances the clock for the timers of one key,
 	// for example of a Pod that sleeps in an endless loop. After that, the key's timers
 	// are routine until a client writes to the object of the key. Zero means
-	// turnsMaxDefault.
-	TurnsMax int
+	// wakesMaxDefault.
+	WakesMax int
 	// MovesMax bounds how often mode auto advances the clock after one external input,
 	// for all keys together. After that many advances, a Job that replaces its Pods
 	// forever is left at rest until the next input. Zero means movesMaxDefault.
@@ -59,7 +59,7 @@ type Config struct {
 // Defaults of Config.
 const (
 	stepsMaxDefault = 5_000_000
-	turnsMaxDefault = 10_000
+	wakesMaxDefault = 10_000
 	movesMaxDefault = 1_000_000
 )
 
@@ -82,11 +82,11 @@ func (c *Config) validate() error {
 	if c.AutoMax < 0 {
 		errs = append(errs, fmt.Errorf("engine: AutoMax %s: want a positive duration, or 0 for no bound", c.AutoMax))
 	}
-	if c.StepsMax < 0 || c.TurnsMax < 0 || c.MovesMax < 0 {
-		errs = append(errs, errors.New("engine: StepsMax, TurnsMax and MovesMax must not be negative"))
+	if c.StepsMax < 0 || c.WakesMax < 0 || c.MovesMax < 0 {
+		errs = append(errs, errors.New("engine: StepsMax, WakesMax and MovesMax must not be negative"))
 	}
 	c.StepsMax = cmp.Or(c.StepsMax, stepsMaxDefault)
-	c.TurnsMax = cmp.Or(c.TurnsMax, turnsMaxDefault)
+	c.WakesMax = cmp.Or(c.WakesMax, wakesMaxDefault)
 	c.MovesMax = cmp.Or(c.MovesMax, movesMaxDefault)
 	return errors.Join(errs...)
 }

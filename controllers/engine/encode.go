@@ -124,7 +124,7 @@ func (c *checkpointEntry) UnmarshalCBOR(data []byte) error {
 func (c *checkpointEntry) append(b []byte) []byte {
 	b = appendText(appendHead(b, cborArray, entryFields), c.Controller)
 	b = appendText(appendText(appendText(b, c.KeyKind), c.Namespace), c.Name)
-	for _, n := range [...]int64{c.At, int64(c.Kind), c.Seq, int64(c.Failures), int64(c.Turns)} {
+	for _, n := range [...]int64{c.At, int64(c.Kind), c.Seq, int64(c.Failures), int64(c.Wakes)} {
 		b = appendInt(b, n)
 	}
 	return appendInt(appendBytes(appendBool(b, c.Idle), c.Note), c.Order)

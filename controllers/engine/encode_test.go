@@ -18,7 +18,7 @@ func TestWhatIsAppendedIsWhatTheLibraryMarshals(t *testing.T) {
 			e := checkpointEntry{
 				Controller: text.Draw(rt, "controller"), KeyKind: text.Draw(rt, "key kind"), Namespace: text.Draw(rt, "namespace"), Name: text.Draw(rt, "name"),
 				At: number.Draw(rt, "at"), Kind: kind(rapid.IntRange(0, 2).Draw(rt, "kind")), Seq: number.Draw(rt, "seq"),
-				Failures: int(number.Draw(rt, "failures")), Turns: int(number.Draw(rt, "turns")), Idle: rapid.Bool().Draw(rt, "idle"), Order: number.Draw(rt, "order"),
+				Failures: int(number.Draw(rt, "failures")), Wakes: int(number.Draw(rt, "wakes")), Idle: rapid.Bool().Draw(rt, "idle"), Order: number.Draw(rt, "order"),
 			}
 			if rapid.Bool().Draw(rt, "has a note") {
 				e.Note = rapid.SliceOf(rapid.Byte()).Draw(rt, "note")

@@ -167,8 +167,8 @@ func TestSteps(t *testing.T) {
 			run:  func(t *testing.T, e *Engine) { e.Deliver(added(1, "a")) },
 			want: []string{"0s pod/default/a"},
 		},
-		"auto leaves an endless loop after its turns": {
-			cfg:  Config{Mode: Auto, TurnsMax: 2},
+		"auto leaves an endless loop after its wakes": {
+			cfg:  Config{Mode: Auto, WakesMax: 2},
 			do:   sleeper(work, 1000),
 			run:  func(t *testing.T, e *Engine) { e.Deliver(added(1, "a")) },
 			want: []string{"0s pod/default/a", "1m0s pod/default/a", "2m0s pod/default/a"},
@@ -378,7 +378,7 @@ func TestManyWritersAtATimeAreAllAnswered(t *testing.T) {
 
 func TestACommandEndsAnEndlessRunOfModeAuto(t *testing.T) {
 	var steps []string
-	e := start(t, Config{Mode: Auto, TurnsMax: 1 << 40, MovesMax: 1 << 40}, scripted{name: "pod", steps: &steps, do: func(_ Key, now time.Time) (Wake, error) {
+	e := start(t, Config{Mode: Auto, WakesMax: 1 << 40, MovesMax: 1 << 40}, scripted{name: "pod", steps: &steps, do: func(_ Key, now time.Time) (Wake, error) {
 		return Wake{At: now.Add(time.Minute)}, nil
 	}})
 	leave, err := e.Enter(t.Context())

@@ -137,7 +137,7 @@ func TestOrderWithoutAFlowingClock(t *testing.T) {
 	var orders []string
 	for range 2 {
 		var order []string
-		e, err := New(Config{Start: noon(), Seed: 1, Mode: Auto, Speed: 1, TurnsMax: 50})
+		e, err := New(Config{Start: noon(), Seed: 1, Mode: Auto, Speed: 1, WakesMax: 50})
 		if err != nil {
 			t.Fatal(err)
 		}

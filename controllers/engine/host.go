@@ -14,7 +14,7 @@ type Host struct {
 	// API is where the controller writes.
 	API API
 	// Recorder writes the controller's Events; one that tells none needs none.
-	Recorder *Recorder
+	Recorder *EventRecorder
 }
 
 // Validate refuses a Host that lacks something, in the name of a controller, and returns

@@ -15,8 +15,8 @@ type item struct {
 	position int
 	// failures in a row, for the back-off.
 	failures int
-	// turns counts the item's timers; see Config.TurnsMax.
-	turns int
+	// wakes counts the item's timers; see Config.WakesMax.
+	wakes int
 	// idle says that the key only follows from what a schedule started, so the clock
 	// does not advance for its work; see Periodic.
 	idle bool
@@ -92,7 +92,7 @@ func (q *queue) hasten(key Key, at time.Time, idle bool) {
 		return
 	}
 	if ok && it.idle {
-		it.turns, it.idle = 0, false
+		it.wakes, it.idle = 0, false
 	}
 	if by {
 		if it.wake.kind == work {
@@ -103,10 +103,10 @@ func (q *queue) hasten(key Key, at time.Time, idle bool) {
 	q.schedule(key, Progress(at))
 }
 
-// refill resets the key's turns.
+// refill resets the key's wakes.
 func (q *queue) refill(key Key) {
 	if it, ok := q.items[key]; ok {
-		it.turns, it.idle = 0, false
+		it.wakes, it.idle = 0, false
 	}
 }
 

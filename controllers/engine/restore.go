@@ -188,7 +188,7 @@ func (c *checkpointEntry) item() *item {
 	}
 	return &item{
 		key: c.key(), wake: Wake{At: time.Unix(0, c.At).UTC(), kind: kind}.bounded(),
-		seq: count(c.Seq), position: -1, failures: int(min(count(int64(c.Failures)), math.MaxInt32)), turns: int(count(int64(c.Turns))), idle: c.Idle,
+		seq: count(c.Seq), position: -1, failures: int(min(count(int64(c.Failures)), math.MaxInt32)), wakes: int(count(int64(c.Wakes))), idle: c.Idle,
 	}
 }
 

@@ -103,7 +103,7 @@ func TestAnySpoiledCheckpointStarts(t *testing.T) {
 func FuzzCheckpoint(f *testing.F) {
 	f.Add([]byte("broken: "))
 	f.Add((&checkpoint{Full: true, Build: "v1", Now: math.MinInt64, Reconcilers: []string{"pod"}, Entries: []checkpointEntry{
-		{Controller: "pod", Name: "a", At: -1, Kind: 7, Failures: math.MinInt64, Turns: math.MaxInt64, Note: []byte("x")},
+		{Controller: "pod", Name: "a", At: -1, Kind: 7, Failures: math.MinInt64, Wakes: math.MaxInt64, Note: []byte("x")},
 	}}).append(nil))
 	f.Fuzz(func(t *testing.T, data []byte) { goOnFrom(t, [][]byte{data}) })
 }
@@ -113,7 +113,7 @@ func TestAbsurdCheckpoints(t *testing.T) {
 	for _, n := range []int64{math.MinInt64, -1, 0, 1, math.MaxInt64} {
 		for _, kind := range []kind{-1, work, chore, 3, math.MaxInt} {
 			entry := checkpointEntry{
-				Controller: "pod", Namespace: "default", Name: "a", At: n, Kind: kind, Seq: n, Failures: int(n), Turns: int(n),
+				Controller: "pod", Namespace: "default", Name: "a", At: n, Kind: kind, Seq: n, Failures: int(n), Wakes: int(n),
 				Note: []byte("|"), Order: n,
 			}
 			goOnFrom(t, [][]byte{(&checkpoint{

@@ -69,10 +69,10 @@ func (e *Engine) broken(where string, p any) error {
 	return fmt.Errorf("%w: %s at %s, seed %d: %v\n%s", ErrBroken, where, stampLine(e.now), e.cfg.Seed, p, debug.Stack())
 }
 
-// demote turns work that has used up its turns into a recurring step.
+// demote turns work that has used up its wakes into a recurring step.
 func (e *Engine) demote(it *item, wake Wake) Wake {
 	if wake.At.After(e.now) && wake.kind == work {
-		if it.turns++; it.idle || it.turns > e.cfg.TurnsMax {
+		if it.wakes++; it.idle || it.wakes > e.cfg.WakesMax {
 			wake.kind = recurring
 		}
 	}

@@ -60,7 +60,7 @@ type Reconciler struct {
 	view     *engine.View
 	api      engine.API
 	who      engine.Identity
-	recorder *engine.Recorder
+	recorder *engine.EventRecorder
 
 	// mu guards what follows: clients' requests are judged on their own goroutines.
 	mu      sync.Mutex
@@ -79,7 +79,7 @@ func New(cfg Config) (*Reconciler, error) {
 		engine: cfg.Engine, view: cfg.Engine.View(), api: cfg.API, who: engine.ControllerIdentity("fault-controller"),
 		records: map[string]*record{},
 	}
-	r.recorder = cfg.Engine.NewRecorder(cfg.API, r.who, engine.Source{Component: "kubesim"})
+	r.recorder = cfg.Engine.NewEventRecorder(cfg.API, r.who, engine.Source{Component: "kubesim"})
 	r.view.Track(faults, engine.Nodes, engine.Pods, engine.PodDisruptionBudgets)
 	return r, nil
 }

@@ -37,7 +37,7 @@ func collected(s engine.Served) bool { return s.Name.GroupResource().Resource !=
 type Reconciler struct {
 	view     *engine.View
 	api      engine.API
-	recorder *engine.Recorder
+	recorder *engine.EventRecorder
 	who      engine.Identity
 	// news holds the owners in new references of an object, until its next step:
 	// only then is somebody told of those in other namespaces. At rest it is

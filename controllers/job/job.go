@@ -55,7 +55,7 @@ func (c *Config) validate() error {
 type Reconciler struct {
 	view     *engine.View
 	api      engine.API
-	recorder *engine.Recorder
+	recorder *engine.EventRecorder
 	who      engine.Identity
 	pods     workload.Control
 	rules    rules

@@ -43,7 +43,7 @@ const Account = "system:serviceaccount:local-path-storage:local-path-provisioner
 type Reconciler struct {
 	view     *engine.View
 	api      engine.API
-	recorder *engine.Recorder
+	recorder *engine.EventRecorder
 	who      engine.Identity
 }
 

@@ -32,7 +32,7 @@ const Name = "persistentvolume"
 type Reconciler struct {
 	view     *engine.View
 	api      engine.API
-	recorder *engine.Recorder
+	recorder *engine.EventRecorder
 	who      engine.Identity
 }
 

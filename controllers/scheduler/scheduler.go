@@ -55,7 +55,7 @@ func (c *Config) validate() error {
 type Reconciler struct {
 	view     *engine.View
 	api      engine.API
-	recorder *engine.Recorder
+	recorder *engine.EventRecorder
 	random   *engine.Random
 	who      engine.Identity
 	cluster  *cluster

@@ -30,7 +30,7 @@ type Reconciler struct {
 	view     *engine.View
 	api      engine.API
 	who      engine.Identity
-	recorder *engine.Recorder
+	recorder *engine.EventRecorder
 	// Notes hold the evictions to come.
 	engine.Notes[eviction]
 }

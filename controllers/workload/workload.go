@@ -24,7 +24,7 @@ import (
 // Control writes the Pods of one kind of controllers, and the Events about that.
 type Control struct {
 	API      engine.API
-	Recorder *engine.Recorder
+	Recorder *engine.EventRecorder
 	Who      engine.Identity
 	// Kind is that of the controllers.
 	Kind schema.GroupVersionKind

@@ -62,18 +62,18 @@ type parts struct {
 }
 
 // host is what a controller runs on; one that writes no Events has no recorder.
-func (p parts) host(recorder *engine.Recorder) engine.Host {
+func (p parts) host(recorder *engine.EventRecorder) engine.Host {
 	return engine.Host{View: p.view, API: p.api, Recorder: recorder}
 }
 
-func (p parts) recorder(component string) *engine.Recorder {
+func (p parts) recorder(component string) *engine.EventRecorder {
 	return p.recorderAs(component, component)
 }
 
 // recorderAs is for a controller whose Events name another component than its
 // service account.
-func (p parts) recorderAs(account, component string) *engine.Recorder {
-	return p.engine.NewRecorder(p.api, engine.ControllerIdentity(account), engine.Source{Component: component})
+func (p parts) recorderAs(account, component string) *engine.EventRecorder {
+	return p.engine.NewEventRecorder(p.api, engine.ControllerIdentity(account), engine.Source{Component: component})
 }
 
 // follow tells e of what the API server serves, and of each change until stop is called.
@@ -188,11 +188,11 @@ func housekeepers() []controller {
 			return pvprotection.New(p.host(nil))
 		}},
 		{"local-path-provisioner", "", func(p parts) (engine.Reconciler, error) {
-			return localpath.New(p.host(p.engine.NewRecorder(p.api, engine.Identity{User: localpath.Account}, engine.Source{Component: localpath.Provisioner})))
+			return localpath.New(p.host(p.engine.NewEventRecorder(p.api, engine.Identity{User: localpath.Account}, engine.Source{Component: localpath.Provisioner})))
 		}},
 		{"kube-scheduler", "scheduler", func(p parts) (engine.Reconciler, error) {
 			return scheduler.New(scheduler.Config{
-				Host:   p.host(p.engine.NewRecorder(p.api, engine.Identity{User: "system:kube-scheduler"}, engine.Source{Component: "default-scheduler"})),
+				Host:   p.host(p.engine.NewEventRecorder(p.api, engine.Identity{User: "system:kube-scheduler"}, engine.Source{Component: "default-scheduler"})),
 				Random: p.engine.Random(),
 			})
 		}},

@@ -234,10 +234,10 @@ func wakes(pod *corev1.Pod, s *podstate.State) Plan {
 	return p
 }
 
-// busyTurnsMax is how often in a row mode auto moves time for a program that never
+// busyWakesMax is how often in a row mode auto moves time for a program that never
 // waits. Some five million steps take the host up to half a minute; what computes for
 // longer most likely never ends.
-const busyTurnsMax = 500
+const busyWakesMax = 500
 
 // wakeOf says whether time may be moved for a running container: not for one
 // that would only be started again when it ends.
@@ -246,7 +246,7 @@ func wakeOf(pod *corev1.Pod, s *podstate.State, i int) wakeFor {
 	switch {
 	case s.Stop != nil || c.Kill != nil:
 		return engine.Progress
-	case c.Busy >= busyTurnsMax:
+	case c.Busy >= busyWakesMax:
 		return engine.Routine
 	case c.Role == podstate.Initializer || c.Role == podstate.Ephemeral || c.PostStart != nil:
 		return engine.Progress

@@ -153,7 +153,7 @@ func New(cfg Config) (*Reconciler, error) {
 	script.Track(r.view)
 	r.network = network.New(r.view, cfg.ClusterDomain)
 	for _, n := range cfg.Nodes {
-		state, err := newNodeState(n, cfg.Engine.NewRecorder(cfg.API, node.Identity(n.Name), engine.Source{Component: "kubelet", Host: n.Name}))
+		state, err := newNodeState(n, cfg.Engine.NewEventRecorder(cfg.API, node.Identity(n.Name), engine.Source{Component: "kubelet", Host: n.Name}))
 		if err != nil {
 			return nil, err
 		}

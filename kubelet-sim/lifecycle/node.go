@@ -24,7 +24,7 @@ import (
 // nodeState is what the Pods of one node share.
 type nodeState struct {
 	node.Node
-	recorder *engine.Recorder
+	recorder *engine.EventRecorder
 	// images holds the full names of those that were pulled.
 	images map[string]bool
 	// netns has the ports of the Pods in the node's own network.
@@ -43,7 +43,7 @@ type nodeState struct {
 	written bool
 }
 
-func newNodeState(n node.Node, recorder *engine.Recorder) (*nodeState, error) {
+func newNodeState(n node.Node, recorder *engine.EventRecorder) (*nodeState, error) {
 	cidr, err := netip.ParsePrefix(n.PodCIDR)
 	if err != nil {
 		return nil, fmt.Errorf("lifecycle: node %q: PodCIDR %q: want for example 10.244.1.0/24: %w", n.Name, n.PodCIDR, err)

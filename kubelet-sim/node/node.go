@@ -53,7 +53,7 @@ type Reconciler struct {
 	cfg       Config
 	view      *engine.View
 	nodes     map[string]Node
-	recorders map[string]*engine.Recorder
+	recorders map[string]*engine.EventRecorder
 	// registered holds the nodes that this run created or found. A Node that
 	// is deleted later stays deleted, as with upstream's kubelet, until the
 	// server starts again.
@@ -72,14 +72,14 @@ func New(cfg Config) (*Reconciler, error) {
 	}
 	r := &Reconciler{
 		cfg: cfg, view: cfg.Engine.View(),
-		nodes: map[string]Node{}, recorders: map[string]*engine.Recorder{}, registered: map[string]bool{},
+		nodes: map[string]Node{}, recorders: map[string]*engine.EventRecorder{}, registered: map[string]bool{},
 	}
 	for _, resource := range []engine.Resource{engine.Nodes, engine.Leases, engine.Namespaces} {
 		r.view.Track(resource)
 	}
 	for _, n := range cfg.Nodes {
 		r.nodes[n.Name] = n
-		r.recorders[n.Name] = cfg.Engine.NewRecorder(cfg.API, Identity(n.Name), engine.Source{Component: "kubelet", Host: n.Name})
+		r.recorders[n.Name] = cfg.Engine.NewEventRecorder(cfg.API, Identity(n.Name), engine.Source{Component: "kubelet", Host: n.Name})
 		cfg.Engine.Poke(r.key(n.Name))
 	}
 	return r, nil

@@ -43,8 +43,8 @@ func (c *Controller) Engine() *engine.Engine { return c.engine }
 func (c *Controller) API() engine.API { return c.api }
 
 // Recorder returns a recorder of Events whose source is component.
-func (c *Controller) Recorder(component string) *engine.Recorder {
-	return c.engine.NewRecorder(c.api, engine.ControllerIdentity(component), engine.Source{Component: component})
+func (c *Controller) Recorder(component string) *engine.EventRecorder {
+	return c.engine.NewEventRecorder(c.api, engine.ControllerIdentity(component), engine.Source{Component: component})
 }
 
 // Follow feeds the engine with the objects of r, which informer watches. It must

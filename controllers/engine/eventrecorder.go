@@ -10,10 +10,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Recorder writes core/v1 Events as upstream's record.EventRecorder does. Equal Events
+// EventRecorder writes core/v1 Events as upstream's record.EventRecorder does. Equal Events
 // are counted, and more than ten similar ones in ten minutes are combined. One source
 // may write a burst of 25 about one object, then one in five minutes of virtual time.
-type Recorder struct {
+type EventRecorder struct {
 	api        API
 	who        Identity
 	source     corev1.EventSource
@@ -37,12 +37,12 @@ type Source struct {
 	Host string
 }
 
-// NewRecorder returns a recorder for one source.
-func (e *Engine) NewRecorder(api API, who Identity, source Source) *Recorder {
+// NewEventRecorder returns a recorder for one source.
+func (e *Engine) NewEventRecorder(api API, who Identity, source Source) *EventRecorder {
 	if e.eventNames == nil {
 		e.eventNames = &eventNames{}
 	}
-	return &Recorder{
+	return &EventRecorder{
 		api: api, who: who, now: e.Now, names: e.eventNames, correlator: e.correlator,
 		source: corev1.EventSource{Component: source.Component, Host: source.Host},
 	}
@@ -50,7 +50,7 @@ func (e *Engine) NewRecorder(api API, who Identity, source Source) *Recorder {
 
 // Event records what happened to ref. An Event that cannot be written, for
 // example because the namespace is being deleted, is dropped, as upstream does.
-func (r *Recorder) Event(ctx context.Context, ref *corev1.ObjectReference, eventType, reason, format string, args ...any) {
+func (r *EventRecorder) Event(ctx context.Context, ref *corev1.ObjectReference, eventType, reason, format string, args ...any) {
 	message := format
 	if len(args) > 0 {
 		message = fmt.Sprintf(format, args...)
@@ -66,7 +66,7 @@ func (r *Recorder) Event(ctx context.Context, ref *corev1.ObjectReference, event
 	r.correlator.stored(stored, equal)
 }
 
-func (r *Recorder) write(ctx context.Context, event *corev1.Event) (*corev1.Event, error) {
+func (r *EventRecorder) write(ctx context.Context, event *corev1.Event) (*corev1.Event, error) {
 	if event.Count > 1 {
 		// The update is unconditional: somebody may have labelled the Event since.
 		event.ResourceVersion = ""
@@ -93,7 +93,7 @@ func (r *Recorder) write(ctx context.Context, event *corev1.Event) (*corev1.Even
 // makeEvent follows recorderImpl.makeEvent, k8s.io/client-go tools/record v0.37.2,
 // except for the name. If several Events share an instant, the name carries a sequence
 // number in its nanoseconds.
-func (r *Recorder) makeEvent(ref *corev1.ObjectReference, eventType, reason, message string) *corev1.Event {
+func (r *EventRecorder) makeEvent(ref *corev1.ObjectReference, eventType, reason, message string) *corev1.Event {
 	t := metav1.NewTime(r.now())
 	namespace := ref.Namespace
 	if namespace == "" {
