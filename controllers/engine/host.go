@@ -32,7 +32,7 @@ func (h *Host) Validate(controller string, more ...error) error {
 // ValidateTeller is Validate for a controller that writes Events.
 func (h *Host) ValidateTeller(controller string, more ...error) error {
 	if h.Recorder == nil {
-		more = append(more, fmt.Errorf("%s: Host.Recorder is nil: pass Engine.NewRecorder in the name of its component", controller))
+		more = append(more, fmt.Errorf("%s: Host.Recorder is nil: pass Engine.NewEventRecorder in the name of its component", controller))
 	}
 	return h.Validate(controller, more...)
 }

@@ -10,7 +10,7 @@ import (
 func TestAHostSaysWhatItLacks(t *testing.T) {
 	var none Host
 	want := `one more
-x: Host.Recorder is nil: pass Engine.NewRecorder in the name of its component
+x: Host.Recorder is nil: pass Engine.NewEventRecorder in the name of its component
 x: Host.View is nil: pass the engine's View
 x: Host.API is nil: pass the API server's in-process client`
 	if err := none.ValidateTeller("x", errors.New("one more")); err == nil || err.Error() != want {
