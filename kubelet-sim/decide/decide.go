@@ -109,13 +109,13 @@ func initContainers(pod *corev1.Pod, s *podstate.State, now time.Time) (p Plan, 
 		switch {
 		case c.Role == podstate.Regular:
 			return p, true
-		case c.Role == podstate.Sidecar && (c.Stage == podstate.Running && c.Started || podstate.AnyRegularStarted(s)):
-			if c.Stage != podstate.Running {
+		case c.Role == podstate.Sidecar && (c.Activity == podstate.Running && c.Started || podstate.AnyRegularStarted(s)):
+			if c.Activity != podstate.Running {
 				p = p.and(oneContainer(pod, s, i, now))
 			}
-		case c.Stage == podstate.Running:
+		case c.Activity == podstate.Running:
 			return p, false
-		case c.Stage == podstate.Idle && c.Exited() && !c.Again && !s.Restarts(pod, i):
+		case c.Activity == podstate.Idle && c.Exited() && !c.Again && !s.Restarts(pod, i):
 			if c.Current.ExitCode != 0 {
 				return Plan{Do: []Action{{Verb: StopPod, Container: -1, Stop: podstate.Stop{Since: now}}}}, false
 			}
@@ -136,15 +136,15 @@ func regularContainers(pod *corev1.Pod, s *podstate.State, now time.Time) Plan {
 		if c.Role != podstate.Regular {
 			continue
 		}
-		if c.Stage == podstate.Idle && c.Exited() && !s.Restarts(pod, i) {
+		if c.Activity == podstate.Idle && c.Exited() && !s.Restarts(pod, i) {
 			continue
 		}
 		ended = false
-		if c.Stage == podstate.Running {
+		if c.Activity == podstate.Running {
 			continue
 		}
 		p = p.and(oneContainer(pod, s, i, now))
-		if len(p.Do) > 0 || c.Stage != podstate.Idle {
+		if len(p.Do) > 0 || c.Activity != podstate.Idle {
 			return p
 		}
 	}
@@ -169,11 +169,11 @@ func ephemeralContainers(pod *corev1.Pod, s *podstate.State, now time.Time) Plan
 func oneContainer(pod *corev1.Pod, s *podstate.State, i int, now time.Time) Plan {
 	c := &s.Containers[i]
 	switch {
-	case c.Stage != podstate.Idle && now.Before(c.At):
+	case c.Activity != podstate.Idle && now.Before(c.At):
 		return at(c.At, engine.Progress)
-	case c.Stage == podstate.Pulling:
+	case c.Activity == podstate.Pulling:
 		return do(EndPull, i)
-	case c.Stage == podstate.Creating:
+	case c.Activity == podstate.Creating:
 		return do(Start, i)
 	case c.Renewed(s.Spec(pod, i)):
 		return do(Pull, i) // what it waits for is of the image before
@@ -226,7 +226,7 @@ func wakes(pod *corev1.Pod, s *podstate.State) Plan {
 	var p Plan
 	for i := range s.Containers {
 		c := &s.Containers[i]
-		if c.Stage != podstate.Running {
+		if c.Activity != podstate.Running {
 			continue
 		}
 		p = p.and(at(c.WakeAt, wakeOf(pod, s, i)))

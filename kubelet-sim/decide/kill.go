@@ -44,7 +44,7 @@ func unhealthy(pod *corev1.Pod, s *podstate.State, now time.Time) (p Plan, busy 
 func unfit(pod *corev1.Pod, s *podstate.State, i int) podstate.KillReason {
 	c := &s.Containers[i]
 	switch {
-	case c.Stage != podstate.Running:
+	case c.Activity != podstate.Running:
 		return ""
 	case s.Changed(pod, i):
 		return podstate.DefinitionChanged
@@ -59,9 +59,9 @@ func last(pod *corev1.Pod, s *podstate.State) bool {
 		c := &s.Containers[i]
 		switch {
 		case c.Role != podstate.Regular:
-		case c.Stage == podstate.Running && (c.Unhealthy == "" || s.RestartsKilled(pod, i, unfit(pod, s, i))):
+		case c.Activity == podstate.Running && (c.Unhealthy == "" || s.RestartsKilled(pod, i, unfit(pod, s, i))):
 			return false
-		case c.Stage != podstate.Running && (!c.Exited() || s.Restarts(pod, i)):
+		case c.Activity != podstate.Running && (!c.Exited() || s.Restarts(pod, i)):
 			return false
 		}
 	}

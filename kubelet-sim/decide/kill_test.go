@@ -18,7 +18,7 @@ func killed(seconds int, options ...func(*podstate.Killing)) podstate.Container 
 	for _, o := range options {
 		o(k)
 	}
-	return podstate.Container{Stage: podstate.Running, Current: &podstate.Instance{}, Started: true, Kill: k}
+	return podstate.Container{Activity: podstate.Running, Current: &podstate.Instance{}, Started: true, Kill: k}
 }
 
 // termSent says that SIGTERM was sent, and so many seconds are left from now on.
@@ -36,7 +36,7 @@ func TestDecideStop(t *testing.T) {
 		s.Stop = &podstate.Stop{Since: noon}
 		return s
 	}
-	run := podstate.Container{Stage: podstate.Running, Current: &podstate.Instance{}}
+	run := podstate.Container{Activity: podstate.Running, Current: &podstate.Instance{}}
 	side, sideKilled := run, killed(0)
 	side.Role, sideKilled.Role = podstate.Sidecar, podstate.Sidecar
 	both := Plan{Do: []Action{{Verb: BeginKill, Container: 0}, {Verb: BeginKill, Container: 1}}}
@@ -75,7 +75,7 @@ func TestDecideStop(t *testing.T) {
 func TestDecideUnhealthy(t *testing.T) {
 	always, never := newPod("p", policy(corev1.RestartPolicyAlways)), newPod("p")
 	two := func(p *corev1.Pod) { p.Spec.Containers = append(p.Spec.Containers, p.Spec.Containers[0]) }
-	run := podstate.Container{Stage: podstate.Running, Current: &podstate.Instance{}, Started: true}
+	run := podstate.Container{Activity: podstate.Running, Current: &podstate.Instance{}, Started: true}
 	sick := run
 	sick.Unhealthy = podstate.LivenessFailed
 	starting := run
@@ -97,8 +97,8 @@ func TestDecideUnhealthy(t *testing.T) {
 		"it is started again at once":               {always, stateOf(again), do(Pull, 0)},
 		"the back-off counts from the one before":   {always, stateOf(backedOff), do(BackOffRestart, 0)},
 		"a postStart hook keeps the others waiting": {newPod("p", two), stateOf(starting, podstate.Container{}), at(past(5), engine.Progress)},
-		"it ends": {never, stateOf(podstate.Container{Stage: podstate.Running, Current: &podstate.Instance{}, PostStart: &podstate.Hook{Ended: true}}), do(EndPostStart, 0)},
-		"a sidecar that has not started keeps them waiting": {newPod("p", withInit(corev1.ContainerRestartPolicyAlways)), stateOf(podstate.Container{Role: podstate.Sidecar, Stage: podstate.Running, Current: &podstate.Instance{}}, podstate.Container{}), Plan{}},
+		"it ends": {never, stateOf(podstate.Container{Activity: podstate.Running, Current: &podstate.Instance{}, PostStart: &podstate.Hook{Ended: true}}), do(EndPostStart, 0)},
+		"a sidecar that has not started keeps them waiting": {newPod("p", withInit(corev1.ContainerRestartPolicyAlways)), stateOf(podstate.Container{Role: podstate.Sidecar, Activity: podstate.Running, Current: &podstate.Instance{}}, podstate.Container{}), Plan{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(tc.want, Next(tc.pod, tc.s, noon)); diff != "" {

@@ -25,7 +25,7 @@ func restartAll(pod *corev1.Pod, s *podstate.State, now time.Time) (p Plan, busy
 	for _, regulars := range [...]bool{true, false} {
 		for i := range s.Containers {
 			c := &s.Containers[i]
-			if c.Role == podstate.Ephemeral || (c.Role == podstate.Regular) != regulars || c.Stage != podstate.Running {
+			if c.Role == podstate.Ephemeral || (c.Role == podstate.Regular) != regulars || c.Activity != podstate.Running {
 				continue
 			}
 			if c.Kill == nil {

@@ -22,7 +22,7 @@ func TestRestartAllContainers(t *testing.T) {
 	})
 	runs := &podstate.Instance{ID: "containerd://y", StartedAt: noon}
 	up := func(name string, how podstate.Role) podstate.Container {
-		return podstate.Container{Name: name, Role: how, Stage: podstate.Running, Started: true, Current: runs}
+		return podstate.Container{Name: name, Role: how, Activity: podstate.Running, Started: true, Current: runs}
 	}
 	down := func(code int32) podstate.Container { return podstate.Container{Name: "c", Current: exitedAt(0, code)} }
 	removed := func(name string, how podstate.Role) podstate.Container {

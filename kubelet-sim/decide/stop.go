@@ -31,7 +31,7 @@ func stopping(pod *corev1.Pod, s *podstate.State, now time.Time) Plan {
 	ended, regularEnded := true, !anyRegularRuns(s)
 	for i := range s.Containers {
 		c := &s.Containers[i]
-		if c.Stage != podstate.Running {
+		if c.Activity != podstate.Running {
 			continue
 		}
 		ended = false
@@ -53,7 +53,7 @@ func stopping(pod *corev1.Pod, s *podstate.State, now time.Time) Plan {
 
 func anyRegularRuns(s *podstate.State) bool {
 	for i := range s.Containers {
-		if c := &s.Containers[i]; c.Role == podstate.Regular && c.Stage == podstate.Running {
+		if c := &s.Containers[i]; c.Role == podstate.Regular && c.Activity == podstate.Running {
 			return true
 		}
 	}
@@ -63,7 +63,7 @@ func anyRegularRuns(s *podstate.State) bool {
 // lastSidecar reports whether no sidecar after i runs.
 func lastSidecar(s *podstate.State, i int) bool {
 	for j := i + 1; j < len(s.Containers); j++ {
-		if c := &s.Containers[j]; c.Role == podstate.Sidecar && c.Stage == podstate.Running {
+		if c := &s.Containers[j]; c.Role == podstate.Sidecar && c.Activity == podstate.Running {
 			return false
 		}
 	}

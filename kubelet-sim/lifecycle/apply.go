@@ -78,7 +78,7 @@ func (r *Reconciler) removeAll(run *podRun) {
 		if c.Role == podstate.Ephemeral {
 			continue
 		}
-		c.Stage, c.Reason, c.Message, c.Blocked, c.Killed, c.PostStart = podstate.Idle, "", "", false, false, nil
+		c.Activity, c.Reason, c.Message, c.Blocked, c.Killed, c.PostStart = podstate.Idle, "", "", false, false, nil
 		if c.Current == nil {
 			continue
 		}

@@ -105,7 +105,7 @@ func (run *podRun) lookAtHook(i int) {
 		return
 	}
 	code, ended := k.exec.Exited()
-	if !ended && c.Stage == podstate.Running {
+	if !ended && c.Activity == podstate.Running {
 		return
 	}
 	if !ended {
@@ -138,7 +138,7 @@ func (r *Reconciler) endPostStart(ctx context.Context, run *podRun, i int, now t
 		return
 	}
 	run.event(ctx, i, event.FailedPostStartHook())
-	if c.Stage == podstate.Running {
+	if c.Activity == podstate.Running {
 		r.beginKill(ctx, run, i, "", event.FailedPostStartMessage, now)
 		return
 	}

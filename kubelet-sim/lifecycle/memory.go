@@ -135,7 +135,7 @@ func (r *podRun) remembered(data []byte) error {
 		switch {
 		case r.parts[i].process != nil:
 			c.WakeAt = replayed[i].WakeAt
-		case c.Stage == podstate.Running: // it could not be started again
+		case c.Activity == podstate.Running: // it could not be started again
 			*c, r.dirty = replayed[i], true
 		}
 		for j := range c.Probes { // a check that could not be begun again begins later

@@ -33,7 +33,7 @@ type check struct {
 // startProbing begins with the probes of an instance, from now on.
 func (r *Reconciler) startProbing(run *podRun, i int, now time.Time) {
 	c, spec := &run.Containers[i], run.Spec(run.pod, i)
-	if c.Stage != podstate.Running || c.Role == podstate.Initializer || c.Role == podstate.Ephemeral {
+	if c.Activity != podstate.Running || c.Role == podstate.Initializer || c.Role == podstate.Ephemeral {
 		return
 	}
 	c.Probes = prober.New(spec, c.Current.StartedAt, run.StartTime)
@@ -74,7 +74,7 @@ func (r *Reconciler) pokeProbes(run *podRun, i int) {
 func (r *Reconciler) endProbing(run *podRun) {
 	for i := range run.Containers {
 		c := &run.Containers[i]
-		if c.Stage == podstate.Running || len(c.Probes) == 0 {
+		if c.Activity == podstate.Running || len(c.Probes) == 0 {
 			continue
 		}
 		for j := range c.Probes {
@@ -107,7 +107,7 @@ func (r *Reconciler) reconcileProbe(ctx context.Context, namespace, pod, contain
 	for {
 		c := &run.Containers[i]
 		j := slices.IndexFunc(c.Probes, func(p prober.State) bool { return strings.EqualFold(string(p.Type), which) })
-		if c.Stage != podstate.Running || j < 0 || run.Stop != nil && c.Probes[j].Type != prober.Readiness {
+		if c.Activity != podstate.Running || j < 0 || run.Stop != nil && c.Probes[j].Type != prober.Readiness {
 			return engine.Wake{} // a new instance begins anew
 		}
 		if r.checkEnded(ctx, run, i, j) {
@@ -159,7 +159,7 @@ func (r *Reconciler) giveUpCheck(ctx context.Context, run *podRun, i, j int, now
 		k.command.exec.Signal(kernel.SIGKILL, now)
 		run.collect(i, now)
 	}
-	if run.Containers[i].Stage == podstate.Running {
+	if run.Containers[i].Activity == podstate.Running {
 		r.checkResult(ctx, run, i, j, request.Result{Result: kubeprobe.Failure, Output: k.timedOut})
 	}
 }

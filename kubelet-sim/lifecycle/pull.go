@@ -51,7 +51,7 @@ func (r *Reconciler) pull(ctx context.Context, run *podRun, i int, now time.Time
 		if own, ok := c.Script.PullTime(); ok {
 			wait = own
 		}
-		c.Stage, c.PullStart = podstate.Pulling, run.cursor(now)
+		c.Activity, c.PullStart = podstate.Pulling, run.cursor(now)
 		c.At = d.StartAt(c.PullStart.Add(wait)) // then the container starts at once
 	}
 }
@@ -60,7 +60,7 @@ func (r *Reconciler) pull(ctx context.Context, run *podRun, i int, now time.Time
 // Pod can end.
 func (run *podRun) cannot(ctx context.Context, i int, reason, message string) {
 	c := &run.Containers[i]
-	c.Stage, c.Reason, c.Message, c.Blocked, c.Killed = podstate.Idle, reason, message, true, false
+	c.Activity, c.Reason, c.Message, c.Blocked, c.Killed = podstate.Idle, reason, message, true, false
 	run.dirty = true
 	run.event(ctx, i, event.Failed(reason))
 }
@@ -73,7 +73,7 @@ func (r *Reconciler) create(run *podRun, i int, at time.Time) {
 	if first := d.StartAt(at); first.Equal(at) {
 		after = at // the sandbox or the pull was timed for this start
 	}
-	c.Stage, c.At = podstate.Creating, d.StartAt(after)
+	c.Activity, c.At = podstate.Creating, d.StartAt(after)
 }
 
 func (r *Reconciler) endPull(ctx context.Context, run *podRun, i int) {
@@ -83,7 +83,7 @@ func (r *Reconciler) endPull(ctx context.Context, run *podRun, i int) {
 	if err := r.pullError(c, spec); err != nil {
 		run.event(ctx, i, event.PullFailed(spec.Image, err))
 		run.event(ctx, i, event.Failed(podstate.ReasonErrImagePull))
-		c.Stage, c.Reason, c.Message, c.Killed = podstate.Idle, podstate.ReasonErrImagePull, err.Error(), false
+		c.Activity, c.Reason, c.Message, c.Killed = podstate.Idle, podstate.ReasonErrImagePull, err.Error(), false
 		c.PullBackOff = c.PullBackOff.Next(c.At, c.At)
 		c.Tries++
 		run.dirty = true

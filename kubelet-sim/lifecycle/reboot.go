@@ -40,7 +40,7 @@ func (r *Reconciler) reboot(run *podRun, now time.Time) {
 			run.ended(i, now, podstate.ExitUnknown, podstate.ReasonUnknown)
 		}
 		// The kubelet has forgotten what it waited for.
-		c.Stage, c.Reason, c.Message, c.Killed, c.Unhealthy, c.Probes = podstate.Idle, "", "", false, "", nil
+		c.Activity, c.Reason, c.Message, c.Killed, c.Unhealthy, c.Probes = podstate.Idle, "", "", false, "", nil
 		c.BackOff, c.PullBackOff = podstate.BackOff{}, podstate.BackOff{}
 	}
 	run.endClients(-1)

@@ -187,12 +187,12 @@ func (r *Reconciler) unblock(run *podRun) {
 // which nobody sees any more.
 func (r *Reconciler) forget(ctx context.Context, name types.NamespacedName, run *podRun) {
 	for i := range run.Containers {
-		if c := &run.Containers[i]; c.Stage == podstate.Running && c.Kill == nil {
+		if c := &run.Containers[i]; c.Activity == podstate.Running && c.Kill == nil {
 			run.event(ctx, i, event.Killing(killEvent(run, i, "")))
 		}
 	}
 	for i := range run.Containers {
-		run.Containers[i].Stage = podstate.Idle
+		run.Containers[i].Activity = podstate.Idle
 	}
 	r.endProbing(run)
 	run.close()

@@ -49,7 +49,7 @@ func (r *Reconciler) replays(run *podRun, now time.Time) []replayed {
 				all = append(all, replayed{in.StartedAt, i, func() { r.rerun(run, i, in, now) }})
 			}
 		}
-		if c.Stage == podstate.Running {
+		if c.Activity == podstate.Running {
 			all = append(all, r.told(run, i)...)
 		}
 	}
@@ -109,7 +109,7 @@ func (r *Reconciler) rerun(run *podRun, i int, in *podstate.Instance, now time.T
 	case err != nil:
 		in.Exited, in.FinishedAt, in.ExitCode = true, now, podstate.ExitKilled
 		in.Reason, in.Message = podstate.ReasonStatusUnknown, podstate.NotLocatedMessage
-		c.Stage, run.dirty = podstate.Idle, true
+		c.Activity, run.dirty = podstate.Idle, true
 		log.End(now)
 	case in.Exited:
 		if hooks != nil && hooks.PostStart != nil && hooks.PostStart.Exec != nil {

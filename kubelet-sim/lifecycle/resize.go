@@ -131,7 +131,7 @@ func (r *Reconciler) actuate(ctx context.Context, run *podRun, now time.Time) {
 	z.LookAt = now.Add(decide.SyncDelay)
 	for i := range run.Containers {
 		if c := &run.Containers[i]; c.Actual != nil {
-			if c.Unhealthy == podstate.ResizeRestart && c.Stage == podstate.Running || c.Killed {
+			if c.Unhealthy == podstate.ResizeRestart && c.Activity == podstate.Running || c.Killed {
 				return // it has not started again yet
 			}
 			c.Actual = nil

@@ -193,7 +193,7 @@ func (r *podRun) ended(i int, at time.Time, code int32, reason string) {
 	r.tellEnd(i)
 	part.end()
 	r.endClients(i)
-	c.Stage, c.WakeAt, c.Busy = podstate.Idle, time.Time{}, 0
+	c.Activity, c.WakeAt, c.Busy = podstate.Idle, time.Time{}, 0
 	clear(part.checks)
 	r.lookAtHook(i)
 	r.endKill(i)

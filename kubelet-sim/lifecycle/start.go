@@ -26,7 +26,7 @@ func (r *Reconciler) start(ctx context.Context, run *podRun, i int) {
 	run.Cursor = at
 	spec, err := r.programSpec(run, i, c.Image, d, at)
 	if err != nil {
-		c.Stage, c.Reason, c.Message, c.Blocked, c.Killed = podstate.Idle, podstate.ReasonCreateConfigError, err.Error(), true, false
+		c.Activity, c.Reason, c.Message, c.Blocked, c.Killed = podstate.Idle, podstate.ReasonCreateConfigError, err.Error(), true, false
 		r.blockOn(run, err)
 		run.dirty = true
 		run.event(ctx, i, event.Failed(err))
@@ -71,7 +71,7 @@ func (run *podRun) begin(r *Reconciler, i int, d podstate.Draw, at time.Time) {
 	}
 	c.Script, c.Tries = nil, c.Tries+1
 	c.Last, c.Current = c.Current, in
-	c.Stage, c.Kill, c.Killed, c.Unhealthy, c.Again = podstate.Running, nil, false, "", false
+	c.Activity, c.Kill, c.Killed, c.Unhealthy, c.Again = podstate.Running, nil, false, "", false
 	c.Actual = nil
 	c.Started, c.Ready, c.Probes = spec.StartupProbe == nil, spec.ReadinessProbe == nil, nil
 	if spec.Lifecycle == nil || spec.Lifecycle.PostStart == nil { // else the status stays as it is
@@ -88,7 +88,7 @@ func (run *podRun) failedToStart(i int, err error) {
 	in.Exited, in.ExitCode, in.Reason, in.Message = true, podstate.ExitStartError, podstate.ReasonStartError, err.Error()
 	in.FinishedAt, in.StartedAt = in.StartedAt, time.Unix(0, 0).UTC()
 	run.parts[i].log.End(in.FinishedAt)
-	c.Stage, c.Reason, c.Message = podstate.Idle, podstate.ReasonRunContainerError, err.Error()
+	c.Activity, c.Reason, c.Message = podstate.Idle, podstate.ReasonRunContainerError, err.Error()
 	run.tellEnd(i)
 }
 

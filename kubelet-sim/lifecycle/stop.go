@@ -18,8 +18,8 @@ func (r *Reconciler) stopPod(ctx context.Context, run *podRun, why podstate.Stop
 	run.Stop = &why
 	for i := range run.Containers {
 		c := &run.Containers[i]
-		if c.Stage != podstate.Running {
-			c.Stage = podstate.Idle
+		if c.Activity != podstate.Running {
+			c.Activity = podstate.Idle
 		}
 		if c.Killed || c.PostStart != nil {
 			run.dirty = true
@@ -90,7 +90,7 @@ func (run *podRun) terminate(i int, now time.Time) {
 func (run *podRun) kill(i int, now time.Time) {
 	run.parts[i].process.Signal(kernel.SIGKILL, now)
 	run.collect(i, now)
-	if run.Containers[i].Stage == podstate.Running {
+	if run.Containers[i].Activity == podstate.Running {
 		run.ended(i, now, podstate.ExitKilled, podstate.ReasonError)
 	}
 }

@@ -21,13 +21,13 @@ const (
 	Ephemeral
 )
 
-// Stage is where a container is on its way.
-type Stage int
+// Activity is what is under way with a container.
+type Activity int
 
-// The stages.
+// The activities.
 const (
 	// Idle: it does not run, and nothing is under way.
-	Idle Stage = iota
+	Idle Activity = iota
 	// Pulling its image, until At.
 	Pulling
 	// Creating: it starts at At.
@@ -38,10 +38,10 @@ const (
 
 // Container is what the kubelet knows of one container.
 type Container struct {
-	Name  string
-	Role  Role
-	Stage Stage
-	At    time.Time
+	Name     string
+	Role     Role
+	Activity Activity
+	At       time.Time
 	// Reason and Message say why it waits; empty for the usual reason.
 	Reason, Message string
 	// Blocked: it cannot be created until some object changes.
@@ -85,7 +85,7 @@ type Container struct {
 }
 
 // Up reports whether the container counts as running.
-func (c *Container) Up() bool { return c.Stage == Running && c.PostStart == nil || c.Killed }
+func (c *Container) Up() bool { return c.Activity == Running && c.PostStart == nil || c.Killed }
 
 // Exited reports whether the container has run and does not run now.
 func (c *Container) Exited() bool { return c.Current != nil && c.Current.Exited }

@@ -30,7 +30,7 @@ func (s *State) Changed(pod *corev1.Pod, i int) bool {
 	case c.Role == Initializer, c.Role == Ephemeral, c.Role == Sidecar && !c.Started, IsMirror(pod):
 		return false
 	}
-	return c.Stage == Running && c.Current.SpecImage != "" && c.Current.SpecImage != s.Spec(pod, i).Image
+	return c.Activity == Running && c.Current.SpecImage != "" && c.Current.SpecImage != s.Spec(pod, i).Image
 }
 
 // Renewed reports whether the spec has another image than at the latest attempt to

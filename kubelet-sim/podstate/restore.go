@@ -48,7 +48,7 @@ func restoreContainer(c *Container, st *corev1.ContainerStatus, drawOf func(cont
 			ID: st.ContainerID, Attempt: st.RestartCount, Image: st.Image, ImageID: st.ImageID, User: st.User,
 			StartedAt: d.exactly(st.State.Running.StartedAt.Time),
 		}
-		c.Last, c.Stage, c.Ready = last, Running, st.Ready
+		c.Last, c.Activity, c.Ready = last, Running, st.Ready
 		c.Started = st.Started == nil || *st.Started
 	case st.State.Terminated != nil && st.State.Terminated.ContainerID != "":
 		c.Current = restoreInstance(c.Name, st.State.Terminated, st, st.RestartCount, drawOf)

@@ -15,7 +15,7 @@ func TestPhase(t *testing.T) {
 	stateOf := func(containers ...podstate.Container) *podstate.State {
 		return &podstate.State{Sandbox: podstate.SandboxReady, Containers: containers}
 	}
-	run := podstate.Container{Stage: podstate.Running, Current: &podstate.Instance{}}
+	run := podstate.Container{Activity: podstate.Running, Current: &podstate.Instance{}}
 	ended := func(code int32) podstate.Container { return podstate.Container{Current: exitedAt(code)} }
 	finished := func(reason string, containers ...podstate.Container) *podstate.State {
 		s := stateOf(containers...)

@@ -119,7 +119,7 @@ func containerStatus(pod *corev1.Pod, s *podstate.State, i int) corev1.Container
 	out.RestartCount, out.ImageID, out.ContainerID = now.Attempt, now.ImageID, now.ID
 	out.Image = now.Image
 	out.Resources, out.AllocatedResources = &spec.Resources, spec.Resources.Requests
-	if c.Actual != nil && c.Stage == podstate.Running {
+	if c.Actual != nil && c.Activity == podstate.Running {
 		out.Resources = c.Actual
 	}
 	out.User = now.User
