@@ -54,10 +54,13 @@ func (r *Reconciler) Container(t stream.Target) (*Container, error) {
 	}
 	i := slices.IndexFunc(run.Containers, func(c podstate.Container) bool { return c.Name == t.Container })
 	if i < 0 || run.parts[i].process == nil {
-		return nil, fmt.Errorf("container not found (%q)", t.Container)
+		return nil, NotFound(t.Container)
 	}
 	return &Container{r, run, i}, nil
 }
+
+// NotFound is the error of a client whose container does not run.
+func NotFound(container string) error { return fmt.Errorf("container not found (%q)", container) }
 
 // Follow lets who follow the container until it ends, or Unfollow is called.
 func (c *Container) Follow(who Client) { c.run.clients = append(c.run.clients, client{c.i, who}) }
@@ -68,13 +71,15 @@ func (c *Container) Unfollow(who Client) {
 }
 
 // During does something with the container's program at an instant, and lets the
-// Pod have a step if that concerns it.
-func (c *Container) During(now time.Time, f func()) {
+// Pod have a step if that concerns it. If the program has ended at that instant, it
+// reports false: f was not called.
+func (c *Container) During(now time.Time, f func()) (done bool) {
 	run := c.run
 	before := run.Containers[c.i].WakeAt
 	run.advance(now)
 	if run.parts[c.i].process != nil {
 		f()
+		done = true
 	}
 	if run.parts[c.i].process != nil {
 		run.collect(c.i, now)
@@ -82,6 +87,7 @@ func (c *Container) During(now time.Time, f func()) {
 	if run.measureVolumes(now) || run.dirty || run.stirred || !run.Containers[c.i].WakeAt.Equal(before) {
 		c.r.cfg.Engine.Poke(c.r.key(run.name))
 	}
+	return done
 }
 
 // Exec starts a command beside the container's program.

@@ -48,7 +48,7 @@ func (x *session) exec(t stream.Target, command []string, c stream.Client, now t
 		return err
 	}
 	x.in, x.speaks = in, c.Stdin != nil
-	in.During(now, func() {
+	runs := in.During(now, func() {
 		x.command, err = in.Exec(program.ExecSpec{
 			Command: command, StdinOpen: c.Stdin != nil, TTY: c.TTY, Full: x.out.Full,
 			Output: func(chunk program.Chunk) { x.out.Put(chunk.Stderr, chunk.Data) },
@@ -58,6 +58,9 @@ func (x *session) exec(t stream.Target, command []string, c stream.Client, now t
 			x.begin()
 		}
 	})
+	if !runs { // its end was due, and this step came first
+		return lifecycle.NotFound(t.Container)
+	}
 	return err
 }
 
