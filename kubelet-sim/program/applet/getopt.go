@@ -36,7 +36,7 @@ func getopt(c *Call) int {
 	}
 	if strings.HasPrefix(args[0], "-") {
 		var done bool
-		if args, done = g.options(args); done {
+		if args, done = g.options(); done {
 			return g.code
 		}
 	} else { // the way of old scripts
@@ -65,7 +65,7 @@ func (g *getopting) missing() int {
 }
 
 // options reads getopt's own, and reports whether there is nothing more to do.
-func (g *getopting) options(args []string) (rest []string, done bool) {
+func (g *getopting) options() (rest []string, done bool) {
 	o, ok := g.parse("+ao:l:n:qQs:Tu", map[string]byte{
 		"alternative": 'a', "options": 'o', "longoptions": 'l', "name": 'n', "quiet": 'q', "quiet-output": 'Q', "shell": 's', "test": 'T', "unquoted": 'u',
 	}, getoptUsage)
