@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path"
-	"reflect"
+	"path/filepath"
 	"regexp"
-	"runtime"
 	"testing"
 	"time"
 
@@ -20,6 +18,8 @@ import (
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	"k8s.io/component-base/featuregate"
 	featuregatetesting "k8s.io/component-base/featuregate/testing"
+
+	"github.com/kubesim-dev/kubesim/internal/overlay"
 )
 
 // testPrefix is what the suites' transformer puts before each stored value.
@@ -323,14 +323,11 @@ func TestEverySuiteOfUpstreamIsKnown(t *testing.T) {
 	for _, s := range allSuites() {
 		known[s.name] = "runs"
 	}
-	for _, f := range []any{st.RunTestGet, st.RunTestWatch, st.RunBenchmarkStoreList} {
-		file, _ := runtime.FuncForPC(reflect.ValueOf(f).Pointer()).FileLine(reflect.ValueOf(f).Pointer())
-		src, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatalf("upstream's source is not at hand: %v; run the tests without -trimpath", err)
-		}
-		for _, m := range regexp.MustCompile(`(?m)^func (Run\w+)\(`).FindAllSubmatch(src, -1) {
-			if known[string(m[1])] == "" {
+	suites := filepath.Join(overlay.ModuleDir(t, "k8s.io/apiserver"), "pkg/storage/testing")
+	for _, file := range overlay.Sources(t, suites, false) {
+		src := overlay.Read(t, file)
+		for _, m := range regexp.MustCompile(`(?m)^func (Run\w+)\(`).FindAllStringSubmatch(src, -1) {
+			if known[m[1]] == "" {
 				t.Errorf("%s is neither run nor listed as not applicable", m[1])
 			}
 		}
