@@ -38,7 +38,7 @@ type backend interface {
 	timed() (timed, error)
 	// kept is for one whose history is its own.
 	kept() (kept, error)
-	// attributed is for one that keeps who has made a commit.
+	// attributed is for a backend that stores the author of each commit.
 	attributed() (attributed, error)
 }
 
