@@ -27,6 +27,8 @@ const (
 const hoarders = 30
 
 // hoard is a container that would hold tens or hundreds of megabytes of the host's memory.
+// It starts fewer processes than a container may have (512): a shell that cannot fork ends
+// and gives back what it holds.
 type hoard struct{ kind, script string }
 
 func hoards() []hoard {
@@ -37,9 +39,9 @@ func hoards() []hoard {
 		{"nameless", "i=3; while [ $i -lt 9 ]; do eval \"exec $i>/tmp/f\"; eval \"head -c 20000000 /dev/zero >&$i\"; rm /tmp/f; i=$((i+1)); done; sleep 100000"},
 		{"memory", "x=0123456789abcdef; for i in $(seq 15); do x=$x$x; done; for i in $(seq 100); do eval \"y$i=\\$x.$i\"; done; sleep 100000"},
 		{"subshells", "x=0123456789abcdef; for i in $(seq 15); do x=$x$x; done; for i in $(seq 200); do (x=$x.$i; sleep 100000; :) & done; wait"},
-		{"pipes", "for i in $(seq 200); do yes | sleep 100000 & done; wait"},
+		{"pipes", "for i in $(seq 160); do yes | sleep 100000 & done; wait"},
 		{"downloads", "head -c 10000000 /dev/zero > /tmp/f; httpd -p 8080 -h /tmp; while :; do wget -q -O /dev/null http://127.0.0.1:8080/f & sleep 0.01; done"},
-		{"sockets", "nc -lk -p 9000 -e sleep 100000 & sleep 1; for i in $(seq 200); do yes | nc 127.0.0.1 9000 & done; wait"},
+		{"sockets", "nc -lk -p 9000 -e sleep 100000 & sleep 1; for i in $(seq 120); do yes | nc 127.0.0.1 9000 & done; wait"},
 	}
 }
 
