@@ -71,7 +71,6 @@ var allowed = map[string][]string{
 	"internal/listener/...": {},
 	"internal/memory/...":   {"kubelet-sim"},
 	"internal/pki/...":      {"internal/datadir"},
-	"internal/version/...":  {"apiserver"},
 	// What stands beside it.
 	"internal/handlers/...":  {"internal/cluster", "internal/explain", "internal/history", "apiserver"},
 	"internal/play/...":      {"internal/cluster", "internal/manifest", "internal/memory", "internal/pki", "internal/scenario", "internal/timeline", "apiserver", "controllers/engine", "kubelet-sim"},

@@ -44,7 +44,11 @@ func TestWhatEtcdRefusesIsRefused(t *testing.T) {
 
 // TestListsShareLargeObjects: whoever lists them gets what the store holds.
 func TestListsShareLargeObjects(t *testing.T) {
-	const objects, size = 100, 1_000_000
+	const size = 1_000_000
+	objects := 100
+	if testing.Short() {
+		objects = 30
+	}
 	codec := &countingCodec{Codec: testCodec(t)}
 	s := podStore(t, openDB(t, setup{cacheBytes: DefaultCacheBytes, ephemeral: true}), codec, nil)
 	for i := range objects {
@@ -71,7 +75,11 @@ func TestListsShareLargeObjects(t *testing.T) {
 // TestWhatObserversHoldIsNotDecodedAgain: however many large objects there are, and also
 // after a restart.
 func TestWhatObserversHoldIsNotDecodedAgain(t *testing.T) {
-	const objects, size = 400, 200_000
+	const size = 200_000
+	objects := 400
+	if testing.Short() {
+		objects = 300 // more than the cache would hold by itself
+	}
 	codec := &countingCodec{Codec: testCodec(t)}
 	open := func(path string) *Store {
 		db, err := Open(Config{Path: path, Now: newClock().now, Ephemeral: true, Retained: func(schema.GroupResource) bool { return true }})

@@ -49,7 +49,7 @@ func listPods(ctx context.Context, s *Store, prefix string, limit int64) (*examp
 func TestLargeListsWaitForEachOther(t *testing.T) {
 	objects, clients := 60, 8
 	if testing.Short() || raceEnabled {
-		objects, clients = 30, 4
+		objects, clients = 20, 4
 	}
 	s, codec := largePods(t, objects, int64(objects)<<20+20<<20, time.Hour)
 	var peak, answered atomic.Int64

@@ -88,7 +88,7 @@ func (r *ring) newServer(ctx context.Context) error {
 		Listener: listener.Borrow(accepts), Certificate: certificate, CA: r.keys.Certificate(), ServiceAccountKey: r.keys.TokenKey(),
 		TokenAuthFile: o.TokenAuthFile, Authorization: o.Authorization,
 		DisableAdmissionPlugins: o.DisableAdmissionPlugins,
-		AdvertiseAddress:        net.ParseIP(advertised), ExternalAddress: listener.Reachable(accepts.Addr()), Version: version.Git, Build: version.Built(), Services: services,
+		AdvertiseAddress:        net.ParseIP(advertised), ExternalAddress: listener.Reachable(accepts.Addr()), Version: version.Git, Build: apiserver.Build(version.Built()), Services: services,
 		CheckTrusted: o.CheckTrusted, NoOpenAPI: o.NoOpenAPI,
 	}
 	if o.Handlers != nil {

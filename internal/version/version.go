@@ -1,11 +1,7 @@
 // Package version says which Kubernetes this is, and what it was built from.
 package version
 
-import (
-	"runtime/debug"
-
-	"github.com/kubesim-dev/kubesim/apiserver"
-)
+import "runtime/debug"
 
 // Kubernetes is the release whose API code is linked in; go.mod pins it.
 const Kubernetes = "v1.37.2"
@@ -18,16 +14,23 @@ const Git = Kubernetes + "+kubesim"
 // user's test, was built from other sources.
 const modulePath = "github.com/kubesim-dev/kubesim"
 
+// Build is what a binary knows about the source from which it was built, as
+// apiserver.Build has it: this package does not import the API server, so that its tests
+// link in a moment.
+type Build struct {
+	Commit, TreeState, Date string
+}
+
 // Built is the commit that this binary was built from, where Go knows it.
-func Built() apiserver.Build {
+func Built() Build {
 	info, ok := debug.ReadBuildInfo()
 	if !ok || info.Main.Path != modulePath {
-		return apiserver.Build{}
+		return Build{}
 	}
 	return buildOf(info.Settings)
 }
 
-func buildOf(settings []debug.BuildSetting) (b apiserver.Build) {
+func buildOf(settings []debug.BuildSetting) (b Build) {
 	for _, s := range settings {
 		switch {
 		case s.Key == "vcs.revision":

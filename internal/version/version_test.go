@@ -5,23 +5,21 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/kubesim-dev/kubesim/apiserver"
 )
 
 func TestBuildOf(t *testing.T) {
 	for name, tc := range map[string]struct {
 		settings []debug.BuildSetting
-		want     apiserver.Build
+		want     Build
 	}{
-		"a build outside of a repository knows nothing": {[]debug.BuildSetting{{Key: "GOOS", Value: "linux"}}, apiserver.Build{}},
+		"a build outside of a repository knows nothing": {[]debug.BuildSetting{{Key: "GOOS", Value: "linux"}}, Build{}},
 		"a build of a commit": {
 			[]debug.BuildSetting{{Key: "vcs", Value: "git"}, {Key: "vcs.revision", Value: "abc"}, {Key: "vcs.time", Value: "2026-01-02T03:04:05Z"}, {Key: "vcs.modified", Value: "false"}},
-			apiserver.Build{Commit: "abc", TreeState: "clean", Date: "2026-01-02T03:04:05Z"},
+			Build{Commit: "abc", TreeState: "clean", Date: "2026-01-02T03:04:05Z"},
 		},
 		"a build of changed files": {
 			[]debug.BuildSetting{{Key: "vcs.revision", Value: "abc"}, {Key: "vcs.modified", Value: "true"}},
-			apiserver.Build{Commit: "abc", TreeState: "dirty"},
+			Build{Commit: "abc", TreeState: "dirty"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

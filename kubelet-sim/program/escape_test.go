@@ -194,7 +194,7 @@ func TestAGreedyProgramIsBounded(t *testing.T) {
 			longest, most := time.Duration(0), uint64(0)
 			n := resumes
 			if testing.Short() {
-				n = min(n, 10)
+				n = min(n, 3)
 			}
 			for range n {
 				s := p.State()

@@ -58,8 +58,8 @@ func cpuTime(t testing.TB) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// meterRoot has the files.
-func meterRoot(t *testing.T, c *Catalog, image string) Spec {
+// meterRoot has the files, and the servers in /tmp/bin.
+func meterRoot(t *testing.T, c *Catalog, servers []string, image string) Spec {
 	t.Helper()
 	root, err := c.Root(image, noon())
 	if err != nil {
@@ -73,7 +73,7 @@ func meterRoot(t *testing.T, c *Catalog, image string) Spec {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range serverNames(t) {
+	for _, name := range servers {
 		if err := root.WriteFile("/tmp/bin/"+name, kernel.Executable(name), 0o755, noon()); err != nil {
 			t.Fatal(err)
 		}
@@ -82,9 +82,9 @@ func meterRoot(t *testing.T, c *Catalog, image string) Spec {
 }
 
 // meter repeats a row's command, and looks at what each Resume does.
-func meter(t *testing.T, c *Catalog, row meterRow) {
+func meter(t *testing.T, c *Catalog, servers []string, row meterRow) {
 	t.Helper()
-	spec := meterRoot(t, c, row.image)
+	spec := meterRoot(t, c, servers, row.image)
 	shell := "sh"
 	if row.image == "debian" {
 		shell = "bash"
@@ -148,16 +148,20 @@ func meterAll(t *testing.T, names []string, rows map[string][]meterRow) {
 			t.Errorf("%s has no row: say how it is used on much data", name)
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(rows)) {
+	servers := serverNames(t)
+	for i, name := range slices.Sorted(maps.Keys(rows)) {
 		if !slices.Contains(names, name) {
 			t.Errorf("%s has a row, but there is no such thing", name)
 		}
 		of := rows[name]
-		if testing.Short() {
+		if testing.Short() { // the first row of every third name
 			of = of[:min(1, len(of))]
+			if i%3 > 0 {
+				of = nil
+			}
 		}
 		for _, row := range of {
-			t.Run(name+": "+row.script[:min(len(row.script), 40)], func(t *testing.T) { meter(t, c, row) })
+			t.Run(name+": "+row.script[:min(len(row.script), 40)], func(t *testing.T) { meter(t, c, servers, row) })
 		}
 	}
 }
