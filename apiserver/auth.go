@@ -73,7 +73,10 @@ func newAuthenticator(ctx context.Context, cfg *Config, ca dynamiccertificates.C
 	if err != nil {
 		return nil, fmt.Errorf("authentication: %w", err)
 	}
-	return newCertCache(request), nil
+	if request, err = newIssuedCerts(request, cfg.CA, cfg.Issued, cfg.Clock); err != nil {
+		return nil, err
+	}
+	return newCertCache(request, timeOf(cfg.Issued, cfg.Clock)), nil
 }
 
 // newAuthorizer returns upstream's RBAC authorizer, or one that allows everything.

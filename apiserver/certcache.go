@@ -2,6 +2,7 @@ package apiserver
 
 import (
 	"crypto/sha256"
+	"crypto/x509"
 	"net/http"
 	"sync"
 	"time"
@@ -16,6 +17,8 @@ import (
 // remains valid until it expires.
 type certCache struct {
 	inner authenticator.Request
+	// clock returns the time that a certificate follows.
+	clock func(*x509.Certificate) func() time.Time
 
 	mu    sync.RWMutex
 	known map[[sha256.Size]byte]knownCert
@@ -24,13 +27,14 @@ type certCache struct {
 type knownCert struct {
 	response *authenticator.Response
 	expires  time.Time
+	now      func() time.Time
 }
 
 // knownCertsMax bounds the cache. When it is full it starts over.
 const knownCertsMax = 1000
 
-func newCertCache(inner authenticator.Request) *certCache {
-	return &certCache{inner: inner, known: map[[sha256.Size]byte]knownCert{}}
+func newCertCache(inner authenticator.Request, clock func(*x509.Certificate) func() time.Time) *certCache {
+	return &certCache{inner: inner, clock: clock, known: map[[sha256.Size]byte]knownCert{}}
 }
 
 // AuthenticateRequest implements authenticator.Request.
@@ -43,7 +47,7 @@ func (c *certCache) AuthenticateRequest(req *http.Request) (*authenticator.Respo
 	c.mu.RLock()
 	known, ok := c.known[key]
 	c.mu.RUnlock()
-	if ok && now().Before(known.expires) {
+	if ok && known.now().Before(known.expires) {
 		return known.response, true, nil
 	}
 	response, ok, err := c.inner.AuthenticateRequest(req)
@@ -52,7 +56,7 @@ func (c *certCache) AuthenticateRequest(req *http.Request) (*authenticator.Respo
 		if len(c.known) >= knownCertsMax {
 			clear(c.known)
 		}
-		c.known[key] = knownCert{response: response, expires: leaf.NotAfter}
+		c.known[key] = knownCert{response: response, expires: leaf.NotAfter, now: c.clock(leaf)}
 		c.mu.Unlock()
 	}
 	return response, ok, err
@@ -65,7 +69,8 @@ func onlyCertificate(req *http.Request) bool {
 		req.Header.Get("Authorization") == "" && req.Header.Get("Sec-WebSocket-Protocol") == ""
 }
 
-// now is the wall clock: certificates follow it, not the cluster's time.
+// now is the wall clock. The certificates that a cluster begins with follow it, not the
+// cluster's time.
 //
 //nolint:forbidigo // as above
 func now() time.Time { return time.Now() }

@@ -32,7 +32,7 @@ func TestACertificateIsVerifiedOnceAndOnlyForItself(t *testing.T) {
 			cache := newCertCache(authenticator.RequestFunc(func(*http.Request) (*authenticator.Response, bool, error) {
 				calls++
 				return &authenticator.Response{User: &user.DefaultInfo{Name: tc.who}}, true, nil
-			}))
+			}), timeOf(nil, nil))
 			for range 2 {
 				req := httptest.NewRequest(http.MethodGet, "/", nil)
 				req.TLS = &tls.ConnectionState{}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 
 	"net"
@@ -28,6 +29,10 @@ type Config struct {
 	Certificate tls.Certificate
 	// CA is the PEM bundle that verifies client certificates.
 	CA []byte
+	// Issued reports whether a client's certificate, if it is one of the CA's, was issued
+	// for a CertificateSigningRequest. Such a certificate follows Clock, the others the
+	// wall clock. Optional.
+	Issued func(*x509.Certificate) bool
 	// ServiceAccountKey signs service-account tokens.
 	ServiceAccountKey crypto.Signer
 	// TokenAuthFile lists static bearer tokens, like upstream's --token-auth-file.

@@ -182,6 +182,9 @@ func withoutAuthority(o *unstructured.Unstructured) {
 	if o.GetKind() == "ConfigMap" && o.GetName() == "kube-root-ca.crt" {
 		unstructured.RemoveNestedField(o.Object, "data")
 	}
+	if o.GetKind() == "CertificateSigningRequest" {
+		withoutSignature(o)
+	}
 }
 
 // listable returns all resources that can be listed, in one order.

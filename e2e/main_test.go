@@ -29,9 +29,9 @@ var update = flag.Bool("update", false, "rewrite the golden files inside the scr
 // TestMain makes the test binary the kubesim that scripts and tests run, so
 // that it is built as they are: with the race detector, with coverage.
 func TestMain(m *testing.M) {
-	testscript.Main(withKubectl{m}, map[string]func(){
+	testscript.Main(withKubectl{m}, commands(map[string]func(){
 		"kubesim": func() { os.Exit(app.Main(checked(os.Args[1:]), os.Stdin, os.Stdout, os.Stderr)) },
-	})
+	}))
 }
 
 // checked makes a server validate also what it trusts its controllers with, unless

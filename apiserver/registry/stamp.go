@@ -15,6 +15,7 @@ import (
 	"k8s.io/apiserver/pkg/registry/generic/registry"
 	"k8s.io/apiserver/pkg/registry/rest"
 	"k8s.io/apiserver/pkg/storage"
+	"k8s.io/kubernetes/pkg/apis/certificates"
 	"k8s.io/kubernetes/pkg/apis/core"
 	"k8s.io/kubernetes/pkg/apis/policy"
 	"k8s.io/utils/ptr"
@@ -44,6 +45,7 @@ type Random interface {
 //	a Pod's conditions       its binding and eviction subresources
 //	a budget's disruptedPods the eviction subresource of its Pods
 //	a volume's phase         the strategies of PersistentVolumes
+//	a request's conditions   the strategies of CertificateSigningRequests, and kubectl
 //	managedFields[*].time    managedfields' updater
 //	AGE, DURATION …          the printers, see table.go
 //
@@ -178,6 +180,9 @@ func (s stampedStorage) GuaranteedUpdate(ctx context.Context, key string, dest r
 		if pdb, ok := out.(*policy.PodDisruptionBudget); ok && byServer(ctx) {
 			s.stamper.stampDisruptions(pdb, before.budget)
 		}
+		if csr, ok := out.(*certificates.CertificateSigningRequest); ok {
+			s.stamper.stampApproval(csr, before.approval)
+		}
 		if volume, ok := out.(*core.PersistentVolume); ok && volume.Status.Phase != before.phase {
 			volume.Status.LastPhaseTransitionTime = ptr.To(s.stamper.now())
 		}
@@ -194,6 +199,7 @@ type former struct {
 	conditions    []core.PodCondition
 	budget        policy.PodDisruptionBudgetStatus
 	phase         core.PersistentVolumePhase
+	approval      []certificates.CertificateSigningRequestCondition
 }
 
 func remember(obj runtime.Object) former {
@@ -210,6 +216,9 @@ func remember(obj runtime.Object) former {
 	}
 	if volume, ok := obj.(*core.PersistentVolume); ok {
 		f.phase = volume.Status.Phase
+	}
+	if csr, ok := obj.(*certificates.CertificateSigningRequest); ok {
+		f.approval = slices.Clone(csr.Status.Conditions)
 	}
 	if t := m.GetDeletionTimestamp(); t != nil {
 		f.deletion = t.DeepCopy()
@@ -272,6 +281,27 @@ func (s Stamper) stampConditions(pod *core.Pod, before []core.PodCondition) {
 			return old.Type == c.Type && old.LastTransitionTime.Equal(&c.LastTransitionTime)
 		}
 		if !c.LastTransitionTime.IsZero() && !slices.ContainsFunc(before, same) {
+			c.LastTransitionTime = s.now()
+		}
+	}
+}
+
+// stampApproval puts virtual time on the times of conditions that are not in before.
+//
+// Deviation: kubectl certificate approve sends the wall clock of its machine, which a
+// real API server stores. From that time on, the cleaner waits an hour.
+func (s Stamper) stampApproval(csr *certificates.CertificateSigningRequest, before []certificates.CertificateSigningRequestCondition) {
+	for i := range csr.Status.Conditions {
+		c := &csr.Status.Conditions[i]
+		var update, transition bool
+		for _, old := range before {
+			update = update || old.Type == c.Type && old.LastUpdateTime.Equal(&c.LastUpdateTime)
+			transition = transition || old.Type == c.Type && old.LastTransitionTime.Equal(&c.LastTransitionTime)
+		}
+		if !update {
+			c.LastUpdateTime = s.now()
+		}
+		if !transition {
 			c.LastTransitionTime = s.now()
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apiserver/pkg/storage"
+	"k8s.io/kubernetes/pkg/apis/certificates"
 	"k8s.io/kubernetes/pkg/apis/core"
 	"k8s.io/kubernetes/pkg/registry/core/configmap"
 	"k8s.io/utils/ptr"
@@ -134,6 +135,48 @@ func TestUpdatesAreStampedWithVirtualTime(t *testing.T) {
 			}
 			if diff := cmp.Diff(tc.want, inner.obj.(*core.ConfigMap).ObjectMeta); diff != "" {
 				t.Errorf("metadata (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestApprovalsAreStamped: kubectl sends its machine's time, and upstream's strategy adds
+// the server's.
+func TestApprovalsAreStamped(t *testing.T) {
+	wall, before := metav1.NewTime(noon().Add(1000*time.Hour)), *at(noon().Add(-time.Hour))
+	condition := func(kind certificates.RequestConditionType, update, transition metav1.Time) certificates.CertificateSigningRequestCondition {
+		return certificates.CertificateSigningRequestCondition{Type: kind, LastUpdateTime: update, LastTransitionTime: transition}
+	}
+	for name, tc := range map[string]struct {
+		old, sent, want []certificates.CertificateSigningRequestCondition
+	}{
+		"a new condition": {
+			nil,
+			[]certificates.CertificateSigningRequestCondition{condition("Approved", wall, wall)},
+			[]certificates.CertificateSigningRequestCondition{condition("Approved", *at(noon()), *at(noon()))},
+		},
+		"one beside another, which stays": {
+			[]certificates.CertificateSigningRequestCondition{condition("Approved", before, before)},
+			[]certificates.CertificateSigningRequestCondition{condition("Approved", before, before), condition("Failed", wall, wall)},
+			[]certificates.CertificateSigningRequestCondition{condition("Approved", before, before), condition("Failed", *at(noon()), *at(noon()))},
+		},
+		"an update without a transition": {
+			[]certificates.CertificateSigningRequestCondition{condition("Approved", before, before)},
+			[]certificates.CertificateSigningRequestCondition{condition("Approved", wall, before)},
+			[]certificates.CertificateSigningRequestCondition{condition("Approved", *at(noon()), before)},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := &oneObject{obj: &certificates.CertificateSigningRequest{Status: certificates.CertificateSigningRequestStatus{Conditions: tc.old}}}
+			err := stamper().Storage(store).GuaranteedUpdate(t.Context(), "", nil, false, nil, func(obj runtime.Object, _ storage.ResponseMeta) (runtime.Object, *uint64, error) {
+				obj.(*certificates.CertificateSigningRequest).Status.Conditions = tc.sent
+				return obj, nil, nil
+			}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tc.want, store.obj.(*certificates.CertificateSigningRequest).Status.Conditions); diff != "" {
+				t.Errorf("conditions (-want +got):\n%s", diff)
 			}
 		})
 	}

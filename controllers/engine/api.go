@@ -49,6 +49,9 @@ const (
 	ReplicationControllers Resource = "replicationcontrollers"
 	ClusterTrustBundles    Resource = "clustertrustbundles.certificates.k8s.io"
 	PodCertificateRequests Resource = "podcertificaterequests.certificates.k8s.io"
+
+	CertificateSigningRequests Resource = "certificatesigningrequests.certificates.k8s.io"
+	SubjectAccessReviews       Resource = "subjectaccessreviews.authorization.k8s.io"
 )
 
 // GroupResource returns r in apimachinery's form.
@@ -94,7 +97,7 @@ func ControllerIdentity(name string) Identity {
 type API interface {
 	// Create creates obj. Its name or generateName must be set.
 	Create(ctx context.Context, who Identity, r Resource, obj Object) (Object, error)
-	// Update replaces obj, or only its subresource "status", "finalize" or
+	// Update replaces obj, or only its subresource "status", "finalize", "approval" or
 	// "resize". The call fails with Conflict if obj's resourceVersion is set
 	// and not the newest.
 	Update(ctx context.Context, who Identity, r Resource, subresource string, obj Object) (Object, error)

@@ -16,6 +16,9 @@ import (
 	"k8s.io/kubernetes/pkg/features"
 
 	"github.com/kubesim-dev/kubesim/apiserver"
+	"github.com/kubesim-dev/kubesim/controllers/certificates/approver"
+	"github.com/kubesim-dev/kubesim/controllers/certificates/cleaner"
+	"github.com/kubesim-dev/kubesim/controllers/certificates/signer"
 	"github.com/kubesim-dev/kubesim/controllers/clusterroleaggregation"
 	"github.com/kubesim-dev/kubesim/controllers/cronjob"
 	"github.com/kubesim-dev/kubesim/controllers/disruption"
@@ -39,6 +42,7 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/tainteviction"
 	"github.com/kubesim-dev/kubesim/controllers/ttlafterfinished"
 	"github.com/kubesim-dev/kubesim/internal/memory"
+	"github.com/kubesim-dev/kubesim/internal/pki"
 	"github.com/kubesim-dev/kubesim/internal/version"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/cri"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/lifecycle"
@@ -56,7 +60,7 @@ type parts struct {
 	engine *engine.Engine
 	view   *engine.View
 	api    engine.API
-	rootCA []byte
+	keys   *pki.Authority
 	// nodes are the simulated ones.
 	nodes []node.Node
 }
@@ -115,7 +119,7 @@ func controllers() []controller { return slices.Concat(workloads(), housekeepers
 func workloads() []controller {
 	return []controller{
 		{"root-ca-certificate-publisher-controller", "root-ca-cert-publisher", func(p parts) (engine.Reconciler, error) {
-			return rootcacertpublisher.New(rootcacertpublisher.Config{Host: p.host(nil), RootCA: p.rootCA})
+			return rootcacertpublisher.New(rootcacertpublisher.Config{Host: p.host(nil), RootCA: p.keys.Certificate()})
 		}},
 		{"serviceaccount-controller", "serviceaccount", func(p parts) (engine.Reconciler, error) {
 			return serviceaccount.New(p.host(nil))
@@ -166,6 +170,15 @@ func housekeepers() []controller {
 				Host: p.host(nil), TerminatedPodThreshold: podgc.TerminatedPodThresholdDefault,
 				Period: podgc.PeriodDefault, Quarantine: podgc.QuarantineDefault,
 			})
+		}},
+		{"certificatesigningrequest-approving-controller", "csrapproving", func(p parts) (engine.Reconciler, error) {
+			return approver.New(p.host(nil))
+		}},
+		{"certificatesigningrequest-signing-controller", "csrsigning", func(p parts) (engine.Reconciler, error) {
+			return signer.New(signer.Config{Host: p.host(nil), Duration: signer.DurationDefault, Issue: p.keys.Issue})
+		}},
+		{"certificatesigningrequest-cleaner-controller", "csrcleaner", func(p parts) (engine.Reconciler, error) {
+			return cleaner.New(p.host(nil))
 		}},
 		{"disruption-controller", "disruption", func(p parts) (engine.Reconciler, error) {
 			return disruption.New(p.host(p.recorderAs("disruption-controller", "controllermanager")))
@@ -248,7 +261,7 @@ func (r *ring) register(e *engine.Engine, api engine.API, logs *stream.Store, us
 		return nil, err
 	}
 	list := node.List(r.c.options.Nodes)
-	p := parts{engine: e, view: e.View(), api: api, rootCA: r.keys.Certificate(), nodes: list}
+	p := parts{engine: e, view: e.View(), api: api, keys: r.keys, nodes: list}
 	for _, candidate := range controllers() {
 		if !selected(r.c.options.Controllers, candidate) {
 			continue
