@@ -24,48 +24,82 @@ import (
 	"k8s.io/kubernetes/plugin/pkg/admission/certificates/subjectrestriction"
 	"k8s.io/kubernetes/plugin/pkg/admission/defaulttolerationseconds"
 	"k8s.io/kubernetes/plugin/pkg/admission/limitranger"
+	"k8s.io/kubernetes/plugin/pkg/admission/network/defaultingressclass"
+	"k8s.io/kubernetes/plugin/pkg/admission/nodedeclaredfeatures"
+	"k8s.io/kubernetes/plugin/pkg/admission/nodetaint"
 	"k8s.io/kubernetes/plugin/pkg/admission/podresize"
+	"k8s.io/kubernetes/plugin/pkg/admission/podtopologylabels"
 	"k8s.io/kubernetes/plugin/pkg/admission/priority"
 	"k8s.io/kubernetes/plugin/pkg/admission/runtimeclass"
+	"k8s.io/kubernetes/plugin/pkg/admission/scheduling/podgroupprotection"
+	"k8s.io/kubernetes/plugin/pkg/admission/security/podsecurity"
 	"k8s.io/kubernetes/plugin/pkg/admission/serviceaccount"
 	"k8s.io/kubernetes/plugin/pkg/admission/storage/persistentvolume/resize"
 
 	"github.com/kubesim-dev/kubesim/apiserver/registry"
 )
 
-// admissionOrder lists the plugins in upstream's order: mutation first, quota last.
-// Source: AllOrderedPlugins in k8s.io/kubernetes pkg/kubeapiserver/options v1.37.2.
-func admissionOrder() []string {
-	return []string{
-		lifecycle.PluginName, limitranger.PluginName, serviceaccount.PluginName, priority.PluginName,
-		defaulttolerationseconds.PluginName, defaultClassPlugin, inUsePlugin, resize.PluginName, runtimeclass.PluginName,
-		approval.PluginName, signing.PluginName, ctbattest.PluginName, subjectrestriction.PluginName, podresize.PluginName,
-		resourcequota.PluginName,
+// admissionPlugin is one row of the table of plugins.
+type admissionPlugin struct {
+	name     string
+	register func(*admission.Plugins)
+}
+
+// admissionPlugins is THE table of admission plugins: those that are on by default, in
+// upstream's order. Mutation comes first, quota last.
+// Source: AllOrderedPlugins and DefaultOffAdmissionPlugins in k8s.io/kubernetes
+// pkg/kubeapiserver/options v1.37.2.
+func admissionPlugins() []admissionPlugin {
+	return []admissionPlugin{
+		{lifecycle.PluginName, lifecycle.Register},
+		{limitranger.PluginName, limitranger.Register},
+		{serviceaccount.PluginName, serviceaccount.Register},
+		{nodetaint.PluginName, nodetaint.Register},
+		{podsecurity.PluginName, podsecurity.Register},
+		{priority.PluginName, priority.Register},
+		{defaulttolerationseconds.PluginName, defaulttolerationseconds.Register},
+		{defaultClassPlugin, registerDefaultClass},
+		{inUsePlugin, registerInUse},
+		{podgroupprotection.PluginName, podgroupprotection.Register},
+		{resize.PluginName, resize.Register},
+		{runtimeclass.PluginName, runtimeclass.Register},
+		{approval.PluginName, approval.Register},
+		{signing.PluginName, signing.Register},
+		{ctbattest.PluginName, ctbattest.Register},
+		{subjectrestriction.PluginName, subjectrestriction.Register},
+		{defaultingressclass.PluginName, defaultingressclass.Register},
+		{podtopologylabels.PluginName, podtopologylabels.Register},
+		{nodedeclaredfeatures.PluginName, nodedeclaredfeatures.Register},
+		{podresize.PluginName, podresize.Register},
+		{resourcequota.PluginName, resourcequota.Register},
 	}
+}
+
+// enabledPlugins returns the names of the table's plugins without those in disabled.
+func enabledPlugins(table []admissionPlugin, disabled []string) ([]string, error) {
+	known := make([]string, 0, len(table))
+	for _, p := range table {
+		known = append(known, p.name)
+	}
+	for _, name := range disabled {
+		if !slices.Contains(known, name) {
+			return nil, fmt.Errorf("--disable-admission-plugins %s: want some of %v", name, known)
+		}
+	}
+	return slices.DeleteFunc(known, func(name string) bool { return slices.Contains(disabled, name) }), nil
 }
 
 // newAdmission returns the chain of upstream's plugins, without those in disabled.
 func newAdmission(disabled []string, client kubernetes.Interface, factory informers.SharedInformerFactory,
 	authz authorizer.Authorizer, version compatibility.EffectiveVersion, random registry.Random, stop <-chan struct{}) (admission.Interface, error) {
+	table := admissionPlugins()
+	names, err := enabledPlugins(table, disabled)
+	if err != nil {
+		return nil, err
+	}
 	plugins := admission.NewPlugins()
-	for _, register := range []func(*admission.Plugins){
-		lifecycle.Register, limitranger.Register, serviceaccount.Register, priority.Register,
-		defaulttolerationseconds.Register, registerDefaultClass, registerInUse, resize.Register, runtimeclass.Register,
-		approval.Register, signing.Register, ctbattest.Register, subjectrestriction.Register, podresize.Register,
-		resourcequota.Register,
-	} {
-		register(plugins)
-	}
-	var names []string
-	for _, name := range admissionOrder() {
-		if !slices.Contains(disabled, name) {
-			names = append(names, name)
-		}
-	}
-	for _, name := range disabled {
-		if !slices.Contains(admissionOrder(), name) {
-			return nil, fmt.Errorf("--disable-admission-plugins %s: want some of %v", name, admissionOrder())
-		}
+	for _, p := range table {
+		p.register(plugins)
 	}
 	quota, err := quotainstall.NewQuotaConfigurationForAdmission(factory, nil)
 	if err != nil {
@@ -77,6 +111,7 @@ func newAdmission(disabled []string, client kubernetes.Interface, factory inform
 	}
 	return plugins.NewFromPlugins(names, noConfig{}, initializers, admission.Decorators{
 		seedTokenVolume(random), quotaWhereThereIsOne(factory.Core().V1().ResourceQuotas().Informer().GetIndexer()),
+		steadyPodSecurity(factory.Core().V1().Pods().Lister()), registeredNodes(),
 	})
 }
 

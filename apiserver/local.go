@@ -169,6 +169,9 @@ func (l *Local) Bind(ctx context.Context, who user.Info, binding *corev1.Binding
 	ctx = r.requestContext(ctx, who, binding.Namespace, binding.Name, "binding", "create")
 	options := &metav1.CreateOptions{}
 	attributes := l.attributes(r, who, internal, nil, binding.Namespace, binding.Name, "binding", admission.Create, options)
+	if err := l.mutate(ctx, attributes); err != nil {
+		return err
+	}
 	validate := rest.AdmissionToValidateObjectFunc(l.admit, attributes, l)
 	_, err = storage.(rest.NamedCreater).Create(ctx, binding.Name, internal, validate, options)
 	return err

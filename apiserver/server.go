@@ -205,7 +205,7 @@ func External(obj runtime.Object) (Object, error) { return externalObject(obj, n
 
 func newLocal(admit admission.Interface, mapper runtime.EquivalentResourceRegistry, infos []genericapiserver.APIGroupInfo, caches caches, check bool) *Local {
 	l := &Local{
-		admit: admit, mapper: mapper, check: check, limits: caches[schema.GroupResource{Resource: "limitranges"}],
+		admit: admit, mapper: mapper, check: check, limits: caches[schema.GroupResource{Resource: "limitranges"}].indexer,
 	}
 	l.served.begin(infos, check)
 	return l

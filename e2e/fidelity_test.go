@@ -17,6 +17,7 @@ func deviations() map[string][]string {
 		"apiserver/bootstrap.go":                                       {"RBAC bootstrap policy"},
 		"apiserver/local.go":                                           {"managedFields"},
 		"apiserver/metrics.go":                                         {"metrics-server's ClusterRole"},
+		"apiserver/nodetaint.go":                                       {"the taint `not-ready` of a new Node"},
 		"apiserver/registry/allocator.go":                              {"Service addresses and node ports"},
 		"apiserver/registry/stamp.go":                                  {"shortened deletion", "the time of an approval"},
 		"controllers/certificates/cleaner/cleaner.go":                  {"the cleaner of CertificateSigningRequests"},

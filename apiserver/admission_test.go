@@ -1,0 +1,46 @@
+package apiserver
+
+import (
+	"slices"
+	"testing"
+)
+
+// defaultPlugins are the admission plugins that a kube-apiserver v1.37.2 with default
+// flags says that it has loaded, in its order.
+func defaultPlugins() []string {
+	return []string{
+		"NamespaceLifecycle", "LimitRanger", "ServiceAccount", "TaintNodesByCondition", "PodSecurity", "Priority",
+		"DefaultTolerationSeconds", "DefaultStorageClass", "StorageObjectInUseProtection", "PodGroupProtection",
+		"PersistentVolumeClaimResize", "RuntimeClass", "CertificateApproval", "CertificateSigning",
+		"ClusterTrustBundleAttest", "CertificateSubjectRestriction", "DefaultIngressClass", "PodTopologyLabels",
+		"NodeDeclaredFeatureValidator", "PodResizeValidator",
+		"MutatingAdmissionPolicy", "MutatingAdmissionWebhook", "ValidatingAdmissionPolicy", "ValidatingAdmissionWebhook",
+		"ResourceQuota",
+	}
+}
+
+// comingPlugins need the group admissionregistration.k8s.io.
+func comingPlugins() []string {
+	return []string{"MutatingAdmissionPolicy", "MutatingAdmissionWebhook", "ValidatingAdmissionPolicy", "ValidatingAdmissionWebhook"}
+}
+
+func TestAdmissionPluginsAreUpstreams(t *testing.T) {
+	names, err := enabledPlugins(admissionPlugins(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := slices.DeleteFunc(defaultPlugins(), func(name string) bool { return slices.Contains(comingPlugins(), name) })
+	if !slices.Equal(names, want) {
+		t.Errorf("the chain is\n%v, want\n%v", names, want)
+	}
+}
+
+func TestAPluginThatDoesNotExistCannotBeDisabled(t *testing.T) {
+	if _, err := enabledPlugins(admissionPlugins(), []string{"PodSecurity", "PodSecurityPolicy"}); err == nil {
+		t.Error("PodSecurityPolicy was disabled, which is no plugin")
+	}
+	names, err := enabledPlugins(admissionPlugins(), []string{"PodSecurity"})
+	if err != nil || slices.Contains(names, "PodSecurity") {
+		t.Errorf("without PodSecurity the chain is %v, %v", names, err)
+	}
+}
