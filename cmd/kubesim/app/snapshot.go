@@ -29,7 +29,12 @@ type historyClient struct {
 func (c *historyClient) flags(cmd *cobra.Command) {
 	cmd.PersistentFlags().StringVar(&c.kubeconfig, "kubeconfig", "", "kubeconfig `file` of the server (default $KUBECONFIG, then ~/.kubesim/kubeconfig)")
 	cmd.PersistentFlags().StringVar(&c.dataDir, "data-dir", "", "data `directory` of the server, which need not run")
-	cmd.MarkFlagsMutuallyExclusive("kubeconfig", "data-dir")
+	cmd.PersistentPreRunE = func(*cobra.Command, []string) error {
+		if c.kubeconfig != "" && c.dataDir != "" {
+			return usageError{errors.New("--kubeconfig and --data-dir: want one of them: the server is asked, or its files are")}
+		}
+		return nil
+	}
 }
 
 func newSnapshot(s streams) *cobra.Command {
