@@ -4,14 +4,13 @@
 // [Tell] is pure: it gets the commits of the object, of what it controls, of their
 // Events, of the nodes and Faults, in revision order, and returns a [Story]. Other code
 // prints it (print.go), draws it (svg.go, dot.go) and fetches commits
-// (cmd/kubesim/app).
+// (internal/handlers).
 //
 // Invariants: the same commits give the same Story, and the same Story gives the same
 // bytes. A step's causes come before it.
 package explain
 
 import (
-	"slices"
 	"strings"
 	"time"
 
@@ -148,25 +147,6 @@ func start(commits []Commit) time.Time {
 		}
 	}
 	return time.Time{}
-}
-
-// say adds a step about the commit's object.
-func (t *teller) say(tone Tone, what, why string, causes ...int) int {
-	return t.sayOf(kindOf(t.c.Object)+"/"+t.c.Object.GetName(), tone, what, why, causes...)
-}
-
-func (t *teller) sayOf(object string, tone Tone, what, why string, causes ...int) int {
-	by := who(t.c.Actor)
-	if tone == Plain && strings.HasPrefix(by, "client ") {
-		tone = Outside
-	}
-	causes = slices.DeleteFunc(slices.Clone(causes), func(i int) bool { return i == none })
-	slices.Sort(causes)
-	t.story.Steps = append(t.story.Steps, Step{
-		At: t.c.Time.UTC(), Revision: t.c.Revision, By: by, Object: object,
-		What: what, Why: why, Causes: slices.Compact(causes), Tone: tone,
-	})
-	return len(t.story.Steps) - 1
 }
 
 // keep drops the steps that are neither about an object nor cause one that is.

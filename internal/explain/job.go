@@ -200,13 +200,6 @@ func (t *teller) specChanges(s *jobStory, old, job *batchv1.Job) {
 	}
 }
 
-func text[T any](v *T) string {
-	if v == nil {
-		return "none"
-	}
-	return fmt.Sprint(*v)
-}
-
 // opening says why there is a new Pod.
 func (s *jobStory) opening(pod *corev1.Pod) (why string, cause int) {
 	ix, indexed := pod.Annotations[batchv1.JobCompletionIndexAnnotation]

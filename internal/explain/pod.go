@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -149,13 +148,6 @@ func (t *teller) scheduling(p *podStory, old, pod *corev1.Pod) {
 	p.pending = t.say(Wait, "Pending: "+is.Reason, is.Message, cmp.Or(p.pending, t.createdStep(pod.UID)))
 }
 
-func (t *teller) createdStep(uid types.UID) int {
-	if step, ok := t.created[uid]; ok {
-		return step
-	}
-	return none
-}
-
 // disruption tells that something is about to end a Pod.
 func (t *teller) disruption(p *podStory, old, pod *corev1.Pod) {
 	_, is := podutil.GetPodCondition(&pod.Status, corev1.DisruptionTarget)
@@ -294,20 +286,4 @@ func (t *teller) indexBackOff(s *jobStory, ref *metav1.OwnerReference, pod *core
 	step := t.sayBy("job", "job/"+ref.Name, Wait, what, why, end)
 	s.byIndex[ix] = failure{pod: pod.Name, step: step}
 	s.bars.backOff(t.c.Time, at)
-}
-
-// sayBy is sayOf for what a controller concludes from another's commit.
-func (t *teller) sayBy(by, object string, tone Tone, what, why string, causes ...int) int {
-	step := t.sayOf(object, tone, what, why, causes...)
-	t.story.Steps[step].By = by
-	return step
-}
-
-// instant is a time of a status, which has whole seconds: that of the commit if it was
-// written within this second.
-func instant(c *Commit, t time.Time) time.Time {
-	if c.Time.Truncate(time.Second).Equal(t) {
-		return c.Time
-	}
-	return t
 }

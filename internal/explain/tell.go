@@ -2,36 +2,13 @@ package explain
 
 import (
 	"fmt"
-	"slices"
-	"strings"
-	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
 
 	"github.com/kubesim-dev/kubesim/apiserver/apis/sim/v1alpha1"
 )
-
-// kindOf is the word with which steps name an object.
-func kindOf(o Object) string {
-	switch o.(type) {
-	case *batchv1.Job:
-		return "job"
-	case *batchv1.CronJob:
-		return "cronjob"
-	case *corev1.Pod:
-		return "pod"
-	case *corev1.Node:
-		return "node"
-	case *corev1.Event:
-		return "event"
-	case *v1alpha1.Fault:
-		return "fault"
-	}
-	return "object"
-}
 
 // tell goes on with one commit.
 func (t *teller) tell(c *Commit) {
@@ -93,99 +70,4 @@ func (t *teller) firstKnown() {
 	if s := t.jobs[t.c.Object.GetUID()]; s != nil {
 		s.opened = t.createdStep(t.c.Object.GetUID())
 	}
-}
-
-// who turns an actor into words.
-func who(actor string) string {
-	if actor == "" {
-		return "?"
-	}
-	name, rest, _ := strings.Cut(actor, "/")
-	switch name {
-	case "client":
-		return "client " + rest
-	case "lifecycle", "session":
-		return "kubelet"
-	case "fault":
-		return "fault " + rest
-	case "store":
-		return "kubesim"
-	}
-	return name
-}
-
-// controller is the name of the step's reconciler.
-func controller(actor string) string {
-	name, _, _ := strings.Cut(actor, "/")
-	return name
-}
-
-// deletion tells that somebody wants an object gone, or that it is.
-func (t *teller) deletion(old, o Object, why string, causes ...int) (step int) {
-	asked := old != nil && old.GetDeletionTimestamp() != nil
-	switch {
-	case t.c.Type == watch.Deleted && asked:
-		return t.say(Plain, "gone", "", causes...)
-	case t.c.Type == watch.Deleted:
-		return t.say(Plain, "deleted", why, causes...)
-	case o.GetDeletionTimestamp() != nil && !asked:
-		what := "deleted"
-		if g := o.GetDeletionGracePeriodSeconds(); g != nil && *g > 0 {
-			what += fmt.Sprintf(", with a grace period of %ds", *g)
-		} else if f := o.GetFinalizers(); len(f) > 0 {
-			what += ", stays for " + strings.Join(f, ", ")
-		}
-		return t.say(Plain, what, why, causes...)
-	}
-	return none
-}
-
-// since is an instant as the story counts it.
-func (t *teller) since(at time.Time) string { return offset(at.Sub(t.story.Start)) }
-
-// offset is a duration with the precision that a reader wants: 4.2s, 1m40s, 1h2m.
-func offset(d time.Duration) string {
-	switch {
-	case d < 0:
-		return "-" + offset(-d)
-	case d < time.Minute:
-		return strings.TrimSuffix(fmt.Sprintf("%.1f", d.Round(100*time.Millisecond).Seconds()), ".0") + "s"
-	}
-	s := d.Round(time.Second).String()
-	if strings.HasSuffix(s, "m0s") {
-		s = s[:len(s)-2]
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = s[:len(s)-2]
-	}
-	return s
-}
-
-// words joins what is not empty.
-func words(sep string, parts ...string) string {
-	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), sep)
-}
-
-// setting is "name value", or nothing if there is no value.
-func setting[T any](name string, value *T) string {
-	if value == nil {
-		return ""
-	}
-	return fmt.Sprintf("%s %v", name, *value)
-}
-
-// owner is the controller of an object.
-func owner(o Object, kind string) *metav1.OwnerReference {
-	if ref := metav1.GetControllerOfNoCopy(o); ref != nil && ref.Kind == kind {
-		return ref
-	}
-	return nil
-}
-
-// count is a number of things: 1 failure, 2 failures.
-func count(n int, thing string) string {
-	if n != 1 {
-		thing += "s"
-	}
-	return fmt.Sprintf("%d %s", n, thing)
 }
