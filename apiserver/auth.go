@@ -12,7 +12,6 @@ import (
 	"k8s.io/apiserver/pkg/authorization/authorizerfactory"
 	authorizerunion "k8s.io/apiserver/pkg/authorization/union"
 	genericapiserver "k8s.io/apiserver/pkg/server"
-	"k8s.io/apiserver/pkg/server/dynamiccertificates"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	controller "k8s.io/kubernetes/pkg/controller/serviceaccount"
@@ -46,21 +45,21 @@ func authenticate(ctx context.Context, c *genericapiserver.Config, cfg *Config, 
 		return nil, err
 	}
 	c.Authentication.APIAudiences = authenticator.Audiences{Issuer}
-	c.Authentication.Authenticator, err = newAuthenticator(ctx, cfg, c.SecureServing.ClientCA, client, factory, keys)
+	c.Authentication.Authenticator, err = newAuthenticator(ctx, c, cfg, client, factory, keys)
 	return keys, err
 }
 
 // newAuthenticator knows client certificates of the CA, service-account
-// tokens, static tokens, and the anonymous user for publicPaths.
-func newAuthenticator(ctx context.Context, cfg *Config, ca dynamiccertificates.CAContentProvider,
-	client kubernetes.Interface, factory informers.SharedInformerFactory, keys serviceaccount.PublicKeysGetter) (authenticator.Request, error) {
+// tokens, static tokens, and the anonymous user for publicPaths. OpenAPI says so.
+func newAuthenticator(ctx context.Context, c *genericapiserver.Config, cfg *Config, client kubernetes.Interface,
+	factory informers.SharedInformerFactory, keys serviceaccount.PublicKeysGetter) (authenticator.Request, error) {
 	v1 := factory.Core().V1()
 	getter := controller.NewGetterFromClient(client, v1.Secrets().Lister(), v1.ServiceAccounts().Lister(), v1.Pods().Lister(), v1.Nodes().Lister(),
 		factory.Admissionregistration().V1().ValidatingWebhookConfigurations().Lister(),
 		factory.Admissionregistration().V1().MutatingWebhookConfigurations().Lister())
-	request, _, _, _, err := kubeauthenticator.Config{
+	request, _, definitions, schemes, err := kubeauthenticator.Config{
 		Anonymous:                      apiserver.AnonymousAuthConfig{Enabled: true, Conditions: publicPaths()},
-		ClientCAContentProvider:        ca,
+		ClientCAContentProvider:        c.SecureServing.ClientCA,
 		TokenAuthFile:                  cfg.TokenAuthFile,
 		APIAudiences:                   authenticator.Audiences{Issuer},
 		ServiceAccountIssuers:          []string{Issuer},
@@ -73,6 +72,7 @@ func newAuthenticator(ctx context.Context, cfg *Config, ca dynamiccertificates.C
 	if err != nil {
 		return nil, fmt.Errorf("authentication: %w", err)
 	}
+	c.OpenAPIConfig.SecurityDefinitions, c.OpenAPIV3Config.SecuritySchemes = definitions, schemes
 	if request, err = newIssuedCerts(request, cfg.CA, cfg.Issued, cfg.Clock); err != nil {
 		return nil, err
 	}

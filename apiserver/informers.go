@@ -9,6 +9,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	nodev1 "k8s.io/api/node/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	resourcev1 "k8s.io/api/resource/v1"
 	schedulingv1 "k8s.io/api/scheduling/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -46,6 +47,8 @@ func newCaches(client kubernetes.Interface) (caches, informers.SharedInformerFac
 		{Group: "discovery.k8s.io", Resource: "endpointslices"}:               &discoveryv1.EndpointSlice{},
 		{Group: "node.k8s.io", Resource: "runtimeclasses"}:                    &nodev1.RuntimeClass{},
 		{Group: "networking.k8s.io", Resource: "ingressclasses"}:              &networkingv1.IngressClass{},
+		{Group: "resource.k8s.io", Resource: "deviceclasses"}:                 &resourcev1.DeviceClass{},
+		{Group: "resource.k8s.io", Resource: "resourceclaims"}:                &resourcev1.ResourceClaim{},
 		{Group: "scheduling.k8s.io", Resource: "priorityclasses"}:             &schedulingv1.PriorityClass{},
 		{Group: "rbac.authorization.k8s.io", Resource: "roles"}:               &rbacv1.Role{},
 		{Group: "rbac.authorization.k8s.io", Resource: "rolebindings"}:        &rbacv1.RoleBinding{},

@@ -4,7 +4,6 @@ import (
 	"reflect"
 	"testing"
 
-	resourcev1 "k8s.io/api/resource/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
@@ -34,9 +33,6 @@ func TestEveryInformerIsFilled(t *testing.T) {
 	}
 	informers := *(*map[reflect.Type]cache.SharedIndexInformer)(field.Addr().UnsafePointer())
 	for typ, informer := range informers {
-		if typ == reflect.TypeFor[*resourcev1.DeviceClass]() || typ == reflect.TypeFor[*resourcev1.ResourceClaim]() {
-			continue // the quota plugin asks for them; they are not served, so that there are none
-		}
 		if _, filled := informer.(*filledInformer); !filled {
 			t.Errorf("an informer of %v is asked for that nobody fills: add its type to newCaches", typ)
 		}

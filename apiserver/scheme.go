@@ -2,6 +2,7 @@ package apiserver
 
 import (
 	"fmt"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -9,10 +10,15 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	serverstorage "k8s.io/apiserver/pkg/server/storage"
 	"k8s.io/apiserver/pkg/storage/storagebackend"
+	"k8s.io/kube-aggregator/pkg/apis/apiregistration"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
 	"k8s.io/kubernetes/pkg/apis/certificates"
+	"k8s.io/kubernetes/pkg/apis/resource"
+	"k8s.io/kubernetes/pkg/apis/storagemigration"
 
 	// Every group that groups.go serves registers its types and defaults here.
+	_ "k8s.io/kubernetes/pkg/apis/admissionregistration/install"
+	_ "k8s.io/kubernetes/pkg/apis/apps/install"
 	_ "k8s.io/kubernetes/pkg/apis/authentication/install"
 	_ "k8s.io/kubernetes/pkg/apis/authorization/install"
 	_ "k8s.io/kubernetes/pkg/apis/autoscaling/install"
@@ -22,14 +28,19 @@ import (
 	_ "k8s.io/kubernetes/pkg/apis/core/install"
 	_ "k8s.io/kubernetes/pkg/apis/discovery/install"
 	_ "k8s.io/kubernetes/pkg/apis/events/install"
+	_ "k8s.io/kubernetes/pkg/apis/flowcontrol/install"
+	_ "k8s.io/kubernetes/pkg/apis/networking/install"
 	_ "k8s.io/kubernetes/pkg/apis/node/install"
 	_ "k8s.io/kubernetes/pkg/apis/policy/install"
 	_ "k8s.io/kubernetes/pkg/apis/rbac/install"
 	_ "k8s.io/kubernetes/pkg/apis/scheduling/install"
 	_ "k8s.io/kubernetes/pkg/apis/storage/install"
+	_ "k8s.io/kubernetes/pkg/apis/storagemigration/install"
 
 	// Like upstream's groups above, these register themselves with legacyscheme.
+	_ "github.com/kubesim-dev/kubesim/apiserver/apis/apiregistration/install"
 	_ "github.com/kubesim-dev/kubesim/apiserver/apis/metrics/install"
+	_ "github.com/kubesim-dev/kubesim/apiserver/apis/resource/install"
 	_ "github.com/kubesim-dev/kubesim/apiserver/apis/sim/install"
 	"github.com/kubesim-dev/kubesim/apiserver/apis/sim/v1alpha1"
 )
@@ -37,14 +48,15 @@ import (
 // storedMediaType returns how objects are stored, as in a real cluster's etcd. If the
 // group has no protobuf, it is JSON, as for custom resources.
 func storedMediaType(group string) string {
-	if group == v1alpha1.GroupName || !legacyscheme.Scheme.IsGroupRegistered(group) {
+	if group == v1alpha1.GroupName || group == apiregistration.GroupName || !legacyscheme.Scheme.IsGroupRegistered(group) {
 		return runtime.ContentTypeJSON
 	}
 	return runtime.ContentTypeProtobuf
 }
 
 // storageVersion returns the version in which a group's objects are stored and given to
-// the engine: the preferred served version.
+// the engine: the preferred stable version. Those that are not stable are not served, but
+// for groups that have no other.
 func storageVersion(group string) (schema.GroupVersion, error) {
 	// Events of both groups have one store, in core/v1. Upstream: the cohabitating
 	// resources of NewStorageFactoryConfig.
@@ -53,7 +65,7 @@ func storageVersion(group string) (schema.GroupVersion, error) {
 	}
 	versions := legacyscheme.Scheme.PrioritizedVersionsForGroup(group)
 	for _, v := range versions {
-		if v.Version == "v1" {
+		if !strings.Contains(v.Version, "alpha") && !strings.Contains(v.Version, "beta") {
 			return v, nil
 		}
 	}
@@ -71,6 +83,10 @@ func storedVersion(gr schema.GroupResource) (schema.GroupVersion, error) {
 	switch gr {
 	case certificates.Resource("clustertrustbundles"), certificates.Resource("podcertificaterequests"):
 		return schema.GroupVersion{Group: gr.Group, Version: "v1beta1"}, nil
+	case storagemigration.Resource("storageversionmigrations"):
+		return schema.GroupVersion{Group: gr.Group, Version: "v1beta1"}, nil
+	case resource.Resource("devicetaintrules"):
+		return schema.GroupVersion{Group: gr.Group, Version: "v1beta2"}, nil
 	}
 	return storageVersion(gr.Group)
 }

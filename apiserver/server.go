@@ -1,14 +1,18 @@
 package apiserver
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"sync"
 	"sync/atomic"
 
 	corev1 "k8s.io/api/core/v1"
@@ -23,10 +27,10 @@ import (
 	"k8s.io/apiserver/pkg/server/dynamiccertificates"
 	"k8s.io/apiserver/pkg/server/filters"
 	"k8s.io/client-go/kubernetes"
-	openapicommon "k8s.io/kube-openapi/pkg/common"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
 	"k8s.io/kubernetes/pkg/capabilities"
 
+	"github.com/kubesim-dev/kubesim/apiserver/openapi"
 	"github.com/kubesim-dev/kubesim/apiserver/registry"
 )
 
@@ -38,7 +42,10 @@ type Server struct {
 	caches  caches
 	client  kubernetes.Interface
 	groups  *groups
-	openapi *openapicommon.OpenAPIV3Config
+	openapi *openapi.Service // nil with Config.NoOpenAPI
+	// announcing guards announced.
+	announcing sync.Mutex
+	announced  announced
 	// streams are the requests under way that connect a client to a container.
 	streams inFlight
 	back    *loopback
@@ -76,6 +83,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, err
 	}
 	generic.PublicAddress, generic.ExternalAddress = cfg.AdvertiseAddress, cfg.ExternalAddress
+	configureOpenAPI(generic)
 	keys, err := authenticate(ctx, generic, &cfg, client, factory)
 	if err != nil {
 		return nil, err
@@ -90,8 +98,6 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	generic.RESTOptionsGetter = options
 	addHealthChecks(generic, cfg.StoreHealth, &s.founded)
 	configureServing(ctx, generic, &cfg, &s.streams)
-	s.openapi = generic.OpenAPIV3Config
-
 	// It gets no informer factory: ours never runs, see newCaches.
 	completed := generic.Complete(nil)
 	if s.generic, err = completed.New("kubesim", genericapiserver.NewEmptyDelegate()); err != nil {
@@ -107,14 +113,14 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	s.groups = &groups{
 		options: options, client: client, informers: factory, issuer: issuer, audiences: generic.Authentication.APIAudiences,
 		authenticator: generic.Authentication.Authenticator, authorizer: generic.Authorization.Authorizer, rules: generic.RuleResolver,
-		random: cfg.Random, addresses: cfg.Services, timekeeper: cfg.Timekeeper, logs: cfg.Logs, usage: cfg.Metrics, dial: cfg.Dial,
+		random: cfg.Random, addresses: cfg.Services, timekeeper: cfg.Timekeeper, logs: cfg.Logs, usage: cfg.Metrics, dial: cfg.Dial, storeHealth: cfg.StoreHealth,
 	}
 	infos, err := s.groups.build()
 	if err != nil {
 		return nil, err
 	}
 	s.local = newLocal(generic.AdmissionControl, generic.EquivalentResourceRegistry, infos, caches, cfg.CheckTrusted)
-	if err := s.install(infos); err != nil {
+	if err := errors.Join(s.install(infos), s.describe(generic)); err != nil {
 		return nil, err
 	}
 	for path, handler := range cfg.Handlers {
@@ -124,16 +130,21 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// configureServing sets what a kubesim server answers differently from a generic
-// server.
-func configureServing(ctx context.Context, c *genericapiserver.Config, cfg *Config, streams *inFlight) {
+// configureOpenAPI says how the API is described. Even a server that describes nothing
+// needs the types, for server-side apply.
+func configureOpenAPI(c *genericapiserver.Config) {
 	namer := openapinamer.NewDefinitionNamer(legacyscheme.Scheme)
 	c.OpenAPIConfig = genericapiserver.DefaultOpenAPIConfig(openAPIDefinitions, namer)
 	c.OpenAPIConfig.Info.Title = "Kubernetes"
 	c.OpenAPIV3Config = genericapiserver.DefaultOpenAPIV3Config(openAPIDefinitions, namer)
 	c.OpenAPIV3Config.Info.Title = "Kubernetes"
+	c.SkipOpenAPIInstallation = true // see describe
+}
+
+// configureServing sets what a kubesim server answers differently from a generic
+// server.
+func configureServing(ctx context.Context, c *genericapiserver.Config, cfg *Config, streams *inFlight) {
 	c.EnableProfiling = false
-	c.SkipOpenAPIInstallation = cfg.NoOpenAPI
 	// A simulator's clients are tests: no request is refused because there are too
 	// many.
 	c.MaxRequestsInFlight, c.MaxMutatingRequestsInFlight = 0, 0
@@ -151,6 +162,8 @@ func configureServing(ctx context.Context, c *genericapiserver.Config, cfg *Conf
 	}
 }
 
+// install adds the groups. infos[0] is core. The others are listed by priority, as on a
+// real cluster, where the aggregator lists them.
 func (s *Server) install(infos []genericapiserver.APIGroupInfo) error {
 	if err := s.generic.InstallLegacyAPIGroup(genericapiserver.DefaultLegacyAPIPrefix, &infos[0]); err != nil {
 		return err
@@ -159,17 +172,36 @@ func (s *Server) install(infos []genericapiserver.APIGroupInfo) error {
 	for i := range infos[1:] {
 		rest = append(rest, &infos[i+1])
 	}
-	return s.generic.InstallAPIGroups(rest...)
+	slices.SortStableFunc(rest, func(a, b *genericapiserver.APIGroupInfo) int {
+		first, second := a.PrioritizedVersions[0], b.PrioritizedVersions[0]
+		return cmp.Or(-cmp.Compare(priorityOf(first).group, priorityOf(second).group), cmp.Compare(first.Group, second.Group))
+	})
+	if err := s.generic.InstallAPIGroups(rest...); err != nil {
+		return err
+	}
+	for _, info := range rest {
+		for _, gv := range info.PrioritizedVersions {
+			prioritize(s.generic, gv)
+		}
+	}
+	return nil
+}
+
+// describe serves OpenAPI, unless nobody needs it. The 12 MB of definitions, from which
+// the types for server-side apply were made, are not kept.
+func (s *Server) describe(c *genericapiserver.Config) error {
+	c.OpenAPIV3Config.Definitions = nil
+	if s.cfg.NoOpenAPI {
+		return nil
+	}
+	s.openapi = openapi.New(s.generic.Handler.GoRestfulContainer, c.OpenAPIConfig, c.OpenAPIV3Config)
+	return s.openapi.Install(s.generic.Handler.NonGoRestfulMux)
 }
 
 // Run serves until ctx ends and all requests have been answered.
 func (s *Server) Run(ctx context.Context) error {
 	defer s.back.end()
-	prepared := s.generic.PrepareRun()
-	// The specs are built, so the 12 MB of definitions are no longer needed. Whoever
-	// asks again gets new ones.
-	s.openapi.Definitions = nil
-	return prepared.RunWithContext(ctx)
+	return s.generic.PrepareRun().RunWithContext(ctx)
 }
 
 // AwaitStreams returns when every request that connects a client to a container is

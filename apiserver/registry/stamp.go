@@ -46,6 +46,7 @@ type Random interface {
 //	a budget's disruptedPods the eviction subresource of its Pods
 //	a volume's phase         the strategies of PersistentVolumes
 //	a request's conditions   the strategies of CertificateSigningRequests, and kubectl
+//	a device's taints        the defaults of resource.k8s.io, see taint.go
 //	managedFields[*].time    managedfields' updater
 //	AGE, DURATION …          the printers, see table.go
 //
@@ -62,6 +63,9 @@ type Stamper struct {
 func (s Stamper) Apply(store *registry.Store) {
 	if store.CreateStrategy != nil {
 		store.CreateStrategy = s.createStrategy(store.CreateStrategy)
+	}
+	if store.UpdateStrategy != nil && store.NewFunc != nil {
+		store.UpdateStrategy = s.taintUpdates(store.NewFunc(), store.UpdateStrategy)
 	}
 	if store.TableConvertor != nil {
 		store.TableConvertor = tableConvertor{inner: store.TableConvertor, clock: s.Clock}
@@ -97,6 +101,7 @@ func (s stampedStrategy) PrepareForCreate(ctx context.Context, obj runtime.Objec
 		}
 		m.SetCreationTimestamp(s.stamper.now())
 	}
+	s.stamper.stampTaints(obj)
 	s.RESTCreateStrategy.PrepareForCreate(ctx, obj)
 	if volume, ok := obj.(*core.PersistentVolume); ok {
 		volume.Status.LastPhaseTransitionTime = ptr.To(s.stamper.now())

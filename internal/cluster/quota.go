@@ -17,7 +17,8 @@ import (
 // evaluators are upstream's that know more than to count. The controller hands them the
 // objects, so none of them lists any.
 //
-// Deviation: resourceclaims are not served, and so not measured.
+// Deviation: of resourceclaims, only how many there are is measured, not the devices that
+// they ask for.
 func (p parts) evaluators() ([]resourcequota.Evaluator, error) {
 	special, err := core.NewEvaluators(nil, nil, func(gvr schema.GroupVersionResource) bool {
 		return gvr.Resource != "pods" && gvr.Resource != "resourceclaims"
