@@ -33,6 +33,9 @@ type Config struct {
 	// for a CertificateSigningRequest. Such a certificate follows Clock, the others the
 	// wall clock. Optional.
 	Issued func(*x509.Certificate) bool
+	// FrontProxy is how the server is known to API servers beside it: a client
+	// certificate.
+	FrontProxy tls.Certificate
 	// ServiceAccountKey signs service-account tokens.
 	ServiceAccountKey crypto.Signer
 	// TokenAuthFile lists static bearer tokens, like upstream's --token-auth-file.
@@ -131,7 +134,7 @@ const EventTTL = time.Hour
 func (c *Config) validate() error {
 	var errs []error
 	for what, missing := range map[string]bool{
-		"Listener": c.Listener == nil, "CA": len(c.CA) == 0, "ServiceAccountKey": c.ServiceAccountKey == nil,
+		"Listener": c.Listener == nil, "CA": len(c.CA) == 0, "FrontProxy": c.FrontProxy.PrivateKey == nil, "ServiceAccountKey": c.ServiceAccountKey == nil,
 		"NewStorage": c.NewStorage == nil, "Recall": c.Recall == nil, "StoreHealth": c.StoreHealth == nil, "Services": c.Services.IP == nil, "ExternalAddress": c.ExternalAddress == "", "Clock": c.Clock == nil, "Random": c.Random == nil,
 		"Timekeeper": c.Timekeeper == nil, "Gate": c.Gate == nil, "Logs": c.Logs == nil, "Metrics": c.Metrics == nil, "Dial": c.Dial == nil, "Version": c.Version == "", "AdvertiseAddress": c.AdvertiseAddress == nil,
 	} {

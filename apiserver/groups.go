@@ -90,6 +90,8 @@ type groups struct {
 	storeHealth   func(context.Context) error
 
 	numbers serviceNumbers
+	// names are those of the groups that build returns.
+	names []string
 }
 
 // provider is the interface of upstream's registries for each group.
@@ -140,6 +142,7 @@ func (g *groups) build() ([]genericapiserver.APIGroupInfo, error) {
 	}
 	infos = append(infos, g.metrics(core.VersionedResourcesStorageMap["v1"]))
 	for i := range infos {
+		g.names = append(g.names, infos[i].PrioritizedVersions[0].Group)
 		for _, resources := range infos[i].VersionedResourcesStorageMap {
 			stampAll(g.options.stamper, resources)
 		}

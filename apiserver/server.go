@@ -27,6 +27,7 @@ import (
 	"k8s.io/apiserver/pkg/server/dynamiccertificates"
 	"k8s.io/apiserver/pkg/server/filters"
 	"k8s.io/client-go/kubernetes"
+	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
 	"k8s.io/kubernetes/pkg/capabilities"
 
@@ -46,6 +47,7 @@ type Server struct {
 	// announcing guards announced.
 	announcing sync.Mutex
 	announced  announced
+	remotes    *remotes
 	// streams are the requests under way that connect a client to a container.
 	streams inFlight
 	back    *loopback
@@ -97,7 +99,8 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	options := &restOptions{open: cfg.NewStorage, stamper: registry.Stamper{Clock: cfg.Clock, Random: cfg.Random}}
 	generic.RESTOptionsGetter = options
 	addHealthChecks(generic, cfg.StoreHealth, &s.founded)
-	configureServing(ctx, generic, &cfg, &s.streams)
+	s.remotes = s.newRemotes()
+	configureServing(ctx, generic, &cfg, s.remotes, &s.streams)
 	// It gets no informer factory: ours never runs, see newCaches.
 	completed := generic.Complete(nil)
 	if s.generic, err = completed.New("kubesim", genericapiserver.NewEmptyDelegate()); err != nil {
@@ -143,7 +146,7 @@ func configureOpenAPI(c *genericapiserver.Config) {
 
 // configureServing sets what a kubesim server answers differently from a generic
 // server.
-func configureServing(ctx context.Context, c *genericapiserver.Config, cfg *Config, streams *inFlight) {
+func configureServing(ctx context.Context, c *genericapiserver.Config, cfg *Config, beside *remotes, streams *inFlight) {
 	c.EnableProfiling = false
 	// A simulator's clients are tests: no request is refused because there are too
 	// many.
@@ -158,7 +161,7 @@ func configureServing(ctx context.Context, c *genericapiserver.Config, cfg *Conf
 			next: api, gate: cfg.Gate, faults: cfg.Faults, recorder: cfg.Recorder, authorizer: c.Authorization.Authorizer,
 			serializer: c.Serializer, clock: cfg.Clock, ends: ctx, beginList: cfg.BeginList,
 		}
-		return withAnswer(genericapiserver.DefaultBuildHandlerChain(withEnd(ctx, withCount(gated, streams), c.LongRunningFunc), c))
+		return withAnswer(genericapiserver.DefaultBuildHandlerChain(withEnd(ctx, withCount(beside.proxy(gated), streams), c.LongRunningFunc), c))
 	}
 }
 
@@ -225,8 +228,11 @@ func (s *Server) Observe(gr schema.GroupResource, event watch.EventType, obj run
 	}
 	s.local.observed(obj, external)
 	s.caches.observe(gr, event, external)
-	if service, ok := external.(*corev1.Service); ok {
-		s.groups.numbers.observe(event, service)
+	switch obj := external.(type) {
+	case *corev1.Service:
+		s.groups.numbers.observe(event, obj)
+	case *apiregistrationv1.APIService:
+		s.remotes.observe(event, obj)
 	}
 	return external, nil
 }

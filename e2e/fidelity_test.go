@@ -20,6 +20,7 @@ func deviations() map[string][]string {
 		"apiserver/nodetaint.go":                                       {"the taint `not-ready` of a new Node"},
 		"apiserver/registry/allocator.go":                              {"Service addresses and node ports"},
 		"apiserver/registry/stamp.go":                                  {"shortened deletion", "the time of an approval"},
+		"controllers/apiservice/apiservice.go":                         {"an APIService with a Service"},
 		"controllers/certificates/cleaner/cleaner.go":                  {"the cleaner of CertificateSigningRequests"},
 		"controllers/clusterroleaggregation/clusterroleaggregation.go": {"the aggregation of ClusterRoles"},
 		"controllers/cronjob/apply.go":                                 {"another's Job under the name of the next one"},

@@ -50,6 +50,7 @@ const (
 	ClusterTrustBundles    Resource = "clustertrustbundles.certificates.k8s.io"
 	PodCertificateRequests Resource = "podcertificaterequests.certificates.k8s.io"
 
+	APIServices                Resource = "apiservices.apiregistration.k8s.io"
 	CertificateSigningRequests Resource = "certificatesigningrequests.certificates.k8s.io"
 	SubjectAccessReviews       Resource = "subjectaccessreviews.authorization.k8s.io"
 )

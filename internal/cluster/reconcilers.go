@@ -16,6 +16,7 @@ import (
 	"k8s.io/kubernetes/pkg/features"
 
 	"github.com/kubesim-dev/kubesim/apiserver"
+	"github.com/kubesim-dev/kubesim/controllers/apiservice"
 	"github.com/kubesim-dev/kubesim/controllers/certificates/approver"
 	"github.com/kubesim-dev/kubesim/controllers/certificates/cleaner"
 	"github.com/kubesim-dev/kubesim/controllers/certificates/signer"
@@ -256,7 +257,7 @@ func CheckControllers(patterns []string) error {
 // register adds the reconcilers to e: controllers and kubelets, which write to
 // api, and whose containers write to logs and use what used says. The caller must close what is returned when e has ended.
 func (r *ring) register(e *engine.Engine, api engine.API, logs *stream.Store, used *stats.Store) (*lifecycle.Reconciler, error) {
-	services, err := r.c.options.ServiceRange()
+	addresses, err := r.c.options.ServiceRange()
 	if err != nil {
 		return nil, err
 	}
@@ -274,7 +275,7 @@ func (r *ring) register(e *engine.Engine, api engine.API, logs *stream.Store, us
 	}
 	config := lifecycle.Config{
 		Engine: e, API: p.api, Nodes: list, Runtime: cri.Simulated(), Logs: logs, Stats: used, Memory: memory.NewBudget(r.c.options.Memory), Token: r.token,
-		ClusterDNS: services.DNS.String(),
+		ClusterDNS: addresses.DNS.String(),
 	}
 	if f := r.c.options.Follower; f != nil {
 		f.Attach(e)
@@ -292,7 +293,11 @@ func (r *ring) register(e *engine.Engine, api engine.API, logs *stream.Store, us
 	if err != nil {
 		return nil, err
 	}
-	e.Register(nodes, pods, scripts)
+	services, err := apiservice.New(apiservice.Config{Host: p.host(nil), Check: r.server.CheckAPIService, Forget: r.server.ForgetAPIService})
+	if err != nil {
+		return nil, err
+	}
+	e.Register(nodes, pods, scripts, services)
 	return pods, nil
 }
 

@@ -84,8 +84,13 @@ func (r *ring) newServer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	proxy, err := r.keys.FrontProxy(time.Now())
+	if err != nil {
+		return err
+	}
 	cfg := apiserver.Config{
-		Listener: listener.Borrow(accepts), Certificate: certificate, CA: r.keys.Certificate(), Issued: pki.Issued, ServiceAccountKey: r.keys.TokenKey(),
+		FrontProxy: proxy,
+		Listener:   listener.Borrow(accepts), Certificate: certificate, CA: r.keys.Certificate(), Issued: pki.Issued, ServiceAccountKey: r.keys.TokenKey(),
 		TokenAuthFile: o.TokenAuthFile, Authorization: o.Authorization,
 		DisableAdmissionPlugins: o.DisableAdmissionPlugins,
 		AdvertiseAddress:        net.ParseIP(advertised), ExternalAddress: listener.Reachable(accepts.Addr()), Version: version.Git, Build: apiserver.Build(version.Built()), Services: services,

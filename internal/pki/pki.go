@@ -283,6 +283,13 @@ func (p *Authority) Client(user string, now time.Time) (certificate, key []byte,
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: signed.Certificate[0]}), key, err
 }
 
+// FrontProxy is the client certificate by which API servers beside the cluster know that
+// a request comes from its API server, which says for whom it asks. The name is kubeadm's;
+// it has no rights.
+func (p *Authority) FrontProxy(now time.Time) (tls.Certificate, error) {
+	return p.sign(template("front-proxy-client", nil, now), x509.ExtKeyUsageClientAuth)
+}
+
 // Certificate is that of the authority, in PEM, which clients trust.
 func (p *Authority) Certificate() []byte { return p.caPEM }
 
