@@ -50,6 +50,8 @@ var allowed = map[string][]string{
 	"kubelet-sim/status/...":         {"kubelet-sim/admission", "kubelet-sim/event", "kubelet-sim/podstate"},
 	"kubelet-sim/environment/...":    {"kubelet-sim/depend", "kubelet-sim/podstate", "controllers/engine"},
 	"kubelet-sim/request/...":        {"kubelet-sim/program/kernel"},
+	"kubelet-sim/hook/...":           {"kubelet-sim/cri", "kubelet-sim/podstate", "kubelet-sim/program", "kubelet-sim/request", "controllers/engine"},
+	"kubelet-sim/resize/...":         {"kubelet-sim/admission", "kubelet-sim/decide", "kubelet-sim/event", "kubelet-sim/podstate"},
 	"kubelet-sim/cri/...":            {"kubelet-sim/images", "kubelet-sim/program"},
 	"kubelet-sim/volume/...":         {"kubelet-sim/depend", "kubelet-sim/environment", "kubelet-sim/podcertificate", "kubelet-sim/podstate", "kubelet-sim/program/vfs", "kubelet-sim/stats", "controllers/engine"},
 	"kubelet-sim/static/...":         {"kubelet-sim/event", "kubelet-sim/node", "kubelet-sim/podstate", "kubelet-sim/program/vfs", "kubelet-sim/stats", "controllers/engine", "apiserver/apis"},

@@ -12,6 +12,7 @@ import (
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/cri"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/hook"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
@@ -94,7 +95,7 @@ func (c *Container) During(now time.Time, f func()) (done bool) {
 func (c *Container) Exec(spec program.ExecSpec, now time.Time) (cri.Exec, error) {
 	exec, err := c.run.parts[c.i].process.Exec(spec, now)
 	if err != nil {
-		return nil, execError(err, c.r.draw(c.run, c.i).ExecID(now))
+		return nil, hook.StartError(err, c.r.draw(c.run, c.i).ExecID(now))
 	}
 	return exec, nil
 }

@@ -2,7 +2,6 @@ package lifecycle
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/environment"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/hook"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/prober"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
@@ -25,7 +25,7 @@ import (
 // check is a check under way.
 type check struct {
 	// command runs; nil if the check only waits for its deadline.
-	command *command
+	command *hook.Command
 	// timedOut is what the check says when its deadline has come.
 	timedOut string
 }
@@ -140,11 +140,11 @@ func (r *Reconciler) checkEnded(ctx context.Context, run *podRun, i, j int) bool
 	if k == nil || k.command == nil {
 		return false
 	}
-	code, ended := k.command.exec.Exited()
+	code, ended := k.command.Exited()
 	if !ended {
 		return false
 	}
-	got := request.Result{Result: kubeprobe.Success, Output: k.command.output.String()}
+	got := request.Result{Result: kubeprobe.Success, Output: k.command.Output()}
 	if code != 0 {
 		got.Result = kubeprobe.Failure
 	}
@@ -156,7 +156,7 @@ func (r *Reconciler) checkEnded(ctx context.Context, run *podRun, i, j int) bool
 func (r *Reconciler) giveUpCheck(ctx context.Context, run *podRun, i, j int, now time.Time) {
 	k := run.parts[i].checks[j]
 	if k.command != nil {
-		k.command.exec.Signal(kernel.SIGKILL, now)
+		k.command.Signal(kernel.SIGKILL, now)
 		run.collect(i, now)
 	}
 	if run.Containers[i].Activity == podstate.Running {
@@ -240,7 +240,7 @@ func (r *Reconciler) openCheck(run *podRun, i, j int, now time.Time) (got reques
 			return request.Result{Result: kubeprobe.Unknown, Err: err}, true
 		}
 		k.command = command
-		k.timedOut = fmt.Sprintf("command timed out: %q timed out after %s", strings.Join(command.argv, " "), prober.TimeoutOf(probe))
+		k.timedOut = command.TimedOut(prober.TimeoutOf(probe))
 	}
 	run.parts[i].checks[j] = k
 	run.collect(i, now)

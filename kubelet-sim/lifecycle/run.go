@@ -10,6 +10,7 @@ import (
 
 	"github.com/kubesim-dev/kubesim/kubelet-sim/admission"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/cri"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/hook"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
@@ -89,7 +90,7 @@ type part struct {
 	stats *stats.Container
 	// hook is the command of the hook under way, checks are the checks under
 	// way; they go with containerState.Probes.
-	hook   *command
+	hook   *hook.Command
 	checks []*check
 	// effects are those of the script that runs the program, if one does.
 	effects *script.Effects
