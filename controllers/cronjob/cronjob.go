@@ -82,8 +82,8 @@ func New(host engine.Host) (*Reconciler, error) {
 // Name implements engine.Reconciler.
 func (r *Reconciler) Name() string { return Name }
 
-// Periodic implements engine.Periodic: what a schedule starts is no reason to
-// move time on to the next start.
+// Periodic implements engine.Periodic: time does not move on to the
+// next start because of what a schedule has started.
 func (r *Reconciler) Periodic() {}
 
 // Observe implements engine.Reconciler.
@@ -124,7 +124,7 @@ func cronJobOf(job engine.Object) *metav1.OwnerReference {
 
 // Reconcile implements engine.Reconciler.
 //
-// The wake is recurring: a schedule goes on for ever, and mode auto must not.
+// The wake is recurring: a schedule goes on forever, and mode auto must not.
 func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Time) (engine.Wake, error) {
 	name := types.NamespacedName{Namespace: key.Namespace, Name: key.Name}
 	cj, found := engine.Get[*batchv1.CronJob](r.view, engine.CronJobs, key.Namespace, key.Name)

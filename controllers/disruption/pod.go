@@ -18,7 +18,7 @@ const staleAfter = 2 * time.Minute
 // podPlan is what to do about one Pod.
 type podPlan struct {
 	Events []event
-	// Reset: nobody has deleted the Pod, so it is no target any more.
+	// Reset: nobody has deleted the Pod, so it is no longer a target.
 	Reset  bool
 	WakeAt time.Time
 }

@@ -210,7 +210,7 @@ func (e *Engine) recallNotes(ctx context.Context, c *Checkpoint, known func(stri
 		}
 		if err := e.recall(ctx, r, &entry, c.Now()); err != nil {
 			aside.add(entry.key(), err)
-			e.log.failed(e.now, entry.key(), err) // it looks at the key anew
+			e.log.failed(e.now, entry.key(), err) // it reconciles the key again
 			e.queue.hasten(entry.key(), e.now, false)
 			continue
 		}

@@ -22,7 +22,7 @@ type Request struct {
 	Resource        schema.GroupResource
 	Subresource     string
 	Namespace, Name string
-	// User and Groups are who asks, UserAgent is the program.
+	// User and Groups are those of the request, UserAgent is the client program.
 	User      string
 	Groups    []string
 	UserAgent string

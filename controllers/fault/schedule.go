@@ -44,7 +44,7 @@ func schedule(f *v1alpha1.Fault, now time.Time) moment {
 	m := moment{State: v1alpha1.FaultActive, Activations: int32(n + 1), Since: engine.After(begin, time.Duration(n)*every)}
 	m.Next = engine.After(m.Since, v1alpha1.Duration(s.Duration))
 	switch {
-	case s.Duration == nil && s.DropWatch == nil: // for ever
+	case s.Duration == nil && s.DropWatch == nil: // forever
 		m.Next = time.Time{}
 	case now.Before(m.Next):
 	case n+1 < times:

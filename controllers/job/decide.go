@@ -86,7 +86,7 @@ func (p *plan) staff(job *batchv1.Job, pods []*corev1.Pod, t *tally, status *bat
 }
 
 // suspend keeps the condition Suspended in step with the spec. A Job that is
-// resumed starts anew: activeDeadlineSeconds are those of being active without
+// resumed starts over: activeDeadlineSeconds are those of being active without
 // a break.
 func (p *plan) suspend(job *batchv1.Job, status *batchv1.JobStatus, rules rules, now time.Time) {
 	if suspended(job) {

@@ -17,7 +17,7 @@ type interval struct {
 type orderedIntervals []interval
 
 // parseIndexes reads text such as "1,3-5" and drops what is not below
-// completions. Parts that are no numbers are skipped, as upstream does.
+// completions. Parts that are not numbers are skipped, as upstream does.
 // Source: parseIndexesFromString, k8s.io/kubernetes pkg/controller/job v1.37.2.
 func parseIndexes(text string, completions int) orderedIntervals {
 	var out orderedIntervals

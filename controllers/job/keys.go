@@ -82,8 +82,8 @@ func kind() schema.GroupVersionKind { return batchv1.SchemeGroupVersion.WithKind
 
 // Batch implements engine.Batcher. What this controller did itself, the removal
 // of the finalizer, is taken up at once: upstream does that in the same sync. So
-// is a finalizer that nobody needs any more. That the status of a Job says which
-// Pods were refused is no reason to try again at once.
+// is a finalizer that is no longer needed. If a Job's status only says which Pods
+// were refused, the controller does not try again at once.
 func (r *Reconciler) Batch(c engine.Commit) time.Duration {
 	if old, ok := c.Old.(*batchv1.Job); ok && old.Generation == c.Object.GetGeneration() && r.refused(c.Object) {
 		return r.rules.BatchPeriod

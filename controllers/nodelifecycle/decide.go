@@ -27,7 +27,7 @@ type plan struct {
 	Silent bool
 	// AddTaints and RemoveTaints have the effect NoSchedule.
 	AddTaints, RemoveTaints []*corev1.Taint
-	// NotReady are the Pods that nobody vouches for any more.
+	// NotReady are the Pods of which nobody knows whether they are ready.
 	NotReady []*corev1.Pod
 	// CheckAt is when the next heartbeat must have come.
 	CheckAt time.Time

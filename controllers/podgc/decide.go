@@ -40,7 +40,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 	return wake(p.WakeAt), r.apply(ctx, p, now)
 }
 
-// reconcileNode deletes the Pods of a Node that is gone. The quarantine begins anew
+// reconcileNode deletes the Pods of a Node that is gone. The quarantine starts over
 // for those that could not be deleted, as upstream's does.
 func (r *Reconciler) reconcileNode(ctx context.Context, name string, now time.Time) (engine.Wake, error) {
 	p := r.node(name, now)

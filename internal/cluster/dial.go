@@ -108,7 +108,7 @@ func (s *shared) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		http.Error(w, dialPath+" is for the other servers of this cluster", http.StatusForbidden)
 		return
 	}
-	// Two servers that each believe that the other leads do not ask for ever.
+	// Two servers that each believe that the other leads do not ask each other forever.
 	here := s.network.Load()
 	if here == nil {
 		http.Error(w, errNoLeader.Error(), http.StatusServiceUnavailable)

@@ -27,7 +27,7 @@ const forwarder = "system:kubesim:forwarder"
 // askLeader returns a client of the server that leads, and its address.
 func (s *shared) askLeader(ctx context.Context) (client kubernetes.Interface, leader string, err error) {
 	leader, err = s.leader(ctx)
-	// Two servers that each believe that the other leads do not ask for ever.
+	// Two servers that each believe that the other leads do not ask each other forever.
 	if u, ok := genericrequest.UserFrom(ctx); errors.Is(err, errNoLeader) || ok && u.GetName() == forwarder {
 		return nil, "", apierrors.NewServiceUnavailable(errNoLeader.Error())
 	}

@@ -126,7 +126,7 @@ func (s *shared) resign(ctx context.Context, identity string) {
 	}
 }
 
-// lead runs engine, controllers and kubelets, all made anew, until ctx ends. They
+// lead runs engine, controllers and kubelets, all new, until ctx ends. They
 // write as long as leased lets them.
 func (s *shared) lead(ctx context.Context, leased leasedAPI) error {
 	s.terms++
@@ -164,7 +164,7 @@ func (s *shared) lead(ctx context.Context, leased leasedAPI) error {
 	defer network.Close()
 	stop, err := s.feed(ctx, e)
 	if err != nil {
-		return nil // the lease was lost meanwhile
+		return nil // the lease was lost in the meantime
 	}
 	defer stop()
 	s.logs.Store(ptr.To[registry.LogReader](logs))

@@ -145,7 +145,7 @@ func (p *Past) claim(c change) error {
 // do takes the ring apart, changes the file, and puts another ring together. Writes that
 // were acknowledged before are in the snapshot that it keeps.
 //
-// Its clock stands still meanwhile. In mode auto it stays paused if work is under
+// Its clock stands still in the meantime. In mode auto it stays paused if work is under
 // way: else all would have happened again before anybody could look.
 func (p *Past) do(change change) error {
 	c := p.c

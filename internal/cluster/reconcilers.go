@@ -105,7 +105,7 @@ func (p parts) check(obj *corev1.Node, at time.Time) engine.Wake {
 	return engine.Routine(at)
 }
 
-// controller is one that --controllers may switch off.
+// controller is a controller that --controllers may switch off.
 type controller struct {
 	// name and alias are those of upstream's kube-controller-manager; some have
 	// no alias.

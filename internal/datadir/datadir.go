@@ -52,7 +52,7 @@ func Open(path string, ephemeral bool) (*Dir, error) {
 	return &Dir{Path: path}, nil
 }
 
-// Default is the folder of a user who has named none.
+// Default is the folder if the user has not named one.
 func Default() (string, error) {
 	home, err := os.UserHomeDir()
 	if err != nil {

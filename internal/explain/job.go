@@ -45,7 +45,7 @@ type room struct {
 	step int
 }
 
-// failure is one that a new Pod makes up for.
+// failure is a failure for which a new Pod is created.
 type failure struct {
 	pod  string
 	step int

@@ -28,7 +28,7 @@ func TuneGC() {
 // generation is garbage, so that each collection finds it.
 type generation struct{ percent int }
 
-// watchGC sets the percentage anew after each collection.
+// watchGC sets the percentage after each collection.
 func watchGC(g *generation) {
 	runtime.SetFinalizer(g, func(g *generation) {
 		sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}

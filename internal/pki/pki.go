@@ -29,7 +29,7 @@ import (
 // Authority is a cluster's certificate authority, with the key of its tokens. The
 // authority and the key of the service-account tokens are kept, in the data
 // directory or in etcd; the serving certificate and the administrator's are
-// made anew at each start. The authority and the key may be a user's own.
+// made at each start. The authority and the key may be a user's own.
 type Authority struct {
 	ca     *x509.Certificate
 	caPEM  []byte

@@ -14,7 +14,7 @@ import (
 const execMax = time.Hour
 
 // exec runs a command in the first running Pod that is meant, to its end: time moves
-// on meanwhile, from timer to timer.
+// on in the meantime, from timer to timer.
 func (p *Player) exec(ctx context.Context, st *step) error {
 	pod, container, err := p.runningPod(st)
 	if err != nil {

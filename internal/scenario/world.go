@@ -84,7 +84,7 @@ type item struct {
 	fields map[string]any
 }
 
-// Line is one that a container has printed.
+// Line is a line that a container has printed.
 type Line struct {
 	At                        time.Time
 	Namespace, Pod, Container string

@@ -52,7 +52,7 @@ func Stopped(reason, message string) Event {
 // FailedMount says which volume cannot be mounted.
 func FailedMount(err error) Event { return warning("FailedMount", "%v", err) }
 
-// SandboxChanged is for a Pod whose machine has started anew.
+// SandboxChanged is for a Pod whose machine has restarted.
 func SandboxChanged() Event {
 	return normal("SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
 }
@@ -114,7 +114,7 @@ func PullFailed(image string, err error) Event {
 // PullBackOff says that the kubelet waits before the next pull.
 func PullBackOff(message string) Event { return normal("BackOff", "%s", message) }
 
-// InspectFailed says that a name is none of an image.
+// InspectFailed says that a name is not the name of an image.
 func InspectFailed(message string) Event { return warning("InspectFailed", "%s", message) }
 
 // NeverPulled says that an image is missing that must not be pulled.

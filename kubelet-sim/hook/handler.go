@@ -54,5 +54,6 @@ func (h Handler) failed(err error, output string) error {
 	case h.HTTPGet != nil:
 		return fmt.Errorf("HTTP lifecycle hook (%s) for Container %q in Pod %q failed - error: %w", h.HTTPGet.Path, h.Container, h.Pod, err)
 	}
+	//nolint:staticcheck // ST1005: the words are upstream's
 	return fmt.Errorf("Exec lifecycle hook (%v) for Container %q in Pod %q failed - error: %w, message: %q", h.Exec.Command, h.Container, h.Pod, err, output)
 }

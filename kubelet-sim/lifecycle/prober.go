@@ -48,7 +48,7 @@ func (r *Reconciler) startProbing(run *podRun, i int, now time.Time) {
 }
 
 // resumeProbing goes on with the probes of an instance that was run again after
-// the server had stopped: where they were if that is remembered, else anew.
+// the server had stopped: from where they were if that is remembered, otherwise from the start.
 func (r *Reconciler) resumeProbing(run *podRun, i int, now time.Time) {
 	c := &run.Containers[i]
 	if len(c.Probes) > 0 || c.PostStart != nil {
@@ -108,7 +108,7 @@ func (r *Reconciler) reconcileProbe(ctx context.Context, namespace, pod, contain
 		c := &run.Containers[i]
 		j := slices.IndexFunc(c.Probes, func(p prober.State) bool { return strings.EqualFold(string(p.Type), which) })
 		if c.Activity != podstate.Running || j < 0 || run.Stop != nil && c.Probes[j].Type != prober.Readiness {
-			return engine.Wake{} // a new instance begins anew
+			return engine.Wake{} // a new instance starts over
 		}
 		if r.checkEnded(ctx, run, i, j) {
 			continue

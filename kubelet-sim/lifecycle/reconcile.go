@@ -184,7 +184,7 @@ func (r *Reconciler) unblock(run *podRun) {
 // forget ends what still runs of a Pod that is gone from the API.
 //
 // Deviation: its containers end at once; a real kubelet gives them two seconds,
-// which nobody sees any more.
+// which nobody would see.
 func (r *Reconciler) forget(ctx context.Context, name types.NamespacedName, run *podRun) {
 	for i := range run.Containers {
 		if c := &run.Containers[i]; c.Activity == podstate.Running && c.Kill == nil {

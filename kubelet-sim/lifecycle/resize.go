@@ -82,7 +82,7 @@ func (r *Reconciler) actuate(ctx context.Context, run *podRun, now time.Time) {
 	resize.Actuate(&run.State, run.pod, run, now, run.teller(ctx, -1))
 }
 
-// teller is event, for a room that has no context.
+// teller is event for a room that has no context.
 func (run *podRun) teller(ctx context.Context, i int) func(event.Event) {
 	return func(e event.Event) { run.event(ctx, i, e) }
 }

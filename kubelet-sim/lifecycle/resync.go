@@ -19,7 +19,7 @@ import (
 // virtual time. Source: syncFrequency and workerResyncIntervalJitterFactor in
 // k8s.io/kubernetes pkg/kubelet v1.37.2.
 //
-// Deviation: a Pod's ticks are equally far apart; upstream draws each anew.
+// Deviation: a Pod's ticks are equally far apart; upstream draws each one at random.
 const resyncLow, resyncHigh = time.Minute, 90 * time.Second
 
 // nextResync is the Pod's first tick after an instant. number is the Pod's own.

@@ -27,7 +27,7 @@ import (
 const resumesMax = 200_000
 
 // lateWorkMax bounds what the programs of a Pod do within one step to make up for time
-// that has passed meanwhile; they skip the rest, as on a busy machine. Else Pods that
+// that has passed; they skip the rest, as on a busy machine. Otherwise Pods that
 // ask for more than the host can do in realtime would lag behind ever further, and
 // hold up the engine ever longer. Unit: steps of kernel.Proc.
 const lateWorkMax = 20_000

@@ -25,7 +25,7 @@ func Pressed(obj *corev1.Node) corev1.ResourceName {
 func Boot(obj *corev1.Node) string { return obj.Annotations[v1alpha1.BootAnnotation] }
 
 // Struck reports whether a commit of a Node says that something happens to it, or is
-// over: it is cut off, started anew, under pressure.
+// over: it is cut off, restarted, under pressure.
 func Struck(c engine.Commit) bool {
 	obj, ok := c.Object.(*corev1.Node)
 	if !ok {

@@ -77,7 +77,7 @@ type Container struct {
 	// Again: an init container has to run once more, in a new sandbox.
 	Again bool `json:",omitempty"`
 	// Image is the spec's image at the latest attempt to start an instance. It is that
-	// of the whole attempt, whatever the spec says meanwhile.
+	// of the whole attempt, whatever the spec says in the meantime.
 	Image string `json:",omitempty"`
 	// PullStart is when the present pull began.
 	PullStart            time.Time

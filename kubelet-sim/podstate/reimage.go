@@ -14,7 +14,7 @@ import (
 // computePodActions and computeInitContainerActions in k8s.io/kubernetes
 // pkg/kubelet/kuberuntime v1.37.2.
 //
-// Deviation: back-offs begin anew with each change; upstream's know an image that comes
+// Deviation: each change starts the back-off over; upstream's know an image that comes
 // back. The kubelet takes the image of a mirror Pod, which says nothing to upstream's,
 // when a container of its static Pod starts.
 

@@ -65,7 +65,7 @@ func (e *Exec) Signal(sig kernel.Signal, now time.Time) {
 	e.m.Resume(now)
 }
 
-// Hangup tells the command that nobody is there any more: its input ends, its
+// Hangup tells the command that its client is gone: its input ends, its
 // output is dropped, and it gets SIGHUP.
 func (e *Exec) Hangup(now time.Time) {
 	e.s.Hangup(e.m)

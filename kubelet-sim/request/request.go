@@ -176,8 +176,8 @@ func (t Target) dial(action *corev1.TCPSocketAction) Result {
 }
 
 // health asks a gRPC server for its health: it answers a POST to the service's
-// path with the text of its status. Who is no gRPC server never gets the
-// connection up. Source: grpcProber.Probe in k8s.io/kubernetes pkg/probe/grpc
+// path with the text of its status. With a server that does not speak gRPC, the
+// connection is never established. Source: grpcProber.Probe in k8s.io/kubernetes pkg/probe/grpc
 // v1.37.2.
 func (t Target) health(action *corev1.GRPCAction, timeout time.Duration, now time.Time) (got Result, answered bool) {
 	port := strconv.Itoa(int(action.Port))

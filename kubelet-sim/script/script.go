@@ -15,7 +15,7 @@ import (
 )
 
 // Play is what a container does in one attempt. It is plain data, which the kubelet
-// remembers, so that a script that is changed meanwhile does not change it.
+// remembers, so that later changes of the script do not affect it.
 type Play struct {
 	// Script is the PodScript's name, empty for kwok's annotations.
 	Script string

@@ -26,7 +26,7 @@ const PodScripts engine.Resource = "podscripts." + v1alpha1.GroupName
 const statusName = "podscript"
 
 // statusBatch is how long a status may lag behind the Pods: it is written once for
-// all that happens meanwhile. Unit: virtual time. As the Job controller's
+// all that happens in the meantime. Unit: virtual time. As the Job controller's
 // syncJobBatchPeriod.
 const statusBatch = time.Second
 

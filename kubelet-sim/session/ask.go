@@ -45,7 +45,7 @@ func (s *Sessions) ask(ctx context.Context, key engine.Key, what string, f func(
 	return nil
 }
 
-// post is ask for who does not wait.
+// post is ask for callers that do not wait.
 func (s *Sessions) post(key engine.Key, what string, f func(now time.Time)) *ask {
 	a := &ask{do: f, done: make(chan struct{})}
 	s.mu.Lock()

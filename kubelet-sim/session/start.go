@@ -9,7 +9,7 @@ import (
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
 )
 
-// Command is a command in a container, for who is in this process and moves time.
+// Command is a command in a container, for callers in this process that move time themselves.
 type Command struct {
 	x      *session
 	output strings.Builder

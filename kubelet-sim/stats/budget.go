@@ -5,7 +5,7 @@ package stats
 // them back when it does not any more: processes, pipes and connections, files, logs.
 // What of it a holder is refused fails in its own way, as on a node that is full.
 //
-// A figure depends on what is held alone, not on who asks when, so that a run that is
+// A figure depends on what is held alone, not on who asks, or when, so that a run that is
 // repeated, or replayed after a restart, is charged the same.
 //
 // It belongs to the engine's goroutine.

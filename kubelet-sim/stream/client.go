@@ -83,7 +83,7 @@ func (c Client) sendInput(ctx context.Context, p Program) {
 			return
 		}
 		if err != nil {
-			_ = p.Input(ctx, nil, true) // it fails only if nobody is there any more
+			_ = p.Input(ctx, nil, true) // it fails only if the program is gone
 			return
 		}
 	}

@@ -80,7 +80,7 @@ func (l *Log) hold() bool {
 	return true
 }
 
-// release gives back what the log was charged with: nobody finds it any more.
+// release gives back what the log was charged with: it can no longer be found.
 func (l *Log) release() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -65,7 +65,7 @@ func (o *Output) Put(stderr bool, data []byte) {
 	o.notify()
 }
 
-// add keeps data, which nobody changes any more.
+// add keeps data, which must not be changed afterwards.
 func (o *Output) add(stderr bool, data []byte) {
 	if n := len(o.parts); n > 0 {
 		if last := &o.parts[n-1]; last.stderr == stderr && len(last.data)+len(data) <= partMax {

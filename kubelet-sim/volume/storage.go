@@ -73,7 +73,7 @@ func (st *Storage) Make(o Owner, old Volumes, now time.Time) (Volumes, error) {
 	for i := range o.Pod.Spec.Volumes {
 		v := &o.Pod.Spec.Volumes[i]
 		if kept := old[v.Name]; kept != nil && v.EmptyDir != nil && v.EmptyDir.Medium != corev1.StorageMediumMemory {
-			volumes[v.Name] = kept // the machine has started anew, its disk is as it was
+			volumes[v.Name] = kept // the machine has restarted, its disk is as it was
 			continue
 		}
 		made, err := st.makeOne(o, v, now)

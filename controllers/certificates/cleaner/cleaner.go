@@ -1,4 +1,4 @@
-// Package cleaner deletes CertificateSigningRequests that nobody needs any more.
+// Package cleaner deletes CertificateSigningRequests that are no longer needed.
 //
 // Invariant: a request stays an hour after it was denied, has failed or has got its
 // certificate, a day if nobody judges or signs it, and no longer than its certificate is

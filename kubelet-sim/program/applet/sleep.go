@@ -40,7 +40,7 @@ func sleep(c *Call) int {
 }
 
 // interval reads a number of seconds, or of what its suffix says. Negative:
-// for ever.
+// forever.
 func interval(s string) (time.Duration, bool) {
 	if s == "inf" || s == "infinity" || s == "Inf" || s == "INFINITY" {
 		return -1, true

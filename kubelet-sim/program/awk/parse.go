@@ -35,7 +35,7 @@ type rule struct {
 	action         stmt
 }
 
-// function is one that the program defines.
+// function is a function that the program defines.
 type function struct {
 	params []string
 	body   stmt

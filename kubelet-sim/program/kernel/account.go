@@ -11,7 +11,7 @@ type Account interface {
 	Force(n int64)
 }
 
-// nobody is the account of who has none.
+// nobody is the account of a machine that has none.
 type nobody struct{}
 
 func (nobody) Hold(int64) bool { return true }

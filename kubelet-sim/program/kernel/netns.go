@@ -87,7 +87,7 @@ func (p *Proc) Unlisten(l *Listener) {
 	l.waiting = nil
 }
 
-// Accept waits for a connection for at most d, or for ever if d is negative. It
+// Accept waits for a connection for at most d, or forever if d is negative. It
 // is nil if none came, or a signal that p handles.
 func (p *Proc) Accept(l *Listener, d time.Duration) *Open {
 	deadline := time.Time{}

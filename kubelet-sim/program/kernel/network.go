@@ -35,7 +35,7 @@ type Network interface {
 type Route struct {
 	// From is the client's address as the server sees it.
 	From netip.Addr
-	// To and Port are who is asked in the end; nil if nobody is.
+	// To and Port are where a connection leads in the end; nil if nowhere.
 	To   *Netns
 	Port int32
 	// Wait is how long it takes until a connection is there, or has failed with

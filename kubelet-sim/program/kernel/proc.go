@@ -218,7 +218,7 @@ func (p *Proc) WaitAny(list []*Proc) bool {
 	}
 }
 
-// WaitFor waits for c's end, for at most d; a negative d is for ever.
+// WaitFor waits for c's end, for at most d; if d is negative, it waits forever.
 func (p *Proc) WaitFor(c *Proc, d time.Duration) (Status, bool) {
 	deadline := time.Time{}
 	if d >= 0 {

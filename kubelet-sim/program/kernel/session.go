@@ -88,7 +88,7 @@ func (s *Session) Room() bool { return s.inSize < inputMax }
 // Drained says that the output is not full any more.
 func (s *Session) Drained(m *Machine) { s.drained.wake(m) }
 
-// Hangup says that nobody is there any more: input ends, output is dropped, and
+// Hangup says that the client is gone: input ends, output is dropped, and
 // the session's processes get SIGHUP.
 func (s *Session) Hangup(m *Machine) {
 	s.cfg.Open, s.cfg.Output, s.cfg.Full = false, nil, nil

@@ -9,7 +9,7 @@ import (
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
 )
 
-// End is one end of a TCP connection. Its methods are for who is no process:
+// End is one end of a TCP connection. Its methods are for callers that are not processes:
 // they do not wait, and are to be called where the engine runs containers.
 type End struct {
 	remote  netip.Addr // zero at the client's end
@@ -81,7 +81,7 @@ func (f *flow) drop(n int, at time.Time) {
 	}
 }
 
-// abandon says that nobody reads any more.
+// abandon says that this end is no longer read.
 func (f *flow) abandon() {
 	f.gone, f.tell, f.drained, f.data = true, nil, nil, nil
 	if f.file != nil {
@@ -209,7 +209,7 @@ func (o *Open) CloseWrite(p *Proc) {
 	}
 }
 
-// Readable waits until o can be read, for at most d, or for ever if d is
+// Readable waits until o can be read, for at most d, or forever if d is
 // negative. It is false if the time is over or a signal has come.
 func (o *Open) Readable(p *Proc, d time.Duration) bool {
 	s, ok := o.handle.(*socket)

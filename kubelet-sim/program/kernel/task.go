@@ -143,7 +143,7 @@ func (p *Proc) wait(w *waiters, deadline time.Time) {
 }
 
 // Sleep waits for d of virtual time. It returns early, with false, if a signal
-// arrives that p handles. A negative d sleeps for ever.
+// arrives that p handles. A negative d sleeps forever.
 func (p *Proc) Sleep(d time.Duration) bool {
 	deadline := time.Time{}
 	if d >= 0 {

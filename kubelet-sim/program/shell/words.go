@@ -29,7 +29,7 @@ const (
 	bare       quoting = iota // quotes are removed
 	inDouble                  // between "
 	inDocument                // between <<E and E
-	asPattern                 // backslashes stay, for who reads the pattern
+	asPattern                 // backslashes stay, for the matcher
 )
 
 // largeWord is from where on a word's own text is accounted for. Unit: bytes.
