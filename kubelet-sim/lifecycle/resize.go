@@ -17,7 +17,7 @@ import (
 func (r *Reconciler) allocate(ctx context.Context, run *podRun, now time.Time) {
 	run.dirty = true
 	wanted := admission.DemandOf(run.desired)
-	if !resize.Allocate(&run.State, run.desired, r.roomFor(run, wanted), now, run.teller(ctx, -1)) {
+	if !resize.Allocate(&run.State, run.desired, r.roomFor(run, wanted), now, run.teller(ctx)) {
 		run.node.deferred[run.name] = true
 		return
 	}
@@ -79,12 +79,12 @@ func (r *Reconciler) retryDeferred(n *nodeState) {
 // actuate tells the runtime what the Pod was given, or looks whether it has done that.
 func (r *Reconciler) actuate(ctx context.Context, run *podRun, now time.Time) {
 	run.dirty = true
-	resize.Actuate(&run.State, run.pod, run, now, run.teller(ctx, -1))
+	resize.Actuate(&run.State, run.pod, run, now, run.teller(ctx))
 }
 
-// teller is event for a room that has no context.
-func (run *podRun) teller(ctx context.Context, i int) func(event.Event) {
-	return func(e event.Event) { run.event(ctx, i, e) }
+// teller tells Events about the Pod as a whole, for a room that has no context.
+func (run *podRun) teller(ctx context.Context) func(event.Event) {
+	return func(e event.Event) { run.event(ctx, -1, e) }
 }
 
 var _ resize.Runtime = (*podRun)(nil)
