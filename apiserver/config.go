@@ -110,6 +110,9 @@ type StorageConfig struct {
 	Protobuf bool
 	// NewFunc and NewListFunc return empty objects.
 	NewFunc, NewListFunc func() runtime.Object
+	// Uncached says that upstream's watch cache is of no use: only whoever reads an
+	// object knows its attributes.
+	Uncached bool
 	// KeyFunc, AttrFunc, Triggers and Indexers configure upstream's watch cache. A
 	// store that does not need them may ignore them.
 	KeyFunc  func(runtime.Object) (string, error)

@@ -132,6 +132,7 @@ func (g *groups) build() ([]genericapiserver.APIGroupInfo, error) {
 		flowcontrolrest.RESTStorageProvider{InformerFactory: g.informers},
 		storagemigrationrest.RESTStorageProvider{},
 		apiServiceProvider{},
+		definitionsProvider{},
 		simProvider{g.timekeeper},
 	} {
 		info, err := p.NewRESTStorage(served, g.options)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -38,6 +39,7 @@ import (
 	_ "k8s.io/kubernetes/pkg/apis/storagemigration/install"
 
 	// Like upstream's groups above, these register themselves with legacyscheme.
+	_ "github.com/kubesim-dev/kubesim/apiserver/apis/apiextensions/install"
 	_ "github.com/kubesim-dev/kubesim/apiserver/apis/apiregistration/install"
 	_ "github.com/kubesim-dev/kubesim/apiserver/apis/metrics/install"
 	_ "github.com/kubesim-dev/kubesim/apiserver/apis/resource/install"
@@ -48,7 +50,7 @@ import (
 // storedMediaType returns how objects are stored, as in a real cluster's etcd. If the
 // group has no protobuf, it is JSON, as for custom resources.
 func storedMediaType(group string) string {
-	if group == v1alpha1.GroupName || group == apiregistration.GroupName || !legacyscheme.Scheme.IsGroupRegistered(group) {
+	if group == v1alpha1.GroupName || group == apiregistration.GroupName || group == apiextensions.GroupName || !legacyscheme.Scheme.IsGroupRegistered(group) {
 		return runtime.ContentTypeJSON
 	}
 	return runtime.ContentTypeProtobuf
@@ -87,6 +89,8 @@ func storedVersion(gr schema.GroupResource) (schema.GroupVersion, error) {
 		return schema.GroupVersion{Group: gr.Group, Version: "v1beta1"}, nil
 	case resource.Resource("devicetaintrules"):
 		return schema.GroupVersion{Group: gr.Group, Version: "v1beta2"}, nil
+	case apiextensions.Resource("customresourcedefinitions"): // CreateAPIExtensionsConfig in pkg/controlplane/apiserver
+		return schema.GroupVersion{Group: gr.Group, Version: "v1beta1"}, nil
 	}
 	return storageVersion(gr.Group)
 }

@@ -31,6 +31,7 @@ import (
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
 	"k8s.io/kubernetes/pkg/capabilities"
 
+	"github.com/kubesim-dev/kubesim/apiserver/customresource"
 	"github.com/kubesim-dev/kubesim/apiserver/openapi"
 	"github.com/kubesim-dev/kubesim/apiserver/registry"
 )
@@ -48,6 +49,7 @@ type Server struct {
 	announcing sync.Mutex
 	announced  announced
 	remotes    *remotes
+	custom     *customresource.Handler
 	// streams are the requests under way that connect a client to a container.
 	streams inFlight
 	back    *loopback
@@ -123,7 +125,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s.local = newLocal(generic.AdmissionControl, generic.EquivalentResourceRegistry, infos, caches, cfg.CheckTrusted)
-	if err := errors.Join(s.install(infos), s.describe(generic)); err != nil {
+	if err := errors.Join(s.install(infos), s.describe(generic), s.serveCustom(generic, infos)); err != nil {
 		return nil, err
 	}
 	for path, handler := range cfg.Handlers {

@@ -15,6 +15,7 @@ import (
 func deviations() map[string][]string {
 	return map[string][]string{
 		"apiserver/bootstrap.go":                                       {"RBAC bootstrap policy"},
+		"apiserver/customresource/handler.go":                          {"a CustomResourceDefinition in a compiled-in group", "a creation in a new custom resource"},
 		"apiserver/local.go":                                           {"managedFields"},
 		"apiserver/metrics.go":                                         {"metrics-server's ClusterRole"},
 		"apiserver/nodetaint.go":                                       {"the taint `not-ready` of a new Node"},
@@ -25,6 +26,7 @@ func deviations() map[string][]string {
 		"controllers/clusterroleaggregation/clusterroleaggregation.go": {"the aggregation of ClusterRoles"},
 		"controllers/cronjob/apply.go":                                 {"another's Job under the name of the next one"},
 		"controllers/cronjob/cronjob.go":                               {"a CronJob's scheduled time"},
+		"controllers/customresourcedefinition/decide.go":               {"the condition NonStructuralSchema", "a CustomResourceDefinition that is being deleted"},
 		"controllers/disruption/disruption.go":                         {"a Pod of several budgets"},
 		"controllers/endpoint/endpoint.go":                             {"EndpointSlices"},
 		"controllers/endpointslice/decide.go":                          {"EndpointSlices"},

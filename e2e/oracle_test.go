@@ -22,18 +22,14 @@ func allApart() []apart {
 	const (
 		own     = "kubesim's own group"
 		metrics = "on a real cluster, metrics-server brings it"
-		crds    = "custom resources are not served yet"
 	)
 	return []apart{
 		{"api-resources", `(clocks|faults|podscripts) .*sim\.kubesim\.dev/v1alpha1 .*`, own},
 		{"api-resources", `(pods|nodes) metrics\.k8s\.io/v1beta1 .*`, metrics},
-		{"api-resources", `customresourcedefinitions .*`, crds},
 		{"api-versions", `sim\.kubesim\.dev/v1alpha1`, own},
 		{"api-versions", `metrics\.k8s\.io/v1beta1`, metrics},
-		{"api-versions", `apiextensions\.k8s\.io/v1`, crds},
 		{"openapi-v3-paths", `apis/sim\.kubesim\.dev(/v1alpha1)?`, own},
 		{"openapi-v3-paths", `apis/metrics\.k8s\.io(/v1beta1)?`, metrics},
-		{"openapi-v3-paths", `apis/apiextensions\.k8s\.io(/v1)?`, crds},
 	}
 }
 

@@ -21,6 +21,15 @@ func (db *DB) Replay(rev int64, f func(Commit) error) error {
 	return db.replay(stores, rev, f)
 }
 
+// ReplayOf is Replay for one resource.
+func (db *DB) ReplayOf(resource schema.GroupResource, rev int64, f func(Commit) error) error {
+	s := db.resourceStore(resource)
+	if s == nil {
+		return fmt.Errorf("storage: replay of %s: no such resource", resource)
+	}
+	return db.replay([]*Store{s}, rev, f)
+}
+
 // Recall calls f with the state of one resource, as Replay does. It is for a resource
 // that is opened while the DB serves. Nobody may write to the resource until it returns.
 func (db *DB) Recall(ctx context.Context, resource schema.GroupResource, f func(Commit) error) error {

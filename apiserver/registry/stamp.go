@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -47,6 +48,7 @@ type Random interface {
 //	a volume's phase         the strategies of PersistentVolumes
 //	a request's conditions   the strategies of CertificateSigningRequests, and kubectl
 //	a device's taints        the defaults of resource.k8s.io, see taint.go
+//	Terminating              the deletion of CustomResourceDefinitions
 //	managedFields[*].time    managedfields' updater
 //	AGE, DURATION …          the printers, see table.go
 //
@@ -59,8 +61,11 @@ type Stamper struct {
 	Random Random
 }
 
-// Apply wraps what s uses of the store to which it belongs.
+// Apply wraps what s uses of the store to which it belongs, once.
 func (s Stamper) Apply(store *registry.Store) {
+	if _, done := store.TableConvertor.(tableConvertor); done {
+		return
+	}
 	if store.CreateStrategy != nil {
 		store.CreateStrategy = s.createStrategy(store.CreateStrategy)
 	}
@@ -188,6 +193,9 @@ func (s stampedStorage) GuaranteedUpdate(ctx context.Context, key string, dest r
 		if csr, ok := out.(*certificates.CertificateSigningRequest); ok {
 			s.stamper.stampApproval(csr, before.approval)
 		}
+		if crd, ok := out.(*apiextensions.CustomResourceDefinition); ok && deletes(ctx) {
+			s.stamper.stampTerminating(crd, before.terminating)
+		}
 		if volume, ok := out.(*core.PersistentVolume); ok && volume.Status.Phase != before.phase {
 			volume.Status.LastPhaseTransitionTime = ptr.To(s.stamper.now())
 		}
@@ -205,6 +213,7 @@ type former struct {
 	budget        policy.PodDisruptionBudgetStatus
 	phase         core.PersistentVolumePhase
 	approval      []certificates.CertificateSigningRequestCondition
+	terminating   metav1.Time
 }
 
 func remember(obj runtime.Object) former {
@@ -224,6 +233,11 @@ func remember(obj runtime.Object) former {
 	}
 	if csr, ok := obj.(*certificates.CertificateSigningRequest); ok {
 		f.approval = slices.Clone(csr.Status.Conditions)
+	}
+	if crd, ok := obj.(*apiextensions.CustomResourceDefinition); ok {
+		if c := apiextensions.FindCRDCondition(crd, apiextensions.Terminating); c != nil {
+			f.terminating = c.LastTransitionTime
+		}
 	}
 	if t := m.GetDeletionTimestamp(); t != nil {
 		f.deletion = t.DeepCopy()

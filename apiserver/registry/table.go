@@ -8,6 +8,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apiserver/pkg/registry/rest"
 )
@@ -31,13 +32,71 @@ func (c tableConvertor) ConvertToTable(ctx context.Context, obj, options runtime
 		return c.inner.ConvertToTable(ctx, obj, options)
 	}
 	shifted := obj.DeepCopyObject()
-	shiftTimes(reflect.ValueOf(shifted), shift)
+	custom := shiftCustom(shifted, shift)
+	if !custom {
+		shiftTimes(reflect.ValueOf(shifted), shift)
+	}
 	table, err := c.inner.ConvertToTable(ctx, shifted, options)
 	if err != nil {
 		return nil, err
 	}
+	if custom {
+		exact, err := c.inner.ConvertToTable(ctx, obj, options)
+		if err != nil {
+			return nil, err
+		}
+		table = withAges(exact, table)
+	}
 	restoreRows(table, obj)
 	return table, nil
+}
+
+// withAges returns exact with the cells of shifted in the columns that show ages: in a
+// custom resource, only the column's type says whether a text is an instant.
+func withAges(exact, shifted *metav1.Table) *metav1.Table {
+	for i, column := range exact.ColumnDefinitions {
+		if column.Type != "date" {
+			continue
+		}
+		for r := range exact.Rows {
+			exact.Rows[r].Cells[i] = shifted.Rows[r].Cells[i]
+		}
+	}
+	return exact
+}
+
+// shiftCustom adds shift to every text of a custom resource, or of a list of them, that
+// could be an instant. It reports whether obj is one.
+func shiftCustom(obj runtime.Object, shift time.Duration) bool {
+	switch u := obj.(type) {
+	case *unstructured.Unstructured:
+		shiftTexts(u.Object, shift)
+	case *unstructured.UnstructuredList:
+		for i := range u.Items {
+			shiftTexts(u.Items[i].Object, shift)
+		}
+	default:
+		return false
+	}
+	return true
+}
+
+func shiftTexts(v any, shift time.Duration) any {
+	switch t := v.(type) {
+	case map[string]any:
+		for k, each := range t {
+			t[k] = shiftTexts(each, shift)
+		}
+	case []any:
+		for i, each := range t {
+			t[i] = shiftTexts(each, shift)
+		}
+	case string:
+		if at, err := time.Parse(time.RFC3339, t); err == nil {
+			return at.Add(shift).Format(time.RFC3339Nano)
+		}
+	}
+	return v
 }
 
 // restoreRows makes the rows refer to the original objects, not to the shifted ones. If

@@ -42,6 +42,8 @@ type bolt struct {
 	network  atomic.Pointer[stream.Network]
 	faults   faults
 	sessions *session.Sessions
+	// wentOn says that goOn is over.
+	wentOn bool
 }
 
 // openBolt opens the file and the engine, whose time and randomness go on from
@@ -178,8 +180,14 @@ func (b *bolt) newStorage(sc apiserver.StorageConfig) (k8sstorage.Interface, fac
 	return store, sync.OnceFunc(store.Close), nil
 }
 
-// recall tells caches and engine what the store of a resource holds that has come.
-func (b *bolt) recall(gr schema.GroupResource) error { return b.db.Recall(b.c.ctx, gr, b.recallAsNews) }
+// recall tells caches and engine what the store of a resource holds that has come. What
+// comes before goOn, goOn tells.
+func (b *bolt) recall(gr schema.GroupResource) error {
+	if !b.wentOn {
+		return nil
+	}
+	return b.db.Recall(b.c.ctx, gr, b.recallAsNews)
+}
 
 // join implements backend. It joins the store to the API server's caches and
 // to the engine, and fills caches and view with what an earlier run has left.
@@ -189,7 +197,7 @@ func (b *bolt) join(ctx context.Context) (err error) {
 		return err
 	}
 	b.ring.follow(b.engine)
-	if b.programs, err = b.ring.register(b.engine, api, b.logs, b.used); err != nil {
+	if b.programs, err = b.ring.register(b.engine, api, b.ring.server.Custom(), b.logs, b.used); err != nil {
 		return err
 	}
 	b.sessions = session.New(b.programs, b.awaitRest)

@@ -65,6 +65,8 @@ type shared struct {
 	metrics atomic.Pointer[stats.Metrics]
 	network atomic.Pointer[stream.Network]
 	faults  faults
+	// definitions are what this server serves of them.
+	definitions *definitions
 }
 
 // openTimeout bounds how long etcd may take to answer the first questions.
@@ -166,18 +168,25 @@ func (s *shared) newStorage(sc apiserver.StorageConfig) (k8sstorage.Interface, f
 		GroupResource: sc.GroupResource, Prefix: sc.Prefix, Codec: sc.Codec,
 		NewFunc: sc.NewFunc, NewListFunc: sc.NewListFunc,
 		KeyFunc: sc.KeyFunc, AttrFunc: sc.AttrFunc, Triggers: sc.Triggers, Indexers: sc.Indexers,
-		Uncached: sc.GroupResource.Resource == "events",
+		Uncached: sc.Uncached || sc.GroupResource.Resource == "events",
 	})
 }
 
 // join implements backend.
 func (s *shared) join(ctx context.Context) error {
+	s.definitions = newDefinitions(s.ring.server.Custom())
 	_, err := s.db.Observe(ctx, func(commit storage.Commit, _ bool) {
+		s.definitions.note(commit)
 		if _, err := s.ring.server.Observe(commit.Resource, commit.Type, commit.Object); err != nil {
 			s.c.fail(err)
 		}
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	s.definitions.catchUp() // before anybody asks
+	s.ring.serving.Go(func() { s.definitions.run(ctx) })
+	return nil
 }
 
 // close implements backend.

@@ -145,7 +145,7 @@ func (s *shared) lead(ctx context.Context, leased leasedAPI) error {
 	defer s.faults.Store(nil)
 	unfollow := s.ring.follow(e)
 	defer unfollow()
-	programs, err := s.ring.register(e, api, containers, used)
+	programs, err := s.ring.register(e, api, s.definitions, containers, used)
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/certificates/signer"
 	"github.com/kubesim-dev/kubesim/controllers/clusterroleaggregation"
 	"github.com/kubesim-dev/kubesim/controllers/cronjob"
+	"github.com/kubesim-dev/kubesim/controllers/customresourcedefinition"
 	"github.com/kubesim-dev/kubesim/controllers/disruption"
 	"github.com/kubesim-dev/kubesim/controllers/endpoint"
 	"github.com/kubesim-dev/kubesim/controllers/endpointslice"
@@ -255,14 +256,19 @@ func CheckControllers(patterns []string) error {
 }
 
 // register adds the reconcilers to e: controllers and kubelets, which write to
-// api, and whose containers write to logs and use what used says. The caller must close what is returned when e has ended.
-func (r *ring) register(e *engine.Engine, api engine.API, logs *stream.Store, used *stats.Store) (*lifecycle.Reconciler, error) {
+// api, custom resources in custom, and whose containers write to logs and use what used says. The caller must close what is returned when e has ended.
+func (r *ring) register(e *engine.Engine, api engine.API, custom customresourcedefinition.Server, logs *stream.Store, used *stats.Store) (*lifecycle.Reconciler, error) {
 	addresses, err := r.c.options.ServiceRange()
 	if err != nil {
 		return nil, err
 	}
 	list := node.List(r.c.options.Nodes)
 	p := parts{engine: e, view: e.View(), api: api, keys: r.keys, nodes: list}
+	definitions, err := customresourcedefinition.New(customresourcedefinition.Config{Host: p.host(nil), Server: custom})
+	if err != nil {
+		return nil, err
+	}
+	e.Register(definitions)
 	for _, candidate := range controllers() {
 		if !selected(r.c.options.Controllers, candidate) {
 			continue

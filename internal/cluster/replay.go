@@ -4,6 +4,11 @@ import (
 	"context"
 	"fmt"
 
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/watch"
+
+	"github.com/kubesim-dev/kubesim/apiserver"
+	"github.com/kubesim-dev/kubesim/controllers/customresourcedefinition"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/storage"
 )
@@ -37,9 +42,16 @@ func (b *bolt) checkpoint() (*engine.Checkpoint, int64) {
 // checkpoint with the state of then, and after it, as news, what came later. A
 // crash leaves some of that, a rewind may; without a checkpoint all is news.
 func (b *bolt) goOn(ctx context.Context) error {
+	defer func() { b.wentOn = true }()
 	checkpoint, at := b.checkpoint()
 	if checkpoint == nil {
-		return b.db.Replay(b.db.Revision(), b.recallAsNews)
+		at = b.db.Revision()
+	}
+	if err := b.serveCustom(at); err != nil {
+		return err
+	}
+	if checkpoint == nil {
+		return b.db.Replay(at, b.recallAsNews)
 	}
 	var later []storage.Commit
 	err := b.db.ReplayAfter(at, func(c storage.Commit) error {
@@ -67,6 +79,29 @@ func (b *bolt) goOn(ctx context.Context) error {
 		}
 	}
 	return err
+}
+
+// serveCustom opens the stores of custom resources, without which Replay leaves their
+// objects out: those of the definitions at revision at, and those of later ones. The
+// engine finds out by itself which of them have gone.
+func (b *bolt) serveCustom(at int64) error {
+	apply := func(c storage.Commit) error {
+		obj, err := apiserver.External(c.Object)
+		if err != nil {
+			return err
+		}
+		return b.ring.server.Custom().Apply(obj.(*apiextensionsv1.CustomResourceDefinition))
+	}
+	definitions := customresourcedefinition.Definitions.GroupResource()
+	if err := b.db.ReplayOf(definitions, at, apply); err != nil {
+		return err
+	}
+	return b.db.ReplayAfter(at, func(c storage.Commit) error {
+		if c.Resource != definitions || c.Type == watch.Deleted {
+			return nil
+		}
+		return apply(c)
+	})
 }
 
 // recallAsNews delivers a commit of an earlier run.

@@ -1,0 +1,352 @@
+package customresource
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	apiextensionshelpers "k8s.io/apiextensions-apiserver/pkg/apihelpers"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apiserver/pkg/admission"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
+	genericrequest "k8s.io/apiserver/pkg/endpoints/request"
+	genericregistry "k8s.io/apiserver/pkg/registry/generic/registry"
+	"k8s.io/apiserver/pkg/registry/rest"
+	"k8s.io/apiserver/pkg/storage"
+	"k8s.io/apiserver/pkg/storage/storagebackend/factory"
+	"k8s.io/apiserver/pkg/util/webhook"
+	"k8s.io/klog/v2"
+	"k8s.io/kube-openapi/pkg/validation/spec"
+)
+
+// Config is what a Handler needs. All fields must be set, except those that say
+// otherwise.
+type Config struct {
+	// Open opens the store of the objects of one definition, as they are stored.
+	Open func(Store) (storage.Interface, factory.DestroyFunc, error)
+	// Wrap is applied to what registries write to.
+	Wrap func(storage.Interface) storage.Interface
+	// Stamp puts virtual time and seeded names into a registry.
+	Stamp func(*genericregistry.Store)
+	// Serve says that a resource is served, until Withdraw. The storage answers for the
+	// version in which objects are stored.
+	Serve    func(gvr schema.GroupVersionResource, kind string, s rest.Storage) error
+	Withdraw func(schema.GroupResource)
+	// Reserved reports whether a group is compiled in.
+	Reserved func(group string) bool
+	// NotFound answers for what does not exist.
+	NotFound http.Handler
+	// Admission and Authorizer are those of the API server.
+	Admission  admission.Interface
+	Authorizer authorizer.UnconditionalAuthorizer
+	// Serializer encodes discovery.
+	Serializer runtime.NegotiatedSerializer
+	// Announce shows the versions of a group, the preferred one first, in discovery and in
+	// OpenAPI v3. A group without versions is no longer shown.
+	Announce func(group string, versions []Version)
+	// Extend says how OpenAPI v2 differs from that of the compiled-in groups, and that it
+	// has changed.
+	Extend func(func(*spec.Swagger) (*spec.Swagger, error))
+	// Schemas returns those of compiled-in types. Managed fields need them.
+	Schemas func() map[string]*spec.Schema
+	// Services and WebhookAuthentication say how conversion webhooks are reached.
+	// Optional.
+	Services              webhook.ServiceResolver
+	WebhookAuthentication webhook.AuthenticationInfoResolverWrapper
+	// RequestTimeout, MinRequestTimeout and MaxRequestBodyBytes are those of the API
+	// server.
+	RequestTimeout, MinRequestTimeout time.Duration
+	MaxRequestBodyBytes               int64
+}
+
+func (c *Config) validate() error {
+	var errs []error
+	for what, missing := range map[string]bool{
+		"Open": c.Open == nil, "Wrap": c.Wrap == nil, "Stamp": c.Stamp == nil, "Serve": c.Serve == nil, "Withdraw": c.Withdraw == nil, "Reserved": c.Reserved == nil,
+		"NotFound": c.NotFound == nil, "Admission": c.Admission == nil, "Authorizer": c.Authorizer == nil, "Serializer": c.Serializer == nil,
+		"Announce": c.Announce == nil, "Extend": c.Extend == nil, "Schemas": c.Schemas == nil, "RequestTimeout": c.RequestTimeout == 0,
+	} {
+		if missing {
+			errs = append(errs, errors.New("customresource: Config."+what+" is not set"))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Handler answers requests for custom resources, and for the discovery of their groups.
+type Handler struct {
+	cfg Config
+	// front answers requests, builder makes registries.
+	front, builder *upstream
+	found          found
+
+	mu sync.RWMutex
+	// known has every definition, by name.
+	known map[string]*known
+	// shown is what was announced, by group.
+	shown map[string][]*apiextensionsv1.CustomResourceDefinition
+	// names are those of known, for whoever is called while mu is held.
+	names sync.Map
+}
+
+// known is one definition.
+type known struct {
+	crd *apiextensionsv1.CustomResourceDefinition
+	// store has its objects, while served.
+	store *store
+	// served is what was said to Config.Serve; nil if nothing was.
+	served *served
+	// built says that front has its registries.
+	built bool
+}
+
+// served is what else must be the same if a definition is to be served as before.
+type served struct {
+	gvr        schema.GroupVersionResource
+	kind       string
+	namespaced bool
+	shortNames []string
+}
+
+func (s *served) equal(o *served) bool {
+	return s.gvr == o.gvr && s.kind == o.kind && s.namespaced == o.namespaced && slices.Equal(s.shortNames, o.shortNames)
+}
+
+// New returns a Handler that knows no definition.
+func New(cfg Config) (*Handler, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	h := &Handler{cfg: cfg, known: map[string]*known{}, found: newFound(&cfg), shown: map[string][]*apiextensionsv1.CustomResourceDefinition{}}
+	var err error
+	if h.builder, err = newUpstream(&cfg, options{h}); err != nil {
+		return nil, err
+	}
+	h.front, err = newUpstream(&cfg, refusing{})
+	return h, err
+}
+
+// ServeHTTP implements http.Handler for paths below /apis/.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	info, ok := genericrequest.RequestInfoFrom(req.Context())
+	if ok && !info.IsResourceRequest {
+		h.found.ServeHTTP(w, req)
+		return
+	}
+	if ok {
+		h.ensure(info.Resource + "." + info.APIGroup)
+	}
+	h.front.handler.ServeHTTP(w, req)
+}
+
+// ensure makes the registries of a definition, unless they are there: most definitions
+// of a cluster are not used, and registries are large. If that fails, the front answers
+// 500, as upstream does.
+func (h *Handler) ensure(name string) {
+	h.mu.RLock()
+	d := h.known[name]
+	todo := d != nil && !d.built && d.served != nil
+	h.mu.RUnlock()
+	if !todo {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if d := h.known[name]; d != nil && !d.built && d.served != nil {
+		if err := h.build(d); err != nil {
+			klog.Background().Error(err, "A custom resource cannot be served", "name", name)
+		}
+	}
+}
+
+// build makes and stamps the registries of d, and gives them to the front.
+func (h *Handler) build(d *known) error {
+	h.builder.definitions.put(d.crd)
+	h.builder.definitions.events.OnAdd(d.crd, false) // forgets those of another spec
+	_, err := h.builder.handler.GetCustomResourceListerCollectionDeleter(d.crd)
+	if err == nil {
+		err = h.stamp(d)
+	}
+	d.built = err == nil
+	h.front.registries.Store(h.builder.registries.Load())
+	return err
+}
+
+func (h *Handler) stamp(d *known) error {
+	versions, err := h.builder.versions(d.crd.UID)
+	for _, v := range versions {
+		h.cfg.Stamp(v.CustomResource.Store)
+	}
+	return err
+}
+
+// Apply makes the Handler serve crd as it is now. Call it in a step of the engine, or
+// before the engine runs.
+func (h *Handler) Apply(crd *apiextensionsv1.CustomResourceDefinition) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	d := h.known[crd.Name]
+	if d != nil && d.crd.UID != crd.UID {
+		h.forget(d)
+		d = nil
+	}
+	if d == nil {
+		d = &known{}
+		h.known[crd.Name] = d
+		h.names.Store(crd.Name, nil)
+	}
+	was := d.crd
+	d.crd = settled(crd)
+	err := h.serve(d)
+	if d.built && d.served != nil && !sameRegistries(was, crd) {
+		err = errors.Join(err, h.build(d))
+	}
+	h.front.definitions.put(d.crd)
+	h.show(crd.Spec.Group)
+	return err
+}
+
+// Forget stops serving the definition with that name, if there is one. What is left of
+// its objects stays in the store.
+func (h *Handler) Forget(name string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if d := h.known[name]; d != nil {
+		h.forget(d)
+		h.show(d.crd.Spec.Group)
+	}
+}
+
+// Knows reports whether there is a definition with that name.
+func (h *Handler) Knows(name string) bool {
+	_, ok := h.names.Load(name)
+	return ok
+}
+
+func (h *Handler) forget(d *known) {
+	delete(h.known, d.crd.Name)
+	h.names.Delete(d.crd.Name)
+	h.front.definitions.drop(d.crd)
+	h.withdraw(d)
+	h.builder.definitions.drop(d.crd)
+	h.builder.definitions.events.OnDelete(d.crd) // forgets registries without a definition
+	h.front.registries.Store(h.builder.registries.Load())
+}
+
+// serve opens the store of a definition whose names are accepted, and says that its
+// resource is served.
+func (h *Handler) serve(d *known) error {
+	want := h.wanted(d.crd)
+	if want == nil {
+		h.withdraw(d)
+		return nil
+	}
+	if d.served != nil && d.served.equal(want) {
+		return nil
+	}
+	if d.served != nil && d.served.gvr.GroupResource() != want.gvr.GroupResource() {
+		h.withdraw(d)
+	}
+	if d.store == nil {
+		var err error
+		if d.store, err = h.open(want.gvr.GroupResource()); err != nil {
+			return err
+		}
+	}
+	d.served = want
+	return h.cfg.Serve(want.gvr, want.kind, &instances{h: h, name: d.crd.Name, served: *want})
+}
+
+// wanted is what to say of crd to Config.Serve; nil for nothing.
+//
+// Deviation: a definition in a compiled-in group is stored and established, but nothing
+// of it is served.
+func (h *Handler) wanted(crd *apiextensionsv1.CustomResourceDefinition) *served {
+	names := crd.Status.AcceptedNames
+	gr := schema.GroupResource{Group: crd.Spec.Group, Resource: names.Plural}
+	if !accepted(crd) || names.Plural == "" || h.cfg.Reserved(gr.Group) {
+		return nil
+	}
+	stored, err := apiextensionshelpers.GetCRDStorageVersion(crd)
+	if err != nil {
+		return nil
+	}
+	return &served{
+		gvr: gr.WithVersion(stored), kind: names.Kind,
+		namespaced: crd.Spec.Scope == apiextensionsv1.NamespaceScoped, shortNames: names.ShortNames,
+	}
+}
+
+func (h *Handler) withdraw(d *known) {
+	if d.served == nil {
+		return
+	}
+	h.cfg.Withdraw(d.served.gvr.GroupResource())
+	d.store.close()
+	d.store, d.served, d.built = nil, nil, false
+}
+
+// group returns the definitions of a group, by name.
+func (h *Handler) group(name string) []*apiextensionsv1.CustomResourceDefinition {
+	var out []*apiextensionsv1.CustomResourceDefinition
+	for _, d := range h.known {
+		if d.crd.Spec.Group == name && d.served != nil && established(d.crd) {
+			out = append(out, d.crd)
+		}
+	}
+	slices.SortFunc(out, byName)
+	return out
+}
+
+// registry returns that of the version in which the objects of a definition are stored.
+func (h *Handler) registry(name string) (*genericregistry.Store, error) {
+	h.ensure(name)
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	d := h.known[name]
+	if d == nil || !d.built {
+		return nil, fmt.Errorf("customresource: %s is not served", name)
+	}
+	versions, err := h.builder.versions(d.crd.UID)
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range versions {
+		if v.name == d.served.gvr.Version {
+			return v.CustomResource.Store, nil
+		}
+	}
+	return nil, fmt.Errorf("customresource: %s has no version %s", name, d.served.gvr.Version)
+}
+
+// accepted reports whether requests for crd are served. Source: crdHandler.ServeHTTP.
+func accepted(crd *apiextensionsv1.CustomResourceDefinition) bool {
+	return apiextensionshelpers.IsCRDConditionTrue(crd, apiextensionsv1.NamesAccepted) || apiextensionshelpers.IsCRDConditionTrue(crd, apiextensionsv1.Established)
+}
+
+// sameRegistries reports whether the registries of a definition can stay. Source:
+// crdHandler.updateCustomResourceDefinition.
+func sameRegistries(a, b *apiextensionsv1.CustomResourceDefinition) bool {
+	return a != nil && apiequality.Semantic.DeepEqual(&a.Spec, &b.Spec) && apiequality.Semantic.DeepEqual(&a.Status.AcceptedNames, &b.Status.AcceptedNames)
+}
+
+// settled returns crd with conditions that are old. While Established is younger than
+// two seconds of wall time, crdHandler.serveResource sleeps for two seconds in each
+// creation, so that other API servers learn of the definition.
+//
+// Deviation: that is so in mode realtime and with etcd, too.
+func settled(crd *apiextensionsv1.CustomResourceDefinition) *apiextensionsv1.CustomResourceDefinition {
+	c := *crd
+	c.Status.Conditions = slices.Clone(crd.Status.Conditions)
+	for i := range c.Status.Conditions {
+		c.Status.Conditions[i].LastTransitionTime = metav1.Unix(0, 0)
+	}
+	return &c
+}

@@ -1,0 +1,54 @@
+package customresource
+
+import (
+	apiextensionshelpers "k8s.io/apiextensions-apiserver/pkg/apihelpers"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apiextensions-apiserver/pkg/controller/openapi/builder"
+	apiextensionsfeatures "k8s.io/apiextensions-apiserver/pkg/features"
+	utilfeature "k8s.io/apiserver/pkg/util/feature"
+	"k8s.io/kube-openapi/pkg/handler"
+	"k8s.io/kube-openapi/pkg/spec3"
+	"k8s.io/kube-openapi/pkg/validation/spec"
+)
+
+func builderOptions(v2 bool) builder.Options {
+	return builder.Options{V2: v2, IncludeSelectableFields: utilfeature.DefaultFeatureGate.Enabled(apiextensionsfeatures.CustomResourceFieldSelectors)}
+}
+
+// describe builds OpenAPI v3 of one version of a group. Source: updateGroupVersion and
+// buildV3Spec of k8s.io/apiextensions-apiserver pkg/controller/openapiv3 v0.37.2.
+func describe(crds []*apiextensionsv1.CustomResourceDefinition, version string) (*spec3.OpenAPI, error) {
+	var specs []*spec3.OpenAPI
+	for _, crd := range crds {
+		if !apiextensionshelpers.HasServedCRDVersion(crd, version) {
+			continue
+		}
+		one, err := builder.BuildOpenAPIV3(crd, version, builderOptions(false))
+		if err != nil {
+			return nil, err
+		}
+		specs = append(specs, one)
+	}
+	return builder.MergeSpecsV3(specs...)
+}
+
+// extend adds all definitions to OpenAPI v2. Source: createSpecCache and updateSpecLocked
+// of k8s.io/apiextensions-apiserver pkg/controller/openapi v0.37.2, where a definition
+// that cannot be described is left out, too.
+func extend(static *spec.Swagger, crds []*apiextensionsv1.CustomResourceDefinition) (*spec.Swagger, error) {
+	var specs []*spec.Swagger
+	for _, crd := range crds {
+		for _, v := range crd.Spec.Versions {
+			if !v.Served {
+				continue
+			}
+			one, err := builder.BuildOpenAPIV2(crd, v.Name, builderOptions(true))
+			if err != nil {
+				continue
+			}
+			one.Definitions = handler.PruneDefaults(one.Definitions)
+			specs = append(specs, one)
+		}
+	}
+	return builder.MergeSpecs(static, specs...)
+}
