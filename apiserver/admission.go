@@ -6,17 +6,24 @@ import (
 	"io"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apiserver/pkg/admission"
 	"k8s.io/apiserver/pkg/admission/initializer"
 	"k8s.io/apiserver/pkg/admission/plugin/namespace/lifecycle"
+	mutatingpolicy "k8s.io/apiserver/pkg/admission/plugin/policy/mutating"
+	validatingpolicy "k8s.io/apiserver/pkg/admission/plugin/policy/validating"
 	"k8s.io/apiserver/pkg/admission/plugin/resourcequota"
+	"k8s.io/apiserver/pkg/admission/plugin/webhook/mutating"
+	"k8s.io/apiserver/pkg/admission/plugin/webhook/validating"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 	quotav1 "k8s.io/apiserver/pkg/quota/v1"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/component-base/compatibility"
+	"k8s.io/kubernetes/pkg/kubeapiserver/admission/exclusion"
 	quotainstall "k8s.io/kubernetes/pkg/quota/v1/install"
 	"k8s.io/kubernetes/plugin/pkg/admission/certificates/approval"
 	"k8s.io/kubernetes/plugin/pkg/admission/certificates/ctbattest"
@@ -36,7 +43,9 @@ import (
 	"k8s.io/kubernetes/plugin/pkg/admission/serviceaccount"
 	"k8s.io/kubernetes/plugin/pkg/admission/storage/persistentvolume/resize"
 
+	"github.com/kubesim-dev/kubesim/apiserver/policy"
 	"github.com/kubesim-dev/kubesim/apiserver/registry"
+	"github.com/kubesim-dev/kubesim/apiserver/webhook"
 )
 
 // admissionPlugin is one row of the table of plugins.
@@ -49,7 +58,7 @@ type admissionPlugin struct {
 // upstream's order. Mutation comes first, quota last.
 // Source: AllOrderedPlugins and DefaultOffAdmissionPlugins in k8s.io/kubernetes
 // pkg/kubeapiserver/options v1.37.2.
-func admissionPlugins() []admissionPlugin {
+func admissionPlugins(params policy.Params) []admissionPlugin {
 	return []admissionPlugin{
 		{lifecycle.PluginName, lifecycle.Register},
 		{limitranger.PluginName, limitranger.Register},
@@ -71,6 +80,10 @@ func admissionPlugins() []admissionPlugin {
 		{podtopologylabels.PluginName, podtopologylabels.Register},
 		{nodedeclaredfeatures.PluginName, nodedeclaredfeatures.Register},
 		{podresize.PluginName, podresize.Register},
+		{mutatingpolicy.PluginName, policy.RegisterMutating(params)},
+		{mutating.PluginName, mutating.Register},
+		{validatingpolicy.PluginName, policy.RegisterValidating(params)},
+		{validating.PluginName, validating.Register},
 		{resourcequota.PluginName, resourcequota.Register},
 	}
 }
@@ -91,8 +104,8 @@ func enabledPlugins(table []admissionPlugin, disabled []string) ([]string, error
 
 // newAdmission returns the chain of upstream's plugins, without those in disabled.
 func newAdmission(disabled []string, client kubernetes.Interface, factory informers.SharedInformerFactory,
-	authz authorizer.Authorizer, version compatibility.EffectiveVersion, random registry.Random, stop <-chan struct{}) (admission.Interface, error) {
-	table := admissionPlugins()
+	authz authorizer.Authorizer, version compatibility.EffectiveVersion, random registry.Random, params policy.Params, awake interceptors, stop <-chan struct{}) (admission.Interface, error) {
+	table := admissionPlugins(params)
 	names, err := enabledPlugins(table, disabled)
 	if err != nil {
 		return nil, err
@@ -106,12 +119,18 @@ func newAdmission(disabled []string, client kubernetes.Interface, factory inform
 		return nil, err
 	}
 	initializers := admission.PluginInitializers{
-		initializer.New(client, nil, factory, authz, utilfeature.DefaultFeatureGate, version, stop, nil),
+		// The policies' plugins demand a dynamic client and a mapper for the params, but
+		// our params need neither.
+		initializer.New(client, dynamic.New(nil), factory, authz, utilfeature.DefaultFeatureGate, version, stop, meta.MultiRESTMapper{}),
 		quotaInitializer{quota},
+		excludedInitializer{},
 	}
+	services := webhook.NewServices(factory)
 	return plugins.NewFromPlugins(names, noConfig{}, initializers, admission.Decorators{
 		seedTokenVolume(random), quotaWhereThereIsOne(factory.Core().V1().ResourceQuotas().Informer().GetIndexer()),
 		steadyPodSecurity(factory.Core().V1().Pods().Lister()), registeredNodes(),
+		webhook.Decorate(webhook.Config{Random: random, Services: services, Dial: services.Dial}),
+		awake.decorator(), // last: it hides what a plugin is
 	})
 }
 
@@ -156,5 +175,15 @@ type quotaInitializer struct{ configuration quotav1.Configuration }
 func (i quotaInitializer) Initialize(plugin admission.Interface) {
 	if wants, ok := plugin.(initializer.WantsQuotaConfiguration); ok {
 		wants.SetQuotaConfiguration(i.configuration)
+	}
+}
+
+// excludedInitializer names the resources that no webhook and no policy may intercept.
+type excludedInitializer struct{}
+
+// Initialize implements admission.PluginInitializer.
+func (excludedInitializer) Initialize(plugin admission.Interface) {
+	if wants, ok := plugin.(initializer.WantsExcludedAdmissionResources); ok {
+		wants.SetExcludedAdmissionResources(exclusion.Excluded())
 	}
 }

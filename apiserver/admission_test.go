@@ -19,27 +19,21 @@ func defaultPlugins() []string {
 	}
 }
 
-// comingPlugins need the group admissionregistration.k8s.io.
-func comingPlugins() []string {
-	return []string{"MutatingAdmissionPolicy", "MutatingAdmissionWebhook", "ValidatingAdmissionPolicy", "ValidatingAdmissionWebhook"}
-}
-
 func TestAdmissionPluginsAreUpstreams(t *testing.T) {
-	names, err := enabledPlugins(admissionPlugins(), nil)
+	names, err := enabledPlugins(admissionPlugins(nil), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := slices.DeleteFunc(defaultPlugins(), func(name string) bool { return slices.Contains(comingPlugins(), name) })
-	if !slices.Equal(names, want) {
+	if want := defaultPlugins(); !slices.Equal(names, want) {
 		t.Errorf("the chain is\n%v, want\n%v", names, want)
 	}
 }
 
 func TestAPluginThatDoesNotExistCannotBeDisabled(t *testing.T) {
-	if _, err := enabledPlugins(admissionPlugins(), []string{"PodSecurity", "PodSecurityPolicy"}); err == nil {
+	if _, err := enabledPlugins(admissionPlugins(nil), []string{"PodSecurity", "PodSecurityPolicy"}); err == nil {
 		t.Error("PodSecurityPolicy was disabled, which is no plugin")
 	}
-	names, err := enabledPlugins(admissionPlugins(), []string{"PodSecurity"})
+	names, err := enabledPlugins(admissionPlugins(nil), []string{"PodSecurity"})
 	if err != nil || slices.Contains(names, "PodSecurity") {
 		t.Errorf("without PodSecurity the chain is %v, %v", names, err)
 	}

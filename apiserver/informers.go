@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -35,6 +36,13 @@ func newCaches(client kubernetes.Interface) (caches, informers.SharedInformerFac
 	all := caches{}
 	for gr, obj := range map[schema.GroupResource]runtime.Object{
 		{Resource: "namespaces"}:                                              &corev1.Namespace{},
+		{Resource: "services"}:                                                &corev1.Service{},
+		mutatingBindings():                                                    &admissionregistrationv1.MutatingAdmissionPolicyBinding{},
+		validatingBindings():                                                  &admissionregistrationv1.ValidatingAdmissionPolicyBinding{},
+		registration("mutatingadmissionpolicies"):                             &admissionregistrationv1.MutatingAdmissionPolicy{},
+		registration("validatingadmissionpolicies"):                           &admissionregistrationv1.ValidatingAdmissionPolicy{},
+		mutatingWebhooks():                                                    &admissionregistrationv1.MutatingWebhookConfiguration{},
+		validatingWebhooks():                                                  &admissionregistrationv1.ValidatingWebhookConfiguration{},
 		{Resource: "serviceaccounts"}:                                         &corev1.ServiceAccount{},
 		{Resource: "secrets"}:                                                 &corev1.Secret{},
 		{Resource: "pods"}:                                                    &corev1.Pod{},
@@ -96,7 +104,9 @@ func (i *filledInformer) observe(event watch.EventType, obj runtime.Object) {
 	for _, handler := range i.handlers {
 		switch {
 		case event == watch.Deleted:
-			handler.OnDelete(obj)
+			if there {
+				handler.OnDelete(obj)
+			}
 		case there:
 			handler.OnUpdate(old, obj)
 		default:

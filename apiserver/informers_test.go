@@ -18,13 +18,13 @@ func TestEveryInformerIsFilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, factory := newCaches(client)
+	caches, factory := newCaches(client)
 	authorizer, _, err := newAuthorizer(AuthorizationRBAC, factory)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var random registry.Random
-	if _, err := newAdmission(nil, client, factory, authorizer, newVersion("v1.0.0", Build{}), random, t.Context().Done()); err != nil {
+	if _, err := newAdmission(nil, client, factory, authorizer, newVersion("v1.0.0", Build{}), random, nil, newInterceptors(caches), t.Context().Done()); err != nil {
 		t.Fatal(err)
 	}
 	field := reflect.ValueOf(factory).Elem().FieldByName("informers")

@@ -28,7 +28,8 @@ import (
 // Deviation: objects that only Local writes carry no managedFields; on a real cluster
 // the controllers' writes do.
 //
-// Writes for which trusts returns true take a shortcut and are not validated again.
+// Writes for which trusts returns true take a shortcut and are not validated again,
+// unless users have configured something that may change them.
 //
 // What it serves may change at any time: see Serve and Withdraw.
 type Local struct {
@@ -39,6 +40,8 @@ type Local struct {
 	last atomic.Pointer[observed]
 	// limits has the LimitRanges, which change Pods.
 	limits cache.Indexer
+	// interceptors are what users have configured to change or refuse writes.
+	interceptors interceptors
 	// check says that trusted writes are validated too; see Config.CheckTrusted.
 	check bool
 }
@@ -99,7 +102,7 @@ func (l *Local) Create(ctx context.Context, who user.Info, gr schema.GroupResour
 		return nil, fmt.Errorf("apiserver: %s cannot be created", gr)
 	}
 	ctx = r.requestContext(ctx, who, obj.GetNamespace(), obj.GetName(), "", "create")
-	if r.creates != nil {
+	if r.creates != nil && !l.interceptors.mayChange() {
 		internal, admit, err := l.admitted(ctx, r, who, obj)
 		if err != nil {
 			return nil, err
@@ -215,7 +218,8 @@ func (l *Local) Update(ctx context.Context, who user.Info, gr schema.GroupResour
 	update := given{obj: obj}
 	var validateCreate rest.ValidateObjectFunc
 	var validateUpdate rest.ValidateObjectUpdateFunc
-	if subresource != "status" || l.check { // no plugin of newAdmission looks at a status
+	// No plugin of upstream's own looks at a status.
+	if subresource != "status" || l.check || l.interceptors.mayLook() {
 		attributes := func(obj, old runtime.Object, op admission.Operation) admission.Attributes {
 			return l.attributes(r, who, obj, old, namespace, name, subresource, op, options)
 		}
@@ -225,7 +229,7 @@ func (l *Local) Update(ctx context.Context, who user.Info, gr schema.GroupResour
 		validateCreate = rest.AdmissionToValidateObjectFunc(l.admit, attributes(nil, nil, admission.Create), l)
 		validateUpdate = rest.AdmissionToValidateObjectUpdateFunc(l.admit, attributes(nil, nil, admission.Update), l)
 	}
-	if s := r.updates[subresource]; s != nil {
+	if s := r.updates[subresource]; s != nil && !l.interceptors.mayChange() {
 		out, err := s.update(ctx, name, update, validateUpdate)
 		if !errors.Is(err, errLongWay) {
 			return l.external(out, err)

@@ -38,13 +38,14 @@ import (
 
 // Server is an API server over one store.
 type Server struct {
-	cfg     Config
-	generic *genericapiserver.GenericAPIServer
-	local   *Local
-	caches  caches
-	client  kubernetes.Interface
-	groups  *groups
-	openapi *openapi.Service // nil with Config.NoOpenAPI
+	cfg          Config
+	generic      *genericapiserver.GenericAPIServer
+	local        *Local
+	caches       caches
+	interceptors interceptors
+	client       kubernetes.Interface
+	groups       *groups
+	openapi      *openapi.Service // nil with Config.NoOpenAPI
 	// announcing guards announced.
 	announcing sync.Mutex
 	announced  announced
@@ -78,7 +79,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	s := &Server{cfg: cfg, client: client, back: back}
 	caches, factory := newCaches(client)
-	s.caches = caches
+	s.caches, s.interceptors = caches, newInterceptors(caches)
 
 	generic := genericapiserver.NewConfig(legacyscheme.Codecs)
 	generic.EffectiveVersion = newVersion(cfg.Version, cfg.Build)
@@ -95,7 +96,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if generic.Authorization.Authorizer, generic.RuleResolver, err = newAuthorizer(cfg.Authorization, factory); err != nil {
 		return nil, err
 	}
-	if generic.AdmissionControl, err = newAdmission(cfg.DisableAdmissionPlugins, client, factory, generic.Authorization.Authorizer, generic.EffectiveVersion, cfg.Random, ctx.Done()); err != nil {
+	if generic.AdmissionControl, err = newAdmission(cfg.DisableAdmissionPlugins, client, factory, generic.Authorization.Authorizer, generic.EffectiveVersion, cfg.Random, policyParams{s}.find, s.interceptors, ctx.Done()); err != nil {
 		return nil, err
 	}
 	options := &restOptions{open: cfg.NewStorage, stamper: registry.Stamper{Clock: cfg.Clock, Random: cfg.Random}}
@@ -124,7 +125,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.local = newLocal(generic.AdmissionControl, generic.EquivalentResourceRegistry, infos, caches, cfg.CheckTrusted)
+	s.local = newLocal(generic.AdmissionControl, generic.EquivalentResourceRegistry, infos, caches, s.interceptors, cfg.CheckTrusted)
 	if err := errors.Join(s.install(infos), s.describe(generic), s.serveCustom(generic, infos)); err != nil {
 		return nil, err
 	}
@@ -243,9 +244,10 @@ func (s *Server) Observe(gr schema.GroupResource, event watch.EventType, obj run
 // may share memory with obj; neither may be changed.
 func External(obj runtime.Object) (Object, error) { return externalObject(obj, nil) }
 
-func newLocal(admit admission.Interface, mapper runtime.EquivalentResourceRegistry, infos []genericapiserver.APIGroupInfo, caches caches, check bool) *Local {
+func newLocal(admit admission.Interface, mapper runtime.EquivalentResourceRegistry, infos []genericapiserver.APIGroupInfo, caches caches, interceptors interceptors, check bool) *Local {
 	l := &Local{
 		admit: admit, mapper: mapper, check: check, limits: caches[schema.GroupResource{Resource: "limitranges"}].indexer,
+		interceptors: interceptors,
 	}
 	l.served.begin(infos, check)
 	return l

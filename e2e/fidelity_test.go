@@ -19,6 +19,8 @@ func deviations() map[string][]string {
 		"apiserver/local.go":                                           {"managedFields"},
 		"apiserver/metrics.go":                                         {"metrics-server's ClusterRole"},
 		"apiserver/nodetaint.go":                                       {"the taint `not-ready` of a new Node"},
+		"apiserver/policy/converters.go":                               {"a MutatingAdmissionPolicy and custom resources"},
+		"apiserver/webhook/service.go":                                 {"a webhook that is a Service"},
 		"apiserver/registry/allocator.go":                              {"Service addresses and node ports"},
 		"apiserver/registry/stamp.go":                                  {"shortened deletion", "the time of an approval"},
 		"controllers/apiservice/apiservice.go":                         {"an APIService with a Service"},
