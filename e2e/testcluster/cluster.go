@@ -73,7 +73,10 @@ func (c *Cluster) start() (err error) {
 	if err := c.cluster.AwaitRest(ctx); err != nil {
 		return err
 	}
-	return c.connect()
+	if err := c.connect(); err != nil {
+		return err
+	}
+	return c.installCRDs()
 }
 
 // connect makes the clients.

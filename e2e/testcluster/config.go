@@ -69,6 +69,9 @@ type Config struct {
 	// Listen is an address for clients outside of the test, for example "127.0.0.1:0" for
 	// any free port; see Cluster.Kubeconfig. Empty means none: the cluster needs no port.
 	Listen string
+	// CRDInstallOptions say which custom resources the cluster begins with. They can be
+	// used when Start returns.
+	CRDInstallOptions CRDInstallOptions
 	// DataDir keeps the cluster after the test: `kubesim serve --data-dir DIR --clock
 	// manual` continues it. It should be empty. If it is not set, a temporary folder is
 	// used and removed.

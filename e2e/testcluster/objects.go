@@ -96,8 +96,17 @@ func (c *Cluster) Log(pod *corev1.Pod, container string) string {
 	return string(log)
 }
 
-// parse reads manifests; what is empty is left out.
+// parse reads manifests, of which there must be one.
 func parse(manifests string) ([]*unstructured.Unstructured, error) {
+	objects, err := parseAll(manifests)
+	if err == nil && len(objects) == 0 {
+		err = errors.New("there is no object in the manifests")
+	}
+	return objects, err
+}
+
+// parseAll reads manifests; what is empty is left out.
+func parseAll(manifests string) ([]*unstructured.Unstructured, error) {
 	var objects []*unstructured.Unstructured
 	decoder := utilyaml.NewYAMLOrJSONDecoder(bytes.NewBufferString(manifests), len(manifests))
 	for n := 1; ; n++ {
@@ -117,9 +126,6 @@ func parse(manifests string) ([]*unstructured.Unstructured, error) {
 			return nil, fmt.Errorf("document %d of the manifests: apiVersion or kind is missing", n)
 		}
 		objects = append(objects, object)
-	}
-	if len(objects) == 0 {
-		return nil, errors.New("there is no object in the manifests")
 	}
 	return objects, nil
 }
@@ -150,20 +156,25 @@ func (c *Cluster) apply(object *unstructured.Unstructured) error {
 }
 
 // kinds has the resources of kinds. The API server is asked for them when they are
-// first needed.
+// first needed, and again for a kind that it did not serve then: it may be that of a
+// CustomResourceDefinition.
 type kinds struct {
-	once   sync.Once
+	mu     sync.Mutex
 	mapper meta.RESTMapper
-	err    error
 }
 
 func (k *kinds) find(c *Cluster, kind schema.GroupVersionKind) (*meta.RESTMapping, error) {
-	k.once.Do(func() {
-		groups, err := restmapper.GetAPIGroupResources(c.client.Discovery())
-		k.mapper, k.err = restmapper.NewDiscoveryRESTMapper(groups), err
-	})
-	if k.err != nil {
-		return nil, k.err
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.mapper != nil {
+		if mapping, err := k.mapper.RESTMapping(kind.GroupKind(), kind.Version); err == nil {
+			return mapping, nil
+		}
 	}
+	groups, err := restmapper.GetAPIGroupResources(c.client.Discovery())
+	if err != nil {
+		return nil, err
+	}
+	k.mapper = restmapper.NewDiscoveryRESTMapper(groups)
 	return k.mapper.RESTMapping(kind.GroupKind(), kind.Version)
 }
