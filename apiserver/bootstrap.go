@@ -3,18 +3,17 @@ package apiserver
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	storagev1 "k8s.io/api/storage/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apiserver/pkg/authentication/user"
 	schedulingv1 "k8s.io/kubernetes/pkg/apis/scheduling/v1"
-	"k8s.io/kubernetes/plugin/pkg/auth/authorizer/rbac/bootstrappolicy"
 	"k8s.io/utils/ptr"
 
 	"github.com/kubesim-dev/kubesim/apiserver/registry"
@@ -23,27 +22,29 @@ import (
 // Bootstrap writes what the API server and the controllers of a real cluster have
 // written before the first client connects: the system namespaces, the RBAC policy, the
 // system priority classes and the kubernetes Service. It also writes the default
-// StorageClass, as kind does. Existing objects stay as they are.
+// StorageClass, as kind does. Existing objects stay as they are, but for the
+// policy, see policy.
 //
 // Upstream does this in post-start hooks that race with each other. Here it runs in one
 // fixed order, so revisions are the same every time.
-//
-// Deviation: a policy that a newer release changed is not reconciled in a data
-// directory that an older release has written.
 func (s *Server) Bootstrap(ctx context.Context) error {
-	b := bootstrap{local: s.local, who: &user.DefaultInfo{
-		Name: user.APIServerUser, Groups: []string{user.SystemPrivilegedGroup, user.AllAuthenticated},
-	}}
+	b := bootstrap{local: s.local, who: serverUser()}
 	if err := s.groups.numbers.outside.check(s.cfg.Services); err != nil {
 		return err
 	}
+	now := s.cfg.Clock.Now()
 	created := !b.local.exists(ctx, b.who, schema.GroupResource{Resource: "namespaces"}, "", metav1.NamespaceDefault)
 	b.namespaces(ctx)
 	b.policy(ctx)
 	for _, class := range schedulingv1.SystemPriorityClasses() {
 		b.create(ctx, schema.GroupResource{Group: "scheduling.k8s.io", Resource: "priorityclasses"}, class.DeepCopy())
 	}
+	b.flows(ctx)
+	b.serviceCIDR(ctx, s.cfg.Services, now)
+	b.addresses(ctx, now)
 	b.kubernetesService(ctx, s.cfg.Services.Kubernetes.String(), s.cfg.AdvertiseAddress.String())
+	b.tokenTracking(ctx, now)
+	b.apiServices(ctx, s.versions)
 	if created { // who deletes it later does not want it back
 		b.create(registry.WithUID(ctx, standardClassUID), schema.GroupResource{Group: storagev1.GroupName, Resource: "storageclasses"}, standardClass())
 	}
@@ -52,6 +53,11 @@ func (s *Server) Bootstrap(ctx context.Context) error {
 	}
 	s.founded.Store(true)
 	return nil
+}
+
+// serverUser is the API server itself.
+func serverUser() user.Info {
+	return &user.DefaultInfo{Name: user.APIServerUser, Groups: []string{user.SystemPrivilegedGroup, user.AllAuthenticated}}
 }
 
 // bootstrap remembers the first error and does nothing after it.
@@ -73,38 +79,25 @@ func (b *bootstrap) create(ctx context.Context, gr schema.GroupResource, obj Obj
 	}
 }
 
+// each calls f for every object of a resource, in its internal version.
+func (b *bootstrap) each(ctx context.Context, gr schema.GroupResource, f func(runtime.Object)) {
+	if b.err != nil {
+		return
+	}
+	list, err := b.local.list(ctx, b.who, gr)
+	if err == nil {
+		err = meta.EachListItem(list, func(obj runtime.Object) error { f(obj); return nil })
+	}
+	if b.err == nil && err != nil {
+		b.err = fmt.Errorf("%s: %w", gr, err)
+	}
+}
+
 // namespaces follows SystemNamespaces in pkg/controlplane/apiserver/options
 // v1.37.2.
 func (b *bootstrap) namespaces(ctx context.Context) {
 	for _, name := range []string{metav1.NamespaceSystem, metav1.NamespacePublic, corev1.NamespaceNodeLease, metav1.NamespaceDefault} {
 		b.create(ctx, schema.GroupResource{Resource: "namespaces"}, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
-	}
-}
-
-// policy writes upstream's bootstrap policy in upstream's order. It adds to upstream's
-// roles what kubesim's own group and that of the metrics need.
-func (b *bootstrap) policy(ctx context.Context) {
-	of := func(resource string) schema.GroupResource {
-		return schema.GroupResource{Group: "rbac.authorization.k8s.io", Resource: resource}
-	}
-	for _, role := range slices.Concat(bootstrappolicy.ClusterRoles(), bootstrappolicy.ControllerRoles()) {
-		role.Rules = slices.Concat(role.Rules, simRules(role.Name), metricsRules(role.Name))
-		b.create(ctx, of("clusterroles"), &role)
-	}
-	for _, binding := range slices.Concat(bootstrappolicy.ClusterRoleBindings(), bootstrappolicy.ControllerRoleBindings()) {
-		b.create(ctx, of("clusterrolebindings"), &binding)
-	}
-	roles := bootstrappolicy.NamespaceRoles()
-	for _, namespace := range slices.Sorted(maps.Keys(roles)) {
-		for _, role := range roles[namespace] {
-			b.create(ctx, of("roles"), &role)
-		}
-	}
-	bindings := bootstrappolicy.NamespaceRoleBindings()
-	for _, namespace := range slices.Sorted(maps.Keys(bindings)) {
-		for _, binding := range bindings[namespace] {
-			b.create(ctx, of("rolebindings"), &binding)
-		}
 	}
 }
 
@@ -120,9 +113,9 @@ const (
 // endpoint.
 func (b *bootstrap) kubernetesService(ctx context.Context, clusterIP, address string) {
 	labels := map[string]string{"provider": "kubernetes", "component": "apiserver"}
-	meta := metav1.ObjectMeta{Name: kubernetesServiceName, Namespace: metav1.NamespaceDefault, Labels: labels}
+	object := metav1.ObjectMeta{Name: kubernetesServiceName, Namespace: metav1.NamespaceDefault, Labels: labels}
 	b.create(ctx, schema.GroupResource{Resource: "services"}, &corev1.Service{
-		ObjectMeta: meta,
+		ObjectMeta: object,
 		Spec: corev1.ServiceSpec{
 			ClusterIP: clusterIP, Type: corev1.ServiceTypeClusterIP, SessionAffinity: corev1.ServiceAffinityNone,
 			Ports: []corev1.ServicePort{{
@@ -130,17 +123,17 @@ func (b *bootstrap) kubernetesService(ctx context.Context, clusterIP, address st
 			}},
 		},
 	})
-	meta.Labels = map[string]string{discoveryv1.LabelSkipMirror: "true"}
+	object.Labels = map[string]string{discoveryv1.LabelSkipMirror: "true"}
 	b.create(ctx, schema.GroupResource{Resource: "endpoints"}, &corev1.Endpoints{ //nolint:staticcheck // a real cluster has it too
-		ObjectMeta: meta,
+		ObjectMeta: object,
 		Subsets: []corev1.EndpointSubset{{ //nolint:staticcheck // as above
 			Addresses: []corev1.EndpointAddress{{IP: address}},
 			Ports:     []corev1.EndpointPort{{Name: "https", Port: kubernetesTargetPort, Protocol: corev1.ProtocolTCP}},
 		}},
 	})
-	meta.Labels = map[string]string{discoveryv1.LabelServiceName: kubernetesServiceName}
+	object.Labels = map[string]string{discoveryv1.LabelServiceName: kubernetesServiceName}
 	b.create(ctx, schema.GroupResource{Group: discoveryv1.GroupName, Resource: "endpointslices"}, &discoveryv1.EndpointSlice{
-		ObjectMeta:  meta,
+		ObjectMeta:  object,
 		AddressType: discoveryv1.AddressTypeIPv4,
 		Endpoints: []discoveryv1.Endpoint{{
 			Addresses: []string{address}, Conditions: discoveryv1.EndpointConditions{Ready: ptr.To(true)},

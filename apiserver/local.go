@@ -146,16 +146,34 @@ func (l *Local) unlimited(r localResource, namespace string) bool {
 
 // exists reports whether there is an object with that name.
 func (l *Local) exists(ctx context.Context, who user.Info, gr schema.GroupResource, namespace, name string) bool {
+	_, err := l.get(ctx, who, gr, namespace, name)
+	return err == nil
+}
+
+// get returns an object, which must not be changed.
+func (l *Local) get(ctx context.Context, who user.Info, gr schema.GroupResource, namespace, name string) (Object, error) {
 	r, storage, err := l.find(gr, "")
 	if err != nil {
-		return false
+		return nil, err
 	}
 	getter, ok := storage.(rest.Getter)
 	if !ok {
-		return false
+		return nil, fmt.Errorf("apiserver: %s cannot be read", gr)
 	}
-	_, err = getter.Get(r.requestContext(ctx, who, namespace, name, "", "get"), name, &metav1.GetOptions{})
-	return err == nil
+	return externalObject(getter.Get(r.requestContext(ctx, who, namespace, name, "", "get"), name, &metav1.GetOptions{}))
+}
+
+// list returns all objects of a resource, in their internal version.
+func (l *Local) list(ctx context.Context, who user.Info, gr schema.GroupResource) (runtime.Object, error) {
+	r, storage, err := l.find(gr, "")
+	if err != nil {
+		return nil, err
+	}
+	lister, ok := storage.(rest.Lister)
+	if !ok {
+		return nil, fmt.Errorf("apiserver: %s cannot be listed", gr)
+	}
+	return lister.List(r.requestContext(ctx, who, "", "", "", "list"), &internalversion.ListOptions{})
 }
 
 // Bind creates a Pod's binding subresource.

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
@@ -12,13 +13,15 @@ import (
 	"github.com/kubesim-dev/kubesim/apiserver/registry"
 )
 
-// serviceNumbers are the cluster IPs and node ports that Services hold. The Services in
-// the store are their only record. Any server may have written them: this one, an
+// serviceNumbers are the cluster IPs and node ports that Services hold. The Services and
+// IPAddresses in the store are their only record. Any server may have written them: this one, an
 // earlier one, or another that shares the cluster.
 type serviceNumbers struct {
 	ips   *registry.IPs
 	ports registry.Ports
 	held  map[types.UID]holding
+	// recorded are the IPAddresses there are. A user may have reserved an address with one.
+	recorded map[string]bool
 	// valid is the range of ips.
 	valid   ServiceRange
 	outside outside
@@ -34,7 +37,7 @@ func newServiceNumbers(valid ServiceRange, random registry.Random) serviceNumber
 	return serviceNumbers{
 		ips:   registry.NewIPs(valid.IPNet, random),
 		ports: registry.NewPorts(nodePortRangeSize, random),
-		held:  map[types.UID]holding{},
+		held:  map[types.UID]holding{}, recorded: map[string]bool{},
 		valid: valid, outside: outside{},
 	}
 }
@@ -73,6 +76,20 @@ func (n serviceNumbers) observe(event watch.EventType, service *corev1.Service) 
 		if !slices.Contains(now.ports, port) {
 			n.ports.Drop(port)
 		}
+	}
+}
+
+// observeAddress applies one commit of an IPAddress, in revision order.
+func (n serviceNumbers) observeAddress(event watch.EventType, address *networkingv1.IPAddress) {
+	ip := net.ParseIP(address.Name)
+	switch is := event != watch.Deleted; {
+	case ip == nil || is == n.recorded[address.Name]:
+	case is:
+		n.recorded[address.Name] = true
+		n.ips.Hold(ip)
+	default:
+		delete(n.recorded, address.Name)
+		n.ips.Drop(ip)
 	}
 }
 

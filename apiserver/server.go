@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/sets"
@@ -30,6 +31,7 @@ import (
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
 	"k8s.io/kubernetes/pkg/capabilities"
+	servicestore "k8s.io/kubernetes/pkg/registry/core/service/storage"
 
 	"github.com/kubesim-dev/kubesim/apiserver/customresource"
 	"github.com/kubesim-dev/kubesim/apiserver/openapi"
@@ -46,6 +48,8 @@ type Server struct {
 	client       kubernetes.Interface
 	groups       *groups
 	openapi      *openapi.Service // nil with Config.NoOpenAPI
+	// versions are those of the table of groups.
+	versions []schema.GroupVersion
 	// announcing guards announced.
 	announcing sync.Mutex
 	announced  announced
@@ -185,11 +189,16 @@ func (s *Server) install(infos []genericapiserver.APIGroupInfo) error {
 	if err := s.generic.InstallAPIGroups(rest...); err != nil {
 		return err
 	}
-	for _, info := range rest {
-		for _, gv := range info.PrioritizedVersions {
-			prioritize(s.generic, gv)
+	for i := range infos {
+		for _, gv := range infos[i].PrioritizedVersions {
+			if len(infos[i].VersionedResourcesStorageMap[gv.Version]) > 0 {
+				prioritize(s.generic, gv)
+				s.versions = append(s.versions, gv)
+			}
 		}
 	}
+	services := infos[0].VersionedResourcesStorageMap["v1"]["services"].(*servicestore.REST)
+	addressRecords{s.local, serverUser()}.attach(services.Store)
 	return nil
 }
 
@@ -236,6 +245,8 @@ func (s *Server) Observe(gr schema.GroupResource, event watch.EventType, obj run
 		s.groups.numbers.observe(event, obj)
 	case *apiregistrationv1.APIService:
 		s.remotes.observe(event, obj)
+	case *networkingv1.IPAddress:
+		s.groups.numbers.observeAddress(event, obj)
 	}
 	return external, nil
 }

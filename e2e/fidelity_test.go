@@ -14,8 +14,9 @@ import (
 // its file, how the row of docs/fidelity.md begins that tells users of it.
 func deviations() map[string][]string {
 	return map[string][]string{
-		"apiserver/bootstrap.go":                                       {"RBAC bootstrap policy"},
 		"apiserver/customresource/handler.go":                          {"a CustomResourceDefinition in a compiled-in group", "a creation in a new custom resource"},
+		"apiserver/firstobjects.go":                                    {"flow schemas and priority levels", "ServiceCIDRs", "an APIService of a group that the server has itself"},
+		"apiserver/ipaddresses.go":                                     {"IPAddresses"},
 		"apiserver/local.go":                                           {"managedFields"},
 		"apiserver/metrics.go":                                         {"metrics-server's ClusterRole"},
 		"apiserver/nodetaint.go":                                       {"the taint `not-ready` of a new Node"},

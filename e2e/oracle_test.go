@@ -30,6 +30,10 @@ func allApart() []apart {
 		{"api-versions", `metrics\.k8s\.io/v1beta1`, metrics},
 		{"openapi-v3-paths", `apis/sim\.kubesim\.dev(/v1alpha1)?`, own},
 		{"openapi-v3-paths", `apis/metrics\.k8s\.io(/v1beta1)?`, metrics},
+		{"objects-at-start", `apiservices <none> v1alpha1\.sim\.kubesim\.dev`, own},
+		{"objects-at-start", `apiservices <none> v1beta1\.metrics\.k8s\.io`, metrics},
+		{"objects-at-start", `ipaddresses <none> 10\.(96|0)\.0\.1`, "kubeadm's range of Services' addresses is not kube-apiserver's default"},
+		{"objects-at-start", `storageclasses <none> standard`, "a kind cluster has it"},
 	}
 }
 
@@ -47,8 +51,12 @@ func TestAnEmptyClusterIsARealOne(t *testing.T) {
 		"api-resources":    lines(s.output(t, "kubectl", "api-resources", "-o", "wide", "--sort-by=name")),
 		"api-versions":     lines(s.output(t, "kubectl", "api-versions")),
 		"openapi-v3-paths": slices.Sorted(maps.Keys(paths.Paths)),
+		"objects-at-start": objectsOf(t, s),
 	} {
 		want := lines(overlay.Read(t, filepath.Join("testdata/oracle", file+".txt")))
+		if file == "objects-at-start" {
+			want = underHeadings(want)
+		}
 		for _, line := range differ(want, got) {
 			at := slices.IndexFunc(exceptions, func(a apart) bool {
 				return a.file == file && regexp.MustCompile(`^[-+]`+a.pattern+`$`).MatchString(line)
@@ -65,6 +73,35 @@ func TestAnEmptyClusterIsARealOne(t *testing.T) {
 			t.Errorf("%s: %s does not differ: take it out of allApart", a.file, a.pattern)
 		}
 	}
+}
+
+// objectsOf lists the objects of the resources that the oracle lists.
+func objectsOf(t *testing.T, s *server) []string {
+	t.Helper()
+	var out []string
+	for _, line := range lines(overlay.Read(t, "testdata/oracle/objects-at-start.txt")) {
+		resource, ok := strings.CutPrefix(line, "# ")
+		if !ok {
+			continue
+		}
+		objects := s.output(t, "kubectl", "get", resource, "-A", "-o", "custom-columns=N:.metadata.namespace,O:.metadata.name", "--no-headers")
+		out = append(out, underHeadings(append([]string{line}, lines(objects)...))...)
+	}
+	return out
+}
+
+// underHeadings puts in front of each line the heading that it is under.
+func underHeadings(all []string) []string {
+	var out []string
+	heading := ""
+	for _, line := range all {
+		if under, ok := strings.CutPrefix(line, "# "); ok {
+			heading = under
+			continue
+		}
+		out = append(out, heading+" "+line)
+	}
+	return out
 }
 
 // lines are the lines of a table, with one space between columns.

@@ -13,10 +13,10 @@ import (
 // set is a set of numbers below max from which the cluster's randomness chooses. A
 // number is taken while a request claims it, and as long as a stored Service holds it.
 //
-// Deviation: upstream keeps IPAddress objects and a bitmap in the store. Here the
-// Services themselves are the only record, and no repair loop is needed. Two servers
-// that share a cluster may give the same number to two Services that are created at the
-// same moment.
+// Deviation: upstream keeps a bitmap of ports in the store, and its repair loops. Here
+// the Services and IPAddresses are the only record. Of two servers that share a cluster
+// and choose the same address at the same moment, one refuses its Service; they may give
+// out the same port twice.
 type set struct {
 	mu      sync.Mutex
 	random  Random

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apiserver/pkg/registry/generic/registry"
 	"k8s.io/apiserver/pkg/registry/rest"
 	"k8s.io/apiserver/pkg/storage"
+	"k8s.io/kube-aggregator/pkg/apis/apiregistration"
 	"k8s.io/kubernetes/pkg/apis/certificates"
 	"k8s.io/kubernetes/pkg/apis/core"
 	"k8s.io/kubernetes/pkg/apis/policy"
@@ -47,6 +48,7 @@ type Random interface {
 //	a budget's disruptedPods the eviction subresource of its Pods
 //	a volume's phase         the strategies of PersistentVolumes
 //	a request's conditions   the strategies of CertificateSigningRequests, and kubectl
+//	an APIService's condition the strategy of local ones
 //	a device's taints        the defaults of resource.k8s.io, see taint.go
 //	Terminating              the deletion of CustomResourceDefinitions
 //	managedFields[*].time    managedfields' updater
@@ -108,6 +110,11 @@ func (s stampedStrategy) PrepareForCreate(ctx context.Context, obj runtime.Objec
 	}
 	s.stamper.stampTaints(obj)
 	s.RESTCreateStrategy.PrepareForCreate(ctx, obj)
+	if service, ok := obj.(*apiregistration.APIService); ok {
+		for i := range service.Status.Conditions {
+			service.Status.Conditions[i].LastTransitionTime = s.stamper.now()
+		}
+	}
 	if volume, ok := obj.(*core.PersistentVolume); ok {
 		volume.Status.LastPhaseTransitionTime = ptr.To(s.stamper.now())
 	}

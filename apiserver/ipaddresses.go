@@ -1,0 +1,154 @@
+package apiserver
+
+import (
+	"context"
+	"net"
+	"slices"
+	"time"
+
+	networkingv1 "k8s.io/api/networking/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/apiserver/pkg/authentication/user"
+	genericregistry "k8s.io/apiserver/pkg/registry/generic/registry"
+	"k8s.io/apiserver/pkg/util/dryrun"
+	"k8s.io/kubernetes/pkg/apis/core"
+	"k8s.io/kubernetes/pkg/registry/core/service/ipallocator"
+
+	"github.com/kubesim-dev/kubesim/apiserver/registry"
+)
+
+// addressRecords keeps an IPAddress for each cluster IP of a Service, as upstream's
+// allocator does: it is written before the Service, and deleted after it.
+//
+// Deviation: an IPAddress of a Service that a user deletes or changes is put right when
+// the server starts, without an Event; upstream does it at once.
+type addressRecords struct {
+	local *Local
+	who   user.Info
+}
+
+func ipAddresses() schema.GroupResource {
+	return schema.GroupResource{Group: networkingv1.GroupName, Resource: "ipaddresses"}
+}
+
+// attach makes the store of Services keep the records.
+func (r addressRecords) attach(services *genericregistry.Store) {
+	create, update, deleted := services.BeginCreate, services.BeginUpdate, services.AfterDelete
+	services.BeginCreate = func(ctx context.Context, obj runtime.Object, options *metav1.CreateOptions) (genericregistry.FinishFunc, error) {
+		finish, err := create(ctx, obj, options)
+		if err != nil || dryrun.IsDryRun(options.DryRun) {
+			return finish, err
+		}
+		return r.begin(ctx, finish, obj.(*core.Service), &core.Service{})
+	}
+	services.BeginUpdate = func(ctx context.Context, obj, old runtime.Object, options *metav1.UpdateOptions) (genericregistry.FinishFunc, error) {
+		finish, err := update(ctx, obj, old, options)
+		if err != nil || dryrun.IsDryRun(options.DryRun) {
+			return finish, err
+		}
+		return r.begin(ctx, finish, obj.(*core.Service), old.(*core.Service))
+	}
+	services.AfterDelete = func(obj runtime.Object, options *metav1.DeleteOptions) {
+		deleted(obj, options)
+		if !dryrun.IsDryRun(options.DryRun) {
+			r.forget(context.Background(), clusterIPs(obj.(*core.Service)))
+		}
+	}
+}
+
+// begin records what service has more than old. What it has less is forgotten when the
+// write has succeeded.
+func (r addressRecords) begin(ctx context.Context, finish genericregistry.FinishFunc, service, old *core.Service) (genericregistry.FinishFunc, error) {
+	now, before := clusterIPs(service), clusterIPs(old)
+	var recorded []string
+	for _, ip := range now {
+		if slices.Contains(before, ip) {
+			continue
+		}
+		if err := r.record(ctx, service, ip); err != nil {
+			finish(ctx, false)
+			r.forget(ctx, recorded)
+			return nil, err
+		}
+		recorded = append(recorded, ip)
+	}
+	return func(ctx context.Context, success bool) {
+		finish(ctx, success)
+		if !success {
+			r.forget(ctx, recorded)
+			return
+		}
+		r.forget(ctx, slices.DeleteFunc(before, func(ip string) bool { return slices.Contains(now, ip) }))
+	}, nil
+}
+
+// record writes an IPAddress. Upstream: createIPAddress, k8s.io/kubernetes
+// pkg/registry/core/service/ipallocator v1.37.2.
+func (r addressRecords) record(ctx context.Context, service *core.Service, ip string) error {
+	ctx = registry.WithUID(ctx, derivedUID(ipAddresses().String(), string(service.UID), ip))
+	_, err := r.local.Create(ctx, r.who, ipAddresses(), &networkingv1.IPAddress{
+		ObjectMeta: metav1.ObjectMeta{Name: ip, Labels: map[string]string{
+			networkingv1.LabelIPAddressFamily: string(core.IPv4Protocol), networkingv1.LabelManagedBy: ipallocator.ControllerName,
+		}},
+		Spec: networkingv1.IPAddressSpec{ParentRef: &networkingv1.ParentReference{
+			Resource: "services", Namespace: service.Namespace, Name: service.Name,
+		}},
+	})
+	if !apierrors.IsAlreadyExists(err) {
+		return err
+	}
+	return apierrors.NewInvalid(core.Kind("Service"), service.Name, field.ErrorList{field.Invalid(
+		field.NewPath("spec", "clusterIPs"), service.Spec.ClusterIPs, "failed to allocate IP "+ip+": "+ipallocator.ErrAllocated.Error())})
+}
+
+// forget deletes IPAddresses. As upstream, it reports no error: the Service is gone. What
+// is left is deleted when the server starts.
+func (r addressRecords) forget(ctx context.Context, ips []string) {
+	for _, ip := range ips {
+		_ = r.local.Delete(ctx, r.who, ipAddresses(), types.NamespacedName{Name: ip}, metav1.DeleteOptions{})
+	}
+}
+
+// clusterIPs are a Service's addresses, without "None".
+func clusterIPs(service *core.Service) []string {
+	var out []string
+	for _, ip := range service.Spec.ClusterIPs {
+		if net.ParseIP(ip) != nil {
+			out = append(out, ip)
+		}
+	}
+	return out
+}
+
+// leakedAfter is how old an IPAddress without a Service must be to be deleted: another
+// server may be about to create the Service. Source: syncIPAddress in the allocator's
+// repair controller, v1.37.2.
+const leakedAfter = time.Minute
+
+// addresses records the addresses of Services that an older kubesim has written, and
+// deletes what a server that died between two writes has left.
+func (b *bootstrap) addresses(ctx context.Context, now time.Time) {
+	records := addressRecords{b.local, b.who}
+	held := map[string]bool{}
+	b.each(ctx, schema.GroupResource{Resource: "services"}, func(obj runtime.Object) {
+		service := obj.(*core.Service)
+		for _, ip := range clusterIPs(service) {
+			held[ip] = true
+			if b.err == nil && !b.local.exists(ctx, b.who, ipAddresses(), "", ip) {
+				b.err = records.record(ctx, service, ip)
+			}
+		}
+	})
+	b.each(ctx, ipAddresses(), func(obj runtime.Object) {
+		meta := obj.(metav1.Object)
+		managed := meta.GetLabels()[networkingv1.LabelManagedBy] == ipallocator.ControllerName
+		if managed && !held[meta.GetName()] && now.Sub(meta.GetCreationTimestamp().Time) > leakedAfter {
+			records.forget(ctx, []string{meta.GetName()})
+		}
+	})
+}
