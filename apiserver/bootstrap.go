@@ -41,7 +41,7 @@ func (s *Server) Bootstrap(ctx context.Context) error {
 	}
 	b.flows(ctx)
 	b.serviceCIDR(ctx, s.cfg.Services, now)
-	b.addresses(ctx, now)
+	b.addresses(ctx, s.cfg.Clock)
 	b.kubernetesService(ctx, s.cfg.Services.Kubernetes.String(), s.cfg.AdvertiseAddress.String())
 	b.tokenTracking(ctx, now)
 	b.apiServices(ctx, s.versions)

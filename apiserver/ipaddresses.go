@@ -30,6 +30,7 @@ import (
 type addressRecords struct {
 	local *Local
 	who   user.Info
+	clock registry.Clock
 }
 
 func ipAddresses() schema.GroupResource {
@@ -90,7 +91,9 @@ func (r addressRecords) begin(ctx context.Context, finish genericregistry.Finish
 // record writes an IPAddress. Upstream: createIPAddress, k8s.io/kubernetes
 // pkg/registry/core/service/ipallocator v1.37.2.
 func (r addressRecords) record(ctx context.Context, service *core.Service, ip string) error {
-	ctx = registry.WithUID(ctx, derivedUID(ipAddresses().String(), string(service.UID), ip))
+	// The Service has no UID of the cluster's yet.
+	uid := derivedUID(ipAddresses().String(), ip, service.Namespace, service.Name, r.clock.Now().UTC().String())
+	ctx = registry.WithUID(ctx, uid)
 	_, err := r.local.Create(ctx, r.who, ipAddresses(), &networkingv1.IPAddress{
 		ObjectMeta: metav1.ObjectMeta{Name: ip, Labels: map[string]string{
 			networkingv1.LabelIPAddressFamily: string(core.IPv4Protocol), networkingv1.LabelManagedBy: ipallocator.ControllerName,
@@ -132,8 +135,9 @@ const leakedAfter = time.Minute
 
 // addresses records the addresses of Services that an older kubesim has written, and
 // deletes what a server that died between two writes has left.
-func (b *bootstrap) addresses(ctx context.Context, now time.Time) {
-	records := addressRecords{b.local, b.who}
+func (b *bootstrap) addresses(ctx context.Context, clock registry.Clock) {
+	records := addressRecords{b.local, b.who, clock}
+	now := clock.Now()
 	held := map[string]bool{}
 	b.each(ctx, schema.GroupResource{Resource: "services"}, func(obj runtime.Object) {
 		service := obj.(*core.Service)

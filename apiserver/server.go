@@ -198,7 +198,7 @@ func (s *Server) install(infos []genericapiserver.APIGroupInfo) error {
 		}
 	}
 	services := infos[0].VersionedResourcesStorageMap["v1"]["services"].(*servicestore.REST)
-	addressRecords{s.local, serverUser()}.attach(services.Store)
+	addressRecords{s.local, serverUser(), s.cfg.Clock}.attach(services.Store)
 	return nil
 }
 

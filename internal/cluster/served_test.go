@@ -213,6 +213,10 @@ func (l *live) play() string {
 	if err := l.c.AwaitReady(l.Context()); err != nil {
 		l.Fatal(err)
 	}
+	// The server's own client does not wait for the engine's first turn.
+	if err := l.engine().AwaitRest(l.Context()); err != nil {
+		l.Fatal(err)
+	}
 	asking, end := context.WithCancel(l.Context())
 	asked := make(chan struct{})
 	local, view := l.c.ring.Load().server.Local(), l.engine().View()
