@@ -24,6 +24,7 @@ import (
 	genericregistry "k8s.io/apiserver/pkg/registry/generic/registry"
 	"k8s.io/apiserver/pkg/registry/rest"
 	"k8s.io/apiserver/pkg/storage/names"
+	"k8s.io/client-go/kubernetes"
 
 	"github.com/kubesim-dev/kubesim/apiserver"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
@@ -116,6 +117,13 @@ func (l *live) outside(do func(ctx context.Context, s *apiserver.Server) error) 
 	}
 }
 
+// write does what do does while the cluster is at rest: the server's own client, which do
+// gets, waits for nobody.
+func (l *live) write(do func(kubernetes.Interface) error) {
+	l.Helper()
+	l.outside(func(context.Context, *apiserver.Server) error { return do(l.c.Client()) })
+}
+
 func (l *live) serve() {
 	l.outside(func(_ context.Context, s *apiserver.Server) error { return s.Serve(newWidgets(l.T, s)) })
 }
@@ -181,23 +189,24 @@ func (l *live) want(when, want string) {
 func (l *live) begin() *batchv1.Job {
 	l.Helper()
 	owner := metav1.OwnerReference{APIVersion: "example.com/v1", Kind: "Widget", Name: "never-was", UID: "42"}
-	_, err := l.c.Client().CoreV1().ConfigMaps("default").Create(l.Context(), &corev1.ConfigMap{
-		ObjectMeta: metav1.ObjectMeta{Name: "owned", OwnerReferences: []metav1.OwnerReference{owner}}}, metav1.CreateOptions{})
-	if err != nil {
-		l.Fatal(err)
-	}
-	_, err = l.c.Client().CoreV1().ResourceQuotas("default").Create(l.Context(), &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "widgets"},
-		Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{"count/widgets.example.com": resource.MustParse("5")}}}, metav1.CreateOptions{})
-	if err != nil {
-		l.Fatal(err)
-	}
+	l.write(func(client kubernetes.Interface) error {
+		_, err := client.CoreV1().ConfigMaps("default").Create(l.Context(), &corev1.ConfigMap{
+			ObjectMeta: metav1.ObjectMeta{Name: "owned", OwnerReferences: []metav1.OwnerReference{owner}}}, metav1.CreateOptions{})
+		return err
+	})
+	l.write(func(client kubernetes.Interface) error {
+		_, err := client.CoreV1().ResourceQuotas("default").Create(l.Context(), &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "widgets"},
+			Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{"count/widgets.example.com": resource.MustParse("5")}}}, metav1.CreateOptions{})
+		return err
+	})
 	template := corev1.PodTemplateSpec{Spec: corev1.PodSpec{RestartPolicy: corev1.RestartPolicyNever, Containers: []corev1.Container{
 		{Name: "main", Image: "busybox", Command: []string{"sleep", "60"}}}}}
-	job, err := l.c.Client().BatchV1().Jobs("default").Create(l.Context(), &batchv1.Job{
-		ObjectMeta: metav1.ObjectMeta{Name: "pi"}, Spec: batchv1.JobSpec{Template: template}}, metav1.CreateOptions{})
-	if err != nil {
-		l.Fatal(err)
-	}
+	var job *batchv1.Job
+	l.write(func(client kubernetes.Interface) (err error) {
+		job, err = client.BatchV1().Jobs("default").Create(l.Context(), &batchv1.Job{
+			ObjectMeta: metav1.ObjectMeta{Name: "pi"}, Spec: batchv1.JobSpec{Template: template}}, metav1.CreateOptions{})
+		return err
+	})
 	return job
 }
 
@@ -211,10 +220,6 @@ func (l *live) play() string {
 	}
 	defer l.c.Close()
 	if err := l.c.AwaitReady(l.Context()); err != nil {
-		l.Fatal(err)
-	}
-	// The server's own client does not wait for the engine's first turn.
-	if err := l.engine().AwaitRest(l.Context()); err != nil {
 		l.Fatal(err)
 	}
 	asking, end := context.WithCancel(l.Context())
@@ -253,9 +258,9 @@ func (l *live) again() {
 	l.serve()
 	l.want("when it is served again", "ConfigMap false, Widgets 2 true, served true")
 	background := metav1.DeletePropagationBackground
-	if err := l.c.Client().BatchV1().Jobs("default").Delete(l.Context(), "pi", metav1.DeleteOptions{PropagationPolicy: &background}); err != nil {
-		l.Fatal(err)
-	}
+	l.write(func(client kubernetes.Interface) error {
+		return client.BatchV1().Jobs("default").Delete(l.Context(), "pi", metav1.DeleteOptions{PropagationPolicy: &background})
+	})
 	l.advance(time.Second)
 	l.want("without their owner", "ConfigMap false, Widgets 0 true, served true")
 	l.widget("c")
@@ -269,17 +274,17 @@ func (l *live) again() {
 // served; then the namespace goes.
 func (l *live) lab(what string, there bool) {
 	l.Helper()
-	namespaces := l.c.Client().CoreV1().Namespaces()
 	if there {
-		if _, err := namespaces.Create(l.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "lab"}}, metav1.CreateOptions{}); err != nil {
-			l.Fatal(err)
-		}
+		l.write(func(client kubernetes.Interface) error {
+			_, err := client.CoreV1().Namespaces().Create(l.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "lab"}}, metav1.CreateOptions{})
+			return err
+		})
 		l.create("lab", "held", []string{"example.com/hold"}, nil)
-		if err := namespaces.Delete(l.Context(), "lab", metav1.DeleteOptions{}); err != nil {
-			l.Fatal(err)
-		}
+		l.write(func(client kubernetes.Interface) error {
+			return client.CoreV1().Namespaces().Delete(l.Context(), "lab", metav1.DeleteOptions{})
+		})
 	}
-	_, err := namespaces.Get(l.Context(), "lab", metav1.GetOptions{})
+	_, err := l.c.Client().CoreV1().Namespaces().Get(l.Context(), "lab", metav1.GetOptions{})
 	if there && err != nil || !there && !apierrors.IsNotFound(err) {
 		l.Errorf("the namespace of %s: %v, want it there %t", what, err, there)
 	}
