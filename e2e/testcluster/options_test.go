@@ -60,7 +60,7 @@ func TestMistakesSayWhatToDo(t *testing.T) {
 	}{
 		"a kubeconfig without a port":    {func(c *Cluster) { c.Kubeconfig() }, `set Config.Listen, for example to "127.0.0.1:0"`},
 		"a field that does not exist":    {func(c *Cluster) { c.Apply(strings.Replace(retried, "backoffLimit", "backofLimit", 1)) }, `object 1 of 1, Job "retried": .*backofLimit`},
-		"a kind that is not served":      {func(c *Cluster) { c.Apply("{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}}") }, `object 1 of 1, Deployment "web": no matches for kind`},
+		"a kind that is not served":      {func(c *Cluster) { c.Apply("{apiVersion: example.com/v1, kind: Website, metadata: {name: web}}") }, `object 1 of 1, Website "web": no matches for kind`},
 		"no manifest":                    {func(c *Cluster) { c.Apply("# nothing") }, "there is no object in the manifests"},
 		"what is no manifest":            {func(c *Cluster) { c.Apply("{apiVersion: v1}") }, "document 1 of the manifests: apiVersion or kind is missing"},
 		"time that goes back":            {func(c *Cluster) { c.Until(c.Now().Add(-time.Second)) }, "virtual time cannot go back"},
