@@ -68,6 +68,19 @@ func TestAClientBesideTheTestTakesNoVirtualTime(t *testing.T) {
 	c.Eventually(15*time.Minute, ended(t, c, "second", batchv1.JobFailed))
 }
 
+// TestAwaitAsksWhatWritesNothing: a server beside the test that starts, for example.
+func TestAwaitAsksWhatWritesNothing(t *testing.T) {
+	t.Parallel()
+	c := Start(t, Config{Nodes: NoNodes})
+	asked := 0
+	c.Await(func() error {
+		if asked++; asked < 3 {
+			return errors.New("not yet")
+		}
+		return nil
+	})
+}
+
 // TestInABubbleNothingIsLeftToDo: synctest's Wait returns when the clients beside the
 // test have done all that they will do at this instant.
 func TestInABubbleNothingIsLeftToDo(t *testing.T) {

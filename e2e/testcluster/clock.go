@@ -92,10 +92,15 @@ func (c *Cluster) walk(d time.Duration, check func() error, stop func(error) boo
 // awaitMax bounds how long clients beside the test may take. Unit: wall time.
 const awaitMax = time.Minute
 
+// awaitAgain is how long Await waits for a write before it calls check again: what check
+// looks at may be beside the cluster, and write nothing. Unit: wall time.
+const awaitAgain = 50 * time.Millisecond
+
 // Await waits, without advancing the clock, until check returns nil. Use it for clients
 // beside the test, such as an operator under test: no virtual time passes for them in
-// the meantime. check should look at the cluster: it is called after each write. After
-// a minute, the test fails with check's error.
+// the meantime. check is called after each write to the cluster, and now and then if
+// there is none, so that it may also ask the client itself whether it is ready. After a
+// minute, the test fails with check's error.
 func (c *Cluster) Await(check func() error) {
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), awaitMax)
@@ -107,12 +112,20 @@ func (c *Cluster) Await(check func() error) {
 		if err == nil {
 			return
 		}
-		select {
-		case <-news:
-		case <-ctx.Done():
+		if awaitNews(ctx, news); ctx.Err() != nil {
 			c.t.Fatalf("after %s of real time, at %s: %v", awaitMax, stamp(c.Now()), err)
 			return
 		}
+	}
+}
+
+// awaitNews waits for news, but not for longer than awaitAgain.
+func awaitNews(ctx context.Context, news <-chan struct{}) {
+	ctx, cancel := context.WithTimeout(ctx, awaitAgain)
+	defer cancel()
+	select {
+	case <-news:
+	case <-ctx.Done():
 	}
 }
 

@@ -34,6 +34,8 @@ type Cluster struct {
 	client  kubernetes.Interface
 	dynamic dynamic.Interface
 	kinds   kinds
+	// webhooks is where webhooks beside the test are called; nil if none is.
+	webhooks *WebhookServer
 	// events is the event log. timeline is what happened to Pods and Jobs.
 	events, timeline *record
 }
@@ -76,7 +78,10 @@ func (c *Cluster) start() (err error) {
 	if err := c.connect(); err != nil {
 		return err
 	}
-	return c.installCRDs()
+	if err := c.installCRDs(); err != nil {
+		return err
+	}
+	return c.installWebhooks()
 }
 
 // connect makes the clients.

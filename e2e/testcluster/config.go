@@ -72,6 +72,9 @@ type Config struct {
 	// CRDInstallOptions say which custom resources the cluster begins with. They can be
 	// used when Start returns.
 	CRDInstallOptions CRDInstallOptions
+	// WebhookInstallOptions say which webhooks beside the test the cluster calls, once the
+	// test serves them at Cluster.Webhooks.
+	WebhookInstallOptions WebhookInstallOptions
 	// DataDir keeps the cluster after the test: `kubesim serve --data-dir DIR --clock
 	// manual` continues it. It should be empty. If it is not set, a temporary folder is
 	// used and removed.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -21,8 +22,8 @@ type CRDInstallOptions struct {
 	// CRDs are definitions.
 	CRDs []*apiextensionsv1.CustomResourceDefinition
 	// Paths name files, and directories whose files (.yaml, .yml, .json) are read.
-	// Objects that are no definitions are left out. A path that does not exist, or has no
-	// definition, fails the test.
+	// Whatever is no definition is left out, a kustomization for example. A path that does
+	// not exist, or has no definition, fails the test.
 	Paths []string
 }
 
@@ -83,17 +84,25 @@ func readPaths(paths []string, kinds ...schema.GroupKind) ([]*unstructured.Unstr
 			}
 		}
 		if found == 0 {
-			return nil, fmt.Errorf("%s: there is no %s in it", path, kinds[0].Kind)
+			return nil, fmt.Errorf("%s: there is no %s in it (folders below it are not read)", path, kindsOf(kinds))
 		}
 	}
 	return all, nil
+}
+
+func kindsOf(kinds []schema.GroupKind) string {
+	var names []string
+	for _, kind := range kinds {
+		names = append(names, kind.Kind)
+	}
+	return strings.Join(names, " or ")
 }
 
 // filesOf returns a file, or the files of a directory in the order of their names.
 func filesOf(path string) ([]string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: want a file or a directory; a relative path begins in the folder of the test's package", err)
 	}
 	if !info.IsDir() {
 		return []string{path}, nil
@@ -119,6 +128,9 @@ func (c *Cluster) installCRDs() error {
 	}
 	for _, object := range objects {
 		delete(object.Object, "status") // old generators write an empty one
+		if err := c.redirectConversion(object); err != nil {
+			return fmt.Errorf("CustomResourceDefinition %q: %w", object.GetName(), err)
+		}
 		if err := c.apply(object); err != nil {
 			return fmt.Errorf("CustomResourceDefinition %q: %w", object.GetName(), err)
 		}

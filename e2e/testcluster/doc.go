@@ -30,8 +30,8 @@
 //     the state at the end, not the order. Or run the test in a testing/synctest bubble,
 //     whose Wait returns when the clients have nothing left to do.
 //
-// These are not the same: the certificates and keys of the connection, and whatever the
-// test itself takes from the wall clock.
+// These are not the same: the certificates and keys of the connection, the address of
+// Webhooks and its certificate, and whatever the test itself takes from the wall clock.
 //
 // # When a test fails
 //

@@ -16,6 +16,7 @@ import (
 func TestNothingIsLeftBehind(t *testing.T) {
 	for name, config := range map[string]Config{
 		"in manual": {Mode: Manual}, "in auto": {Mode: Auto}, "with a port": {Listen: "127.0.0.1:0"}, "without nodes": {Nodes: NoNodes},
+		"with webhooks":           {WebhookInstallOptions: WebhookInstallOptions{Paths: []string{"testdata/webhooks"}}},
 		"where the port is taken": {Listen: "127.0.0.1:1000000"},
 	} {
 		t.Run(name, func(t *testing.T) {

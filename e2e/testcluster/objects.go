@@ -96,38 +96,43 @@ func (c *Cluster) Log(pod *corev1.Pod, container string) string {
 	return string(log)
 }
 
-// parse reads manifests, of which there must be one.
+// parse reads the objects of manifests, of which there must be one.
 func parse(manifests string) ([]*unstructured.Unstructured, error) {
-	objects, err := parseAll(manifests)
-	if err == nil && len(objects) == 0 {
-		err = errors.New("there is no object in the manifests")
+	documents, err := parseAll(manifests)
+	if err != nil {
+		return nil, err
 	}
-	return objects, err
+	var objects []*unstructured.Unstructured
+	for i, document := range documents {
+		if len(document.Object) == 0 {
+			continue
+		}
+		if document.GetKind() == "" || document.GetAPIVersion() == "" {
+			return nil, fmt.Errorf("document %d of the manifests: apiVersion or kind is missing", i+1)
+		}
+		objects = append(objects, document)
+	}
+	if len(objects) == 0 {
+		return nil, errors.New("there is no object in the manifests")
+	}
+	return objects, nil
 }
 
-// parseAll reads manifests; what is empty is left out.
+// parseAll reads all documents of manifests, also those that are empty or no objects.
 func parseAll(manifests string) ([]*unstructured.Unstructured, error) {
-	var objects []*unstructured.Unstructured
+	var documents []*unstructured.Unstructured
 	decoder := utilyaml.NewYAMLOrJSONDecoder(bytes.NewBufferString(manifests), len(manifests))
-	for n := 1; ; n++ {
+	for {
 		fields := map[string]any{}
 		err := decoder.Decode(&fields)
 		if errors.Is(err, io.EOF) {
-			break
+			return documents, nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("document %d of the manifests: %w", n, err)
+			return nil, fmt.Errorf("document %d of the manifests: %w", len(documents)+1, err)
 		}
-		if len(fields) == 0 {
-			continue
-		}
-		object := &unstructured.Unstructured{Object: fields}
-		if object.GetKind() == "" || object.GetAPIVersion() == "" {
-			return nil, fmt.Errorf("document %d of the manifests: apiVersion or kind is missing", n)
-		}
-		objects = append(objects, object)
+		documents = append(documents, &unstructured.Unstructured{Object: fields})
 	}
-	return objects, nil
 }
 
 func (c *Cluster) apply(object *unstructured.Unstructured) error {
