@@ -27,13 +27,16 @@ import (
 //
 // Upstream does this in post-start hooks that race with each other. Here it runs in one
 // fixed order, so revisions are the same every time.
-func (s *Server) Bootstrap(ctx context.Context) error {
-	b := bootstrap{local: s.local, who: serverUser()}
+//
+// Deviation: warn is told what cannot be written to an old cluster. The next start tries
+// again; upstream's hooks do at once.
+func (s *Server) Bootstrap(ctx context.Context, warn func(text string)) error {
+	b := bootstrap{local: s.local, who: serverUser(), warn: warn}
+	b.isOld = b.local.exists(ctx, b.who, schema.GroupResource{Resource: "namespaces"}, "", metav1.NamespaceDefault)
 	if err := s.groups.numbers.outside.check(s.cfg.Services); err != nil {
 		return err
 	}
 	now := s.cfg.Clock.Now()
-	created := !b.local.exists(ctx, b.who, schema.GroupResource{Resource: "namespaces"}, "", metav1.NamespaceDefault)
 	b.namespaces(ctx)
 	b.policy(ctx)
 	for _, class := range schedulingv1.SystemPriorityClasses() {
@@ -41,11 +44,13 @@ func (s *Server) Bootstrap(ctx context.Context) error {
 	}
 	b.flows(ctx)
 	b.serviceCIDR(ctx, s.cfg.Services, now)
-	b.addresses(ctx, s.cfg.Clock)
-	b.kubernetesService(ctx, s.cfg.Services.Kubernetes.String(), s.cfg.AdvertiseAddress.String())
+	records := addressRecords{b.local, b.who, s.cfg.Clock}
+	b.addresses(ctx, records)
+	b.kubernetesService(ctx, records, s.cfg.Services.Kubernetes.String(), s.cfg.AdvertiseAddress.String())
+	b.addresses(ctx, records) // of that Service, if two servers wrote it
 	b.tokenTracking(ctx, now)
 	b.apiServices(ctx, s.versions)
-	if created { // who deletes it later does not want it back
+	if !b.isOld { // who deletes it later does not want it back
 		b.create(registry.WithUID(ctx, standardClassUID), schema.GroupResource{Group: storagev1.GroupName, Resource: "storageclasses"}, standardClass())
 	}
 	if b.err != nil {
@@ -60,23 +65,46 @@ func serverUser() user.Info {
 	return &user.DefaultInfo{Name: user.APIServerUser, Groups: []string{user.SystemPrivilegedGroup, user.AllAuthenticated}}
 }
 
-// bootstrap remembers the first error and does nothing after it.
+// bootstrap remembers the first error and does nothing after it, unless the cluster is
+// old: then it says so and goes on, as upstream's hooks do. Whatever a user has stored,
+// such as a webhook that cannot be reached, must not keep the server from starting.
 type bootstrap struct {
 	local *Local
 	who   user.Info
+	isOld bool
+	warn  func(text string)
 	err   error
 }
 
+// failed notes that something could not be written.
+func (b *bootstrap) failed(err error) {
+	switch {
+	case err == nil || b.err != nil:
+	case b.isOld:
+		b.warn(fmt.Sprintf("one of the cluster's first objects cannot be written; the next start tries again: %v", err))
+	default:
+		b.err = err
+	}
+}
+
 func (b *bootstrap) create(ctx context.Context, gr schema.GroupResource, obj Object) {
-	if b.err != nil || b.local.exists(ctx, b.who, gr, obj.GetNamespace(), obj.GetName()) {
-		return
+	if b.err == nil {
+		b.failed(b.add(ctx, gr, obj))
+	}
+}
+
+// add creates an object unless it is there.
+func (b *bootstrap) add(ctx context.Context, gr schema.GroupResource, obj Object) error {
+	if b.local.exists(ctx, b.who, gr, obj.GetNamespace(), obj.GetName()) {
+		return nil
 	}
 	_, err := b.local.Create(ctx, b.who, gr, obj)
 	// Another server of the cluster may begin at the same time. If it was faster, the
 	// error need not be AlreadyExists: a Service's address is taken.
 	if err != nil && !b.local.exists(ctx, b.who, gr, obj.GetNamespace(), obj.GetName()) {
-		b.err = fmt.Errorf("%s %q: %w", gr, obj.GetName(), err)
+		return fmt.Errorf("%s %q: %w", gr, obj.GetName(), err)
 	}
+	return nil
 }
 
 // each calls f for every object of a resource, in its internal version.
@@ -88,8 +116,8 @@ func (b *bootstrap) each(ctx context.Context, gr schema.GroupResource, f func(ru
 	if err == nil {
 		err = meta.EachListItem(list, func(obj runtime.Object) error { f(obj); return nil })
 	}
-	if b.err == nil && err != nil {
-		b.err = fmt.Errorf("%s: %w", gr, err)
+	if err != nil {
+		b.failed(fmt.Errorf("%s: %w", gr, err))
 	}
 }
 
@@ -111,10 +139,10 @@ const (
 
 // kubernetesService writes the Service through which Pods find the API server, and its
 // endpoint.
-func (b *bootstrap) kubernetesService(ctx context.Context, clusterIP, address string) {
+func (b *bootstrap) kubernetesService(ctx context.Context, records addressRecords, clusterIP, address string) {
 	labels := map[string]string{"provider": "kubernetes", "component": "apiserver"}
 	object := metav1.ObjectMeta{Name: kubernetesServiceName, Namespace: metav1.NamespaceDefault, Labels: labels}
-	b.create(ctx, schema.GroupResource{Resource: "services"}, &corev1.Service{
+	b.addressed(ctx, records, &corev1.Service{
 		ObjectMeta: object,
 		Spec: corev1.ServiceSpec{
 			ClusterIP: clusterIP, Type: corev1.ServiceTypeClusterIP, SessionAffinity: corev1.ServiceAffinityNone,

@@ -82,7 +82,8 @@ func (b *bootstrap) serviceCIDR(ctx context.Context, valid ServiceRange, now tim
 		LastTransitionTime: metav1.NewTime(now),
 	}}
 	if b.err == nil {
-		_, b.err = b.local.Update(ctx, b.who, gr, "status", cidr)
+		_, err := b.local.Update(ctx, b.who, gr, "status", cidr)
+		b.failed(err)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -13,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apiserver/pkg/authentication/user"
 	genericregistry "k8s.io/apiserver/pkg/registry/generic/registry"
 	"k8s.io/apiserver/pkg/util/dryrun"
@@ -135,16 +137,15 @@ const leakedAfter = time.Minute
 
 // addresses records the addresses of Services that an older kubesim has written, and
 // deletes what a server that died between two writes has left.
-func (b *bootstrap) addresses(ctx context.Context, clock registry.Clock) {
-	records := addressRecords{b.local, b.who, clock}
-	now := clock.Now()
+func (b *bootstrap) addresses(ctx context.Context, records addressRecords) {
+	now := records.clock.Now()
 	held := map[string]bool{}
 	b.each(ctx, schema.GroupResource{Resource: "services"}, func(obj runtime.Object) {
 		service := obj.(*core.Service)
 		for _, ip := range clusterIPs(service) {
 			held[ip] = true
 			if b.err == nil && !b.local.exists(ctx, b.who, ipAddresses(), "", ip) {
-				b.err = records.record(ctx, service, ip)
+				b.failed(records.record(ctx, service, ip))
 			}
 		}
 	})
@@ -155,4 +156,43 @@ func (b *bootstrap) addresses(ctx context.Context, clock registry.Clock) {
 			records.forget(ctx, []string{meta.GetName()})
 		}
 	})
+}
+
+// A Service whose address is recorded without it is tried again every retryEvery, for
+// as long as another server may need to write it. Unit: wall time.
+const (
+	retryEvery = 50 * time.Millisecond
+	retryFor   = time.Second
+)
+
+// addressed creates a Service with an address, which may be recorded already: by another
+// server that is about to create the Service, or by one that died before it could.
+func (b *bootstrap) addressed(ctx context.Context, records addressRecords, service *corev1.Service) {
+	if b.err != nil {
+		return
+	}
+	gr := schema.GroupResource{Resource: "services"}
+	err := b.add(ctx, gr, service.DeepCopy())
+	again := func(ctx context.Context) (bool, error) {
+		err = b.add(ctx, gr, service.DeepCopy())
+		return !apierrors.IsInvalid(err), nil
+	}
+	if apierrors.IsInvalid(err) && records.of(ctx, service) {
+		_ = wait.PollUntilContextTimeout(ctx, retryEvery, retryFor, true, again)
+	}
+	if apierrors.IsInvalid(err) && records.of(ctx, service) {
+		records.forget(ctx, []string{service.Spec.ClusterIP})
+		_ = wait.PollUntilContextTimeout(ctx, retryEvery, retryFor, true, again)
+	}
+	b.failed(err)
+}
+
+// of reports whether the address of service is recorded as its own.
+func (r addressRecords) of(ctx context.Context, service *corev1.Service) bool {
+	obj, err := r.local.get(ctx, r.who, ipAddresses(), "", service.Spec.ClusterIP)
+	if err != nil {
+		return false
+	}
+	parent := obj.(*networkingv1.IPAddress).Spec.ParentRef
+	return parent != nil && parent.Resource == "services" && parent.Namespace == service.Namespace && parent.Name == service.Name
 }

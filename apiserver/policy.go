@@ -47,7 +47,7 @@ func (b *bootstrap) role(ctx context.Context, resource string, role reconciliati
 	}
 	options := reconciliation.ReconcileRoleOptions{Role: role, Confirm: true, Client: localRoles{b.policyObjects(ctx, resource)}}
 	if _, err := options.Run(); err != nil {
-		b.err = fmt.Errorf("%s %q: %w", resource, role.GetName(), err)
+		b.failed(fmt.Errorf("%s %q: %w", resource, role.GetName(), err))
 	}
 }
 
@@ -57,7 +57,7 @@ func (b *bootstrap) binding(ctx context.Context, resource string, binding reconc
 	}
 	options := reconciliation.ReconcileRoleBindingOptions{RoleBinding: binding, Confirm: true, Client: localBindings{b.policyObjects(ctx, resource)}}
 	if _, err := options.Run(); err != nil {
-		b.err = fmt.Errorf("%s %q: %w", resource, binding.GetName(), err)
+		b.failed(fmt.Errorf("%s %q: %w", resource, binding.GetName(), err))
 	}
 }
 
@@ -78,8 +78,7 @@ func (p policyObjects) get(namespace, name string) (Object, error) {
 
 // create does not report that another server of the cluster was faster.
 func (p policyObjects) create(obj Object) error {
-	p.b.create(p.ctx, p.gr, obj)
-	return p.b.err
+	return p.b.add(p.ctx, p.gr, obj)
 }
 
 func (p policyObjects) update(obj Object) error {

@@ -31,6 +31,10 @@ func TestFaultsHitWatches(t *testing.T) {
 	if event := <-nodes.ResultChan(); event.Type != watch.Added {
 		t.Errorf("the watch of Nodes ended too: %+v", event)
 	}
+	// Admission says that the Node is not ready, and node-lifecycle, that no condition says so.
+	if event := <-nodes.ResultChan(); event.Type != watch.Modified {
+		t.Errorf("the Node's taint: %+v", event)
+	}
 
 	s.kubectl(t, "", "delete", "fault", "fault-00")
 	s.applyFaults(t, []map[string]any{{"expire": map[string]any{}, "duration": "1h"}})

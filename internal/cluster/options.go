@@ -66,8 +66,8 @@ type Options struct {
 	Log io.Writer
 	// Follower is told of what happens; nil for nobody.
 	Follower Follower
-	// Warn is told of each thing in the data directory that had to be left aside; nil for
-	// nobody.
+	// Warn is told of each thing in the data directory that had to be left aside, and of
+	// what could not be written when the cluster started; nil for nobody.
 	Warn func(text string)
 	// CheckTrusted: the writes of controllers and kubelets are validated also where
 	// they are trusted, and one that is not valid ends the cluster. For tests.

@@ -119,7 +119,7 @@ func (r *ring) writeKubeconfig() (err error) {
 
 // run starts the API server and what drives the cluster.
 func (r *ring) run(ctx context.Context) error {
-	if err := r.server.Bootstrap(storage.WithoutWait(ctx)); err != nil {
+	if err := r.server.Bootstrap(storage.WithoutWait(ctx), r.c.warn); err != nil {
 		return err
 	}
 	driving, stop := context.WithCancel(ctx)
