@@ -58,7 +58,7 @@ func TestThePageShowsTests(t *testing.T) {
 		t.Fatal(err)
 	}
 	source := ""
-	for _, file := range []string{"page_test.go", "beside_test.go", "../../docs/examples/operator/operator_test.go"} {
+	for _, file := range []string{"page_test.go", "beside_test.go", "../../docs/examples/operator/operator_test.go", "../../docs/examples/task/operator_test.go"} {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
