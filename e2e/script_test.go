@@ -24,7 +24,7 @@ const (
 //
 //	serve [FLAG...]        start `kubesim serve` on a free port, in the background, and set
 //	                       KUBECONFIG; at the end it must stop cleanly, with nothing on stderr
-//	shutdown               stop it now, as Ctrl-C does
+//	shutdown [PATTERN...]  stop it now, as Ctrl-C does; a line on stderr matches each
 //	crash                  end it as kill -9 does
 //	until PATTERN CMD...   run CMD again and again until its stdout matches PATTERN
 //	status N CMD...        run CMD, which must exit with status N
@@ -117,7 +117,7 @@ func take(ts *testscript.TestScript, neg bool, args []string) *server {
 }
 
 func shutdown(ts *testscript.TestScript, neg bool, args []string) {
-	ts.Check(take(ts, neg, args).stop())
+	ts.Check(take(ts, neg, nil).stop(args...))
 }
 
 func crash(ts *testscript.TestScript, neg bool, args []string) { take(ts, neg, args).kill() }

@@ -73,9 +73,9 @@ func kubeconfigOf(line string) (string, error) {
 // election renews its lease up to the last moment. Its logger cannot be changed.
 var tornOff = regexp.MustCompile(`(?m)^\{.*"logger":"etcd-client".*context canceled"\}\n`)
 
-// stop interrupts the server as Ctrl-C does. It must end with status 0 and
-// have said nothing more.
-func (s *server) stop() error {
+// stop interrupts the server as Ctrl-C does. It must end with status 0 and have said
+// nothing more, but for one line on stderr that matches each of said.
+func (s *server) stop(said ...string) error {
 	if err := s.cmd.Process.Signal(os.Interrupt); err != nil {
 		return fmt.Errorf("kubesim serve has ended by itself: %w; stderr:\n%s", err, s.stderr)
 	}
@@ -84,8 +84,17 @@ func (s *server) stop() error {
 	defer timeout.Stop()
 	rest, readErr := io.ReadAll(s.stdout)
 	err := errors.Join(readErr, s.cmd.Wait())
-	if said := tornOff.ReplaceAllString(s.stderr.String(), ""); len(rest) > 0 || said != "" {
-		err = errors.Join(err, fmt.Errorf("stdout:\n%s\nstderr:\n%s", rest, said))
+	more := tornOff.ReplaceAllString(s.stderr.String(), "")
+	for _, pattern := range said {
+		at := regexp.MustCompile(`(?m)^.*` + pattern + `.*\n`).FindStringIndex(more)
+		if at == nil {
+			err = errors.Join(err, fmt.Errorf("no line on stderr matches %q", pattern))
+			continue
+		}
+		more = more[:at[0]] + more[at[1]:]
+	}
+	if len(rest) > 0 || more != "" {
+		err = errors.Join(err, fmt.Errorf("stdout:\n%s\nstderr:\n%s", rest, more))
 	}
 	if err != nil {
 		return fmt.Errorf("kubesim serve did not end cleanly: %w", err)
