@@ -50,6 +50,7 @@ type Local struct {
 type localResource struct {
 	resource schema.GroupVersionResource
 	kind     schema.GroupVersionKind
+	versions []string                // the others that are served
 	storage  map[string]rest.Storage // by subresource, "" for the resource
 	// shortcuts, by subresource, are those for which trusts returns true.
 	creates *shortcut

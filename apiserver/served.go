@@ -33,6 +33,8 @@ type PersistedResource struct {
 	schema.GroupResource
 	// Kind is the kind of the objects, in the stored version.
 	Kind schema.GroupVersionKind
+	// Versions are the others in which the objects are served.
+	Versions []string
 	// Namespaced says whether the objects belong to a namespace or to the cluster.
 	Namespaced bool
 	// ShortNames are other names that kubectl accepts for the resource.
@@ -51,6 +53,8 @@ type Resource struct {
 	// that version.
 	Resource schema.GroupVersionResource
 	Kind     string
+	// Versions are the others in which the objects are served.
+	Versions []string
 	// Storage answers, by subresource; "" for the resource itself.
 	Storage map[string]rest.Storage
 }
@@ -67,7 +71,7 @@ func (s *Server) RESTOptions() generic.RESTOptionsGetter { return s.groups.optio
 // every run.
 func (s *Server) Serve(r Resource) error {
 	stampAll(s.groups.options.stamper, r.Storage)
-	l := localResource{resource: r.Resource, kind: r.Resource.GroupVersion().WithKind(r.Kind), storage: r.Storage}
+	l := localResource{resource: r.Resource, kind: r.Resource.GroupVersion().WithKind(r.Kind), versions: r.Versions, storage: r.Storage}
 	s.local.served.change(r.Resource.GroupResource(), &l)
 	if _, ok := l.persisted(); !ok {
 		return nil
@@ -146,7 +150,7 @@ func (r localResource) persisted() (PersistedResource, bool) {
 	}
 	scoper, _ := r.storage[""].(rest.Scoper)
 	return PersistedResource{
-		GroupResource: r.resource.GroupResource(), Kind: r.kind, Namespaced: scoper != nil && scoper.NamespaceScoped(), ShortNames: shortNames(r.storage[""]),
+		GroupResource: r.resource.GroupResource(), Kind: r.kind, Versions: r.versions, Namespaced: scoper != nil && scoper.NamespaceScoped(), ShortNames: shortNames(r.storage[""]),
 	}, true
 }
 
@@ -186,7 +190,11 @@ func addGroup(table map[schema.GroupResource]localResource, info *genericapiserv
 				r = localResource{resource: gv.WithResource(name), storage: map[string]rest.Storage{}, updates: map[string]*shortcut{}}
 			}
 			if r.resource.Version != gv.Version {
-				continue // a more preferred version is served as well
+				if subresource == "" { // a more preferred version is served as well
+					r.versions = append(r.versions, gv.Version)
+					table[gr] = r
+				}
+				continue
 			}
 			if subresource == "" {
 				r.kind = kindOf(gv, storage)

@@ -36,8 +36,8 @@ type Config struct {
 	// Stamp puts virtual time and seeded names into a registry.
 	Stamp func(*genericregistry.Store)
 	// Serve says that a resource is served, until Withdraw. The storage answers for the
-	// version in which objects are stored.
-	Serve    func(gvr schema.GroupVersionResource, kind string, s rest.Storage) error
+	// version in which objects are stored; others are the versions that are served too.
+	Serve    func(gvr schema.GroupVersionResource, kind string, others []string, s rest.Storage) error
 	Withdraw func(schema.GroupResource)
 	// Reserved reports whether a group is compiled in.
 	Reserved func(group string) bool
@@ -111,12 +111,13 @@ type known struct {
 type served struct {
 	gvr        schema.GroupVersionResource
 	kind       string
+	others     []string
 	namespaced bool
 	shortNames []string
 }
 
 func (s *served) equal(o *served) bool {
-	return s.gvr == o.gvr && s.kind == o.kind && s.namespaced == o.namespaced && slices.Equal(s.shortNames, o.shortNames)
+	return s.gvr == o.gvr && s.kind == o.kind && s.namespaced == o.namespaced && slices.Equal(s.others, o.others) && slices.Equal(s.shortNames, o.shortNames)
 }
 
 // New returns a Handler that knows no definition.
@@ -152,9 +153,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 func (h *Handler) ensure(name string) {
 	h.mu.RLock()
 	d := h.known[name]
-	todo := d != nil && !d.built && d.served != nil
+	missing := d != nil && !d.built && d.served != nil
 	h.mu.RUnlock()
-	if !todo {
+	if !missing {
 		return
 	}
 	h.mu.Lock()
@@ -261,7 +262,7 @@ func (h *Handler) serve(d *known) error {
 		}
 	}
 	d.served = want
-	return h.cfg.Serve(want.gvr, want.kind, &instances{h: h, name: d.crd.Name, served: *want})
+	return h.cfg.Serve(want.gvr, want.kind, want.others, &instances{h: h, name: d.crd.Name, served: *want})
 }
 
 // wanted is what to say of crd to Config.Serve; nil for nothing.
@@ -278,8 +279,9 @@ func (h *Handler) wanted(crd *apiextensionsv1.CustomResourceDefinition) *served 
 	if err != nil {
 		return nil
 	}
+	others := slices.DeleteFunc(versionsOf([]*apiextensionsv1.CustomResourceDefinition{crd}), func(v string) bool { return v == stored })
 	return &served{
-		gvr: gr.WithVersion(stored), kind: names.Kind,
+		gvr: gr.WithVersion(stored), kind: names.Kind, others: others,
 		namespaced: crd.Spec.Scope == apiextensionsv1.NamespaceScoped, shortNames: names.ShortNames,
 	}
 }

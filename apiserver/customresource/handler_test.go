@@ -3,6 +3,7 @@ package customresource
 import (
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -38,8 +39,8 @@ func newHandler(t *testing.T) (*Handler, *told) {
 		Open:  func(Store) (storage.Interface, factory.DestroyFunc, error) { return nil, func() { said.closed++ }, nil },
 		Wrap:  func(s storage.Interface) storage.Interface { return s },
 		Stamp: func(*genericregistry.Store) { said.stamped++ },
-		Serve: func(gvr schema.GroupVersionResource, kind string, _ rest.Storage) error {
-			said.served = append(said.served, gvr.GroupVersion().String()+" "+kind)
+		Serve: func(gvr schema.GroupVersionResource, kind string, others []string, _ rest.Storage) error {
+			said.served = append(said.served, strings.Join(append([]string{gvr.GroupVersion().String(), kind}, others...), " "))
 			return nil
 		},
 		Withdraw:  func(gr schema.GroupResource) { said.withdrew = append(said.withdrew, gr.String()) },
@@ -141,7 +142,8 @@ func TestRegistriesFollowTheSpec(t *testing.T) {
 	if versions, _ := h.front.versions("1"); len(versions) != 0 {
 		t.Error("the front has registries of a definition that has gone")
 	}
-	if !slices.Equal(said.served, []string{"example.com/v1 Widget", "example.com/v1 Widget"}) || !slices.Equal(said.withdrew, []string{"widgets.example.com"}) || said.closed != 1 {
+	served := []string{"example.com/v1 Widget v1beta1", "example.com/v1 Widget", "example.com/v1 Widget v1beta1"}
+	if !slices.Equal(said.served, served) || !slices.Equal(said.withdrew, []string{"widgets.example.com"}) || said.closed != 1 {
 		t.Errorf("served %v, withdrawn %v, closed %d", said.served, said.withdrew, said.closed)
 	}
 	h.Forget(crd.Name)

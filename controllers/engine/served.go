@@ -11,11 +11,31 @@ import (
 type Served struct {
 	// Name is the resource, for example Jobs.
 	Name Resource
-	// GVK is the kind of its objects in the version in which they are stored. An owner
-	// reference to another version leads to an unknown kind.
+	// GVK is the kind of its objects in the version in which they are stored.
 	GVK schema.GroupVersionKind
+	// Versions are the others in which the API server serves them. A reference may name
+	// any of them.
+	Versions []string
 	// Namespaced says whether the objects belong to a namespace or to the cluster.
 	Namespaced bool
+}
+
+// Is reports whether objects of kind gvk are those of s, in one of its versions.
+func (s Served) Is(gvk schema.GroupVersionKind) bool {
+	return gvk.GroupKind() == s.GVK.GroupKind() && (gvk.Version == s.GVK.Version || slices.Contains(s.Versions, gvk.Version))
+}
+
+// gvks are the kind in each of its versions.
+func (s Served) gvks() []schema.GroupVersionKind {
+	out := []schema.GroupVersionKind{s.GVK}
+	for _, v := range s.Versions {
+		out = append(out, s.GVK.GroupKind().WithVersion(v))
+	}
+	return out
+}
+
+func (s Served) equal(o Served) bool {
+	return s.Name == o.Name && s.GVK == o.GVK && s.Namespaced == o.Namespaced && slices.Equal(s.Versions, o.Versions)
 }
 
 // ServedObserver is a Reconciler whose plans depend on what is served. It asks the View
@@ -77,7 +97,7 @@ func (e *Engine) isNews(c *servedChange) bool {
 	if c.gone {
 		return known
 	}
-	return !known || was != c.Served
+	return !known || !was.equal(c.Served)
 }
 
 // takeServed makes the change, and makes the affected keys due.

@@ -144,7 +144,9 @@ func (v *View) give(s Served, st standing) {
 func (v *View) serve(s Served) {
 	v.unname(s.Name)
 	v.served = v.served.with(s)
-	v.kinds[s.GVK] = s
+	for _, gvk := range s.gvks() {
+		v.kinds[gvk] = s
+	}
 	for _, st := range v.standing {
 		v.give(s, st)
 	}
@@ -170,8 +172,11 @@ func (v *View) withdraw(r Resource) {
 
 // unname forgets the kind of r's objects.
 func (v *View) unname(r Resource) {
-	if was, ok := v.served.find(r); ok && v.kinds[was.GVK].Name == r {
-		delete(v.kinds, was.GVK)
+	was, _ := v.served.find(r)
+	for _, gvk := range was.gvks() {
+		if v.kinds[gvk].Name == r {
+			delete(v.kinds, gvk)
+		}
 	}
 }
 

@@ -56,7 +56,7 @@ func (r *Reconciler) ObserveServed(s engine.Served, gone bool) []engine.Key {
 	for res := range r.resources() {
 		for _, obj := range engine.List[engine.Object](r.view, res.Name, "") {
 			if slices.ContainsFunc(obj.GetOwnerReferences(), func(ref metav1.OwnerReference) bool {
-				return schema.FromAPIVersionAndKind(ref.APIVersion, ref.Kind) == s.GVK
+				return s.Is(schema.FromAPIVersionAndKind(ref.APIVersion, ref.Kind))
 			}) {
 				keys = append(keys, node{obj, res}.key())
 			}

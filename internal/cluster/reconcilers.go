@@ -90,7 +90,7 @@ func (r *ring) follow(e *engine.Engine) (stop func()) {
 			e.Withdraw(name)
 			return
 		}
-		e.Serve(engine.Served{Name: name, GVK: change.Kind, Namespaced: change.Namespaced})
+		e.Serve(engine.Served{Name: name, GVK: change.Kind, Versions: change.Versions, Namespaced: change.Namespaced})
 	})
 }
 
