@@ -45,9 +45,8 @@ func (s *Server) Bootstrap(ctx context.Context, warn func(text string)) error {
 	b.flows(ctx)
 	b.serviceCIDR(ctx, s.cfg.Services, now)
 	records := addressRecords{b.local, b.who, s.cfg.Clock}
-	b.addresses(ctx, records)
 	b.kubernetesService(ctx, records, s.cfg.Services.Kubernetes.String(), s.cfg.AdvertiseAddress.String())
-	b.addresses(ctx, records) // of that Service, if two servers wrote it
+	b.addresses(ctx, records)
 	b.tokenTracking(ctx, now)
 	b.apiServices(ctx, s.versions)
 	if !b.isOld { // who deletes it later does not want it back

@@ -182,10 +182,9 @@ func (c *Cluster) newWebhookServer() (s *WebhookServer, err error) {
 	)
 }
 
-// freePort returns a port that only somebody who names it gets for the next minute. A
-// kernel does not hand a port to a caller who asks for any, as other tests do, as long as
-// it remembers a connection that the port's owner has closed first. (A server that names
-// the port gets it, since Go's listeners set SO_REUSEADDR.)
+// freePort returns a free port, and keeps it from other tests for a minute. While the kernel
+// remembers a connection that was closed from this port, a listener on port 0 does not get
+// it, and a listener that names it does, since Go sets SO_REUSEADDR.
 func freePort(host string) (int, error) {
 	listener, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 	if err != nil {

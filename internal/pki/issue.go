@@ -22,9 +22,9 @@ const (
 	short    = 8 * time.Hour
 )
 
-// Issue signs the request, in DER, for somebody who has asked the cluster for a
-// certificate. It is good for ttl from now, in virtual time: an object's content may not
-// depend on the wall clock. See Issued.
+// Issue signs the request of a CertificateSigningRequest, in DER. The certificate is good
+// for ttl from now, in virtual time: an object's content may not depend on the wall clock.
+// See Issued.
 //
 // Upstream's authority decides what is in the certificate, and what is refused. It draws
 // the serial number, and what a signature of ECDSA needs, from the system; so that the

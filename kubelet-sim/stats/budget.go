@@ -5,8 +5,8 @@ package stats
 // them back when it does not any more: processes, pipes and connections, files, logs.
 // What of it a holder is refused fails in its own way, as on a node that is full.
 //
-// A figure depends on what is held alone, not on who asks, or when, so that a run that is
-// repeated, or replayed after a restart, is charged the same.
+// A figure depends only on what is held. So a run that is repeated, or replayed after a
+// restart, is charged the same.
 //
 // It belongs to the engine's goroutine.
 type Budget struct {

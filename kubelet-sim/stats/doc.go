@@ -1,7 +1,7 @@
 // Package stats measures what the containers of the simulated nodes use, and
 // says it as metrics-server does.
 //
-// Invariant: a figure depends on what the container does, the seed and the
-// instant of virtual time alone, not on who asks, or when: the kubelets are looked at
-// at fixed instants, Resolution apart.
+// Invariant: a figure depends only on what the container does, the seed and the instant of
+// virtual time, however often somebody asks: figures are taken at fixed instants,
+// Resolution apart.
 package stats
