@@ -58,7 +58,7 @@ type admissionPlugin struct {
 // upstream's order. Mutation comes first, quota last.
 // Source: AllOrderedPlugins and DefaultOffAdmissionPlugins in k8s.io/kubernetes
 // pkg/kubeapiserver/options v1.37.2.
-func admissionPlugins(params policy.Params) []admissionPlugin {
+func admissionPlugins(params policy.Params, schemas policy.Schemas) []admissionPlugin {
 	return []admissionPlugin{
 		{lifecycle.PluginName, lifecycle.Register},
 		{limitranger.PluginName, limitranger.Register},
@@ -80,7 +80,7 @@ func admissionPlugins(params policy.Params) []admissionPlugin {
 		{podtopologylabels.PluginName, podtopologylabels.Register},
 		{nodedeclaredfeatures.PluginName, nodedeclaredfeatures.Register},
 		{podresize.PluginName, podresize.Register},
-		{mutatingpolicy.PluginName, policy.RegisterMutating(params)},
+		{mutatingpolicy.PluginName, policy.RegisterMutating(params, schemas)},
 		{mutating.PluginName, mutating.Register},
 		{validatingpolicy.PluginName, policy.RegisterValidating(params)},
 		{validating.PluginName, validating.Register},
@@ -104,8 +104,8 @@ func enabledPlugins(table []admissionPlugin, disabled []string) ([]string, error
 
 // newAdmission returns the chain of upstream's plugins, without those in disabled.
 func newAdmission(disabled []string, client kubernetes.Interface, factory informers.SharedInformerFactory,
-	authz authorizer.Authorizer, version compatibility.EffectiveVersion, random registry.Random, params policy.Params, awake interceptors, stop <-chan struct{}) (admission.Interface, error) {
-	table := admissionPlugins(params)
+	authz authorizer.Authorizer, version compatibility.EffectiveVersion, random registry.Random, params policy.Params, schemas policy.Schemas, awake interceptors, stop <-chan struct{}) (admission.Interface, error) {
+	table := admissionPlugins(params, schemas)
 	names, err := enabledPlugins(table, disabled)
 	if err != nil {
 		return nil, err

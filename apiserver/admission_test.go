@@ -20,7 +20,7 @@ func defaultPlugins() []string {
 }
 
 func TestAdmissionPluginsAreUpstreams(t *testing.T) {
-	names, err := enabledPlugins(admissionPlugins(nil), nil)
+	names, err := enabledPlugins(admissionPlugins(nil, nil), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,10 +30,10 @@ func TestAdmissionPluginsAreUpstreams(t *testing.T) {
 }
 
 func TestAPluginThatDoesNotExistCannotBeDisabled(t *testing.T) {
-	if _, err := enabledPlugins(admissionPlugins(nil), []string{"PodSecurity", "PodSecurityPolicy"}); err == nil {
+	if _, err := enabledPlugins(admissionPlugins(nil, nil), []string{"PodSecurity", "PodSecurityPolicy"}); err == nil {
 		t.Error("PodSecurityPolicy was disabled, which is no plugin")
 	}
-	names, err := enabledPlugins(admissionPlugins(nil), []string{"PodSecurity"})
+	names, err := enabledPlugins(admissionPlugins(nil, nil), []string{"PodSecurity"})
 	if err != nil || slices.Contains(names, "PodSecurity") {
 		t.Errorf("without PodSecurity the chain is %v, %v", names, err)
 	}

@@ -24,7 +24,7 @@ func TestEveryInformerIsFilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	var random registry.Random
-	if _, err := newAdmission(nil, client, factory, authorizer, newVersion("v1.0.0", Build{}), random, nil, newInterceptors(caches), t.Context().Done()); err != nil {
+	if _, err := newAdmission(nil, client, factory, authorizer, newVersion("v1.0.0", Build{}), random, nil, nil, newInterceptors(caches), t.Context().Done()); err != nil {
 		t.Fatal(err)
 	}
 	field := reflect.ValueOf(factory).Elem().FieldByName("informers")

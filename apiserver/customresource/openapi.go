@@ -1,10 +1,15 @@
 package customresource
 
 import (
+	"fmt"
+	"slices"
+	"strings"
+
 	apiextensionshelpers "k8s.io/apiextensions-apiserver/pkg/apihelpers"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apiextensions-apiserver/pkg/controller/openapi/builder"
 	apiextensionsfeatures "k8s.io/apiextensions-apiserver/pkg/features"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	"k8s.io/kube-openapi/pkg/handler"
 	"k8s.io/kube-openapi/pkg/spec3"
@@ -13,6 +18,29 @@ import (
 
 func builderOptions(v2 bool) builder.Options {
 	return builder.Options{V2: v2, IncludeSelectableFields: utilfeature.DefaultFeatureGate.Enabled(apiextensionsfeatures.CustomResourceFieldSelectors)}
+}
+
+// OpenAPI describes one version of a group, as /openapi/v3 does; nil if nothing of it is
+// served.
+func (h *Handler) OpenAPI(gv schema.GroupVersion) (*spec3.OpenAPI, error) {
+	h.mu.RLock()
+	crds := h.shown[gv.Group]
+	h.mu.RUnlock()
+	if !slices.Contains(versionsOf(crds), gv.Version) {
+		return nil, nil
+	}
+	return describe(crds, gv.Version)
+}
+
+// Revision changes whenever what OpenAPI returns does.
+func (h *Handler) Revision(gv schema.GroupVersion) string {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	var b strings.Builder
+	for _, crd := range h.shown[gv.Group] {
+		fmt.Fprintf(&b, "%s %s,", crd.Name, crd.ResourceVersion)
+	}
+	return b.String()
 }
 
 // describe builds OpenAPI v3 of one version of a group. Source: updateGroupVersion and

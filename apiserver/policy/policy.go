@@ -43,10 +43,10 @@ func RegisterValidating(params Params) func(*admission.Plugins) {
 }
 
 // RegisterMutating returns the function that registers MutatingAdmissionPolicy.
-func RegisterMutating(params Params) func(*admission.Plugins) {
+func RegisterMutating(params Params, schemas Schemas) func(*admission.Plugins) {
 	return func(plugins *admission.Plugins) {
 		plugins.Register(mutating.PluginName, func(io.Reader) (admission.Interface, error) {
-			return newMutator(params), nil
+			return newMutator(params, schemas), nil
 		})
 	}
 }
@@ -89,7 +89,7 @@ var (
 	_ initializer.WantsFeatures   = mutator{}
 )
 
-func newMutator(params Params) mutator {
+func newMutator(params Params, schemas Schemas) mutator {
 	sources := func(f informers.SharedInformerFactory, _ kubernetes.Interface, _ dynamic.Interface, _ meta.RESTMapper) generic.Source[mutating.PolicyHook] {
 		return newSource(config[*mutating.Policy, *mutating.PolicyBinding, mutating.PolicyEvaluator]{
 			policies: f.Admissionregistration().V1().MutatingAdmissionPolicies().Informer(),
@@ -101,7 +101,7 @@ func newMutator(params Params) mutator {
 	}
 	return mutator{generic.NewPlugin(admission.NewHandler(admission.Create, admission.Update, admission.Connect), sources,
 		func(a authorizer.UnconditionalAuthorizer, m *matching.Matcher, _ kubernetes.Interface) generic.Dispatcher[mutating.PolicyHook] {
-			return idle[mutating.PolicyHook]{mutating.NewDispatcher(a, m, &converters{})}
+			return idle[mutating.PolicyHook]{mutating.NewDispatcher(a, m, newConverters(schemas))}
 		})}
 }
 

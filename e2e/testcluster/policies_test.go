@@ -4,9 +4,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes"
 )
 
@@ -186,4 +189,71 @@ func TestPoliciesChangeWhatControllersWrite(t *testing.T) {
 	if logs[0] != logs[1] {
 		t.Errorf("two runs with one seed differ:\n%s\n%s", logs[0], logs[1])
 	}
+}
+
+// painters are two policies that change custom resources.
+const painters = `
+apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingAdmissionPolicy
+metadata: {name: painter}
+spec:
+  matchConstraints:
+    resourceRules: [{apiGroups: [example.com], apiVersions: [v1], operations: [CREATE, UPDATE], resources: [gadgets]}]
+  failurePolicy: Fail
+  reinvocationPolicy: Never
+  mutations:
+  - patchType: ApplyConfiguration
+    applyConfiguration:
+      expression: >
+        Object{spec: Object.spec{size: object.spec.replicas * 2, parts: [Object.spec.parts{name: "b", color: "blue"}]}}
+  - patchType: JSONPatch
+    jsonPatch: {expression: '[JSONPatch{op: "add", path: "/metadata/labels", value: {"painted": "yes"}}]'}
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingAdmissionPolicyBinding
+metadata: {name: painter}
+spec: {policyName: painter}
+`
+
+// TestAPolicyChangesCustomResources by their schema, as it is now: a list of the type map
+// is merged by its keys, defaults are set, and a new field can be written at once.
+func TestAPolicyChangesCustomResources(t *testing.T) {
+	t.Parallel()
+	c := Start(t, Config{Seed: 5, Mode: Auto})
+	c.Apply(gadget)
+	c.Apply(painters)
+	gadgets := c.dynamic.Resource(schema.GroupVersionResource{Group: "example.com", Version: "v1", Resource: "gadgets"}).Namespace("default")
+	spec := func(name string) map[string]any {
+		t.Helper()
+		obj := &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "example.com/v1", "kind": "Gadget", "metadata": map[string]any{"name": name},
+			"spec": map[string]any{"replicas": int64(3), "parts": []any{map[string]any{"name": "a"}, map[string]any{"name": "b", "color": "green"}}},
+		}}
+		got, err := gadgets.Create(t.Context(), obj, metav1.CreateOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.GetLabels()["painted"] != "yes" {
+			t.Errorf("%s has the labels %v, want the policy's", name, got.GetLabels())
+		}
+		return got.Object["spec"].(map[string]any)
+	}
+	want := map[string]any{"replicas": int64(3), "size": int64(6), "parts": []any{
+		map[string]any{"name": "a", "color": "red"}, map[string]any{"name": "b", "color": "blue"},
+	}}
+	if diff := cmp.Diff(want, spec("one")); diff != "" {
+		t.Errorf("the spec of a gadget (-want +got):\n%s", diff)
+	}
+
+	c.Apply(strings.Replace(gadget, "size: {type: integer}", "size: {type: integer}\n              shape: {type: string}", 1))
+	c.Apply(strings.Replace(painters, "Object.spec{", `Object.spec{shape: "round", `, 1))
+	want["shape"] = "round"
+	if diff := cmp.Diff(want, spec("two")); diff != "" {
+		t.Errorf("the spec of a gadget whose schema has changed (-want +got):\n%s", diff)
+	}
+	c.Apply(strings.Replace(painters, "Object.spec{", `Object.spec{colour: "red", `, 1))
+	_, err := gadgets.Create(t.Context(), &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "example.com/v1", "kind": "Gadget", "metadata": map[string]any{"name": "three"}, "spec": map[string]any{"replicas": int64(1)},
+	}}, metav1.CreateOptions{})
+	wantError(t, err, `policy 'painter' with binding 'painter' denied request: error applying patch: failed to convert patch object to typed object: .spec.colour: field not declared in schema`)
 }

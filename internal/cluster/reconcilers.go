@@ -43,6 +43,7 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/serviceaccount"
 	"github.com/kubesim-dev/kubesim/controllers/tainteviction"
 	"github.com/kubesim-dev/kubesim/controllers/ttlafterfinished"
+	"github.com/kubesim-dev/kubesim/controllers/validatingadmissionpolicystatus"
 	"github.com/kubesim-dev/kubesim/internal/memory"
 	"github.com/kubesim-dev/kubesim/internal/pki"
 	"github.com/kubesim-dev/kubesim/internal/version"
@@ -63,6 +64,8 @@ type parts struct {
 	view   *engine.View
 	api    engine.API
 	keys   *pki.Authority
+	// server is the API server that the engine belongs to.
+	server *apiserver.Server
 	// nodes are the simulated ones.
 	nodes []node.Node
 }
@@ -182,6 +185,9 @@ func housekeepers() []controller {
 		{"certificatesigningrequest-cleaner-controller", "csrcleaner", func(p parts) (engine.Reconciler, error) {
 			return cleaner.New(p.host(nil))
 		}},
+		{"validatingadmissionpolicy-status-controller", "", func(p parts) (engine.Reconciler, error) {
+			return validatingadmissionpolicystatus.New(validatingadmissionpolicystatus.Config{Host: p.host(nil), Check: p.server.CheckPolicy})
+		}},
 		{"disruption-controller", "disruption", func(p parts) (engine.Reconciler, error) {
 			return disruption.New(p.host(p.recorderAs("disruption-controller", "controllermanager")))
 		}},
@@ -263,7 +269,7 @@ func (r *ring) register(e *engine.Engine, api engine.API, custom customresourced
 		return nil, err
 	}
 	list := node.List(r.c.options.Nodes)
-	p := parts{engine: e, view: e.View(), api: api, keys: r.keys, nodes: list}
+	p := parts{engine: e, view: e.View(), api: api, keys: r.keys, server: r.server, nodes: list}
 	definitions, err := customresourcedefinition.New(customresourcedefinition.Config{Host: p.host(nil), Server: custom})
 	if err != nil {
 		return nil, err
