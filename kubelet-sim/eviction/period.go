@@ -19,3 +19,11 @@ const VolumePeriod = time.Minute
 // immediateEvictionGracePeriodSeconds in k8s.io/kubernetes pkg/kubelet/eviction
 // v1.37.2.
 const Grace = time.Second
+
+// Pressure is what a node has done about being short of something: Cause is its annotation's
+// value, At the instant of the last eviction.
+type Pressure struct {
+	Cause   string
+	Evicted int32
+	At      time.Time
+}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/kubesim-dev/kubesim/kubelet-sim/static"
-
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -17,6 +15,8 @@ import (
 	"github.com/kubesim-dev/kubesim/kubelet-sim/event"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/recovery"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/static"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/status"
 )
@@ -40,7 +40,7 @@ func (r *Reconciler) adopt(ctx context.Context, name types.NamespacedName, pod *
 		r.admit(ctx, run)
 	default:
 		r.cfg.Logs.SetPod(pod)
-		podstate.Restore(pod, &run.State, r.drawOf(pod))
+		recovery.FromStatus(pod, &run.State, r.drawOf(pod))
 		run.take(pod)
 		r.moveIn(run)
 		r.replay(run, now)
@@ -147,8 +147,8 @@ func (r *Reconciler) recall(run *podRun, now time.Time) {
 	again.account.Close() // the logs are the Pod's
 	again.account = run.account
 	again.netns = again.newNetns()
-	podstate.Restore(pod, &again.State, r.drawOf(run.pod))
-	again.TakeKnown(&run.State)
+	recovery.FromStatus(pod, &again.State, r.drawOf(run.pod))
+	recovery.TakeKnown(&again.State, &run.State)
 	again.Certificates = run.Certificates
 	run.account.Of(stats.Storage).Hold(-run.unread)
 	run.unread = 0

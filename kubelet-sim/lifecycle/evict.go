@@ -84,24 +84,16 @@ func (run *podRun) unlimited() bool {
 
 const faults engine.Resource = "faults." + v1alpha1.GroupName
 
-// pressure is what a node has done about one: Cause is its annotation's value, At the
-// instant of the last eviction.
-type pressure struct {
-	Cause   string
-	Evicted int32
-	At      time.Time
-}
-
 // relieve evicts a Pod of a node that is under pressure.
 func (r *Reconciler) relieve(ctx context.Context, n *nodeState, obj *corev1.Node, now time.Time) engine.Wake {
 	if node.Pressed(obj) == "" {
-		n.pressure = pressure{}
+		n.pressure = eviction.Pressure{}
 		return engine.Wake{}
 	}
 	lacks := node.Pressed(obj)
 	cause := cmp.Or(obj.Annotations[v1alpha1.MemoryPressureAnnotation], obj.Annotations[v1alpha1.DiskPressureAnnotation])
 	if n.pressure.Cause != cause {
-		n.pressure = pressure{Cause: cause}
+		n.pressure = eviction.Pressure{Cause: cause}
 	}
 	if next := n.pressure.At.Add(eviction.Period); n.pressure.Evicted > 0 && now.Before(next) {
 		return engine.Routine(next)

@@ -5,7 +5,7 @@
 // Invariant: what the worker knows of a Pod is one plain value, podstate.State, which the
 // engine's checkpoint keeps. What it holds beside that, a podRun's programs, files and
 // connections, follows from the State and the Pod's object: after a restart of the server
-// the programs are run again from their start, see memory.go and recover.go. All of it is of
+// the programs are run again from their start, as package recovery says. All of it is of
 // the engine's goroutine, but for the logs that readers ask to be made again.
 //
 // Read reconcile.go first, then decide's plan.go and apply.go, which has a case for each verb.

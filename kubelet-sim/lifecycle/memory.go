@@ -3,49 +3,20 @@ package lifecycle
 import (
 	"context"
 	"encoding/json"
-	"net/netip"
 	"time"
-
-	"github.com/kubesim-dev/kubesim/kubelet-sim/static"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
-	"github.com/kubesim-dev/kubesim/kubelet-sim/depend"
-	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/recovery"
 )
 
-// What the kubelet remembers outlives the process as a checkpoint of the engine:
-// of each Pod its podState, of each node its images and where its addresses are.
-// What programs did is not in it: they are run again, as after a restart without
-// a checkpoint, and take their places in the state that was remembered.
+// What the kubelet remembers is a note of each Pod and of each node in the engine's
+// checkpoint. What programs did is not in it: they are run again, as after a restart without
+// a checkpoint, see recover.go, and take their places in the State that was remembered.
 
 var _ engine.Rememberer = (*Reconciler)(nil)
-
-// podNote is what is remembered of a Pod.
-type podNote struct {
-	UID     types.UID
-	State   podstate.State
-	Removed bool       `json:",omitempty"`
-	Dirty   bool       `json:",omitempty"`
-	Waits   []waitNote `json:",omitempty"`
-}
-
-// waitNote is an object that a Pod waits for.
-type waitNote struct {
-	Resource        engine.Resource
-	Namespace, Name string
-}
-
-// nodeNote is what is remembered of a node.
-type nodeNote struct {
-	LastIP   netip.Addr
-	Images   map[string]bool
-	Pressure pressure `json:",omitzero"`
-	// Manifests are the files of its static Pods.
-	Manifests map[string]static.Manifest `json:",omitempty"`
-}
 
 // nodeKind is the Kind of the keys of nodes.
 const nodeKind = "nodes"
@@ -60,16 +31,14 @@ func (r *Reconciler) Remember(key engine.Key) ([]byte, error) {
 		if n == nil { // the cluster was started again with fewer nodes
 			return nil, nil
 		}
-		return json.Marshal(nodeNote{n.ips.LastGiven(), n.images, n.pressure, n.files.Manifests()})
+		return json.Marshal(recovery.NodeNote{LastIP: n.ips.LastGiven(), Images: n.images, Pressure: n.pressure, Manifests: n.files.Manifests()})
 	}
 	run := r.runs[types.NamespacedName{Namespace: key.Namespace, Name: key.Name}]
 	if run == nil {
 		return nil, nil
 	}
-	n := podNote{UID: run.pod.UID, State: run.State, Removed: run.removed, Dirty: run.dirty}
-	for _, d := range r.waiters.By(run.name) {
-		n.Waits = append(n.Waits, waitNote{d.Resource, d.Name.Namespace, d.Name.Name})
-	}
+	n := recovery.PodNote{UID: run.pod.UID, State: run.State, Removed: run.removed, Dirty: run.dirty}
+	n.WaitFor(r.waiters.By(run.name))
 	return json.Marshal(n)
 }
 
@@ -83,12 +52,12 @@ func (r *Reconciler) Recall(_ context.Context, key engine.Key, data []byte, now 
 	if !ok || r.nodes[pod.Spec.NodeName] == nil {
 		return nil
 	}
-	var n podNote
-	if err := json.Unmarshal(data, &n); err != nil {
+	n, err := recovery.ReadPod(data)
+	if err != nil {
 		return err
 	}
-	if more := len(podstate.New(pod, now).Containers) - len(n.State.Containers); n.UID != podstate.UID(pod) || more < 0 || more > len(pod.Spec.EphemeralContainers) {
-		return nil // another Pod of the name, which adopt takes over
+	if !n.Of(pod) {
+		return nil // adopt takes over the Pod that has the name now
 	}
 	n.State.AddEphemeral(pod)
 	r.takeStock()
@@ -99,8 +68,8 @@ func (r *Reconciler) Recall(_ context.Context, key engine.Key, data []byte, now 
 	pod = run.pod
 	r.noteMirror(run)
 	r.moveIn(run)
-	for _, w := range n.Waits {
-		r.waiters.Add(depend.Object{Resource: w.Resource, Name: types.NamespacedName{Namespace: w.Namespace, Name: w.Name}}, name)
+	for _, d := range n.WaitsFor() {
+		r.waiters.Add(d, name)
 	}
 	run.rememberLogs()
 	if run.Finished && run.Reclaimed {
@@ -119,41 +88,37 @@ func (r *Reconciler) Recall(_ context.Context, key engine.Key, data []byte, now 
 	return run.remembered(data)
 }
 
-// remembered puts the state of the note back, which the replay has been over, and
-// the programs that it has started into it.
+// remembered goes on with the State of the note, which the replay has been over.
 func (r *podRun) remembered(data []byte) error {
 	replayed := r.Containers
-	var n podNote
-	if err := json.Unmarshal(data, &n); err != nil {
+	n, err := recovery.ReadPod(data) // anew: the replay has written to what it points to
+	if err != nil {
 		return err
 	}
 	r.State = n.State
 	r.dirty, r.stirred = n.Dirty, false // what the replay stirred up was told then
 	r.AddEphemeral(r.pod)
-	for i := range r.Containers {
-		c := &r.Containers[i]
-		switch {
-		case r.parts[i].process != nil:
-			c.WakeAt = replayed[i].WakeAt
-		case c.Activity == podstate.Running: // it could not be started again
-			*c, r.dirty = replayed[i], true
-		}
-		for j := range c.Probes { // a check that could not be begun again begins later
-			if r.parts[i].process == nil || r.parts[i].checks[j] == nil {
-				c.Probes[j].Deadline = time.Time{}
-			}
-		}
+	if recovery.Settle(&r.State, replayed, r) {
+		r.dirty = true
 	}
 	return nil
 }
+
+var _ recovery.Programs = (*podRun)(nil)
+
+// Runs implements recovery.Programs.
+func (r *podRun) Runs(i int) bool { return r.parts[i].process != nil }
+
+// Checks implements recovery.Programs.
+func (r *podRun) Checks(i, j int) bool { return r.parts[i].checks[j] != nil }
 
 func (r *Reconciler) recallNode(name string, data []byte) error {
 	n := r.nodes[name]
 	if n == nil {
 		return nil // there are fewer nodes now
 	}
-	var note nodeNote
-	if err := json.Unmarshal(data, &note); err != nil {
+	note, err := recovery.ReadNode(data)
+	if err != nil {
 		return err
 	}
 	n.ips.Resume(note.LastIP)

@@ -14,6 +14,7 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/addresses"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/admission"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/eviction"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/node"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
@@ -36,7 +37,7 @@ type nodeState struct {
 	// deferred are the Pods whose resize there is no room for.
 	deferred map[types.NamespacedName]bool
 	// pressure is what the node has done about the present one.
-	pressure pressure
+	pressure eviction.Pressure
 	// files are its own, with the manifests of its static Pods; written is set when one may
 	// have changed, until somebody has looked.
 	files   *static.Files

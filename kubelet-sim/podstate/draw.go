@@ -67,8 +67,8 @@ func (d Draw) StartAt(after time.Time) time.Time {
 	return at
 }
 
-// exactly returns the instant of which a status shows the second.
-func (d Draw) exactly(second time.Time) time.Time {
+// Exactly returns the instant of which a status shows the second.
+func (d Draw) Exactly(second time.Time) time.Time {
 	return second.Truncate(time.Second).Add(d.fraction()).UTC()
 }
 

@@ -1,10 +1,6 @@
 package podstate
 
-import (
-	corev1 "k8s.io/api/core/v1"
-
-	"github.com/kubesim-dev/kubesim/kubelet-sim/images"
-)
+import corev1 "k8s.io/api/core/v1"
 
 // The image of a container is one of the few fields of a Pod's spec that can be changed.
 // A running container that has another image then ends and starts again, whatever the
@@ -47,18 +43,6 @@ func (c *Container) TakeImage(spec *corev1.Container) {
 		c.BackOff, c.PullBackOff, c.Blocked = BackOff{}, BackOff{}, false
 	}
 	c.Image = spec.Image
-}
-
-// restoreImage takes the image of the latest attempt over from a status: the spec's, if it
-// can be that.
-func (c *Container) restoreImage(spec *corev1.Container, image string) {
-	if images.Parse(spec.Image).Full == image {
-		image = spec.Image
-	}
-	c.Image = image
-	if c.Current != nil {
-		c.Current.SpecImage = image
-	}
 }
 
 // WithImage is a container with the image that it was, or is to be, started with; empty

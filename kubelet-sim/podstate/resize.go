@@ -94,16 +94,6 @@ func (s *State) EndResize() {
 	}
 }
 
-// restoreResize takes over a resize that was not complete when the kubelet was
-// last there, from the Pod's status.
-func (s *State) restoreResize(pod *corev1.Pod, c *Container, i int, st *corev1.ContainerStatus) {
-	if c.Role == Ephemeral || st.Resources == nil || apiequality.Semantic.DeepEqual(*st.Resources, s.Spec(pod, i).Resources) {
-		return
-	}
-	c.Allocated = st.Resources.DeepCopy()
-	s.Resize = &Resizing{Judge: true}
-}
-
 // NeedsRestart reports whether a container has to be started again to get the
 // resources that it was given, instead of those that it has. Source:
 // computePodResizeAction in k8s.io/kubernetes pkg/kubelet/kuberuntime v1.37.2.

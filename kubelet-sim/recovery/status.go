@@ -1,4 +1,4 @@
-package podstate
+package recovery
 
 import (
 	"fmt"
@@ -6,22 +6,26 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+
+	"github.com/kubesim-dev/kubesim/kubelet-sim/images"
+	"github.com/kubesim-dev/kubesim/kubelet-sim/podstate"
 )
 
-// Restore makes the state of a Pod anew from its status. It reads nothing but
-// its arguments.
+// FromStatus makes the State of a Pod anew from its status, for a Pod of which there is no
+// note. It reads nothing but its arguments.
 //
 // What a status does not hold is not restored: instances before the last two,
 // another image that the last but one had, where a back-off of image pulls was,
 // the fraction of the second at which an instance ended. A ConfigMap or Secret
 // that has changed since is seen as it is now, and files that other Pods wrote
 // to a shared volume are there in the order in which the Pods are taken over.
-func Restore(pod *corev1.Pod, s *State, drawOf func(container string, attempt int32) Draw) {
+func FromStatus(pod *corev1.Pod, s *podstate.State, drawOf func(container string, attempt int32) podstate.Draw) {
 	if pod.Status.StartTime != nil {
 		s.StartTime = pod.Status.StartTime.Time
 	}
 	if pod.Status.PodIP != "" {
-		s.Sandbox, s.IP = SandboxReady, pod.Status.PodIP
+		s.Sandbox, s.IP = podstate.SandboxReady, pod.Status.PodIP
 	}
 	statuses := slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses, pod.Status.EphemeralContainerStatuses)
 	for i := range s.Containers {
@@ -31,24 +35,24 @@ func Restore(pod *corev1.Pod, s *State, drawOf func(container string, attempt in
 			continue
 		}
 		restoreContainer(c, &statuses[j], drawOf)
-		c.restoreImage(s.Spec(pod, i), statuses[j].Image)
-		s.restoreResize(pod, c, i, &statuses[j])
+		restoreImage(c, s.Spec(pod, i), statuses[j].Image)
+		restoreResize(s, pod, c, i, &statuses[j])
 		if c.Current != nil {
-			s.Sandbox = SandboxReady
+			s.Sandbox = podstate.SandboxReady
 		}
 	}
 }
 
-func restoreContainer(c *Container, st *corev1.ContainerStatus, drawOf func(container string, attempt int32) Draw) {
+func restoreContainer(c *podstate.Container, st *corev1.ContainerStatus, drawOf func(container string, attempt int32) podstate.Draw) {
 	last := restoreInstance(c.Name, st.LastTerminationState.Terminated, st, st.RestartCount-1, drawOf)
 	switch {
 	case st.State.Running != nil:
 		d := drawOf(c.Name, st.RestartCount)
-		c.Current = &Instance{
+		c.Current = &podstate.Instance{
 			ID: st.ContainerID, Attempt: st.RestartCount, Image: st.Image, ImageID: st.ImageID, User: st.User,
-			StartedAt: d.exactly(st.State.Running.StartedAt.Time),
+			StartedAt: d.Exactly(st.State.Running.StartedAt.Time),
 		}
-		c.Last, c.Activity, c.Ready = last, Running, st.Ready
+		c.Last, c.Activity, c.Ready = last, podstate.Running, st.Ready
 		c.Started = st.Started == nil || *st.Started
 	case st.State.Terminated != nil && st.State.Terminated.ContainerID != "":
 		c.Current = restoreInstance(c.Name, st.State.Terminated, st, st.RestartCount, drawOf)
@@ -63,28 +67,28 @@ func restoreContainer(c *Container, st *corev1.ContainerStatus, drawOf func(cont
 }
 
 // restoreInstance returns nil if there was none.
-func restoreInstance(name string, t *corev1.ContainerStateTerminated, st *corev1.ContainerStatus, attempt int32, drawOf func(string, int32) Draw) *Instance {
+func restoreInstance(name string, t *corev1.ContainerStateTerminated, st *corev1.ContainerStatus, attempt int32, drawOf func(string, int32) podstate.Draw) *podstate.Instance {
 	switch {
-	case t != nil && t.Reason == ReasonRestartingAll:
-		return RemovedInstance(attempt)
+	case t != nil && t.Reason == podstate.ReasonRestartingAll:
+		return podstate.RemovedInstance(attempt)
 	case t == nil || t.ContainerID == "":
 		return nil
 	}
-	in := &Instance{
+	in := &podstate.Instance{
 		ID: t.ContainerID, Attempt: attempt, Image: st.Image, ImageID: st.ImageID, User: st.User, Exited: true,
 		FinishedAt: t.FinishedAt.UTC(), Rough: true, ExitCode: t.ExitCode, Reason: t.Reason, Message: t.Message,
 		StartedAt: t.StartedAt.UTC(),
 	}
-	if t.Reason != ReasonStartError {
-		in.StartedAt = drawOf(name, attempt).exactly(t.StartedAt.Time)
+	if t.Reason != podstate.ReasonStartError {
+		in.StartedAt = drawOf(name, attempt).Exactly(t.StartedAt.Time)
 	}
 	return in
 }
 
 // restoreBackOff reads the wait from the waiting message, or counts the
 // restarts.
-func restoreBackOff(c *Container) BackOff {
-	b := BackOff{Updated: c.Current.StartedAt}
+func restoreBackOff(c *podstate.Container) podstate.BackOff {
+	b := podstate.BackOff{Updated: c.Current.StartedAt}
 	var text string
 	if _, err := fmt.Sscanf(c.Message, "back-off %s restarting", &text); err == nil {
 		if delay, err := time.ParseDuration(text); err == nil {
@@ -92,22 +96,44 @@ func restoreBackOff(c *Container) BackOff {
 			return b
 		}
 	}
-	b.Delay = BackOffMax
+	b.Delay = podstate.BackOffMax
 	if n := c.Current.Attempt - 1; n < 5 {
-		b.Delay = min(BackOffStart<<n, BackOffMax)
+		b.Delay = min(podstate.BackOffStart<<n, podstate.BackOffMax)
 	}
 	return b
 }
 
+// restoreImage takes the image of the latest attempt over from a status: the spec's, if it
+// can be that.
+func restoreImage(c *podstate.Container, spec *corev1.Container, image string) {
+	if images.Parse(spec.Image).Full == image {
+		image = spec.Image
+	}
+	c.Image = image
+	if c.Current != nil {
+		c.Current.SpecImage = image
+	}
+}
+
+// restoreResize takes over a resize that was not complete when the kubelet was
+// last there, from the Pod's status.
+func restoreResize(s *podstate.State, pod *corev1.Pod, c *podstate.Container, i int, st *corev1.ContainerStatus) {
+	if c.Role == podstate.Ephemeral || st.Resources == nil || apiequality.Semantic.DeepEqual(*st.Resources, s.Spec(pod, i).Resources) {
+		return
+	}
+	c.Allocated = st.Resources.DeepCopy()
+	s.Resize = &podstate.Resizing{Judge: true}
+}
+
 // TakeKnown takes over what a status does not tell of the instances that both know of:
 // what scripts had them do, their images, when exactly they ended.
-func (s *State) TakeKnown(from *State) {
+func TakeKnown(s, from *podstate.State) {
 	for i := range s.Containers {
 		if i >= len(from.Containers) {
 			return
 		}
-		for _, in := range []*Instance{s.Containers[i].Last, s.Containers[i].Current} {
-			for _, known := range []*Instance{from.Containers[i].Last, from.Containers[i].Current} {
+		for _, in := range []*podstate.Instance{s.Containers[i].Last, s.Containers[i].Current} {
+			for _, known := range []*podstate.Instance{from.Containers[i].Last, from.Containers[i].Current} {
 				if in != nil && known != nil && in.ID == known.ID {
 					*in = *known
 				}
