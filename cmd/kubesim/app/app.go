@@ -91,11 +91,3 @@ func newRoot(s streams) *cobra.Command {
 	)
 	return root
 }
-
-// noArgs is cobra.NoArgs with our exit status.
-func noArgs(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	return usageError{fmt.Errorf("%s: unknown argument %q", cmd.CommandPath(), args[0])}
-}

@@ -82,3 +82,9 @@ func (m *Machine) free(n int64) {
 	m.account.Hold(-n)
 	m.held, m.memory = m.held-n, m.memory-n
 }
+
+// keep accounts for what p takes of the host beside its memory.
+func (p *Proc) keep(n int64) {
+	p.kept += n
+	p.m.keep(n)
+}

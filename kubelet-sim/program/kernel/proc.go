@@ -3,8 +3,6 @@ package kernel
 import (
 	"slices"
 	"time"
-
-	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
 )
 
 // Main is a program: it runs as p and returns its exit code.
@@ -101,42 +99,8 @@ func (p *Proc) Fork(args []string) (*Proc, bool) {
 	return c, true
 }
 
-// keep accounts for what p takes of the host beside its memory.
-func (p *Proc) keep(n int64) {
-	p.kept += n
-	p.m.keep(n)
-}
-
 // Exit ends p at once.
 func (p *Proc) Exit(code int) { panic(unwind{p, Status{Code: code & 0xff}}) }
-
-// end makes p a thing of the past: descriptors close, waiters wake.
-func (p *Proc) end(s Status) {
-	if p.ended {
-		return
-	}
-	p.ended, p.status = true, s
-	m := p.m
-	m.free(p.memory)
-	p.keep(-p.kept)
-	for fd := range p.fds {
-		p.CloseFD(fd)
-	}
-	for _, o := range p.loose {
-		o.drop(m)
-	}
-	p.loose = nil
-	m.procs = slices.DeleteFunc(m.procs, func(o *Proc) bool { return o == p })
-	for _, l := range slices.Clone(m.cfg.Netns.listeners) {
-		if l.proc == p {
-			p.Unlisten(l)
-		}
-	}
-	p.waiting.wake(m)
-	if p.PID == 1 {
-		m.exited, m.status = true, s
-	}
-}
 
 // Ended tells whether p has ended, and how.
 func (p *Proc) Ended() (Status, bool) { return p.status, p.ended }
@@ -165,11 +129,6 @@ func (m *Machine) Find(pid int) *Proc {
 
 // Processes returns the living processes by PID.
 func (m *Machine) Processes() []*Proc { return slices.Clone(m.procs) }
-
-// User is who p is to the file system.
-func (p *Proc) User() vfs.User {
-	return vfs.User{UID: p.UID, GID: p.GID, Groups: p.Groups, Now: p.m.now, ReadOnlyRoot: p.m.cfg.ReadOnlyRoot}
-}
 
 // Getenv returns the value of a variable of p's environment.
 func (p *Proc) Getenv(name string) string {

@@ -226,3 +226,31 @@ func (p *Proc) WaitInput(fd int, d time.Duration) bool {
 	}
 	return false
 }
+
+// end makes p a thing of the past: descriptors close, waiters wake.
+func (p *Proc) end(s Status) {
+	if p.ended {
+		return
+	}
+	p.ended, p.status = true, s
+	m := p.m
+	m.free(p.memory)
+	p.keep(-p.kept)
+	for fd := range p.fds {
+		p.CloseFD(fd)
+	}
+	for _, o := range p.loose {
+		o.drop(m)
+	}
+	p.loose = nil
+	m.procs = slices.DeleteFunc(m.procs, func(o *Proc) bool { return o == p })
+	for _, l := range slices.Clone(m.cfg.Netns.listeners) {
+		if l.proc == p {
+			p.Unlisten(l)
+		}
+	}
+	p.waiting.wake(m)
+	if p.PID == 1 {
+		m.exited, m.status = true, s
+	}
+}

@@ -3,7 +3,6 @@ package server
 import (
 	"fmt"
 	"io/fs"
-	"strconv"
 	"strings"
 	"time"
 
@@ -88,9 +87,6 @@ func printFile(p *kernel.Proc, name string) int {
 	return 0
 }
 
-// goError is an error as Go programs print it.
-func goError(err error) string { return strings.ToLower(err.Error()) }
-
 func resolvConf(p *kernel.Proc, key string) int {
 	data, _ := p.ReadFile("/etc/resolv.conf", 1<<20)
 	for line := range strings.SplitSeq(string(data), "\n") {
@@ -101,32 +97,6 @@ func resolvConf(p *kernel.Proc, key string) int {
 	}
 	errf(p, "panic: Could not find DNS search list!\n")
 	return 2
-}
-
-// flagValue returns the value of --name=value, --name value or -name….
-func flagValue(args []string, name string) (string, bool) {
-	for i, a := range args {
-		trimmed := strings.TrimLeft(a, "-")
-		if trimmed == a {
-			continue
-		}
-		if v, ok := strings.CutPrefix(trimmed, name+"="); ok {
-			return v, true
-		}
-		if trimmed == name && i+1 < len(args) {
-			return args[i+1], true
-		}
-	}
-	return "", false
-}
-
-func flagInt(args []string, name string, otherwise int) int {
-	if v, ok := flagValue(args, name); ok {
-		if n, err := strconv.Atoi(v); err == nil {
-			return n
-		}
-	}
-	return otherwise
 }
 
 func agnhostServer(p *kernel.Proc, command string) int {

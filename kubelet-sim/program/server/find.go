@@ -1,7 +1,6 @@
 package server
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
@@ -100,13 +99,6 @@ func find(name string, unknown func(argv []string) kernel.Main) kernel.Main {
 		return vishStress
 	}
 	return nil
-}
-
-func outf(p *kernel.Proc, format string, args ...any) {
-	_, _ = fmt.Fprintf(p.Stdout(), format, args...)
-}
-func errf(p *kernel.Proc, format string, args ...any) {
-	_, _ = fmt.Fprintf(p.Stderr(), format, args...)
 }
 
 // pause runs until it is told to end.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"strconv"
 	"strings"
 
 	"mvdan.cc/sh/v3/syntax"
@@ -380,18 +379,4 @@ func execBuiltin(sh *Shell, args []string) int {
 		sh.status, sh.leaving = status, leaveShell
 	}
 	return status
-}
-
-// number reads a builtin's numeric argument.
-func (sh *Shell) number(builtin, s string) (int, bool) {
-	n, err := strconv.Atoi(s)
-	if err == nil && n >= 0 || err == nil && sh.dialect == Bash {
-		return n, true
-	}
-	if sh.dialect == Bash {
-		sh.builtinErrorf(builtin, "%s: numeric argument required", s)
-	} else {
-		sh.builtinErrorf(builtin, "Illegal number: %s", s)
-	}
-	return 2, false
 }

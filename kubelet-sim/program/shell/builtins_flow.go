@@ -1,5 +1,7 @@
 package shell
 
+import "strconv"
+
 func exitBuiltin(sh *Shell, args []string) int {
 	if len(args) > 1 {
 		n, _ := sh.number("exit", args[1])
@@ -68,4 +70,18 @@ func shiftBuiltin(sh *Shell, args []string) int {
 	}
 	sh.params = sh.params[n:]
 	return 0
+}
+
+// number reads a builtin's numeric argument.
+func (sh *Shell) number(builtin, s string) (int, bool) {
+	n, err := strconv.Atoi(s)
+	if err == nil && n >= 0 || err == nil && sh.dialect == Bash {
+		return n, true
+	}
+	if sh.dialect == Bash {
+		sh.builtinErrorf(builtin, "%s: numeric argument required", s)
+	} else {
+		sh.builtinErrorf(builtin, "Illegal number: %s", s)
+	}
+	return 2, false
 }

@@ -2,6 +2,7 @@ package shell
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -79,4 +80,13 @@ func (s *script) restoreBytes() {
 		perr.Text = original(perr.Text)
 		s.err = perr
 	}
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+func nodeLit(node syntax.Node) string {
+	if word, ok := node.(*syntax.Word); ok {
+		return word.Lit()
+	}
+	return ""
 }

@@ -8,8 +8,6 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-func itoa(n int) string { return strconv.Itoa(n) }
-
 func (sh *Shell) ifClause(cmd *syntax.IfClause) {
 	for ; cmd != nil; cmd = cmd.Else {
 		if len(cmd.Cond) == 0 { // else

@@ -132,3 +132,7 @@ func (sh *Shell) isDir(name string) bool {
 	in, err := sh.p.Stat(name)
 	return err == nil && in.IsDir()
 }
+
+func (sh *Shell) outf(format string, args ...any) {
+	_, _ = fmt.Fprintf(sh.p.Stdout(), format, args...)
+}
