@@ -161,17 +161,27 @@ func (s *shortcut) validateNew(ctx context.Context, obj runtime.Object, m metav1
 }
 
 // plausible checks what nobody has checked in a template: the finalizers in a Job's
-// template, all metadata in a CronJob's template, and whether an Indexed Job's name
-// leaves room for the hostnames of its Pods.
+// template, all metadata in a CronJob's template, the labels that a Job's Pods get from
+// the API server and users may not set, and whether an Indexed Job's name leaves room for
+// the hostnames of its Pods.
 func plausible(obj runtime.Object, m metav1.Object) bool {
 	switch obj := obj.(type) {
 	case *core.Pod:
 		return len(validation.ValidateFinalizers(m.GetFinalizers(), nil)) == 0
 	case *batch.Job:
-		return (obj.Spec.CompletionMode == nil || *obj.Spec.CompletionMode == batch.NonIndexedCompletion) &&
+		return (obj.Spec.CompletionMode == nil || *obj.Spec.CompletionMode == batch.NonIndexedCompletion) && hasGeneratedLabels(obj) &&
 			len(validation.ValidateObjectMetaAccessor(m, true, validation.NameIsDNSSubdomain, nil)) == 0
 	}
 	return true
+}
+
+// hasGeneratedLabels reports whether the labels of a Job's Pods are those that its strategy
+// generates. It keeps a value that the template has already, and leaves the refusal to
+// validation. Source: generateSelector in k8s.io/kubernetes pkg/registry/batch/job v1.37.2.
+func hasGeneratedLabels(job *batch.Job) bool {
+	labels, uid := job.Spec.Template.Labels, string(job.UID)
+	return labels[batch.LegacyControllerUidLabel] == uid && labels[batch.ControllerUidLabel] == uid &&
+		labels[batch.LegacyJobNameLabel] == job.Name && labels[batch.JobNameLabel] == job.Name
 }
 
 // update replaces an object with what next makes of it. admit may be nil. The error is
