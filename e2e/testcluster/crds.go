@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -42,7 +43,28 @@ func (o CRDInstallOptions) objects() ([]*unstructured.Unstructured, error) {
 	if err != nil {
 		return nil, fmt.Errorf("testcluster.Config.CRDInstallOptions.Paths: %w", err)
 	}
-	return append(all, read...), nil
+	if all, err = distinct(append(all, read...)); err != nil {
+		return nil, fmt.Errorf("testcluster.Config.CRDInstallOptions: %w", err)
+	}
+	return all, nil
+}
+
+// distinct leaves out what is given twice, as by a directory and a file in it. Two objects
+// of one name that differ are refused: the second would be applied over the first.
+func distinct(objects []*unstructured.Unstructured) ([]*unstructured.Unstructured, error) {
+	var all []*unstructured.Unstructured
+	for _, object := range objects {
+		i := slices.IndexFunc(all, func(o *unstructured.Unstructured) bool {
+			return object.GetName() != "" && o.GetName() == object.GetName() && o.GroupVersionKind() == object.GroupVersionKind()
+		})
+		switch {
+		case i < 0:
+			all = append(all, object)
+		case !equality.Semantic.DeepEqual(all[i].Object, object.Object):
+			return nil, fmt.Errorf("there are two %ss named %q, and they differ: rename one, or put both into one", object.GetKind(), object.GetName())
+		}
+	}
+	return all, nil
 }
 
 // untyped copies a typed object, without its status.

@@ -154,7 +154,8 @@ func twoVersions() *apiextensionsv1.CustomResourceDefinition {
 // TestWhatCannotBeInstalledSaysWhatToDo: each ends a user's test.
 func TestWhatCannotBeInstalledSaysWhatToDo(t *testing.T) {
 	t.Parallel()
-	empty, nowhere := refusing(), refusing()
+	empty, nowhere, other := refusing(), refusing(), refusing()
+	other.Webhooks[0].Name = "other.example.com"
 	empty.Webhooks = nil
 	nowhere.Webhooks[0].ClientConfig = admissionregistrationv1.WebhookClientConfig{}
 	typed := func(configuration *admissionregistrationv1.ValidatingWebhookConfiguration) Config {
@@ -173,8 +174,12 @@ func TestWhatCannotBeInstalledSaysWhatToDo(t *testing.T) {
 			"Config.WebhookInstallOptions.Paths: testdata/crds: there is no MutatingWebhookConfiguration or ValidatingWebhookConfiguration in it"},
 		"a file that is no YAML":           {paths("install_test.go"), "Config.WebhookInstallOptions.Paths: install_test.go: document 1 of the manifests: "},
 		"a configuration without webhooks": {typed(empty), `ValidatingWebhookConfiguration "refuse": it has no webhooks, so that nothing would be called: give it some`},
-		"a configuration that is nil":      {typed(nil), "Config.WebhookInstallOptions.ValidatingWebhooks[0]: "},
-		"a webhook that leads nowhere":     {typed(nowhere), `ValidatingWebhookConfiguration "refuse": .*exactly one of`},
+		"two configurations of one name": {
+			Config{WebhookInstallOptions: WebhookInstallOptions{ValidatingWebhooks: []*admissionregistrationv1.ValidatingWebhookConfiguration{refusing(), refusing(), other}}},
+			`Config.WebhookInstallOptions: there are two ValidatingWebhookConfigurations named "refuse", and they differ: rename one, or put both into one`,
+		},
+		"a configuration that is nil":  {typed(nil), "Config.WebhookInstallOptions.ValidatingWebhooks[0]: "},
+		"a webhook that leads nowhere": {typed(nowhere), `ValidatingWebhookConfiguration "refuse": .*exactly one of`},
 		"a definition that does not exist": {Config{CRDInstallOptions: CRDInstallOptions{Paths: []string{"testdata/none"}}},
 			"Config.CRDInstallOptions.Paths: stat testdata/none: no such file or directory: want a file or a directory"},
 		"a server that nobody calls": {Config{}, "the cluster calls no webhook here: set Config.WebhookInstallOptions"},

@@ -86,7 +86,10 @@ func (o WebhookInstallOptions) objects() ([]*unstructured.Unstructured, error) {
 	if err != nil {
 		return nil, fmt.Errorf("testcluster.Config.WebhookInstallOptions.Paths: %w", err)
 	}
-	return append(all, read...), nil
+	if all, err = distinct(append(all, read...)); err != nil {
+		return nil, fmt.Errorf("testcluster.Config.WebhookInstallOptions: %w", err)
+	}
+	return all, nil
 }
 
 // installWebhooks creates the configurations.
