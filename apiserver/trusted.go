@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 
+	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
@@ -39,7 +40,7 @@ func trusts(gr schema.GroupResource, subresource string, create bool) bool {
 		return subresource == "" || subresource == "status" && !create
 	case "jobs.batch":
 		return subresource == "" && create || subresource == "status" && !create
-	case "nodes", "cronjobs.batch", "podscripts.sim.kubesim.dev":
+	case "nodes", "cronjobs.batch", "podscripts.sim.kubesim.dev", "replicationcontrollers", "replicasets.apps", "deployments.apps":
 		return subresource == "status" && !create
 	case "leases.coordination.k8s.io":
 		return subresource == "" && !create
@@ -342,6 +343,12 @@ func internalStatus(obj runtime.Object) (runtime.Object, error) {
 	case *batchv1.CronJob:
 		bare := *o
 		bare.Spec, obj = batchv1.CronJobSpec{}, &bare
+	case *appsv1.ReplicaSet:
+		bare := *o
+		bare.Spec, obj = appsv1.ReplicaSetSpec{}, &bare
+	case *appsv1.Deployment:
+		bare := *o
+		bare.Spec, obj = appsv1.DeploymentSpec{}, &bare
 	}
 	return internalCopy(obj)
 }

@@ -14,7 +14,7 @@ import (
 
 	"github.com/kubesim-dev/kubesim/controllers/disruption"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
-	"github.com/kubesim-dev/kubesim/controllers/replication"
+	"github.com/kubesim-dev/kubesim/controllers/replicaset"
 )
 
 func TestANamespaceGoesAlthoughTheAPIServerIsSlow(t *testing.T) {
@@ -110,7 +110,7 @@ func TestASlowAnswerBeginsNoNewQuarantine(t *testing.T) {
 // the step before it sees an error.
 func TestASlowAnswerIsNoFailureOfAReplicationController(t *testing.T) {
 	w := newWorld(t, engine.Manual, func(e *engine.Engine, f *fakeAPI) []engine.Reconciler {
-		return []engine.Reconciler{must[*replication.Reconciler](t)(replication.New(engine.Host{View: e.View(), API: f, Recorder: recorder(e, f, "replication-controller")}))}
+		return []engine.Reconciler{must[*replicaset.Reconciler](t)(replicaset.NewReplication(engine.Host{View: e.View(), API: f, Recorder: recorder(e, f, "replication-controller")}))}
 	})
 	var until time.Time
 	w.failCreate = func(r engine.Resource, _ engine.Object) error {

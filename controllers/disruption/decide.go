@@ -2,6 +2,7 @@ package disruption
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -104,14 +105,21 @@ func expect(pdb *policyv1.PodDisruptionBudget, pods []*corev1.Pod, by controller
 type controllers struct {
 	// Kinds finds what the API server serves of a kind.
 	Kinds func(schema.GroupVersionKind) (engine.Resource, bool)
-	// Scales are how many Pods each one asks for that has a scale.
-	Scales map[types.UID]int32
+	// Scales says, of each one that has a scale, whose it is and how many Pods it asks for.
+	Scales map[types.UID]scale
+}
+
+// scale is how many Pods a controller asks for. The scale of a Deployment's ReplicaSets is
+// that of the Deployment.
+type scale struct {
+	of    types.UID
+	asked int32
 }
 
 // expectedScale is getExpectedScale, k8s.io/kubernetes pkg/controller/disruption v1.37.2:
 // how many Pods the controllers of these ask for. A Pod whose controller has no scale is an
 // error, one of a Job too, as on a real cluster.
-func expectedScale(pods []*corev1.Pod, by controllers) (scale int32, unmanaged bool, err error) {
+func expectedScale(pods []*corev1.Pod, by controllers) (total int32, unmanaged bool, err error) {
 	counted := map[types.UID]bool{}
 	for _, pod := range pods {
 		ref := metav1.GetControllerOf(pod)
@@ -119,17 +127,16 @@ func expectedScale(pods []*corev1.Pod, by controllers) (scale int32, unmanaged b
 			unmanaged = true
 			continue
 		}
-		if counted[ref.UID] {
-			continue
-		}
-		asked, found := by.Scales[ref.UID]
-		if !found {
+		found, ok := by.Scales[ref.UID]
+		if !ok {
 			return 0, false, by.noScale(ref, pod)
 		}
-		counted[ref.UID] = true
-		scale += asked
+		if !counted[found.of] {
+			total += found.asked
+		}
+		counted[found.of] = true
 	}
-	return scale, unmanaged, nil
+	return total, unmanaged, nil
 }
 
 // noScale says why the controller of a Pod has none.
@@ -143,10 +150,15 @@ func (by controllers) noScale(ref *metav1.OwnerReference, pod *corev1.Pod) error
 	switch {
 	case !served:
 		return &meta.NoKindMatchError{GroupKind: kind.GroupKind(), SearchedVersions: []string{gv.Version}}
-	case resource == engine.ReplicationControllers: // it is gone
+	case slices.Contains(scaled(), resource): // it is gone
 		return fmt.Errorf("found no controllers for pod %q", pod.Name)
 	}
 	return fmt.Errorf("%s does not implement the scale subresource", resource)
+}
+
+// scaled are the resources that have a scale.
+func scaled() []engine.Resource {
+	return []engine.Resource{engine.ReplicationControllers, engine.ReplicaSets, engine.Deployments}
 }
 
 // stillDisrupted is buildDisruptedPodMap, k8s.io/kubernetes pkg/controller/disruption

@@ -103,7 +103,7 @@ func TestDecide(t *testing.T) {
 			}[gvk]
 			return r, ok
 		},
-		Scales: map[types.UID]int32{"four": 4, "two": 2},
+		Scales: map[types.UID]scale{"four": {"four", 4}, "two": {"two", 2}, "old": {"web", 3}, "new": {"web", 3}},
 	}
 	for name, tc := range map[string]struct {
 		pdb    *policyv1.PodDisruptionBudget
@@ -146,6 +146,10 @@ func TestDecide(t *testing.T) {
 		"what two of them ask for, less what may be unavailable": {
 			budget(maxUnavailable("5")), []*corev1.Pod{pod("a", ready, replica("four")), pod("b", ready, replica("two"))},
 			status{6, 1, 2, 1, "SufficientPods", ""}, nil,
+		},
+		"two ReplicaSets of one Deployment": {
+			budget(maxUnavailable("1")), []*corev1.Pod{pod("a", ready, replica("old")), pod("b", ready, replica("new")), pod("c", ready, replica("new"))},
+			status{3, 2, 3, 1, "SufficientPods", ""}, nil,
 		},
 		"a ReplicationController that is gone": {
 			budget(maxUnavailable("1")), []*corev1.Pod{pod("a", ready, replica("none"))},

@@ -17,7 +17,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
@@ -42,7 +41,8 @@ func New(host engine.Host) (*Reconciler, error) {
 	if err := host.ValidateTeller(Name); err != nil {
 		return nil, err
 	}
-	host.View.Track(engine.Pods, engine.PodDisruptionBudgets, engine.ReplicationControllers)
+	host.View.Track(engine.Pods, engine.PodDisruptionBudgets)
+	host.View.Track(scaled()...)
 	return &Reconciler{
 		view: host.View, api: host.API, recorder: host.Recorder,
 		who: engine.ControllerIdentity("disruption-controller"),
@@ -110,17 +110,6 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 func (r *Reconciler) kind(gvk schema.GroupVersionKind) (engine.Resource, bool) {
 	s, ok := r.view.ServedKind(gvk)
 	return s.Name, ok
-}
-
-// scales are those of the controllers in a namespace.
-func (r *Reconciler) scales(namespace string) map[types.UID]int32 {
-	out := map[types.UID]int32{}
-	for _, rc := range engine.List[*corev1.ReplicationController](r.view, engine.ReplicationControllers, namespace) {
-		if rc.Spec.Replicas != nil {
-			out[rc.UID] = *rc.Spec.Replicas
-		}
-	}
-	return out
 }
 
 // selected returns the Pods that the budget covers.

@@ -37,6 +37,8 @@ const (
 	ResourceQuotas    Resource = "resourcequotas"
 	PersistentVolumes Resource = "persistentvolumes"
 	StorageClasses    Resource = "storageclasses.storage.k8s.io"
+	ReplicaSets       Resource = "replicasets.apps"
+	Deployments       Resource = "deployments.apps"
 	Jobs              Resource = "jobs.batch"
 	CronJobs          Resource = "cronjobs.batch"
 	Leases            Resource = "leases.coordination.k8s.io"

@@ -7,15 +7,17 @@ import (
 )
 
 // Replacer is a Reconciler that replaces what ends, for as long as its object exists: a
-// ReplicationController, but not a Job, which completes. What it creates may end for
-// the same reason as its predecessor, and leave nothing that could be counted, such as
-// a Pod that an eviction deletes. So the creations of a key are limited in mode auto:
-// once it has created something at replacementsMax instants after one input, the clock
-// does not advance for what it creates next.
+// ReplicaSet, but not a Job, which completes. What it creates may end for the same
+// reason as its predecessor, and leave nothing that could be counted, such as a Pod that
+// an eviction deletes. So the creations of a key are limited in mode auto: once it has
+// created something at replacementsMax instants after one input, the clock does not
+// advance for what it creates next.
 type Replacer interface {
 	Reconciler
-	// Replacer does nothing: it marks the Reconciler.
-	Replacer()
+	// Asks returns the generation of a key's object. What it asks for anew, as a
+	// Deployment does of its ReplicaSets in the course of a rollout, replaces nothing:
+	// with another generation, the count of the key starts again.
+	Asks(key Key) int64
 }
 
 // replacementsMax is the number of these instants after one input.
@@ -26,17 +28,23 @@ const replacementsMax = 10
 type replacements map[Key]replacement
 
 type replacement struct {
+	asked int64
 	count int
 	last  time.Time
 }
 
-// many reports whether a key has had all its replacements.
-func (r replacements) many(key Key) bool { return r[key].count >= replacementsMax }
+// many reports whether a key has had all its replacements of what is asked for.
+func (r replacements) many(key Key, asked int64) bool {
+	return r[key].asked == asked && r[key].count >= replacementsMax
+}
 
 // add records that a key has created something.
-func (r replacements) add(key Key, now time.Time) {
-	if old := r[key]; !old.last.Equal(now) {
-		r[key] = replacement{old.count + 1, now}
+func (r replacements) add(key Key, asked int64, now time.Time) {
+	switch old := r[key]; {
+	case old.asked != asked:
+		r[key] = replacement{asked, 1, now}
+	case !old.last.Equal(now):
+		r[key] = replacement{asked, old.count + 1, now}
 	}
 }
 

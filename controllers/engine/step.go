@@ -96,19 +96,19 @@ func backoff(n int) time.Duration {
 
 func (e *Engine) enterStep(it *item, r Reconciler) {
 	_, periodic := r.(Periodic)
-	_, replaces := r.(Replacer)
+	replacer, _ := r.(Replacer)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.actor, e.created = it.key.String(), false
-	e.idle = it.idle || periodic && e.moves > 0 || replaces && e.replacements.many(it.key)
+	e.idle = it.idle || periodic && e.moves > 0 || replacer != nil && e.replacements.many(it.key, replacer.Asks(it.key))
 }
 
 func (e *Engine) leaveStep(it *item) {
-	_, replaces := e.byName[it.key.Controller].(Replacer)
+	replacer, _ := e.byName[it.key.Controller].(Replacer)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if replaces && e.created {
-		e.replacements.add(it.key, e.now)
+	if replacer != nil && e.created {
+		e.replacements.add(it.key, replacer.Asks(it.key), e.now)
 	}
 	e.actor, e.idle = actorClient, false
 }

@@ -150,7 +150,7 @@ func TestPrefix(t *testing.T) {
 
 func TestAnAdoptionErrorIsTheAPIs(t *testing.T) {
 	cause := errors.New("no")
-	if err := error(&AdoptionError{Pod: "p", Err: cause}); !errors.Is(err, cause) || err.Error() != "no" {
+	if err := error(&AdoptionError{Name: "p", Err: cause}); !errors.Is(err, cause) || err.Error() != "no" {
 		t.Errorf("%v", err)
 	}
 }

@@ -26,6 +26,10 @@ func rcOf(spec string) string {
 	return "apiVersion: v1\nkind: ReplicationController\nmetadata: {name: x}\nspec:\n  replicas: 2\n  selector: {a: b}\n  template:\n    metadata: {labels: {a: b}}\n    spec: " + spec
 }
 
+func deploymentOf(spec string) string {
+	return "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: x}\nspec:\n  replicas: 2\n  selector: {matchLabels: {a: b}}\n  template:\n    metadata: {labels: {a: b}}\n    spec: " + spec
+}
+
 func jobOf(fields, spec string) string {
 	return "apiVersion: batch/v1\nkind: Job\nmetadata: {name: x}\nspec:\n  " + fields + "\n  template:\n    spec: " + spec
 }
@@ -80,6 +84,10 @@ func repeats() map[string][]string {
 		"a readiness probe that fails":      {rcOf("{containers: [" + c("sleep 10000", ", readinessProbe: {exec: {command: [\"false\"]}, periodSeconds: 1, failureThreshold: 1000000000}") + "]}")},
 		"the probe of a Pod that has ended": {podOf("{restartPolicy: Never, containers: [" + c("sleep 100", ", startupProbe: {exec: {command: [\"false\"]}, initialDelaySeconds: 100000}") + "]}")},
 		"a program that never waits":        {podOf("{restartPolicy: Never, containers: [" + c("while :; do :; done", "") + "]}")},
+		"a Deployment that cannot roll out": {deploymentOf("{containers: [{name: c, image: nginx}]}"), deploymentOf("{containers: [" + fails + "]}")},
+		"a Deployment that fits nowhere":    {deploymentOf("{containers: [" + c("sleep 1", ", resources: {requests: {cpu: 100}}") + "]}")},
+		"a Deployment's quota":              {quota, deploymentOf("{containers: [" + ok + "]}")},
+		"a Deployment's requests that fail": {faultOf("{error: {code: 500}, requests: {users: ['*:deployment-controller']}}"), deploymentOf("{containers: [" + ok + "]}")},
 		"a quota":                           {quota, rcOf("{containers: [" + ok + "]}")},
 		"a quota of a Job":                  {quota, jobOf("completions: 3", in("Never", ok))},
 		"an emptyDir that grows":            {rcOf("{containers: [" + c("dd if=/dev/zero of=/v/f bs=1M count=8; sleep 1000000", ", volumeMounts: [{name: v, mountPath: /v}]") + "], volumes: [{name: v, emptyDir: {sizeLimit: 1Mi}}]}")},

@@ -23,6 +23,7 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/clusterroleaggregation"
 	"github.com/kubesim-dev/kubesim/controllers/cronjob"
 	"github.com/kubesim-dev/kubesim/controllers/customresourcedefinition"
+	"github.com/kubesim-dev/kubesim/controllers/deployment"
 	"github.com/kubesim-dev/kubesim/controllers/disruption"
 	"github.com/kubesim-dev/kubesim/controllers/endpoint"
 	"github.com/kubesim-dev/kubesim/controllers/endpointslice"
@@ -36,7 +37,7 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/podgc"
 	"github.com/kubesim-dev/kubesim/controllers/pvcprotection"
 	"github.com/kubesim-dev/kubesim/controllers/pvprotection"
-	"github.com/kubesim-dev/kubesim/controllers/replication"
+	"github.com/kubesim-dev/kubesim/controllers/replicaset"
 	"github.com/kubesim-dev/kubesim/controllers/resourcequota"
 	"github.com/kubesim-dev/kubesim/controllers/rootcacertpublisher"
 	"github.com/kubesim-dev/kubesim/controllers/scheduler"
@@ -147,7 +148,13 @@ func workloads() []controller {
 			return cronjob.New(p.host(p.recorder("cronjob-controller")))
 		}},
 		{"replicationcontroller-controller", "replicationcontroller", func(p parts) (engine.Reconciler, error) {
-			return replication.New(p.host(p.recorder("replication-controller")))
+			return replicaset.NewReplication(p.host(p.recorder("replication-controller")))
+		}},
+		{"deployment-controller", "deployment", func(p parts) (engine.Reconciler, error) {
+			return deployment.New(p.host(p.recorder("deployment-controller")))
+		}},
+		{"replicaset-controller", "replicaset", func(p parts) (engine.Reconciler, error) {
+			return replicaset.New(p.host(p.recorder("replicaset-controller")))
 		}},
 		{"ttl-after-finished-controller", "ttl-after-finished", func(p parts) (engine.Reconciler, error) {
 			return ttlafterfinished.New(p.host(nil))

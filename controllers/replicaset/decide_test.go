@@ -1,4 +1,4 @@
-package replication
+package replicaset
 
 import (
 	"errors"
@@ -6,36 +6,37 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 func noon() time.Time { return time.Date(2025, 1, 1, 12, 0, 0, 0, time.UTC) }
 
-func asks(replicas int32, edits ...func(*corev1.ReplicationController)) *corev1.ReplicationController {
+func asks(replicas int32, edits ...func(*appsv1.ReplicaSet)) *appsv1.ReplicaSet {
 	labels := map[string]string{"app": "web"}
-	rc := &corev1.ReplicationController{
+	rs := &appsv1.ReplicaSet{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web", Generation: 3},
-		Spec: corev1.ReplicationControllerSpec{
-			Replicas: &replicas, Selector: labels,
-			Template: &corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app": "web", "tier": "front"}}},
+		Spec: appsv1.ReplicaSetSpec{
+			Replicas: &replicas, Selector: &metav1.LabelSelector{MatchLabels: labels},
+			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app": "web", "tier": "front"}}},
 		},
 	}
 	for _, edit := range edits {
-		edit(rc)
+		edit(rs)
 	}
-	return rc
+	return rs
 }
 
-func minReady(seconds int32) func(*corev1.ReplicationController) {
-	return func(rc *corev1.ReplicationController) { rc.Spec.MinReadySeconds = seconds }
+func minReady(seconds int32) func(*appsv1.ReplicaSet) {
+	return func(rs *appsv1.ReplicaSet) { rs.Spec.MinReadySeconds = seconds }
 }
 
-func leaving(rc *corev1.ReplicationController) { rc.DeletionTimestamp = &metav1.Time{Time: noon()} }
+func leaving(rs *appsv1.ReplicaSet) { rs.DeletionTimestamp = &metav1.Time{Time: noon()} }
 
-func failed(reason string) func(*corev1.ReplicationController) {
-	return func(rc *corev1.ReplicationController) {
-		rc.Status.Conditions = []corev1.ReplicationControllerCondition{{Type: corev1.ReplicationControllerReplicaFailure, Reason: reason}}
+func failed(reason string) func(*appsv1.ReplicaSet) {
+	return func(rs *appsv1.ReplicaSet) {
+		rs.Status.Conditions = []appsv1.ReplicaSetCondition{{Type: appsv1.ReplicaSetReplicaFailure, Reason: reason}}
 	}
 }
 
@@ -79,7 +80,7 @@ func TestDecide(t *testing.T) {
 		Wake   time.Duration
 	}
 	for name, tc := range map[string]struct {
-		rc         *corev1.ReplicationController
+		rs         *appsv1.ReplicaSet
 		pods       []*corev1.Pod
 		neighbours map[string]int
 		want       gist
@@ -100,7 +101,7 @@ func TestDecide(t *testing.T) {
 		"none asked for, all go: the cheapest at first": {asks(0), []*corev1.Pod{aPod("a", ready(0)), aPod("b", pending)}, nil, gist{Delete: []string{"b", "a"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := decide(tc.rc, tc.pods, tc.neighbours, noon())
+			p := decide(tc.rs, tc.pods, tc.neighbours, noon())
 			got := gist{Create: p.Create}
 			for _, pod := range p.Delete {
 				got.Delete = append(got.Delete, pod.Name)
@@ -122,7 +123,7 @@ func TestStatus(t *testing.T) {
 	}
 	quota := errors.New("exceeded quota")
 	for name, tc := range map[string]struct {
-		rc     *corev1.ReplicationController
+		rs     *appsv1.ReplicaSet
 		pods   []*corev1.Pod
 		missed error
 		want   gist
@@ -138,7 +139,7 @@ func TestStatus(t *testing.T) {
 		"without a failure there is no such one": {asks(1), nil, nil, gist{}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := status(tc.rc, tc.pods, tc.missed, noon())
+			s := status(tc.rs, tc.pods, tc.missed, noon())
 			got := gist{s.Replicas, s.FullyLabeledReplicas, s.ReadyReplicas, s.AvailableReplicas, ""}
 			for _, c := range s.Conditions {
 				got.Failure += c.Reason + " " + c.Message
@@ -146,8 +147,8 @@ func TestStatus(t *testing.T) {
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("status (-want +got):\n%s", diff)
 			}
-			if s.ObservedGeneration != tc.rc.Generation {
-				t.Errorf("observedGeneration %d, want %d", s.ObservedGeneration, tc.rc.Generation)
+			if s.ObservedGeneration != tc.rs.Generation {
+				t.Errorf("observedGeneration %d, want %d", s.ObservedGeneration, tc.rs.Generation)
 			}
 		})
 	}

@@ -1,12 +1,11 @@
-package replication
+package replicaset
 
 import (
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
 
 // A Pod that its node refuses, or evicts each time, is replaced by one that fares no
@@ -21,17 +20,17 @@ const (
 	retryStart, retryMax = time.Second, 5 * time.Minute
 )
 
-// failures are the failed Pods of a ReplicationController that nobody has removed.
+// failures are the failed Pods of a ReplicaSet that nobody has removed.
 type failures struct {
 	pods int
 	// last is when the youngest was created.
 	last time.Time
 }
 
-func (r *Reconciler) failuresOf(rc *corev1.ReplicationController) failures {
+func failuresOf(rs *appsv1.ReplicaSet, owned []*corev1.Pod) failures {
 	var f failures
-	for _, pod := range engine.ByIndex[*corev1.Pod](r.view, engine.Pods, podIndex, ownedKey(rc.Namespace, rc.Name)) {
-		if pod.Status.Phase != corev1.PodFailed || pod.DeletionTimestamp != nil || metav1.GetControllerOfNoCopy(pod).UID != rc.UID {
+	for _, pod := range owned {
+		if pod.Status.Phase != corev1.PodFailed || pod.DeletionTimestamp != nil || metav1.GetControllerOfNoCopy(pod).UID != rs.UID {
 			continue
 		}
 		f.pods++

@@ -1,0 +1,151 @@
+// Package replicaset runs ReplicaSets and ReplicationControllers: it keeps as many
+// Pods as each of them asks for.
+//
+// Invariant: what is to be done follows from the ReplicaSet and its Pods alone, so that
+// a restart changes nothing.
+//
+// It follows k8s.io/kubernetes pkg/controller/replicaset v1.37.2, which upstream
+// runs for ReplicationControllers too.
+//
+// Deviation: there are no expectations: the engine reads its own writes.
+package replicaset
+
+import (
+	"context"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/controllers/workload"
+)
+
+// Name and ReplicationName are the reconcilers' names in the queue and in the event log.
+const (
+	Name            = "replicaset"
+	ReplicationName = "replication"
+)
+
+// Reconciler reconciles ReplicaSets, or ReplicationControllers.
+type Reconciler struct {
+	kind  kind
+	view  *engine.View
+	api   engine.API
+	who   engine.Identity
+	pods  workload.Control
+	index workload.Index
+}
+
+var _ engine.Replacer = (*Reconciler)(nil)
+
+// New returns a Reconciler of ReplicaSets. It must be called before the engine starts.
+func New(host engine.Host) (*Reconciler, error) {
+	r, err := newReconciler(host, replicaSets())
+	if err == nil {
+		r.indexSiblings()
+	}
+	return r, err
+}
+
+// NewReplication returns a Reconciler of ReplicationControllers. It must be called before
+// the engine starts.
+func NewReplication(host engine.Host) (*Reconciler, error) {
+	return newReconciler(host, replicationControllers())
+}
+
+func newReconciler(host engine.Host, k kind) (*Reconciler, error) {
+	if err := host.ValidateTeller(k.name); err != nil {
+		return nil, err
+	}
+	host.View.Track(k.resource)
+	who := engine.ControllerIdentity(k.account)
+	return &Reconciler{
+		kind: k, view: host.View, api: host.API, who: who,
+		pods:  workload.Control{API: host.API, Recorder: host.Recorder, Who: who, Kind: k.gvk},
+		index: workload.NewIndex(host.View, engine.Pods, k.name, k.gvk),
+	}, nil
+}
+
+// Name implements engine.Reconciler.
+func (r *Reconciler) Name() string { return r.kind.name }
+
+// Asks implements engine.Replacer: a Pod that ends is replaced, whyever it did.
+func (r *Reconciler) Asks(key engine.Key) int64 {
+	obj, found := engine.Get[engine.Object](r.view, r.kind.resource, key.Namespace, key.Name)
+	if !found {
+		return 0
+	}
+	return obj.GetGeneration()
+}
+
+// Observe implements engine.Reconciler.
+func (r *Reconciler) Observe(c engine.Commit) []engine.Key {
+	switch c.Resource {
+	case r.kind.resource:
+		return []engine.Key{r.key(c.Object.GetNamespace(), c.Object.GetName())}
+	case engine.Pods:
+		var keys []engine.Key
+		for _, name := range workload.Concerned(c, r.kind.gvk, func() []string { return r.adopters(c.Object) }) {
+			keys = append(keys, r.key(c.Object.GetNamespace(), name))
+		}
+		return keys
+	}
+	return nil
+}
+
+func (r *Reconciler) key(namespace, name string) engine.Key {
+	return engine.Key{Controller: r.kind.name, Namespace: namespace, Name: name}
+}
+
+// adopters are the names of those that select a Pod.
+func (r *Reconciler) adopters(pod engine.Object) []string {
+	var names []string
+	for _, obj := range engine.List[engine.Object](r.view, r.kind.resource, pod.GetNamespace()) {
+		if selector, err := selectorOf(r.kind.read(obj)); err == nil && selector.Matches(labels.Set(pod.GetLabels())) {
+			names = append(names, obj.GetName())
+		}
+	}
+	return names
+}
+
+func selectorOf(rs *appsv1.ReplicaSet) (labels.Selector, error) {
+	return metav1.LabelSelectorAsSelector(rs.Spec.Selector)
+}
+
+// Reconcile implements engine.Reconciler.
+func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Time) (engine.Wake, error) {
+	obj, found := engine.Get[engine.Object](r.view, r.kind.resource, key.Namespace, key.Name)
+	if !found {
+		return engine.Wake{}, nil
+	}
+	rs := r.kind.read(obj)
+	selector, err := selectorOf(rs)
+	if err != nil {
+		return engine.Wake{}, nil // validation has refused such a selector
+	}
+	owned := workload.Owned[*corev1.Pod](r.index, rs.Namespace, rs.Name)
+	active, err := r.claimPods(ctx, rs, selector, owned)
+	if err != nil {
+		return engine.Wake{}, err
+	}
+	p := decide(rs, active, r.neighbours(rs, active), now)
+	wake := engine.Progress(p.WakeAt)
+	if p.Create > 0 {
+		if at := failuresOf(rs, owned).until(replicas(rs), now); !at.IsZero() {
+			p.Create = 0
+			wake = wake.Sooner(engine.Routine(at))
+		}
+	}
+	missed := r.apply(ctx, rs, p)
+	next := status(rs, active, missed, now)
+	if r.kind.terminating {
+		next.TerminatingReplicas = new(terminating(rs, selector, owned))
+	}
+	if err := r.writeStatus(ctx, obj, rs.Status, next); err != nil {
+		return engine.Wake{}, err
+	}
+	return wake, missed
+}
