@@ -17,6 +17,7 @@ import (
 
 // cluster is what a decision may ask beyond the Deployment and its ReplicaSets.
 type cluster struct {
+	Gates Gates
 	// Running reports whether a Pod of a ReplicaSet has not ended.
 	Running func(set types.UID, name string) bool
 	// Named finds a ReplicaSet in the Deployment's namespace, whosever it is.

@@ -34,20 +34,35 @@ type Reconciler struct {
 	api      engine.API
 	who      engine.Identity
 	recorder *engine.EventRecorder
+	gates    Gates
 	sets     workload.Index
 	pods     workload.Index
+}
+
+// Gates are upstream's feature gates of the same names.
+type Gates struct {
+	// DeploymentReplicaSetTerminatingReplicas lets the status count Pods that are being
+	// deleted.
+	DeploymentReplicaSetTerminatingReplicas bool
+}
+
+// Config is what a Reconciler needs.
+type Config struct {
+	engine.Host
+	Gates Gates
 }
 
 var _ engine.Retrier = (*Reconciler)(nil)
 
 // New returns a Reconciler. It must be called before the engine starts.
-func New(host engine.Host) (*Reconciler, error) {
+func New(config Config) (*Reconciler, error) {
+	host := config.Host
 	if err := host.ValidateTeller(Name); err != nil {
 		return nil, err
 	}
 	host.View.Track(engine.Deployments)
 	return &Reconciler{
-		view: host.View, api: host.API, recorder: host.Recorder, who: engine.ControllerIdentity("deployment-controller"),
+		view: host.View, api: host.API, recorder: host.Recorder, who: engine.ControllerIdentity("deployment-controller"), gates: config.Gates,
 		sets: workload.NewIndex(host.View, engine.ReplicaSets, Name, kind()),
 		pods: workload.NewIndex(host.View, engine.Pods, Name, setKind()),
 	}, nil
@@ -137,6 +152,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 		return engine.Wake{}, err
 	}
 	p := decide(d, sets, cluster{
+		Gates:   r.gates,
 		Running: func(set types.UID, name string) bool { return r.runs(d.Namespace, set, name) },
 		Named: func(name string) (*appsv1.ReplicaSet, bool) {
 			return engine.Get[*appsv1.ReplicaSet](r.view, engine.ReplicaSets, d.Namespace, name)

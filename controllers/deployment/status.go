@@ -9,9 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	"k8s.io/kubernetes/pkg/controller/deployment/util"
-	"k8s.io/kubernetes/pkg/features"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
@@ -39,7 +37,7 @@ func (s *step) count(r replicas) appsv1.DeploymentStatus {
 		CollisionCount:      s.d.Status.CollisionCount,
 		Conditions:          slices.Clone(s.d.Status.Conditions),
 	}
-	if utilfeature.DefaultFeatureGate.Enabled(features.DeploymentReplicaSetTerminatingReplicas) {
+	if s.Gates.DeploymentReplicaSetTerminatingReplicas {
 		next.TerminatingReplicas = util.GetTerminatingReplicaCountForReplicaSets(all)
 	}
 	if available >= *s.d.Spec.Replicas-util.MaxUnavailable(*s.d) {

@@ -5,8 +5,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	utilfeature "k8s.io/apiserver/pkg/util/feature"
-	"k8s.io/kubernetes/pkg/features"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
@@ -29,10 +27,10 @@ type kind struct {
 	write func(obj engine.Object, status appsv1.ReplicaSetStatus) engine.Object
 }
 
-func replicaSets() kind {
+func replicaSets(gates Gates) kind {
 	return kind{
 		name: Name, resource: engine.ReplicaSets, gvk: appsv1.SchemeGroupVersion.WithKind("ReplicaSet"), account: "replicaset-controller",
-		terminating: utilfeature.DefaultFeatureGate.Enabled(features.DeploymentReplicaSetTerminatingReplicas),
+		terminating: gates.DeploymentReplicaSetTerminatingReplicas,
 		read:        func(obj engine.Object) *appsv1.ReplicaSet { return obj.(*appsv1.ReplicaSet) },
 		write: func(obj engine.Object, status appsv1.ReplicaSetStatus) engine.Object {
 			next := *obj.(*appsv1.ReplicaSet)

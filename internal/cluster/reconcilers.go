@@ -151,10 +151,16 @@ func workloads() []controller {
 			return replicaset.NewReplication(p.host(p.recorder("replication-controller")))
 		}},
 		{"deployment-controller", "deployment", func(p parts) (engine.Reconciler, error) {
-			return deployment.New(p.host(p.recorder("deployment-controller")))
+			return deployment.New(deployment.Config{
+				Host:  p.host(p.recorder("deployment-controller")),
+				Gates: deployment.Gates{DeploymentReplicaSetTerminatingReplicas: utilfeature.DefaultFeatureGate.Enabled(features.DeploymentReplicaSetTerminatingReplicas)},
+			})
 		}},
 		{"replicaset-controller", "replicaset", func(p parts) (engine.Reconciler, error) {
-			return replicaset.New(p.host(p.recorder("replicaset-controller")))
+			return replicaset.New(replicaset.Config{
+				Host:  p.host(p.recorder("replicaset-controller")),
+				Gates: replicaset.Gates{DeploymentReplicaSetTerminatingReplicas: utilfeature.DefaultFeatureGate.Enabled(features.DeploymentReplicaSetTerminatingReplicas)},
+			})
 		}},
 		{"ttl-after-finished-controller", "ttl-after-finished", func(p parts) (engine.Reconciler, error) {
 			return ttlafterfinished.New(p.host(nil))
