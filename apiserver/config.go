@@ -55,6 +55,9 @@ type Config struct {
 	Services ServiceRange
 	// NewStorage opens the store of one resource.
 	NewStorage func(StorageConfig) (storage.Interface, factory.DestroyFunc, error)
+	// Ahead marks a read that sees what Observe was told of, even if it is not committed
+	// yet. Optional: if it is not set, each read does.
+	Ahead func(context.Context) context.Context
 	// Recall tells Observe, and whoever else knows what is stored, of what the store of a
 	// resource holds that has come to be served.
 	Recall func(schema.GroupResource) error

@@ -52,6 +52,7 @@ func (s *Server) serveCustom(c *genericapiserver.Config, infos []genericapiserve
 			return s.Serve(Resource{Resource: gvr, Kind: kind, Versions: others, Storage: map[string]rest.Storage{"": storage}})
 		},
 		Withdraw:  s.Withdraw,
+		Load:      s.wholeDefinition,
 		Reserved:  reserved(infos),
 		NotFound:  http.NotFoundHandler(),
 		Admission: c.AdmissionControl, Authorizer: c.Authorization.Authorizer,

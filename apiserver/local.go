@@ -255,7 +255,10 @@ func (l *Local) Update(ctx context.Context, who user.Info, gr schema.GroupResour
 		}
 	}
 	out, _, err := updater.Update(ctx, name, update, validateCreate, validateUpdate, false, options)
-	return externalObject(out, err)
+	if err != nil {
+		return nil, err
+	}
+	return Lean(out)
 }
 
 // Delete deletes an object.

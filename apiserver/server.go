@@ -231,10 +231,11 @@ func (s *Server) Local() *Local { return s.local }
 func (s *Server) Client() kubernetes.Interface { return s.client }
 
 // Observe applies one commit of the store. It fills the caches that admission and
-// authorization read, and returns the object in its external version. It must be called
-// in revision order. The result may share memory with obj; neither may be changed.
+// authorization read, and returns the object in its external version, see Lean. It must
+// be called in revision order. The result may share memory with obj; neither may be
+// changed.
 func (s *Server) Observe(gr schema.GroupResource, event watch.EventType, obj runtime.Object) (Object, error) {
-	external, err := External(obj)
+	external, err := Lean(obj)
 	if err != nil {
 		return nil, fmt.Errorf("apiserver: a commit of %s: %w", gr, err)
 	}

@@ -406,7 +406,11 @@ func (g given) UpdatedObject(ctx context.Context, old runtime.Object) (runtime.O
 
 func (g given) internal(ctx context.Context, old runtime.Object, convert func(runtime.Object) (runtime.Object, error)) (runtime.Object, error) {
 	obj, err := convert(g.obj)
-	if err == nil && g.admit != nil {
+	if err != nil {
+		return nil, err
+	}
+	keepSpec(obj, old)
+	if g.admit != nil {
 		err = g.admit(ctx, obj, old)
 	}
 	return obj, err

@@ -59,7 +59,14 @@ const costMax = 128 << 10
 // strings and maps, which exist only once.
 const retainedCost = 4 << 10
 
+// bulkyFactor is by how much more a bulky object counts than its encoding. The objects
+// that DefaultCacheBytes allows then take some 20 MB.
+const bulkyFactor = 8
+
 func cost(r *record) int64 {
+	if r.by != nil && r.by.bulky {
+		return bulkyFactor * r.size()
+	}
 	if r.retained && r.size() > costMax {
 		return retainedCost
 	}

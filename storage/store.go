@@ -30,6 +30,9 @@ type ResourceConfig struct {
 	// Protobuf says that Codec encodes in protobuf, for which it is known what becomes
 	// of an object that is encoded and decoded; see CreateKept.
 	Protobuf bool
+	// Bulky says that objects are many times as large as their encodings, and seldom
+	// read: few of them stay decoded.
+	Bulky bool
 	// Transformer, if set, is applied to stored bytes. Objects of a resource that has
 	// one are not cached. If it is nil, the bytes are stored as they are.
 	Transformer value.Transformer
@@ -54,6 +57,7 @@ type Store struct {
 	newFunc     func() runtime.Object
 	newListFunc func() runtime.Object
 	prefix      string
+	bulky       bool
 	versioner   storage.APIObjectVersioner
 	shelf
 	// opens counts the users that have opened the store and not closed it; db.mu guards
@@ -109,6 +113,7 @@ func (db *DB) Resource(rc ResourceConfig) (*Store, error) {
 		newFunc:      rc.NewFunc,
 		newListFunc:  rc.NewListFunc,
 		prefix:       rc.ResourcePrefix,
+		bulky:        rc.Bulky,
 		opens:        1,
 		end:          make(chan struct{}),
 		unsafeDelete: utilfeature.DefaultFeatureGate.Enabled(features.AllowUnsafeMalformedObjectDeletion),

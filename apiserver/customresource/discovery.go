@@ -44,19 +44,19 @@ func (h *Handler) show(group string) {
 	var versions []Version
 	for _, name := range versionsOf(crds) {
 		_, resources := resourcesOf(crds, schema.GroupVersion{Group: group, Version: name})
-		versions = append(versions, Version{name, resources, func() (*spec3.OpenAPI, error) { return describe(crds, name) }})
+		versions = append(versions, Version{name, resources, func() (*spec3.OpenAPI, error) { return h.describe(crds, name) }})
 	}
 	h.cfg.Announce(group, versions)
 	var all []*apiextensionsv1.CustomResourceDefinition
 	for _, group := range slices.Sorted(maps.Keys(h.shown)) {
 		all = append(all, h.shown[group]...)
 	}
-	h.cfg.Extend(func(s *spec.Swagger) (*spec.Swagger, error) { return extend(s, all) })
+	h.cfg.Extend(func(s *spec.Swagger) (*spec.Swagger, error) { return h.extend(s, all) })
 }
 
 // alike reports whether a and b look the same to clients.
 func alike(a, b *apiextensionsv1.CustomResourceDefinition) bool {
-	return a.UID == b.UID && a.Generation == b.Generation && slices.Equal(verbsOf(a), verbsOf(b)) &&
+	return a == b || a.UID == b.UID && a.Generation == b.Generation && slices.Equal(verbsOf(a), verbsOf(b)) &&
 		equality.Semantic.DeepEqual(a.Status.AcceptedNames, b.Status.AcceptedNames)
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	apiextensionshelpers "k8s.io/apiextensions-apiserver/pkg/apihelpers"
@@ -22,7 +23,6 @@ import (
 	"k8s.io/apiserver/pkg/storage"
 	"k8s.io/apiserver/pkg/storage/storagebackend/factory"
 	"k8s.io/apiserver/pkg/util/webhook"
-	"k8s.io/klog/v2"
 	"k8s.io/kube-openapi/pkg/validation/spec"
 )
 
@@ -39,6 +39,9 @@ type Config struct {
 	// version in which objects are stored; others are the versions that are served too.
 	Serve    func(gvr schema.GroupVersionResource, kind string, others []string, s rest.Storage) error
 	Withdraw func(schema.GroupResource)
+	// Load reads a definition with its schemas, which Apply does not need. It must be at
+	// least as new as what Apply got.
+	Load func(name string) (*apiextensionsv1.CustomResourceDefinition, error)
 	// Reserved reports whether a group is compiled in.
 	Reserved func(group string) bool
 	// NotFound answers for what does not exist.
@@ -69,7 +72,7 @@ type Config struct {
 func (c *Config) validate() error {
 	var errs []error
 	for what, missing := range map[string]bool{
-		"Open": c.Open == nil, "Wrap": c.Wrap == nil, "Stamp": c.Stamp == nil, "Serve": c.Serve == nil, "Withdraw": c.Withdraw == nil, "Reserved": c.Reserved == nil,
+		"Open": c.Open == nil, "Wrap": c.Wrap == nil, "Stamp": c.Stamp == nil, "Serve": c.Serve == nil, "Withdraw": c.Withdraw == nil, "Load": c.Load == nil, "Reserved": c.Reserved == nil,
 		"NotFound": c.NotFound == nil, "Admission": c.Admission == nil, "Authorizer": c.Authorizer == nil, "Serializer": c.Serializer == nil,
 		"Announce": c.Announce == nil, "Extend": c.Extend == nil, "Schemas": c.Schemas == nil, "RequestTimeout": c.RequestTimeout == 0,
 	} {
@@ -92,6 +95,10 @@ type Handler struct {
 	known map[string]*known
 	// shown is what was announced, by group.
 	shown map[string][]*apiextensionsv1.CustomResourceDefinition
+	// weightMax is the const of that name, but in tests. uses counts the uses of
+	// registries.
+	weightMax int
+	uses      atomic.Int64
 	// names are those of known, for whoever is called while mu is held.
 	names sync.Map
 }
@@ -103,8 +110,11 @@ type known struct {
 	store *store
 	// served is what was said to Config.Serve; nil if nothing was.
 	served *served
-	// built says that front has its registries.
-	built bool
+	// built says that front has its registries. They have that weight, see dropIdle.
+	built  bool
+	weight int
+	// users counts the requests under way. last is the number of the newest one.
+	users, last atomic.Int64
 }
 
 // served is what else must be the same if a definition is to be served as before.
@@ -125,7 +135,7 @@ func New(cfg Config) (*Handler, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	h := &Handler{cfg: cfg, known: map[string]*known{}, found: newFound(&cfg), shown: map[string][]*apiextensionsv1.CustomResourceDefinition{}}
+	h := &Handler{cfg: cfg, known: map[string]*known{}, found: newFound(&cfg), weightMax: weightMax, shown: map[string][]*apiextensionsv1.CustomResourceDefinition{}}
 	var err error
 	if h.builder, err = newUpstream(&cfg, options{h}); err != nil {
 		return nil, err
@@ -142,50 +152,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	if ok {
-		h.ensure(info.Resource + "." + info.APIGroup)
+		defer h.use(info.Resource + "." + info.APIGroup)()
 	}
 	h.front.handler.ServeHTTP(w, req)
-}
-
-// ensure makes the registries of a definition, unless they are there: most definitions
-// of a cluster are not used, and registries are large. If that fails, the front answers
-// 500, as upstream does.
-func (h *Handler) ensure(name string) {
-	h.mu.RLock()
-	d := h.known[name]
-	missing := d != nil && !d.built && d.served != nil
-	h.mu.RUnlock()
-	if !missing {
-		return
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if d := h.known[name]; d != nil && !d.built && d.served != nil {
-		if err := h.build(d); err != nil {
-			klog.Background().Error(err, "A custom resource cannot be served", "name", name)
-		}
-	}
-}
-
-// build makes and stamps the registries of d, and gives them to the front.
-func (h *Handler) build(d *known) error {
-	h.builder.definitions.put(d.crd)
-	h.builder.definitions.events.OnAdd(d.crd, false) // forgets those of another spec
-	_, err := h.builder.handler.GetCustomResourceListerCollectionDeleter(d.crd)
-	if err == nil {
-		err = h.stamp(d)
-	}
-	d.built = err == nil
-	h.front.registries.Store(h.builder.registries.Load())
-	return err
-}
-
-func (h *Handler) stamp(d *known) error {
-	versions, err := h.builder.versions(d.crd.UID)
-	for _, v := range versions {
-		h.cfg.Stamp(v.CustomResource.Store)
-	}
-	return err
 }
 
 // Apply makes the Handler serve crd as it is now. Call it in a step of the engine, or
@@ -204,7 +173,7 @@ func (h *Handler) Apply(crd *apiextensionsv1.CustomResourceDefinition) error {
 		h.names.Store(crd.Name, nil)
 	}
 	was := d.crd
-	d.crd = settled(crd)
+	d.crd = settled(lean(crd))
 	err := h.serve(d)
 	if d.built && d.served != nil && !sameRegistries(was, crd) {
 		err = errors.Join(err, h.build(d))
@@ -309,7 +278,7 @@ func (h *Handler) group(name string) []*apiextensionsv1.CustomResourceDefinition
 
 // registry returns that of the version in which the objects of a definition are stored.
 func (h *Handler) registry(name string) (*genericregistry.Store, error) {
-	h.ensure(name)
+	defer h.use(name)()
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	d := h.known[name]
@@ -334,9 +303,9 @@ func accepted(crd *apiextensionsv1.CustomResourceDefinition) bool {
 }
 
 // sameRegistries reports whether the registries of a definition can stay. Source:
-// crdHandler.updateCustomResourceDefinition.
+// crdHandler.updateCustomResourceDefinition. A generation has one spec.
 func sameRegistries(a, b *apiextensionsv1.CustomResourceDefinition) bool {
-	return a != nil && apiequality.Semantic.DeepEqual(&a.Spec, &b.Spec) && apiequality.Semantic.DeepEqual(&a.Status.AcceptedNames, &b.Status.AcceptedNames)
+	return a != nil && a.Generation == b.Generation && apiequality.Semantic.DeepEqual(&a.Status.AcceptedNames, &b.Status.AcceptedNames)
 }
 
 // settled returns crd with conditions that are old. While Established is younger than

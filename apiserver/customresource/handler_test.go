@@ -29,11 +29,13 @@ type told struct {
 	withdrew  []string
 	closed    int
 	announced []string
+	// stored are the definitions, with their schemas.
+	stored map[string]*apiextensionsv1.CustomResourceDefinition
 }
 
 func newHandler(t *testing.T) (*Handler, *told) {
 	t.Helper()
-	said := &told{}
+	said := &told{stored: map[string]*apiextensionsv1.CustomResourceDefinition{}}
 	codecs := serializer.NewCodecFactory(runtime.NewScheme())
 	h, err := New(Config{
 		Open:  func(Store) (storage.Interface, factory.DestroyFunc, error) { return nil, func() { said.closed++ }, nil },
@@ -44,6 +46,7 @@ func newHandler(t *testing.T) (*Handler, *told) {
 			return nil
 		},
 		Withdraw:  func(gr schema.GroupResource) { said.withdrew = append(said.withdrew, gr.String()) },
+		Load:      func(name string) (*apiextensionsv1.CustomResourceDefinition, error) { return said.stored[name], nil },
 		Reserved:  func(group string) bool { return group == "batch" },
 		NotFound:  http.NotFoundHandler(),
 		Admission: admission.NewChainHandler(), Authorizer: authorizerfactory.NewAlwaysAllowAuthorizer(),
@@ -84,8 +87,9 @@ func widgets(uid types.UID) *apiextensionsv1.CustomResourceDefinition {
 	return crd
 }
 
-func apply(t *testing.T, h *Handler, crd *apiextensionsv1.CustomResourceDefinition) {
+func apply(t *testing.T, h *Handler, said *told, crd *apiextensionsv1.CustomResourceDefinition) {
 	t.Helper()
+	said.stored[crd.Name] = crd
 	if err := h.Apply(crd); err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +98,7 @@ func apply(t *testing.T, h *Handler, crd *apiextensionsv1.CustomResourceDefiniti
 // TestRegistriesAreFoundAndStamped fails where upstream keeps them in another way.
 func TestRegistriesAreFoundAndStamped(t *testing.T) {
 	h, said := newHandler(t)
-	apply(t, h, widgets("1"))
+	apply(t, h, said, widgets("1"))
 	if said.stamped != 0 {
 		t.Errorf("%d registries were made before anybody needs them", said.stamped)
 	}
@@ -123,22 +127,22 @@ func TestRegistriesAreFoundAndStamped(t *testing.T) {
 func TestRegistriesFollowTheSpec(t *testing.T) {
 	h, said := newHandler(t)
 	crd := widgets("1")
-	apply(t, h, crd)
-	h.ensure(crd.Name)
+	apply(t, h, said, crd)
+	h.use(crd.Name)()
 	terminating := crd.DeepCopy()
 	terminating.Status.Conditions = append(terminating.Status.Conditions, apiextensionsv1.CustomResourceDefinitionCondition{Type: apiextensionsv1.Terminating, Status: apiextensionsv1.ConditionTrue})
-	apply(t, h, terminating)
+	apply(t, h, said, terminating)
 	if said.stamped != 2 {
 		t.Errorf("%d registries were stamped after a change of status, want still 2", said.stamped)
 	}
 	one := crd.DeepCopy()
 	one.Generation++
 	one.Spec.Versions[0].Served = false
-	apply(t, h, one)
+	apply(t, h, said, one)
 	if versions, err := h.front.versions("1"); err != nil || len(versions) != 1 {
 		t.Errorf("the front has %d versions, %v; want only the one that is served or stored", len(versions), err)
 	}
-	apply(t, h, widgets("2"))
+	apply(t, h, said, widgets("2"))
 	if versions, _ := h.front.versions("1"); len(versions) != 0 {
 		t.Error("the front has registries of a definition that has gone")
 	}
@@ -161,7 +165,7 @@ func TestReservedGroupsAreNotServed(t *testing.T) {
 	h, said := newHandler(t)
 	crd := widgets("1")
 	crd.Name, crd.Spec.Group = "widgets.batch", "batch"
-	apply(t, h, crd)
+	apply(t, h, said, crd)
 	if len(said.served) != 0 {
 		t.Errorf("served %v", said.served)
 	}

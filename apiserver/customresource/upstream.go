@@ -57,6 +57,27 @@ type version struct {
 	crregistry.CustomResourceStorage
 }
 
+// slim makes the handler remember lean instead of the spec from which it has made the
+// registries of a definition. It asks the spec only which versions are served.
+func (u *upstream) slim(lean *apiextensionsv1.CustomResourceDefinition) error {
+	info := reflect.ValueOf(u.registries.Load()).MapIndex(reflect.ValueOf(lean.UID))
+	if !info.IsValid() {
+		return fmt.Errorf("customresource: upstream's handler has made no registries of %s", lean.Name)
+	}
+	err := set(info.Elem(), "spec", &lean.Spec)
+	return errors.Join(err, set(info.Elem(), "acceptedNames", &lean.Status.AcceptedNames))
+}
+
+// set sets an unexported field of a struct of upstream's handler.
+func set[T any](in reflect.Value, name string, to T) error {
+	field := in.FieldByName(name)
+	if !field.IsValid() || field.Type() != reflect.TypeFor[T]() {
+		return fmt.Errorf("customresource: upstream's handler keeps its registries in another way: look at the field %s of %s", name, in.Type())
+	}
+	*(*T)(unsafe.Pointer(field.UnsafeAddr())) = to
+	return nil
+}
+
 // versions returns the registries of a definition, by the name of the version; none if
 // the handler has made none.
 func (u *upstream) versions(uid types.UID) ([]version, error) {

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apiserver/pkg/storage/storagebackend/factory"
 
 	"github.com/kubesim-dev/kubesim/apiserver"
+	"github.com/kubesim-dev/kubesim/controllers/customresourcedefinition"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/internal/datadir"
 	"github.com/kubesim-dev/kubesim/internal/history"
@@ -56,7 +57,7 @@ func openBolt(r *ring) (_ backend, err error) {
 		Path: c.dir.File(datadir.StoreFile), Ephemeral: o.Ephemeral,
 		Now:      func() time.Time { return b.engine.Now() },
 		Actor:    b.actor,
-		Retained: func(r schema.GroupResource) bool { return b.engine.View().Tracks(engine.ResourceOf(r)) },
+		Retained: b.retained,
 		OnFatal:  c.fail, CheckKept: o.CheckTrusted,
 	})
 	if err != nil {
@@ -78,6 +79,13 @@ func openBolt(r *ring) (_ backend, err error) {
 		return nil, err
 	}
 	return b, nil
+}
+
+// retained reports whether the engine's View holds the objects of a resource as the store
+// has them. It has definitions without their schemas.
+func (b *bolt) retained(r schema.GroupResource) bool {
+	name := engine.ResourceOf(r)
+	return name != customresourcedefinition.Definitions && b.engine.View().Tracks(name)
 }
 
 // record begins a recording, if one is wanted and there is none: a cluster that was
@@ -153,7 +161,7 @@ func (b *bolt) configure(cfg *apiserver.Config) error {
 	if err != nil {
 		return err
 	}
-	cfg.NewStorage, cfg.Recall = b.newStorage, b.recall
+	cfg.NewStorage, cfg.Recall, cfg.Ahead = b.newStorage, b.recall, storage.WithoutWait
 	cfg.StoreHealth = func(context.Context) error { return b.db.Err() }
 	cfg.Clock, cfg.Random, cfg.Timekeeper = b.engine, b.engine.Random(), timekeeper{b}
 	cfg.BeginList = b.db.BeginList
@@ -173,6 +181,7 @@ func (b *bolt) newStorage(sc apiserver.StorageConfig) (k8sstorage.Interface, fac
 	store, err := b.db.Resource(storage.ResourceConfig{
 		GroupResource: sc.GroupResource, ResourcePrefix: sc.Prefix, Codec: sc.Codec,
 		NewFunc: sc.NewFunc, NewListFunc: sc.NewListFunc, Protobuf: sc.Protobuf,
+		Bulky: sc.GroupResource == customresourcedefinition.Definitions.GroupResource(),
 	})
 	if err != nil {
 		return nil, nil, err
@@ -213,12 +222,26 @@ func (b *bolt) join(ctx context.Context) (err error) {
 			b.c.fail(err)
 			return
 		}
-		if f := b.c.options.Follower; f != nil {
-			f.Committed(commit.Resource, obj, commit.Type == watch.Deleted)
+		if err := b.tell(commit); err != nil {
+			b.c.fail(err)
+			return
 		}
 		b.engine.Deliver(commitOf(commit, obj))
 	})
 	return b.goOn(ctx)
+}
+
+// tell tells the Follower of a commit.
+func (b *bolt) tell(c storage.Commit) error {
+	f := b.c.options.Follower
+	if f == nil {
+		return nil
+	}
+	obj, err := apiserver.External(c.Object)
+	if err == nil {
+		f.Committed(c.Resource, obj, c.Type == watch.Deleted)
+	}
+	return err
 }
 
 // run implements backend: nobody else has the file, so the engine runs at once. If a

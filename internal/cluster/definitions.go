@@ -70,7 +70,7 @@ func (d *definitions) catchUp() {
 	d.waiting = nil
 	d.queue.Unlock()
 	for _, c := range waiting {
-		obj, err := apiserver.External(c.Object)
+		obj, err := apiserver.Lean(c.Object)
 		if err == nil {
 			crd := obj.(*apiextensionsv1.CustomResourceDefinition)
 			err = d.follow(crd, c.Revision, c.Type == watch.Deleted)

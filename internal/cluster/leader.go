@@ -184,7 +184,7 @@ func (s *shared) lead(ctx context.Context, leased leasedAPI) error {
 func (s *shared) feed(ctx context.Context, e *engine.Engine) (stop func(), err error) {
 	err = wait.PollUntilContextCancel(ctx, s.c.options.Etcd.RetryPeriod, true, func(ctx context.Context) (bool, error) {
 		stop, err = s.db.Observe(ctx, func(commit storage.Commit, replayed bool) {
-			obj, err := apiserver.External(commit.Object)
+			obj, err := apiserver.Lean(commit.Object)
 			if err != nil {
 				s.c.fail(err)
 				return

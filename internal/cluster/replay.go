@@ -86,7 +86,7 @@ func (b *bolt) goOn(ctx context.Context) error {
 // engine finds out by itself which of them have gone.
 func (b *bolt) serveCustom(at int64) error {
 	apply := func(c storage.Commit) error {
-		obj, err := apiserver.External(c.Object)
+		obj, err := apiserver.Lean(c.Object)
 		if err != nil {
 			return err
 		}

@@ -1,0 +1,57 @@
+package apiserver
+
+import (
+	"context"
+	"slices"
+
+	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apiserver/pkg/authentication/user"
+)
+
+// The engine, and whoever asks what is served, have CustomResourceDefinitions without
+// their schemas. A schema takes ten times its length in memory, and only those who
+// validate or describe objects need it: they read it from the store, see wholeDefinition.
+//
+// Invariant: what Local writes of a definition leaves its spec as it is.
+
+// Lean returns an object of the store in its external version, as the engine gets it: a
+// CustomResourceDefinition is without schemas. The result may share memory with obj;
+// neither may be changed.
+func Lean(obj runtime.Object) (Object, error) {
+	crd, ok := obj.(*apiextensions.CustomResourceDefinition)
+	if !ok {
+		return External(obj)
+	}
+	lean := *crd
+	lean.Spec.Validation = nil
+	lean.Spec.Versions = slices.Clone(crd.Spec.Versions)
+	for i := range lean.Spec.Versions {
+		lean.Spec.Versions[i].Schema = nil
+	}
+	return External(&lean)
+}
+
+// keepSpec gives obj the spec of old, if they are definitions.
+func keepSpec(obj, old runtime.Object) {
+	is, ok := obj.(*apiextensions.CustomResourceDefinition)
+	was, there := old.(*apiextensions.CustomResourceDefinition)
+	if ok && there {
+		is.Spec = was.Spec // as upstream's strategy of the status does
+	}
+}
+
+// wholeDefinition reads the newest state of a definition, with its schemas. It sees what
+// the engine has seen, even if that is not committed yet.
+func (s *Server) wholeDefinition(name string) (*apiextensionsv1.CustomResourceDefinition, error) {
+	ctx := context.Background()
+	if s.cfg.Ahead != nil {
+		ctx = s.cfg.Ahead(ctx)
+	}
+	obj, err := s.local.get(ctx, &user.DefaultInfo{Name: user.APIServerUser}, apiextensions.Resource("customresourcedefinitions"), "", name)
+	if err != nil {
+		return nil, err
+	}
+	return obj.(*apiextensionsv1.CustomResourceDefinition), nil
+}
