@@ -57,16 +57,17 @@ unit: ## The fast loop: tests that need no built binary, without upstream's suit
 # goroutine does nearly all of that: the race detector makes it ten times as dear, and
 # finds nothing there that it does not find in the other scenarios and workloads.
 # So with what measures steps, memory or damaged files. RACE=1 runs these without it.
-unraced_e2e = TestSameSeedSameCluster|TestScenariosRepeat|TestRandomScenariosRepeat|TestARestartChangesNoPool|TestFinishedPodsHaveNoAddress|TestPodsShareOneMemory
+unraced_e2e = TestSameSeedSameCluster|TestScenariosRepeat|TestRandomScenariosRepeat|TestARestartChanges.*|TestRewindRepeats|TestFinishedPodsHaveNoAddress|TestPodsShareOneMemory
+unraced_testcluster = TestNothingRunsAway
 unraced_program = TestTheMeterSees.*|TestAGreedyProgramIsBounded|TestEveryHolderIsCharged
 unraced_storage = TestAFlippedBitNeverGivesWrongData|TestListsShareLargeObjects|TestWhatObserversHoldIsNotDecodedAgain|TestALargeListIsTurnedAwayInTheEnd|TestPagesOfLargeObjectsAreCounted|TestLargeObjectsAreHeldOnce
-unraced = ^($(unraced_e2e)|$(unraced_program)|$(unraced_storage))$$
+unraced = ^($(unraced_e2e)|$(unraced_testcluster)|$(unraced_program)|$(unraced_storage))$$
 
 .PHONY: test
 test: bin/kubectl bin/etcd ## Everything that must hold: units, storage suites, e2e scripts; RACE=1 finds races, TESTFLAGS=-short is quick
 	$(GO) test -vet=off -timeout 60m $(race) $(if $(RACE),-skip '$(unraced)') $(TESTFLAGS) ./...
 ifdef RACE
-	$(GO) test -vet=off -timeout 60m $(TESTFLAGS) -run '$(unraced)' ./e2e ./kubelet-sim/program ./storage
+	$(GO) test -vet=off -timeout 60m $(TESTFLAGS) -run '$(unraced)' ./e2e ./e2e/testcluster ./kubelet-sim/program ./storage
 endif
 
 .PHONY: upstream

@@ -25,8 +25,10 @@ const attackScaleMax = 10
 // not stop at the first that was not. TestAttackersHoldUpNobody and
 // TestKilledServersKeepTheirPromises are attacks too: `make attack` runs all three.
 func TestAttacks(t *testing.T) {
-	a := &assault{random: rand.New(rand.NewSource(*attackSeed))}
-	for _, one := range []struct {
+	t.Parallel()
+	all := &tally{}
+	t.Cleanup(func() { t.Logf("seed %d, scale %d:\n%s", *attackSeed, *attackScale, all) })
+	for i, one := range []struct {
 		name string
 		run  func(*testing.T, *assault)
 	}{
@@ -41,15 +43,21 @@ func TestAttacks(t *testing.T) {
 		{"greed", attackGreed},
 		{"kills", attackKills},
 	} {
-		t.Run(one.name, func(t *testing.T) { one.run(t, a) })
+		t.Run(one.name, func(t *testing.T) {
+			t.Parallel() // each on servers of its own
+			one.run(t, &assault{all, rand.New(rand.NewSource(*attackSeed + int64(i)))})
+		})
 	}
-	t.Logf("seed %d, scale %d:\n%s", *attackSeed, *attackScale, a)
 }
 
-// assault counts the attacks of each kind, in the order in which the kinds came.
+// assault is one part of the attacks. What it draws depends on no other part.
 type assault struct {
+	*tally
 	random *rand.Rand
+}
 
+// tally counts the attacks of each kind.
+type tally struct {
 	mu    sync.Mutex
 	kinds []string
 	tried map[string]int
@@ -57,7 +65,7 @@ type assault struct {
 }
 
 // judge counts one attack. A wrong that is not empty says what it has done.
-func (a *assault) judge(t *testing.T, kind, what, wrong string) {
+func (a *tally) judge(t *testing.T, kind, what, wrong string) {
 	t.Helper()
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -74,10 +82,10 @@ func (a *assault) judge(t *testing.T, kind, what, wrong string) {
 	}
 }
 
-func (a *assault) String() string {
+func (a *tally) String() string {
 	var b strings.Builder
 	tried, held := 0, 0
-	for _, kind := range a.kinds {
+	for _, kind := range slices.Sorted(slices.Values(a.kinds)) {
 		fmt.Fprintf(&b, "%-40s %6d tried %6d held\n", kind, a.tried[kind], a.tried[kind]-a.lost[kind])
 		tried, held = tried+a.tried[kind], held+a.tried[kind]-a.lost[kind]
 	}

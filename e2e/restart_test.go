@@ -59,6 +59,7 @@ func reschedule(t *testing.T, client *kubernetes.Clientset, schedule string) {
 // server stopped and started again between any two moments: each object, each
 // Pod's log and the event log are the same in the end, byte for byte.
 func TestARestartChangesNothing(t *testing.T) {
+	t.Parallel()
 	whole := inMoments(t, false)
 	again := inMoments(t, true)
 	same(t, "event log", whole.events, again.events)
@@ -148,6 +149,7 @@ func readAll(t *testing.T, dir string) string {
 // was, byte for byte; and from there all happens again as it did the first time,
 // at other revisions.
 func TestRewindRepeats(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, "--clock", "manual", "--start-time", "2026-01-01T00:00:00Z", "--seed", "7")
 	client := clientOf(t, s)
 	createWorkload(t, s, client)
