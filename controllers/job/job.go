@@ -163,15 +163,3 @@ type event struct {
 func (r *Reconciler) event(ctx context.Context, job *batchv1.Job, e event) {
 	r.recorder.Event(ctx, engine.Reference(job, "batch/v1", "Job"), e.Type, e.Reason, "%s", e.Message)
 }
-
-// managedByOther reports whether spec.managedBy names another controller.
-func managedByOther(job *batchv1.Job) bool {
-	return job.Spec.ManagedBy != nil && *job.Spec.ManagedBy != batchv1.JobControllerName
-}
-
-func unknownCompletionMode(job *batchv1.Job) bool {
-	mode := job.Spec.CompletionMode
-	return mode != nil && *mode != batchv1.NonIndexedCompletion && *mode != batchv1.IndexedCompletion
-}
-
-func suspended(job *batchv1.Job) bool { return job.Spec.Suspend != nil && *job.Spec.Suspend }

@@ -95,31 +95,5 @@ func countedFailures(job *batchv1.Job, failed []*corev1.Pod) int {
 	return n
 }
 
-// podFailed reports whether the Pod counts as failed. A Pod that is being
-// deleted does at once, because it may never reach the phase Failed, unless
-// the Job waits for the real end of its Pods.
-func podFailed(job *batchv1.Job, pod *corev1.Pod) bool {
-	if pod.Status.Phase == corev1.PodFailed {
-		return true
-	}
-	return !replacesFailedOnly(job) && pod.DeletionTimestamp != nil && pod.Status.Phase != corev1.PodSucceeded
-}
-
-// replacesFailedOnly reports whether a Pod is replaced only once it has failed,
-// not when its deletion begins.
-func replacesFailedOnly(job *batchv1.Job) bool {
-	return job.Spec.PodReplacementPolicy != nil && *job.Spec.PodReplacementPolicy == batchv1.Failed
-}
-
-func terminatingPods(pods []*corev1.Pod) []*corev1.Pod {
-	var out []*corev1.Pod
-	for _, pod := range pods {
-		if pod.DeletionTimestamp != nil && !podutil.IsPodTerminal(pod) {
-			out = append(out, pod)
-		}
-	}
-	return out
-}
-
 // uidSet is a set of Pods by UID.
 type uidSet map[types.UID]bool
