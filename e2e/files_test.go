@@ -26,6 +26,7 @@ const callsMin = 50
 // TestFilesCallDownwards holds a promise of docs/architecture.md: the files of a package can
 // be read in an order in which fewer than one call in ten leads back up.
 func TestFilesCallDownwards(t *testing.T) {
+	t.Parallel()
 	exports, ours := exported(t)
 	for _, p := range ours {
 		calls := callsBetween(t, p, exports)
