@@ -14,7 +14,7 @@ import (
 
 // proxy passes requests for the groups of remote APIServices on to their servers, and
 // others to next. It is before the gate: the server may ask this one meanwhile, for
-// example who somebody is.
+// example somebody's identity.
 func (r *remotes) proxy(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if s := r.find(req.URL.Path); s != nil {

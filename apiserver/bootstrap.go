@@ -49,7 +49,7 @@ func (s *Server) Bootstrap(ctx context.Context, warn func(text string)) error {
 	b.addresses(ctx, records)
 	b.tokenTracking(ctx, now)
 	b.apiServices(ctx, s.versions)
-	if !b.isOld { // who deletes it later does not want it back
+	if !b.isOld { // if it is deleted later, it is not wanted back
 		b.create(registry.WithUID(ctx, standardClassUID), schema.GroupResource{Group: storagev1.GroupName, Resource: "storageclasses"}, standardClass())
 	}
 	if b.err != nil {

@@ -11,7 +11,7 @@ import (
 	"k8s.io/apiserver/pkg/authentication/user"
 )
 
-// certCache remembers to whom a client certificate belongs. Upstream verifies the
+// certCache remembers whose a client certificate is. Upstream verifies the
 // certificate's signature for each request, which takes a fifth of the processor time
 // of small requests. The CA does not change, so a certificate that it has signed
 // remains valid until it expires.

@@ -113,7 +113,7 @@ type StorageConfig struct {
 	Protobuf bool
 	// NewFunc and NewListFunc return empty objects.
 	NewFunc, NewListFunc func() runtime.Object
-	// Uncached says that upstream's watch cache is of no use: only whoever reads an
+	// Uncached says that upstream's watch cache is of no use: only a client that reads an
 	// object knows its attributes.
 	Uncached bool
 	// KeyFunc, AttrFunc, Triggers and Indexers configure upstream's watch cache. A

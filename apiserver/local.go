@@ -75,7 +75,7 @@ func (l *Local) find(gr schema.GroupResource, subresource string) (localResource
 	return found, storage, nil
 }
 
-// requestContext returns a context that says who asks for what, as the HTTP filters
+// requestContext returns a context with the user and the request, as the HTTP filters
 // would.
 func (r localResource) requestContext(ctx context.Context, who user.Info, namespace, name, subresource, verb string) context.Context {
 	ctx = genericrequest.WithNamespace(ctx, namespace)

@@ -162,9 +162,8 @@ func (s *shortcut) validateNew(ctx context.Context, obj runtime.Object, m metav1
 }
 
 // plausible checks what nobody has checked in a template: the finalizers in a Job's
-// template, all metadata in a CronJob's template, the labels that a Job's Pods get from
-// the API server and users may not set, and whether an Indexed Job's name leaves room for
-// the hostnames of its Pods.
+// template, and all metadata in a CronJob's. Users may not set the labels that a Job's Pods
+// get from the API server. An Indexed Job's name must leave room for its Pods' hostnames.
 func plausible(obj runtime.Object, m metav1.Object) bool {
 	switch obj := obj.(type) {
 	case *core.Pod:

@@ -16,7 +16,7 @@ import (
 	"k8s.io/apiserver/pkg/storage"
 )
 
-// actorKey is where a test's context says who writes.
+// actorKey is where a test's context has the author of a write.
 type actorKey struct{}
 
 func as(t *testing.T, who string) context.Context {

@@ -119,7 +119,7 @@ func (db *DB) retains(s *Store) bool {
 	return db.cfg.Retained != nil && db.cfg.Retained(s.resource)
 }
 
-// actor returns who makes a write with ctx.
+// actor returns the author of a write with ctx.
 func (db *DB) actor(ctx context.Context) string {
 	if db.cfg.Actor == nil {
 		return ""

@@ -30,7 +30,7 @@ type Config struct {
 	// Now is the clock that expires TTLs and stamps revisions. It is called under the
 	// write lock and must not call back into the DB. Required.
 	Now func() time.Time
-	// Actor, if set, says who makes a write, given the write's context. The first
+	// Actor, if set, returns the author of a write, given the write's context. The first
 	// actorMax bytes are kept with the revision; see History. It is called under the
 	// write lock and must not call back into the DB.
 	Actor func(context.Context) string

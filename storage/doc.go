@@ -55,7 +55,7 @@
 //	4       length of the key
 //	n       key
 //	1       length of the actor, if there is one, since format 3
-//	n       actor: who made the write
+//	n       actor: the author of the write
 //	rest    value as the resource's transformer left it; empty when deleted
 //
 // A mark is what the driver of the DB wants back with a revision; see DB.Mark.

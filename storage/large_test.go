@@ -42,7 +42,7 @@ func TestWhatEtcdRefusesIsRefused(t *testing.T) {
 	}
 }
 
-// TestListsShareLargeObjects: whoever lists them gets what the store holds.
+// TestListsShareLargeObjects: a list has the very objects that the store holds.
 func TestListsShareLargeObjects(t *testing.T) {
 	const size = 1_000_000
 	objects := 100

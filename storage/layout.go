@@ -75,7 +75,7 @@ type record struct {
 	expiry    int64 // Unix ns, 0 never
 	time      int64 // Unix ns
 	key       string
-	actor     string // who wrote it, as Config.Actor said; at most actorMax bytes
+	actor     string // its author, as Config.Actor said; at most actorMax bytes
 	value     []byte // as stored; never aliases the memory map. See encoded
 
 	// obj is value decoded, with its resourceVersion, if the resource has no

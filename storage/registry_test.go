@@ -35,8 +35,8 @@ const registryShards = 8
 // packages of k8s.io/kubernetes and the generic store, over this store.
 //
 // The packages come out of the module cache and are laid beside
-// testdata/upstream for the compiler only (go test -overlay), in one binary: a
-// test file becomes an ordinary file of its package, and the imports through
+// testdata/upstream for the compiler only (go test -overlay), in one binary.
+// There, a test file is an ordinary file of its package, and the imports through
 // which it would reach etcd lead to testdata/upstream instead.
 func TestUpstreamRegistries(t *testing.T) {
 	if testing.Short() {

@@ -208,7 +208,7 @@ func cut(tx *bbolt.Tx, rev int64) (stamp int64, err error) {
 			}
 		}
 	}
-	// Whoever needs the counts counts again.
+	// The next request that needs the counts counts again.
 	return stamp, deleteRange(tx.Bucket([]byte(bucketStats)), nil, nil)
 }
 

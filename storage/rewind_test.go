@@ -16,7 +16,7 @@ import (
 	"k8s.io/apiserver/pkg/storage"
 )
 
-// TestRewindEndsWatches: whoever watches learns with 410 Gone that what it has
+// TestRewindEndsWatches: a watcher learns with 410 Gone that what it has
 // seen never was, and can watch again from a revision that stays.
 func TestRewindEndsWatches(t *testing.T) {
 	ctx := t.Context()

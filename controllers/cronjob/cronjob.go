@@ -148,7 +148,7 @@ func memoryOf(cj *batchv1.CronJob) memory {
 	return memory{UID: cj.UID, Schedule: cj.Spec.Schedule, TimeZone: ptr.Deref(cj.Spec.TimeZone, "")}
 }
 
-// listed returns the Jobs that refs name, as far as they exist, whoever controls
+// listed returns the Jobs that refs name, as far as they exist, whatever controls
 // them.
 func (r *Reconciler) listed(refs []reference) map[types.NamespacedName]*batchv1.Job {
 	jobs := make(map[types.NamespacedName]*batchv1.Job, len(refs))

@@ -52,7 +52,7 @@ type plan struct {
 // reaping is a Job to delete. If that fails it is tried again at the next step.
 type reaping struct {
 	Job *batchv1.Job
-	// Stays are the Events if it fails: whoever goes for good goes untold.
+	// Stays are the Events if it fails. A CronJob that is deleted gets none.
 	Stays []event
 }
 

@@ -70,7 +70,7 @@ func ResourceOf(gr schema.GroupResource) Resource {
 	return Resource(gr.Resource + "." + gr.Group)
 }
 
-// Identity is who a reconciler is to the API server: the user that admission and
+// Identity is a reconciler's user at the API server: the one that admission and
 // authorization see.
 type Identity struct {
 	// User is the user name, for example

@@ -64,7 +64,7 @@ func TestStartsOutsideOfTimeAreRefused(t *testing.T) {
 	}
 }
 
-// TestWakesAfterTheEndNeverCome: mode auto has no reason to move time for them, and
+// TestWakesAfterTheEndNeverCome: auto mode does not advance the clock for them, and
 // time that is moved to its end leaves them out.
 func TestWakesAfterTheEndNeverCome(t *testing.T) {
 	var steps []string

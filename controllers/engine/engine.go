@@ -222,7 +222,7 @@ func (e *Engine) jumps() bool {
 	return e.held.IsZero() || ok && !next.After(e.held)
 }
 
-// turn runs steps until the cluster has settled and the clock has no reason to advance.
+// turn runs steps until the cluster has settled and the clock need not advance.
 func (e *Engine) turn(ctx context.Context) error {
 	e.steps = 0
 	for {

@@ -114,7 +114,7 @@ func failure(name string, s *v1alpha1.FaultSpec, r *Request) error {
 	return err
 }
 
-// expired is what a list or watch from a resource version is told that is forgotten.
+// expired is the answer to a list or watch from a resource version that is forgotten.
 // Source: etcd3's watcher and cacher in k8s.io/apiserver pkg/storage v0.37.2.
 func expired(r *Request, forgotten int64) error {
 	if r.Continues {

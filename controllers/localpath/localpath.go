@@ -35,7 +35,7 @@ const Name = "localpath"
 // Provisioner is what a StorageClass calls it.
 const Provisioner = "rancher.io/local-path"
 
-// Account is whom it writes as.
+// Account is the user that it writes as.
 const Account = "system:serviceaccount:local-path-storage:local-path-provisioner-service-account"
 
 // Reconciler provisions volumes. Its keys are claims, with a namespace, and

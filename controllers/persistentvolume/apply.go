@@ -85,7 +85,7 @@ func (r *Reconciler) setClaimPhase(ctx context.Context, claim *corev1.Persistent
 		out.Status.AccessModes, out.Status.Capacity, out.Status.CurrentVolumeAttributesClassName = nil, nil, nil
 	} else {
 		out.Status.AccessModes = v.Spec.AccessModes
-		if claim.Status.Phase != phase { // later, who resizes the volume says what the claim has
+		if claim.Status.Phase != phase { // later, the resizer of the volume says what the claim has
 			out.Status.Capacity = maps.Clone(v.Spec.Capacity)
 		}
 	}

@@ -63,7 +63,7 @@ type kept interface {
 	past(to string) (history.Past, error)
 }
 
-// attributed are the versions of objects, with who has made them.
+// attributed are the versions of objects, each with its author.
 type attributed interface {
 	// versions is storage.DB.History.
 	versions(ctx context.Context, resource schema.GroupResource, prefix string, match func(key string, value []byte) bool) ([]storage.Version, error)

@@ -109,13 +109,13 @@ func (b *bolt) commanded(command engine.Command) {
 	}
 }
 
-// Who makes a write, when it is no step of the engine: the server itself, or a user.
+// The author of a write that is no step of the engine: the server itself, or a user.
 const (
 	serverActor  = "kubesim"
 	clientPrefix = "client/"
 )
 
-// actor says who makes a write: the engine's step, as the event log has it, or the
+// actor is the author of a write: the engine's step, as the event log has it, or the
 // user of a request.
 func (b *bolt) actor(ctx context.Context) string {
 	if storage.IsWithoutWait(ctx) { // so it is the engine's goroutine, or it does not run yet

@@ -9,7 +9,7 @@ import (
 	"github.com/kubesim-dev/kubesim/storage"
 )
 
-// Commits are the versions of objects, with who has made them.
+// Commits are the versions of objects, each with its author.
 type Commits struct{ attributed }
 
 // Commits returns them, if the cluster keeps them.

@@ -21,7 +21,7 @@ import (
 // leader, whichever server was asked.
 type leaderLogs struct{ s *shared }
 
-// forwarder is the user as whom one server asks another.
+// forwarder is the user of a server that asks another.
 const forwarder = "system:kubesim:forwarder"
 
 // askLeader returns a client of the server that leads, and its address.

@@ -110,7 +110,7 @@ const resignMax = 500 * time.Millisecond
 // resign gives the lease back, if this server holds it, so that the next one
 // need not wait for its end.
 //
-// Upstream's ReleaseOnCancel is not used: it takes the lease from whoever
+// Upstream's ReleaseOnCancel is not used: it takes the lease from the server that
 // holds it by then, and lets the engine run on while it tries.
 func (s *shared) resign(ctx context.Context, identity string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(s.c.options.Etcd.RetryPeriod, resignMax))

@@ -90,7 +90,7 @@ type Follower interface {
 	lifecycle.Follower
 	// Attach gives it the engine, before it runs; another one after each restart.
 	Attach(e *engine.Engine)
-	// Committed is told of each commit to a file, by whoever writes it.
+	// Committed is told of each commit to a file, by the goroutine that writes it.
 	Committed(resource schema.GroupResource, obj engine.Object, deleted bool)
 }
 

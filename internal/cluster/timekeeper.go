@@ -32,8 +32,8 @@ func (k timekeeper) Show() (v1alpha1.ClockSpec, v1alpha1.ClockStatus) {
 	return v1alpha1.ClockSpec{Mode: string(s.Mode), Speed: s.Speed, Paused: s.Paused}, status
 }
 
-// Set implements registry.Timekeeper. Who pauses time and changes its mode has it
-// paused first, and who resumes it last: no time passes in between.
+// Set implements registry.Timekeeper. A request that pauses the clock and changes its
+// mode pauses first; one that resumes it resumes last: no time passes in between.
 func (k timekeeper) Set(ctx context.Context, spec v1alpha1.ClockSpec) error {
 	e := k.b.engine
 	s := e.Status()

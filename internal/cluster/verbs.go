@@ -9,7 +9,7 @@ import (
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
 )
 
-// The verbs of the clock, for who runs a cluster in its own process: scenarios and tests.
+// The verbs of the clock, for programs with a cluster in their own process: scenarios and tests.
 
 // timed is the cluster's time, if that is its own.
 func (c *Cluster) timed() (timed, error) { return c.ring.Load().backend.timed() }

@@ -23,7 +23,7 @@ type Dir struct {
 	temporary bool
 }
 
-// Mode is the mode of a data directory: nobody but its owner may read it.
+// Mode is the mode of a data directory: only its owner may read it.
 const Mode = 0o700
 
 // Open makes the folder if it is missing; for an ephemeral cluster

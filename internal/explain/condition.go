@@ -30,7 +30,7 @@ func (t *teller) condition(s *jobStory, job *batchv1.Job, c *batchv1.JobConditio
 	is := c.Status == corev1.ConditionTrue
 	switch {
 	case c.Type == batchv1.JobSuspended:
-		return // who suspended it was told
+		return // its suspension was told
 	case !is:
 		t.say(Plain, fmt.Sprintf("condition %s is %s: %s", c.Type, c.Status, c.Reason), c.Message)
 	case c.Type == batchv1.JobFailureTarget:

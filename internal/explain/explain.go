@@ -29,7 +29,7 @@ type Object interface {
 // Commit is one revision of one object.
 type Commit struct {
 	Revision int64
-	// Time is the virtual time. Actor is who made the commit: the key of the engine's
+	// Time is the virtual time. Actor is the commit's author: the key of the engine's
 	// step, such as "job/default/pi", or "client/USER". It is empty if the store did
 	// not keep that yet.
 	Time  time.Time

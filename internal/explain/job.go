@@ -136,7 +136,7 @@ func (t *teller) jobCreated(s *jobStory, job *batchv1.Job) int {
 	return s.opened
 }
 
-// whyJobDeleted says why a Job is deleted, as far as who does it does not say it.
+// whyJobDeleted says why a Job is deleted, where the actor does not say it already.
 func (t *teller) whyJobDeleted(job *batchv1.Job) (why string, cause int) {
 	s, ref := t.jobs[job.UID], owner(job, "CronJob")
 	switch controller(t.c.Actor) {

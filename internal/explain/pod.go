@@ -220,7 +220,7 @@ func (t *teller) ignored(old, pod *corev1.Pod) {
 	}
 }
 
-// whyDeleted says why somebody deletes a Pod, as far as that is not seen from who it is.
+// whyDeleted says why a Pod is deleted, where the actor does not say it already.
 func (t *teller) whyDeleted(pod *corev1.Pod) string {
 	ref := owner(pod, "Job")
 	switch name := controller(t.c.Actor); {

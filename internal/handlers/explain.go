@@ -35,7 +35,7 @@ func explained() map[string]schema.GroupResource {
 	}
 }
 
-// withCommits is a cluster, which may keep who did what.
+// withCommits is a cluster, which may keep the author of each commit.
 type withCommits interface {
 	Commits() (cluster.Commits, error)
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/kubesim-dev/kubesim/internal/cluster"
 )
 
-// unable is a cluster that keeps neither its history nor who did what.
+// unable is a cluster that keeps neither its history nor the authors of commits.
 type unable struct{}
 
 func (unable) Past() (*cluster.Past, error)      { return nil, errors.New("no past") }

@@ -40,7 +40,7 @@ func memoryAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Por
 // Addr implements net.Listener.
 func (m *Memory) Addr() net.Addr { return memoryAddr() }
 
-// Dial connects to whoever accepts, whatever the address.
+// Dial connects to the listener, whatever the address.
 func (m *Memory) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	client, server := net.Pipe()
 	select {

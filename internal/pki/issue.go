@@ -26,10 +26,10 @@ const (
 // for ttl from now, in virtual time: an object's content may not depend on the wall clock.
 // See Issued.
 //
-// Upstream's authority decides what is in the certificate, and what is refused. It draws
-// the serial number, and what a signature of ECDSA needs, from the system; so that the
-// same request has the same certificate in every run with this authority, the number is
-// replaced by one that follows from the content, and the signature is that of RFC 6979.
+// Upstream's authority decides what is in the certificate, and what is refused. But it
+// draws the serial number, and what a signature of ECDSA needs, from the system. The same
+// request must have the same certificate in every run with this authority. So the number
+// is replaced by one that follows from the content, and the signature is that of RFC 6979.
 //
 // Deviation: the end of the authority itself, which follows the wall clock, does not
 // shorten the certificate.

@@ -37,7 +37,7 @@ type Authority struct {
 	tokens crypto.Signer
 }
 
-// Who may do anything, as kubeadm has it: a user, and the group that every authorizer
+// The user that may do anything, as kubeadm has it, and the group that every authorizer
 // lets do anything.
 const (
 	Administrator  = "kubernetes-admin"

@@ -301,7 +301,7 @@ func (p *Player) tell(t *tracker) {
 	p.timeline.Add(t.decided, who, t.title())
 }
 
-// This is who a timeline names for the scenario itself.
+// This is the timeline's name for the scenario itself.
 const (
 	whoStep   = "step"
 	whoHeld   = "ok"

@@ -25,7 +25,7 @@ import (
 	"github.com/kubesim-dev/kubesim/kubelet-sim/script"
 )
 
-// Config says what a timeline tells, and to whom.
+// Config says what a timeline tells, and where.
 type Config struct {
 	// Out receives the lines, with the time since Start, unless there is a Sink.
 	Out io.Writer

@@ -1,7 +1,7 @@
 // Package addresses hands out the addresses of a node to its Pods.
 //
-// Invariant: who has an address is not kept here. It follows from the Pods, by a rule of
-// the caller; a Pool knows only to whom it gave each address last. So nobody gives one back,
+// Invariant: the holder of an address is not kept here. It follows from the Pods, by a rule
+// of the caller; a Pool knows only the Pod that it gave each address to last. So nobody gives one back,
 // and a restart takes no address for what it is not.
 package addresses
 

@@ -18,7 +18,7 @@ import (
 type Runtime interface {
 	// Pull says why an image cannot be pulled, nil if it can.
 	Pull(image string) error
-	// User returns whom a container of an image runs as that asks for uid and
+	// User returns the user of a container of an image that asks for uid and
 	// gid, or -1 where it asks for nothing, and the user's groups in the image.
 	User(image string, uid, gid int64) (int64, int64, []int64)
 	// Root returns a new private file system for a container of an image.

@@ -1,8 +1,8 @@
 // Package decide says what a kubelet does next for a Pod.
 //
 // Invariant: Next reads nothing but its arguments and changes nothing, so that a plan
-// can be printed, compared and tested without a cluster. Who carries it out calls again
-// until there is nothing to do, and then when the plan's Wake says. Source: the kubelet's
+// can be printed, compared and tested without a cluster. The worker carries it out and calls
+// again until there is nothing to do, and then when the plan's Wake says. Source: the kubelet's
 // podWorkers, SyncPod and computePodActions in k8s.io/kubernetes pkg/kubelet v1.37.2.
 package decide
 

@@ -1,8 +1,8 @@
 // Package event words the Events of a kubelet: all reasons and messages are here, so
 // that one page shows what `kubectl describe` can say of a Pod.
 //
-// Invariant: an Event follows from the arguments alone. Who writes it, and about which
-// object, is not decided here. The words are upstream's, as its clients look for them.
+// Invariant: an Event follows from the arguments alone. The caller writes it, and
+// knows the object that it is about. The words are upstream's, as its clients look for them.
 // Source: k8s.io/kubernetes pkg/kubelet v1.37.2, unless a function names another one.
 package event
 

@@ -10,7 +10,7 @@ import (
 )
 
 // TestWords has a row for each thing that a kubelet reports, as `kubectl describe` shows
-// it: whoever changes a word changes it here too, and says which release has it.
+// it: a word that changes there changes here too, with the release that has it.
 func TestWords(t *testing.T) {
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web-0", Generation: 2}}
 	cause := errors.New("no such thing")

@@ -2,7 +2,7 @@
 // in which words.
 //
 // Invariant: it has no effect. A ranking is a total order over Candidates, so that the order
-// in which they are found does not matter; who evicts is the caller. Source:
+// in which they are found does not matter; the caller evicts. Source:
 // k8s.io/kubernetes pkg/kubelet/eviction v1.37.2.
 package eviction
 

@@ -2,7 +2,7 @@
 // and of hooks, and how a hook that fails is worded.
 //
 // Invariant: it knows the container's program, and of the Pod's State only the podstate.Hook
-// that it begins and ends. It does not wait: whoever runs a command looks whether it has
+// that it begins and ends. It does not wait: the caller looks whether a command has
 // ended.
 package hook
 

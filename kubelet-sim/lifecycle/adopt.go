@@ -95,8 +95,7 @@ func (r *Reconciler) newRun(name types.NamespacedName, pod *corev1.Pod, n *nodeS
 	return run
 }
 
-// takeStock takes over what the nodes have from an earlier run: who has which
-// address, and the images.
+// takeStock takes over what the nodes have from an earlier run: addresses and images.
 func (r *Reconciler) takeStock() {
 	if r.stocked {
 		return

@@ -63,7 +63,7 @@ func (r *Reconciler) Container(t stream.Target) (*Container, error) {
 // NotFound is the error of a client whose container does not run.
 func NotFound(container string) error { return fmt.Errorf("container not found (%q)", container) }
 
-// Follow lets who follow the container until it ends, or Unfollow is called.
+// Follow lets a client follow the container until it ends, or Unfollow is called.
 func (c *Container) Follow(who Client) { c.run.clients = append(c.run.clients, client{c.i, who}) }
 
 // Unfollow ends that.

@@ -130,10 +130,9 @@ func (r *Reconciler) victim(n *nodeState, lacks corev1.ResourceName) *podRun {
 	return nil
 }
 
-// relieveHost sees to it that the host's memory is not used up: at the end of a step
-// after which too little is left, the logs of Pods that have ended go, then Pods that
-// hold more than others are evicted, one after the other, until those that stay leave
-// enough. As upstream's eviction manager it reclaims what nobody uses first, and does
+// relieveHost sees to it that the host's memory is not used up. If too little is left at
+// the end of a step, the logs of Pods that have ended go. Then Pods that hold more than
+// others are evicted, one after the other, until those that stay leave enough. As upstream's eviction manager it reclaims what nobody uses first, and does
 // not wait for a Pod that it has evicted.
 //
 // Deviation: the Nodes have no condition for it, and go on taking Pods: what is short

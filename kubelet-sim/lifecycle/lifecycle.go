@@ -9,8 +9,8 @@
 // the engine's goroutine, but for the logs that readers ask to be made again.
 //
 // Read reconcile.go first, then decide's plan.go and apply.go, which has a case for each verb.
-// The rooms around it know nothing of the worker: who needs it, as sessions and static Pods
-// do, has an interface of its own, or uses what clients.go and network.go export.
+// The rooms around it know nothing of the worker. Those that need it, sessions and static
+// Pods, have an interface of their own, or use what clients.go and network.go export.
 package lifecycle
 
 import (

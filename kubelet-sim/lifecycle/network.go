@@ -55,7 +55,7 @@ func (r *Reconciler) nodeAt(addr netip.Addr) *nodeState {
 // IsNode reports whether an address is a simulated node's.
 func (r *Reconciler) IsNode(addr netip.Addr) bool { return r.nodeAt(addr) != nil }
 
-// At returns who is at an address: a node, or a Pod that runs. reachable is
+// At returns the ports at an address: a node's, or a running Pod's. reachable is
 // false where the address is a Pod's, or may be, but its node is off the network.
 func (r *Reconciler) At(addr netip.Addr) (ns *kernel.Netns, reachable bool) {
 	if n := r.nodeAt(addr); n != nil {
@@ -126,8 +126,8 @@ func (r *Reconciler) woken(run *podRun, i int, at time.Time) {
 	r.cfg.Engine.Poke(r.key(run.name))
 }
 
-// has is the rule of who has an address: a Pod has an address from when its sandbox is ready until it has
-// finished or is gone. The kubelet knows that of the Pods that it has met in this run,
+// has is the rule by which Pods have addresses: a Pod has one from when its sandbox is ready
+// until it has finished or is gone. The kubelet knows that of the Pods that it has met in this run,
 // of the others their status tells.
 func (r *Reconciler) has(h addresses.Holder, addr netip.Addr) bool {
 	if run := r.runs[h.Name]; run != nil && run.pod.UID == h.UID {

@@ -11,9 +11,9 @@ import (
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stats"
 )
 
-// replay starts what a State says that ran, at the instants at which it was
-// started, with the same seeds, and lets it come up to now: so the logs and the
-// files come back, and the programs that still run go on where they were.
+// replay starts what ran, by the State, at the same instants and with the same seeds, and
+// lets it come up to now. So logs and files come back, and programs that still run go on
+// where they were.
 func (r *Reconciler) replay(run *podRun, now time.Time) {
 	if !run.apart && !recovery.Replays(&run.State) {
 		return

@@ -15,7 +15,7 @@ import (
 )
 
 // newKey is a private key for a Pod's certificate and the empty request that
-// proves who has it. Both follow from seed: the key is as secret as the cluster's
+// proves who holds it. Both follow from seed: the key is as secret as the cluster's
 // seed, which is enough for a simulation. Source: generateKeyAndProof in
 // k8s.io/kubernetes pkg/kubelet/podcertificate v1.37.2.
 func newKey(keyType string, seed uint64) (keyPEM, request []byte, err error) {

@@ -22,7 +22,7 @@ type Instance struct {
 	Exited          bool
 	ExitCode        int32
 	Reason, Message string
-	// User is whom it runs as, for the status.
+	// User is the user that it runs as, for the status.
 	User *corev1.ContainerUser
 	// Script is what a script has it do; nil if it runs its own command.
 	Script *script.Play `json:",omitempty"`

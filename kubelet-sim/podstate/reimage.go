@@ -4,8 +4,8 @@ import corev1 "k8s.io/api/core/v1"
 
 // The image of a container is one of the few fields of a Pod's spec that can be changed.
 // A running container that has another image then ends and starts again, whatever the
-// restartPolicy says; one that waits tries at once; an attempt under way goes on with the
-// image that it began with, because the kubelet does one thing after the other; an init
+// restartPolicy says. One that waits tries at once. An attempt under way goes on with the
+// image that it began with, because the kubelet does one thing after the other. An init
 // container that runs, or has ended, stays as it is. Source: containerChanged,
 // computePodActions and computeInitContainerActions in k8s.io/kubernetes
 // pkg/kubelet/kuberuntime v1.37.2.

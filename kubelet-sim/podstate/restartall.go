@@ -6,8 +6,8 @@ import (
 )
 
 // A container whose exit code matches a rule with the action RestartAllContainers
-// takes all of its Pod's containers with it: those that run are ended, all are
-// forgotten, and the Pod begins again with its init containers, in the same sandbox
+// takes all of its Pod's containers with it. Those that run are ended, and all are
+// forgotten. Then the Pod begins again with its init containers, in the same sandbox
 // and with the same volumes, without a back-off. KEP-5532; feature gate
 // RestartAllContainersOnContainerExits.
 

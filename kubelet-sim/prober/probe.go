@@ -1,8 +1,8 @@
 // Package prober says when a container's startup, readiness and liveness probes are
 // made, and what their results mean.
 //
-// Invariant: it has no effect, and reads nothing but its arguments. Who makes a check is
-// the caller, who keeps the State. Source: k8s.io/kubernetes pkg/kubelet/prober v1.37.2.
+// Invariant: it has no effect, and reads nothing but its arguments. The caller makes the
+// checks, and keeps the State. Source: k8s.io/kubernetes pkg/kubelet/prober v1.37.2.
 package prober
 
 import (
@@ -113,12 +113,12 @@ func (p *State) Checked(probe *corev1.Probe) {
 }
 
 // readyWithin is how long after its first check a container may become ready for mode
-// auto to move time for it: a probe that fails every 1000 s is no work under way.
+// auto to advance the clock for it: a probe that fails every 1000 s is no work under way.
 const readyWithin = 5 * time.Minute
 
-// soon reports whether the next check of a readiness probe is a reason to move time: it
-// is the first, or one of the first few of a probe that does not take long for them, or
-// it follows a success of which there must be more.
+// soon reports whether the clock advances for the next check of a readiness probe: if it is
+// the first; if it is one of the first few, and they do not take long; or if it follows a
+// success and more of them are needed.
 func (p *State) soon(probe *corev1.Probe) bool {
 	since := engine.Seconds(int64(p.Checks) * int64(max(probe.PeriodSeconds, 1)))
 	return p.Last || p.Checks <= max(probe.FailureThreshold, 1) && since <= readyWithin

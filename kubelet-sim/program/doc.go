@@ -7,9 +7,9 @@
 // depend on its Spec, on the instants it is resumed at and on nothing else: no
 // path leads to the host's files, processes, environment, network or clock.
 //
-// Deviation from DESIGN.md: the shell evaluates mvdan.cc/sh's syntax trees
-// with mvdan.cc/sh's expansion, but not with its interp package, whose pipes
-// and standard input are the host's file descriptors fed by goroutines of
-// their own, which makes FIFOs on the host for <(…), reads the wall clock and
-// global random numbers, and knows neither signals nor descriptors above 2.
+// The shell evaluates the syntax trees of mvdan.cc/sh by itself, and not with
+// that module's interp package. There, pipes and standard input are the host's
+// file descriptors, which goroutines of their own feed; <(…) makes FIFOs on
+// the host. It reads the wall clock and global random numbers, and knows
+// neither signals nor descriptors above 2.
 package program

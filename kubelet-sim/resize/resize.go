@@ -3,8 +3,8 @@
 // later it is seen to have done that.
 //
 // Invariant: it writes the Pod's State, and nothing else. Whether the node has room is an
-// argument, and what runs is behind Runtime: so who counts the node's resources is not
-// decided here. When each step is due is said by package decide.
+// argument, and what runs is behind Runtime: so this package does not count the node's
+// resources. Package decide says when each step is due.
 package resize
 
 import (

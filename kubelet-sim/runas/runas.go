@@ -1,4 +1,4 @@
-// Package runas says whom a container runs as: what its security context and its Pod's say,
+// Package runas says which user a container runs as: what its security context and its Pod's say,
 // and what its image says of the rest.
 //
 // Invariant: it has no effect, and asks nothing but the image's users.
@@ -16,12 +16,12 @@ import (
 
 // ImageUsers are the users of images.
 type ImageUsers interface {
-	// User returns whom a container of an image runs as that asks for uid and
+	// User returns the user of a container of an image that asks for uid and
 	// gid, or -1 where it asks for nothing, and the user's groups in the image.
 	User(image string, uid, gid int64) (int64, int64, []int64)
 }
 
-// User is whom a container runs as. An ID of -1 is the image's.
+// User is the user that a container runs as. An ID of -1 is the image's.
 type User struct {
 	UID, GID int64
 	Groups   []int64

@@ -41,7 +41,7 @@ func (s *Sessions) Listens(ctx context.Context, a stream.Address) error {
 	return refused
 }
 
-// netns returns who listens at an address; nobody, without an error, for a
+// netns returns the ports at an address; nil, without an error, for a
 // kubelet. The error says why nobody can be connected to.
 func (s *Sessions) netns(a stream.Address) (*kernel.Netns, error) {
 	ns, reachable := s.pods.Netns(a.Namespace, a.Pod), true
@@ -121,7 +121,7 @@ func (x *connection) receive(at time.Time) {
 	}
 }
 
-// leave forgets the connection and lets who waits for room find out.
+// leave forgets the connection, and wakes what waits for room.
 func (x *connection) leave() {
 	delete(x.s.connections, x.key)
 	x.end = nil

@@ -178,7 +178,7 @@ func TestConnect(t *testing.T) {
 	}
 }
 
-// TestACommandThatIsStarted: who moves time sees what it has printed so far.
+// TestACommandThatIsStarted: a caller that advances the clock sees what it has printed so far.
 func TestACommandThatIsStarted(t *testing.T) {
 	c := newCluster(t)
 	c.start("web", "sleep infinity", nil)

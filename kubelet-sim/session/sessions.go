@@ -3,7 +3,7 @@
 //
 // Invariant: whatever a client sends is an input of the engine, in one order with all
 // others, and happens in a step of the session's own key. So the order of inputs is all that
-// a run depends on, and the engine stays the only one who moves time.
+// a run depends on, and only the engine moves time.
 package session
 
 import (

@@ -5,7 +5,7 @@
 // file is changed.
 //
 // Invariant: what runs is bound to the UID that follows from the manifest, never to the
-// mirror Pod's. Who runs it is the Kubelet; here is only said what should.
+// mirror Pod's. The Kubelet runs it; this package only says what should run.
 //
 // Deviation: a static Pod runs only as long as it can have a mirror Pod, because what
 // runs here runs for an object of the API.
@@ -66,7 +66,7 @@ func decideMirror(static, have *corev1.Pod) mirrorStep {
 	return mirrorKeep
 }
 
-// Kubelet is who runs static Pods.
+// Kubelet runs static Pods.
 type Kubelet interface {
 	// Runs reports whether the static Pod of a name runs, and whether it is to end.
 	Runs(name types.NamespacedName) (runs, retired bool)

@@ -23,7 +23,7 @@ type Program interface {
 	Drained(ctx context.Context) error
 }
 
-// Client is who speaks with a program: what kubectl exec and kubectl attach have
+// Client speaks with a program: what kubectl exec and kubectl attach have
 // at their other end. A nil stream is not wanted.
 type Client struct {
 	Stdin          io.Reader

@@ -15,8 +15,8 @@ import (
 // containerLogManager in pkg/kubelet/logs v1.37.2.
 //
 // Deviation: of the four files before the newest, which nobody can read through the
-// API, one is kept for those who follow the log; and a file that has grown beyond
-// fileMax meanwhile is followed by a new one at once, so that memory is bounded.
+// API, one is kept for those who follow the log. A file that grows beyond fileMax
+// is followed by a new one at once, so that memory is bounded.
 const (
 	SizeMax        = 10 << 20
 	fileMax        = SizeMax * 3 / 2

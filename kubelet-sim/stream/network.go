@@ -132,7 +132,7 @@ var (
 	errEnded = errors.New("the kubesim server stops or is rewound, which ends the session")
 )
 
-// dial connects to whoever listens there.
+// dial connects to the listener there.
 func (n *Network) dial(ctx context.Context, to Address) (*pipe, error) {
 	if err := n.host.Listens(ctx, to); err != nil {
 		return nil, err

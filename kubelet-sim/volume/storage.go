@@ -4,8 +4,8 @@
 //
 // Invariant: a volume is an in-memory file system, and somebody's account pays for it. Its
 // files are made when a program first enters it: most never read their token. What a Pod's
-// files follow is noted in Storage.Users; who brings them up to date, and when, is the
-// caller.
+// files follow is noted in Storage.Users; the caller brings
+// them up to date, and knows when.
 package volume
 
 import (

@@ -36,7 +36,7 @@ func Check(contentType string, body []byte) error {
 	if !json.Valid(body) {
 		asJSON, err := yaml.YAMLToJSON(body)
 		if err != nil {
-			return nil //nolint:nilerror // who decodes it says what is wrong
+			return nil //nolint:nilerror // decoding it says what is wrong
 		}
 		body = asJSON
 	}

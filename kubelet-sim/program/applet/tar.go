@@ -187,7 +187,7 @@ func (t *tarring) create() int {
 	if t.o.has('z') {
 		z := gzip.NewWriter(out)
 		pack = packing{t.Call, z}
-		defer func() { _ = z.Close(); _ = out.Close() }() // who reads it finds that something is missing
+		defer func() { _ = z.Close(); _ = out.Close() }() // its reader finds that something is missing
 	} else {
 		defer func() { _ = out.Close() }() // as above
 	}

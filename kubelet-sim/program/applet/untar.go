@@ -37,7 +37,7 @@ func (t *tarring) extract() int {
 	for {
 		h, err := archive.Next()
 		if err == io.EOF {
-			// What follows the end is read, so that who writes it is not stopped.
+			// What follows the end is read, so that its writer does not block.
 			_, _ = io.Copy(io.Discard, packed) // there is nothing in it
 			return t.done()
 		}

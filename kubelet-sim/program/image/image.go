@@ -39,7 +39,7 @@ const (
 	Unknown               // Debian's files; other commands are simulated
 )
 
-// User is who a process runs as.
+// User is the user that a process runs as.
 type User struct {
 	UID, GID uint32
 	Home     string
@@ -50,7 +50,7 @@ type User struct {
 // Tree names the base tree: images of one name share it.
 func (im *Image) Tree() string { return im.Name + ":" + im.Tag }
 
-// UserOf is who a container runs as, when its security context says uid and
+// UserOf is the user that a container runs as, when its security context says uid and
 // gid, or -1 where it says nothing.
 func (im *Image) UserOf(uid, gid int64) User {
 	u := im.User

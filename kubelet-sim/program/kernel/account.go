@@ -62,7 +62,7 @@ func (m *Machine) charge(p *Proc, n int64) {
 	m.held, m.memory = m.held+n, m.memory+n
 }
 
-// refuse ends p, or who runs in its place: a process may be charged for another that has
+// refuse ends p, or the process that runs in its place: a process may be charged for another that has
 // not begun to run. It returns where none runs, because a client outside has something
 // to say: p ends when it runs again.
 func (m *Machine) refuse(p *Proc) {
@@ -77,7 +77,7 @@ func (m *Machine) refuse(p *Proc) {
 	m.KillForMemory(p)
 }
 
-// free gives back n bytes, whoever held them.
+// free gives back n bytes of any holder.
 func (m *Machine) free(n int64) {
 	m.account.Hold(-n)
 	m.held, m.memory = m.held-n, m.memory-n

@@ -216,7 +216,7 @@ func (m *Machine) Netns() *Netns { return m.cfg.Netns }
 // MemoryLimit is what the container may use, in bytes; 0: no limit.
 func (m *Machine) MemoryLimit() int64 { return m.cfg.MemoryLimit }
 
-// User is who p is to the file system.
+// User is p's user in the file system.
 func (p *Proc) User() vfs.User {
 	return vfs.User{UID: p.UID, GID: p.GID, Groups: p.Groups, Now: p.m.now, ReadOnlyRoot: p.m.cfg.ReadOnlyRoot}
 }

@@ -5,10 +5,10 @@ package kernel
 // program from holding the engine, which all the cluster waits for: a container
 // that has used up its steps of an instant goes on at a later one.
 //
-// Two rules follow. Who works on data of any size calls Step, StepBytes or Work
+// Two rules follow. Code that works on data of any size calls Step, StepBytes or Work
 // first, or goes through what does: descriptors, ReadFile, Stat and its like, and
-// package match for patterns. And who works on more than PieceMax bytes cuts that
-// into pieces, with a call before each, because a piece cannot be interrupted.
+// package match for patterns. And work on more than PieceMax bytes is cut into pieces,
+// with a call before each, because a piece cannot be interrupted.
 
 // PieceMax is how much a program looks at in one go. Unit: bytes. Where a library
 // does the work it may be a whole value of a shell, 1 MiB, or the contents of one

@@ -77,7 +77,7 @@ func (p *Proc) listen(l *Listener) bool {
 	return true
 }
 
-// Unlisten closes a port; who waits for Accept is refused.
+// Unlisten closes a port; a process that waits in Accept is refused.
 func (p *Proc) Unlisten(l *Listener) {
 	n := p.m.cfg.Netns
 	n.listeners = slices.DeleteFunc(n.listeners, func(o *Listener) bool { return o == l })
@@ -115,7 +115,7 @@ func (n *Netns) Listening() []int32 {
 	return ports
 }
 
-// Listener returns who listens on a port, or nil.
+// Listener returns the listener of a port, or nil.
 func (n *Netns) Listener(port int32) *Listener {
 	for _, l := range n.listeners {
 		if l.Port == port {

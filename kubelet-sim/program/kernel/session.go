@@ -19,7 +19,7 @@ type SessionConfig struct {
 	// TTY makes one terminal of the three streams.
 	TTY bool
 	// Output takes what is written, nil if nobody wants it. Full, where it is not
-	// nil, tells that it can take no more: who writes then waits for
+	// nil, tells that it can take no more: a writer then waits for
 	// Session.Drained.
 	Output func(Chunk)
 	Full   func() bool

@@ -16,7 +16,7 @@ type End struct {
 	in, out *flow
 }
 
-// flow is one direction of a connection. What it holds is charged to who writes.
+// flow is one direction of a connection. What it holds is charged to its writer.
 type flow struct {
 	data []byte
 	// file gives what follows data, as far as a server sends the contents of a file.
@@ -109,7 +109,7 @@ func wakeAt(w *waiters, at time.Time) {
 	*w = (*w)[:0]
 }
 
-// Tell says whom to call when something has arrived or the peer has closed.
+// Tell says what to call when something has arrived or the peer has closed.
 func (e *End) Tell(f func(at time.Time)) { e.in.tell = f }
 
 // Take returns what has arrived since the last call, and whether nothing

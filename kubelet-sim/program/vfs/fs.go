@@ -74,7 +74,7 @@ func (f *FS) Release() {
 	}
 }
 
-// User says who does an operation and when.
+// User is the user of an operation, and its time.
 type User struct {
 	UID, GID     uint32
 	Groups       []uint32
@@ -142,7 +142,7 @@ func (f *FS) newNode(mode fs.FileMode, size int64, u User) (*node, error) {
 	return n, nil
 }
 
-// changing tells who watches.
+// changing tells the watcher.
 func (f *FS) changing() {
 	if f.Watch != nil {
 		f.Watch()
@@ -158,7 +158,7 @@ func (f *FS) freed(n *node) {
 	if n.origin == nil && n.counted > 0 {
 		f.nodes--
 	}
-	delete(f.moved, n.origin) // who opened the base's file reads that, as on overlayfs
+	delete(f.moved, n.origin) // an open base file is still read, as on overlayfs
 	_ = f.grow(-n.counted)    // less is never refused
 	n.counted = 0
 }
