@@ -12,7 +12,7 @@ import (
 )
 
 // TestEveryInformerIsFilled: admission and authorization ask only for informers that
-// commits fill. One that nobody fills never runs here, and its lister stays empty for ever.
+// commits fill. One that nobody fills never runs here, and its lister stays empty forever.
 func TestEveryInformerIsFilled(t *testing.T) {
 	client, err := kubernetes.NewForConfig(&rest.Config{Host: "http://192.0.2.1"})
 	if err != nil {

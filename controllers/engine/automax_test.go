@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// TestAutoMoveIsBounded: work that is due later than AutoMax after the last input is no
-// reason to move time, not even to what comes before it.
+// TestAutoMoveIsBounded: the clock does not advance for work that is due later than
+// AutoMax after the last input, not even to what comes before it.
 func TestAutoMoveIsBounded(t *testing.T) {
 	var steps []string
 	do := func(key Key, now time.Time) (Wake, error) {

@@ -539,8 +539,8 @@ func TestSpeeds(t *testing.T) {
 	}
 }
 
-// TestCommandsOfManyClients: two that move time at once do not wait for each other, and
-// each is told of, in the order of the effects.
+// TestCommandsOfManyClients: two that advance the clock at once do not wait for each
+// other, and both are told, in the order of their effects.
 func TestCommandsOfManyClients(t *testing.T) {
 	var told []string
 	e, err := New(Config{Start: noon(), Mode: Manual, Speed: 1, Commanded: func(c Command) {

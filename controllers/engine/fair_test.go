@@ -10,7 +10,7 @@ import (
 )
 
 // crowd is a reconciler whose keys cost wall time, on a clock of their own. A key
-// "hog-N" is due again at once, or a moment later, for ever; "job-N" is a chain of
+// "hog-N" is due again at once, or a moment later, forever; "job-N" is a chain of
 // steps, each of which makes the next one due.
 type crowd struct {
 	engine *Engine

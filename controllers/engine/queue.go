@@ -98,7 +98,7 @@ func (q *queue) hasten(key Key, at time.Time, idle bool) {
 		if it.wake.kind == work {
 			return
 		}
-		at = it.wake.At // there is a reason now to move time for it
+		at = it.wake.At // now the clock advances for it
 	}
 	q.schedule(key, Progress(at))
 }

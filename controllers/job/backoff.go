@@ -78,13 +78,13 @@ func (b backoffRecord) until(l Limits, now time.Time) time.Time {
 	return at
 }
 
-// endlessMin is how many failures in a row mode auto moves time for at least.
+// endlessMin is for how many failures in a row auto mode advances the clock at least.
 const endlessMin = 100
 
-// endless reports whether a Job has failed so often in a row that its next try is no
-// reason for mode auto to move time: nothing that is under way ends it, because its
-// limit is higher or the failures are ignored. One with a deadline, or whose indexes
-// have a limit within reach, goes on to its end.
+// endless reports whether a Job has failed so often in a row that auto mode does not advance
+// the clock for its next try. Nothing under way ends such a Job: its limit is higher, or the
+// failures are ignored. A Job with a deadline, or with a limit of its indexes within reach,
+// goes on to its end.
 func endless(job *batchv1.Job, b backoffRecord) bool {
 	if b.Failures <= endlessMin || job.Spec.ActiveDeadlineSeconds != nil {
 		return false

@@ -9,9 +9,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// A condition that repeats for ever, because nothing that is under way can change it,
-// is a reason for mode auto to move time for a few tries only. A Job that may fail very
-// often is let fail 100 times.
+// A condition that repeats forever, because nothing under way can change it: auto mode
+// advances the clock only for a few tries. A Job that may fail very often fails 100 times.
 const (
 	repeatsFor, repeatsRevisions = 2 * time.Hour, 700
 	failsFor, failsRevisions     = 24 * time.Hour, 6000

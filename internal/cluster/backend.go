@@ -42,7 +42,7 @@ type backend interface {
 	attributed() (attributed, error)
 }
 
-// timed is virtual time that this server moves, and nobody else.
+// timed is a backend whose virtual time only this server advances.
 type timed interface {
 	// clock moves time.
 	clock() *engine.Engine

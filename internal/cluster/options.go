@@ -34,7 +34,7 @@ type Options struct {
 	// Mode and Speed say how virtual time moves.
 	Mode  engine.Mode
 	Speed float64
-	// AutoMax bounds how far mode auto moves time after one input, see engine.Config.
+	// AutoMax bounds how far auto mode advances the clock after one input, see engine.Config.
 	AutoMax time.Duration
 	// Seed decides every name, UID and random number.
 	Seed uint64

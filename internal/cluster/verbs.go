@@ -61,13 +61,13 @@ func (c *Cluster) Resume(ctx context.Context) error {
 	return c.drive(ctx, func(e *engine.Engine) error { return e.Resume(ctx) })
 }
 
-// SetMode changes how virtual time moves. A speed of 0 stays as it is.
+// SetMode changes how virtual time advances. A speed of 0 leaves the speed as it is.
 func (c *Cluster) SetMode(ctx context.Context, mode engine.Mode, speed float64) error {
 	return c.drive(ctx, func(e *engine.Engine) error { return e.SetMode(ctx, mode, speed) })
 }
 
-// Hold says how far mode auto may move time after the next request or command; zero is
-// as far as it likes, see engine.Engine.Hold.
+// Hold bounds how far auto mode may advance the clock after the next request or command;
+// zero is no bound, see engine.Engine.Hold.
 func (c *Cluster) Hold(until time.Time) {
 	if t, err := c.timed(); err == nil {
 		t.clock().Hold(until)

@@ -29,7 +29,7 @@ type moment struct{ start, now time.Time }
 // detail is how a condition stands.
 type detail struct {
 	Expected, Actual string
-	// Objects are those that it is about, as far as they are worth showing.
+	// Objects are those that it is about and that are worth showing.
 	Objects []map[string]any
 	// Want is what the only one of Objects should have been; nil if nobody can say.
 	Want map[string]any

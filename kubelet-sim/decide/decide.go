@@ -234,7 +234,7 @@ func wakes(pod *corev1.Pod, s *podstate.State) Plan {
 	return p
 }
 
-// busyWakesMax is how often in a row mode auto moves time for a program that never
+// busyWakesMax is how often in a row auto mode advances the clock for a program that never
 // waits. Some five million steps take the host up to half a minute; what computes for
 // longer most likely never ends.
 const busyWakesMax = 500

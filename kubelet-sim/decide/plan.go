@@ -83,9 +83,9 @@ func (p Plan) and(q Plan) Plan {
 	return Plan{Do: append(p.Do, q.Do...), Wake: p.Wake.And(q.Wake)}
 }
 
-// Mode auto moves time for so many tries to have a network or a certificate, and for so many restarts
-// of a Job's container: one whose Job has a limit that is higher starts again as time
-// goes on.
+// For so many tries to get a network or a certificate, and for so many restarts of a Job's
+// container, auto mode advances the clock. A container whose Job has a higher limit starts
+// again as time goes on.
 const (
 	sandboxTriesMax = 10
 	restartsMax     = 100

@@ -53,7 +53,7 @@ func (c *Command) print(chunk kernel.Chunk) {
 	}
 }
 
-// Output is what it has printed, as far as that is kept.
+// Output is what is kept of what it has printed.
 func (c *Command) Output() string { return c.output.String() }
 
 // TimedOut is what a check says whose command has taken longer than timeout.

@@ -69,8 +69,8 @@ func (r *Reconciler) pokeProbes(run *podRun, i int) {
 	}
 }
 
-// endProbing lets the probes of containers that do not run any more have no timers:
-// mode auto would move time to them.
+// endProbing takes the timers of probes away whose containers no longer run: auto mode would
+// advance the clock to them.
 func (r *Reconciler) endProbing(run *podRun) {
 	for i := range run.Containers {
 		c := &run.Containers[i]

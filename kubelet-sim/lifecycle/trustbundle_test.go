@@ -14,7 +14,7 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
 
-// anchors are certificates in PEM, as far as a kubelet looks at them.
+// anchors are certificates in PEM, with what a kubelet looks at.
 func anchors(texts ...string) string {
 	var b strings.Builder
 	for _, text := range texts {

@@ -8,8 +8,8 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
 
-// KillReason says why a container has to end, as far as its grace period
-// depends on it; empty for every other reason. Source: containerKillReason in
+// KillReason says why a container has to end, where its grace period depends
+// on it; empty for every other reason. Source: containerKillReason in
 // k8s.io/kubernetes pkg/kubelet/kuberuntime v1.37.2.
 type KillReason string
 

@@ -134,7 +134,7 @@ const (
 	CheckTimedOut
 )
 
-// checksMax is how many checks mode auto moves time for, however many may fail.
+// checksMax is for how many checks auto mode advances the clock, however many may fail.
 const checksMax = 500
 
 // Container is what decides about the probes of a container beside their own state.

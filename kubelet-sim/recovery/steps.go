@@ -62,8 +62,8 @@ func Steps(pod *corev1.Pod, s *podstate.State) []Step {
 	return all
 }
 
-// told is what the kubelet has told the running instance of container i, as far as it has not
-// ended yet: the checks under way, the preStop hook, SIGTERM.
+// told is what the kubelet has told the running instance of container i, and has not ended
+// yet: the checks under way, the preStop hook, SIGTERM.
 func told(c *podstate.Container, spec *corev1.Container, i int) []Step {
 	var all []Step
 	for j := range c.Probes {

@@ -22,8 +22,8 @@ import (
 // Invariant: whatever a client sends is an input of the engine (engine.Ask), in
 // one order with all others, and happens in a step of the session's key. A
 // session wakes that key when its own program goes on: in mode auto that is work,
-// although the container's may not be. A program that waits for its client is no
-// reason to move time.
+// although the container's may not be. The clock does not advance for a program
+// that waits for its client.
 type Sessions struct {
 	pods      *lifecycle.Reconciler
 	awaitRest func(context.Context) error

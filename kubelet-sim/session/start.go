@@ -9,7 +9,7 @@ import (
 	"github.com/kubesim-dev/kubesim/kubelet-sim/stream"
 )
 
-// Command is a command in a container, for callers in this process that move time themselves.
+// Command is a command in a container, for callers in this process that advance the clock.
 type Command struct {
 	x      *session
 	output strings.Builder

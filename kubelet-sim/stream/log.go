@@ -225,7 +225,7 @@ func (l *Log) Tail(linesMax, bytesMax int) string {
 	return string(b[max(len(b)-bytesMax, 0):])
 }
 
-// view returns the lines from position next on, as far as they were not dropped.
+// view returns the lines from position next on that were not dropped.
 func (l *Log) view(next int64) view {
 	i := sort.Search(len(l.blocks), func(i int) bool { return l.blocks[i].first+l.blocks[i].count > next })
 	v := view{blocks: slices.Clone(l.blocks[i:])}

@@ -306,7 +306,7 @@ func TestALostHistoryIsFatal(t *testing.T) {
 	}
 }
 
-// TestCloseEndsWaiting: a write whose server stops is not held up for ever.
+// TestCloseEndsWaiting: a write whose server stops does not wait forever.
 func TestCloseEndsWaiting(t *testing.T) {
 	c := newBackend(t).open(t, noFatal(t))
 	c.observe(t)

@@ -159,7 +159,7 @@ func (p *Proc) Sleep(d time.Duration) bool {
 }
 
 // Poll is Sleep for a program that only looks, each time, whether something has
-// changed: nobody need move time for it.
+// changed: the clock need not advance for it.
 func (p *Proc) Poll(d time.Duration) bool {
 	p.task.polls = true
 	defer func() { p.task.polls = false }()

@@ -60,7 +60,7 @@ func psql(p *kernel.Proc, unknown func([]string) kernel.Main) int {
 	return unknown(p.Args)(p)
 }
 
-// mysqlAdmin is mysqladmin and mariadb-admin, as far as probes ask them to ping.
+// mysqlAdmin is the ping of mysqladmin and mariadb-admin, which probes use.
 func mysqlAdmin(p *kernel.Proc, unknown func([]string) kernel.Main) int {
 	name := p.Name()
 	server := "mysqld"

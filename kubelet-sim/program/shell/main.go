@@ -201,7 +201,7 @@ func (sh *Shell) syntaxFailure(err error, script string) {
 	}
 }
 
-// lineOf is the nth line of a script, as far as messages show it.
+// lineOf is the part of a script's nth line that messages show.
 func lineOf(script string, n int) string {
 	for ; n > 1; n-- {
 		_, script, _ = strings.Cut(script, "\n")
