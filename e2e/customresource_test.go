@@ -1,16 +1,21 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/yaml"
 )
 
@@ -43,16 +48,8 @@ func simulateGadgets(t *testing.T) outcome {
 	t.Helper()
 	eventLog := filepath.Join(t.TempDir(), "events")
 	s := newServer(t, "--ephemeral", "--clock", "manual", "--nodes", "0", "--start-time", "2026-01-01T00:00:00Z", "--seed", "7", "--event-log", eventLog)
-	config, err := clientcmd.BuildConfigFromFlags("", s.kubeconfig)
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, err := dynamic.NewForConfig(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	definitions := client.Resource(schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"})
-	gadgets := client.Resource(schema.GroupVersionResource{Group: "example.com", Version: "v1", Resource: "gadgets"}).Namespace("default")
+	definitions := customClient(t, s, "apiextensions.k8s.io", "customresourcedefinitions")
+	gadgets := customClient(t, s, "example.com", "gadgets").Namespace("default")
 	createCustom(t, definitions, gadgetDefinition)
 	owner := createCustom(t, gadgets, `{apiVersion: example.com/v1, kind: Gadget, metadata: {generateName: owner-}}`)
 	createCustom(t, gadgets, `{apiVersion: example.com/v1, kind: Gadget, metadata: {generateName: owned-, ownerReferences: [{apiVersion: example.com/v1, kind: Gadget, name: `+
@@ -61,6 +58,7 @@ func simulateGadgets(t *testing.T) outcome {
 	if err := gadgets.Delete(t.Context(), owner.GetName(), metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
+	awaitBookmark(t, gadgets, 1)
 	o := outcome{objects: dumpObjects(t, s)}
 	if n := strings.Count("\n"+o.objects, "\ngadgets "); n != 1 {
 		t.Errorf("%d gadgets are left, want 1", n)
@@ -79,6 +77,32 @@ func simulateGadgets(t *testing.T) outcome {
 	return o
 }
 
+// awaitBookmark watches, and gets so many gadgets and then a bookmark of their kind.
+func awaitBookmark(t *testing.T, gadgets dynamic.ResourceInterface, want int) {
+	t.Helper()
+	w, err := gadgets.Watch(t.Context(), metav1.ListOptions{
+		SendInitialEvents: ptr.To(true), ResourceVersionMatch: metav1.ResourceVersionMatchNotOlderThan, AllowWatchBookmarks: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Stop()
+	for n := 0; ; n++ {
+		ev := <-w.ResultChan()
+		obj, ok := ev.Object.(*unstructured.Unstructured)
+		if !ok {
+			t.Fatalf("after %d gadgets the watch says %v", n, ev)
+		}
+		if ev.Type == watch.Added && n < want {
+			continue
+		}
+		if ev.Type != watch.Bookmark || n != want || obj.GetKind() != "Gadget" || obj.GetAnnotations()[metav1.InitialEventsAnnotationKey] != "true" {
+			t.Fatalf("after %d gadgets the watch says %v", n, ev)
+		}
+		return
+	}
+}
+
 // createCustom creates an object that is written in YAML.
 func createCustom(t *testing.T, to dynamic.ResourceInterface, text string) *unstructured.Unstructured {
 	t.Helper()
@@ -91,4 +115,68 @@ func createCustom(t *testing.T, to dynamic.ResourceInterface, text string) *unst
 		t.Fatal(err)
 	}
 	return out
+}
+
+// TestServersShareCustomResources in etcd: each follows the definitions by itself, also
+// when they change and go, and one that comes later finds definitions and objects.
+func TestServersShareCustomResources(t *testing.T) {
+	t.Parallel()
+	etcd := newEtcd(t)
+	first, second := etcd.serve(t, "--nodes", "0"), etcd.serve(t, "--nodes", "0")
+	definitions := customClient(t, first, "apiextensions.k8s.io", "customresourcedefinitions")
+	createCustom(t, definitions, gadgetDefinition)
+	there := customClient(t, second, "example.com", "gadgets").Namespace("default")
+	eventually(t, func() error { return defaulted(t, there, 3) })
+	if _, err := definitions.Patch(t.Context(), "gadgets.example.com", types.JSONPatchType,
+		[]byte(`[{"op":"replace","path":"/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/size/default","value":4}]`), metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() error { return defaulted(t, there, 4) })
+	third := etcd.serve(t, "--nodes", "0")
+	here := customClient(t, third, "example.com", "gadgets").Namespace("default")
+	eventually(t, func() error {
+		list, err := here.List(t.Context(), metav1.ListOptions{})
+		if err == nil && len(list.Items) < 2 {
+			err = fmt.Errorf("%d gadgets, want two or more", len(list.Items))
+		}
+		return err
+	})
+	if err := customClient(t, third, "apiextensions.k8s.io", "customresourcedefinitions").Delete(t.Context(), "gadgets.example.com", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() error {
+		if _, err := there.List(t.Context(), metav1.ListOptions{}); !apierrors.IsNotFound(err) {
+			return fmt.Errorf("gadgets are still served: %w", err)
+		}
+		return nil
+	})
+}
+
+// defaulted creates a gadget, and returns an error unless it gets that size.
+func defaulted(t *testing.T, gadgets dynamic.ResourceInterface, size int64) error {
+	t.Helper()
+	obj := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "example.com/v1", "kind": "Gadget", "metadata": map[string]any{"generateName": "gadget-"}, "spec": map[string]any{},
+	}}
+	out, err := gadgets.Create(t.Context(), obj, metav1.CreateOptions{})
+	if err != nil {
+		return err
+	}
+	if got, _, err := unstructured.NestedInt64(out.Object, "spec", "size"); err != nil || got != size {
+		return fmt.Errorf("a gadget's size is %d, %w; want %d", got, err, size)
+	}
+	return nil
+}
+
+func customClient(t *testing.T, s *server, group, resource string) dynamic.NamespaceableResourceInterface {
+	t.Helper()
+	config, err := clientcmd.BuildConfigFromFlags("", s.kubeconfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := dynamic.NewForConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client.Resource(schema.GroupVersionResource{Group: group, Version: "v1", Resource: resource})
 }
