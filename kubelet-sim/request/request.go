@@ -125,14 +125,14 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		header[name] = values[0]
 	}
 	answer, listening := t.serve(r.URL.Hostname(), port, kernel.Request{
-		Method: r.Method, Path: r.URL.RequestURI(), Host: r.Host, Header: header,
+		Method: r.Method, Path: r.URL.RequestURI(), Host: r.Host, Header: header, Secure: r.URL.Scheme == "https",
 	}, t.now)
 	switch {
 	case !listening:
 		return nil, refused(address)
 	case answer.Status == 0:
 		return nil, errNoAnswer
-	case r.URL.Scheme == "https":
+	case r.URL.Scheme == "https" && !answer.Secure:
 		return nil, errors.New("http: server gave HTTP response to HTTPS client")
 	}
 	response := &http.Response{

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/vfs"
 )
@@ -22,6 +23,7 @@ type Request struct {
 	Header map[string]string // by canonical name
 	Body   []byte
 	From   netip.Addr // the client's address; zero: nobody knows
+	Secure bool       // the client speaks TLS
 }
 
 // Response is an HTTP server's answer.
@@ -31,6 +33,10 @@ type Response struct {
 	Body   []byte
 	// File, where it is not nil, is what follows Body: it is read as it is sent.
 	File *vfs.File
+	// After is how long the answer takes, if it is not at once. Unit: virtual time.
+	After time.Duration
+	// Secure says that the server speaks TLS.
+	Secure bool
 }
 
 // Size is how long the answer's body is. Unit: bytes.
@@ -56,11 +62,12 @@ const (
 	bodyMax = flowMax - headMax
 )
 
-// http is the Service of an HTTP server.
-func (p *Proc) http(serve func(Request) Response) Service {
+// http is the Service of an HTTP server. A server that answers with status 0 says
+// nothing. most bounds the body of a request. Unit: bytes.
+func (p *Proc) http(serve func(Request) Response, most int) Service {
 	return func(from netip.Addr, in []byte) (used int, out Sent, done bool) {
 		p.Owe(len(in)) // it is read again whenever more of it has come
-		req, keepAlive, used, err := parseRequest(in)
+		req, keepAlive, used, err := parseRequest(in, most)
 		if err != nil {
 			return used, p.render(Response{Status: http.StatusBadRequest}, "", false), true
 		}
@@ -68,12 +75,16 @@ func (p *Proc) http(serve func(Request) Response) Service {
 			return 0, Sent{}, false
 		}
 		req.From = from
-		return used, p.render(serve(req), req.Method, keepAlive), !keepAlive
+		res := serve(req)
+		if res.Status == 0 {
+			return used, Sent{}, false
+		}
+		return used, p.render(res, req.Method, keepAlive), !keepAlive
 	}
 }
 
 // parseRequest reads one request; used is 0 if it is not complete yet.
-func parseRequest(in []byte) (req Request, keepAlive bool, used int, err error) {
+func parseRequest(in []byte, most int) (req Request, keepAlive bool, used int, err error) {
 	head, rest, ok := cutHead(in)
 	if !ok {
 		if len(in) > headMax {
@@ -93,7 +104,7 @@ func parseRequest(in []byte) (req Request, keepAlive bool, used int, err error) 
 	}
 	req.Host = req.Header["Host"]
 	size, _ := strconv.Atoi(req.Header["Content-Length"])
-	if size < 0 || size > bodyMax {
+	if size < 0 || size > most {
 		return req, false, len(in), fmt.Errorf("a body of %d bytes", size)
 	}
 	if len(rest) < size {
@@ -150,7 +161,7 @@ func (p *Proc) render(res Response, method string, keepAlive bool) Sent {
 	}
 	out = append(out, "\r\n"...)
 	if method == http.MethodHead {
-		return Sent{Data: out}
+		return Sent{Data: out, After: res.After}
 	}
-	return Sent{append(out, res.Body...), res.File}
+	return Sent{append(out, res.Body...), res.File, res.After}
 }

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"net/http"
 	"net/netip"
 	"slices"
 	"time"
@@ -25,6 +26,8 @@ type Service func(from netip.Addr, in []byte) (used int, out Sent, done bool)
 type Sent struct {
 	Data []byte
 	File *vfs.File
+	// After is how long the answer takes. Unit: virtual time.
+	After time.Duration
 }
 
 func (s Sent) empty() bool { return len(s.Data) == 0 && s.File == nil }
@@ -35,6 +38,10 @@ type Listener struct {
 	// Serve answers HTTP requests; nil if the server does not speak HTTP.
 	Serve   func(Request) Response
 	service Service
+	// open, if set, returns the service of one connection, and what ends it.
+	open func() (Service, func())
+	// secure says that Serve answers over TLS.
+	secure bool
 	// waiting are connections for Accept, if accepts.
 	accepts bool
 	waiting []*End
@@ -49,7 +56,7 @@ func (p *Proc) Listen(port int32, serve func(Request) Response) bool {
 	if serve == nil {
 		return p.listen(&Listener{Port: port, service: func(_ netip.Addr, in []byte) (int, Sent, bool) { return len(in), Sent{}, false }})
 	}
-	return p.listen(&Listener{Port: port, Serve: serve, service: p.http(serve)})
+	return p.listen(&Listener{Port: port, Serve: serve, service: p.http(serve, bodyMax)})
 }
 
 // ListenService opens a TCP port of another server.
@@ -149,7 +156,11 @@ func (n *Netns) dial(port int32, from netip.Addr, account Account, at time.Time)
 		wakeAt(&l.arrived, at)
 		return client, nil
 	}
-	server.in.tell = func(at time.Time) { l.serve(server, at) }
+	service, end := l.service, func() {}
+	if l.open != nil {
+		service, end = l.open()
+	}
+	server.in.tell = func(at time.Time) { l.serve(server, service, end, at) }
 	server.out.drained = server.in.tell
 	return client, nil
 }
@@ -163,27 +174,35 @@ func (n *Netns) Do(port int32, req Request, at time.Time) (Response, bool) {
 		return Response{}, false
 	case l.Serve == nil:
 		return Response{}, true
+	case l.secure && !req.Secure:
+		return Response{Status: http.StatusBadRequest, Body: []byte(plainToSecure), Secure: true}, true
 	}
 	var res Response
 	l.called(at, func() { res = l.Serve(req) })
+	res.Secure = l.secure
 	return res, true
 }
 
-// serve lets the listener's service see what has arrived.
-func (l *Listener) serve(end *End, at time.Time) {
+// serve lets a connection's service see what has arrived. gone is called when the
+// service has closed the connection.
+func (l *Listener) serve(end *End, service Service, gone func(), at time.Time) {
 	for !end.out.closed && !end.out.busy() && (len(end.in.data) > 0 || end.in.closed) {
 		var used int
 		var out Sent
 		var done bool
-		l.called(at, func() { used, out, done = l.service(end.remote, end.in.data) })
+		l.called(at, func() { used, out, done = service(end.remote, end.in.data) })
 		end.in.drop(used, at)
 		done = done || end.in.closed && used == 0
 		end.out.send(out)
+		if out.After > 0 {
+			end.out.held = at.Add(out.After)
+		}
 		if done {
 			end.out.closed = true
 		}
 		if end.out.closed {
 			end.in.abandon()
+			gone()
 		}
 		if !out.empty() || end.out.closed {
 			end.out.signal(at)

@@ -26,6 +26,7 @@ type flow struct {
 	changed waiters
 	tell    func(at time.Time) // where the reader is no process
 	drained func(at time.Time) // where the writer is none
+	held    time.Time          // before it, nothing of data has arrived
 	account Account
 	charged int64
 }
@@ -115,12 +116,23 @@ func (e *End) Tell(f func(at time.Time)) { e.in.tell = f }
 // Take returns what has arrived since the last call, and whether nothing
 // follows.
 func (e *End) Take(at time.Time) (data []byte, closed bool) {
+	if at.Before(e.in.held) {
+		return nil, false
+	}
 	data = e.in.data
 	e.in.drop(len(data), at)
 	if len(data) > 0 {
 		wakeAt(&e.in.changed, at) // the peer may wait for room
 	}
 	return data, e.in.closed && len(e.in.data) == 0
+}
+
+// Due returns when something arrives that is on its way; zero if nothing is.
+func (e *End) Due(at time.Time) time.Time {
+	if at.Before(e.in.held) {
+		return e.in.held
+	}
+	return time.Time{}
 }
 
 // Room is how much Send takes. Unit: bytes.
@@ -157,14 +169,15 @@ func (e *End) Close(at time.Time) {
 type socket struct{ *End }
 
 func (s *socket) read(p *Proc, b []byte) (int, error) {
-	for len(s.in.data) == 0 {
-		if s.in.closed {
+	for len(s.in.data) == 0 || p.m.now.Before(s.in.held) {
+		due := s.Due(p.m.now)
+		if due.IsZero() && s.in.closed {
 			return 0, io.EOF
 		}
 		if p.pending != 0 {
 			return 0, EINTR
 		}
-		p.wait(&s.in.changed, time.Time{})
+		p.wait(&s.in.changed, due)
 	}
 	n := copy(b, s.in.data)
 	s.in.drop(n, p.m.now)
@@ -220,11 +233,15 @@ func (o *Open) Readable(p *Proc, d time.Duration) bool {
 	if d >= 0 {
 		deadline = p.m.now.Add(d)
 	}
-	for len(s.in.data) == 0 && !s.in.closed {
+	for len(s.in.data) == 0 && !s.in.closed || p.m.now.Before(s.in.held) {
 		if p.pending != 0 || d >= 0 && !p.m.now.Before(deadline) {
 			return false
 		}
-		p.wait(&s.in.changed, deadline)
+		until := deadline
+		if due := s.Due(p.m.now); !due.IsZero() && (until.IsZero() || due.Before(until)) {
+			until = due
+		}
+		p.wait(&s.in.changed, until)
 	}
 	return true
 }

@@ -35,8 +35,9 @@ func agnhost(p *kernel.Proc) int {
 		return resolvConf(p, "nameserver")
 	case "grpc-health-checking":
 		return grpcHealth(p)
-	case "netexec", "serve-hostname", "nettest", "liveness", "guestbook", "webhook", "porter", "test-webserver",
-		"crd-conversion-webhook", "net", "no-snat-test", "no-snat-test-proxy", "port-forward-tester",
+	case "webhook", "crd-conversion-webhook":
+		return webhookServer(p, command)
+	case "netexec", "serve-hostname", "nettest", "liveness", "guestbook", "porter", "test-webserver", "net", "no-snat-test", "no-snat-test-proxy", "port-forward-tester",
 		"fake-gitserver", "resource-consumer-controller", "tcp-reset", "mtlsserver", "h2c-server", "audit-proxy", "external-metrics":
 		return agnhostServer(p, command)
 	case "":
@@ -100,7 +101,7 @@ func resolvConf(p *kernel.Proc, key string) int {
 }
 
 func agnhostServer(p *kernel.Proc, command string) int {
-	port := map[string]int{"serve-hostname": 9376, "webhook": 443, "crd-conversion-webhook": 443, "guestbook": 80, "test-webserver": 80, "mtlsserver": 443}[command]
+	port := map[string]int{"serve-hostname": 9376, "guestbook": 80, "test-webserver": 80, "mtlsserver": 443}[command]
 	if port == 0 {
 		port = 8080
 	}
