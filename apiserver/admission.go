@@ -44,7 +44,6 @@ import (
 	"k8s.io/kubernetes/plugin/pkg/admission/storage/persistentvolume/resize"
 
 	"github.com/kubesim-dev/kubesim/apiserver/policy"
-	"github.com/kubesim-dev/kubesim/apiserver/registry"
 	"github.com/kubesim-dev/kubesim/apiserver/webhook"
 )
 
@@ -102,9 +101,10 @@ func enabledPlugins(table []admissionPlugin, disabled []string) ([]string, error
 	return slices.DeleteFunc(known, func(name string) bool { return slices.Contains(disabled, name) }), nil
 }
 
-// newAdmission returns the chain of upstream's plugins, without those in disabled.
+// newAdmission returns the chain of upstream's plugins, without those in disabled. hooks
+// says how webhooks are called, but for where their Services are.
 func newAdmission(disabled []string, client kubernetes.Interface, factory informers.SharedInformerFactory,
-	authz authorizer.Authorizer, version compatibility.EffectiveVersion, random registry.Random, params policy.Params, schemas policy.Schemas, awake interceptors, stop <-chan struct{}) (admission.Interface, error) {
+	authz authorizer.Authorizer, version compatibility.EffectiveVersion, hooks webhook.Config, params policy.Params, schemas policy.Schemas, awake interceptors, stop <-chan struct{}) (admission.Interface, error) {
 	table := admissionPlugins(params, schemas)
 	names, err := enabledPlugins(table, disabled)
 	if err != nil {
@@ -125,11 +125,11 @@ func newAdmission(disabled []string, client kubernetes.Interface, factory inform
 		quotaInitializer{quota},
 		excludedInitializer{},
 	}
-	services := webhook.NewServices(factory)
+	hooks.Services = webhook.NewServices(factory)
 	return plugins.NewFromPlugins(names, noConfig{}, initializers, admission.Decorators{
-		seedTokenVolume(random), quotaWhereThereIsOne(factory.Core().V1().ResourceQuotas().Informer().GetIndexer()),
+		seedTokenVolume(hooks.Random), quotaWhereThereIsOne(factory.Core().V1().ResourceQuotas().Informer().GetIndexer()),
 		steadyPodSecurity(factory.Core().V1().Pods().Lister()), registeredNodes(),
-		webhook.Decorate(webhook.Config{Random: random, Services: services, Dial: services.Dial}),
+		webhook.Decorate(hooks),
 		awake.decorator(), // last: it hides what a plugin is
 	})
 }

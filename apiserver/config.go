@@ -18,6 +18,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/kubesim-dev/kubesim/apiserver/registry"
+	"github.com/kubesim-dev/kubesim/apiserver/webhook"
 )
 
 // Config is what a server needs to know. All fields must be set, except those that say
@@ -82,6 +83,8 @@ type Config struct {
 	Metrics registry.MetricsReader
 	// Dial connects to kubelets and Pods, for the subresources that stream or proxy.
 	Dial registry.Dialer
+	// Call calls webhooks that are Services. Optional: without it, they are refused.
+	Call func(context.Context, webhook.Call) error
 	// Handlers answer paths outside of the API, for clients that may post to these
 	// paths, such as "/kubesim/history". Optional.
 	Handlers map[string]http.Handler
@@ -152,4 +155,16 @@ func (c *Config) validate() error {
 		errs = append(errs, errors.New("--authorization "+c.Authorization+": want RBAC or AlwaysAllow"))
 	}
 	return errors.Join(errs...)
+}
+
+// webhooks says how webhooks are called, but for where their Services are.
+func (c *Config) webhooks() webhook.Config {
+	out := webhook.Config{Random: c.Random, Clock: c.Clock}
+	if c.Call != nil {
+		out.Call = func(ctx context.Context, call webhook.Call) error {
+			_, call.OnStage = ctx.Value(turnKey{}).(*turn)
+			return c.Call(ctx, call)
+		}
+	}
+	return out
 }

@@ -8,7 +8,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 
-	"github.com/kubesim-dev/kubesim/apiserver/registry"
+	"github.com/kubesim-dev/kubesim/apiserver/webhook"
 )
 
 // TestEveryInformerIsFilled: admission and authorization ask only for informers that
@@ -23,8 +23,7 @@ func TestEveryInformerIsFilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var random registry.Random
-	if _, err := newAdmission(nil, client, factory, authorizer, newVersion("v1.0.0", Build{}), random, nil, nil, newInterceptors(caches), t.Context().Done()); err != nil {
+	if _, err := newAdmission(nil, client, factory, authorizer, newVersion("v1.0.0", Build{}), webhook.Config{}, nil, nil, newInterceptors(caches), t.Context().Done()); err != nil {
 		t.Fatal(err)
 	}
 	field := reflect.ValueOf(factory).Elem().FieldByName("informers")

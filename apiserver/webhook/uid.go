@@ -26,6 +26,11 @@ type uids struct {
 	random registry.Random
 	// of has them by upstream's UID.
 	of map[string]string
+	// asked is the one of the last question. The answer to an earlier attempt of the
+	// same request has that of the attempt; see ErrLater.
+	asked string
+	// later says that a call has returned ErrLater.
+	later bool
 }
 
 type uidsKey struct{}
@@ -41,7 +46,7 @@ func (u *uids) name(upstreams string, question []byte) string {
 	if u.of == nil {
 		u.of = map[string]string{}
 	}
-	u.of[upstreams] = name
+	u.of[upstreams], u.asked = name, name
 	return name
 }
 
@@ -70,20 +75,23 @@ func (u *uids) in(err error) error {
 
 // resolver lets the clients of webhooks use our UIDs, and our way to Services.
 func (c Config) resolver(next webhookutil.AuthenticationInfoResolver) webhookutil.AuthenticationInfoResolver {
-	wrap := func(cfg *restclient.Config, err error) (*restclient.Config, error) {
+	wrap := func(cfg *restclient.Config, err error, send func(http.RoundTripper) http.RoundTripper) (*restclient.Config, error) {
 		if err == nil {
-			cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { return transport{next} })
+			cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { return transport{send(next)} })
 		}
 		return cfg, err
 	}
 	return &webhookutil.AuthenticationInfoResolverDelegator{
-		ClientConfigForFunc: func(hostPort string) (*restclient.Config, error) { return wrap(next.ClientConfigFor(hostPort)) },
+		ClientConfigForFunc: func(hostPort string) (*restclient.Config, error) {
+			cfg, err := next.ClientConfigFor(hostPort)
+			return wrap(cfg, err, func(next http.RoundTripper) http.RoundTripper { return next })
+		},
 		ClientConfigForServiceFunc: func(name, namespace string, port int) (*restclient.Config, error) {
-			cfg, err := wrap(next.ClientConfigForService(name, namespace, port))
+			cfg, err := next.ClientConfigForService(name, namespace, port)
 			if err == nil {
-				cfg.Dial = c.Dial
+				cfg.Dial = nowhere
 			}
-			return cfg, err
+			return wrap(cfg, err, func(next http.RoundTripper) http.RoundTripper { return inside{c, next} })
 		},
 	}
 }
@@ -118,9 +126,10 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(question)), nil }
 	answer, err := t.next.RoundTrip(req)
 	if err != nil {
+		names.later = names.later || errors.Is(err, ErrLater)
 		return nil, err
 	}
-	return restore(answer, name, upstreams)
+	return restore(answer, names.asked, upstreams)
 }
 
 // uidOf returns the UID of a question. It comes first in the question's request.

@@ -31,8 +31,11 @@ type Config struct {
 	Random registry.Random
 	// Services finds the way to a webhook that is a Service.
 	Services webhookutil.ServiceResolver
-	// Dial connects to the addresses that Services returns.
-	Dial registry.Dialer
+	// Call calls a webhook that is a Service, at an address that Services returns. If it
+	// is nil, such webhooks are refused.
+	Call func(context.Context, Call) error
+	// Clock is the time at which their certificates must be good.
+	Clock registry.Clock
 }
 
 // Decorate returns the decorator of both plugins.
@@ -83,7 +86,11 @@ func (d dispatcher) Dispatch(ctx context.Context, a admission.Attributes, o admi
 		// Sessions do not enter through the gate, so they must not draw.
 		names.random = d.random
 	}
-	return names.in(d.next.Dispatch(context.WithValue(ctx, uidsKey{}, names), a, o, hooks))
+	err := d.next.Dispatch(context.WithValue(ctx, uidsKey{}, names), a, o, hooks)
+	if names.later {
+		return ErrLater // whatever the failure policy says
+	}
+	return names.in(err)
 }
 
 // inOrder asks validating webhooks one after the other. As upstream, it asks all that
@@ -113,6 +120,9 @@ func (d inOrder) Dispatch(ctx context.Context, a admission.Attributes, o admissi
 		err := d.next.Dispatch(ctx, indexed{a, i}, o, []webhook.WebhookAccessor{hook})
 		if first == nil {
 			first = err
+		}
+		if names, ok := ctx.Value(uidsKey{}).(*uids); ok && names.later {
+			break
 		}
 	}
 	return first

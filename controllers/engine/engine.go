@@ -33,6 +33,8 @@ type Engine struct {
 	// now is the instant of the running step, and actor is its key.
 	now   time.Time
 	actor string
+	// key is the key of the running step, for the engine's goroutine.
+	key Key
 	// idle says that mode auto does not advance the clock for what the step writes.
 	// created says that the step has created something; see Replacer.
 	idle, created bool
@@ -42,6 +44,10 @@ type Engine struct {
 	// running says that the engine is on stage. outside says that one external write
 	// is.
 	running, outside bool
+	// lent is who has lent the stage to the engine, and loan says that the engine's
+	// turn is on such a loan; see Lend.
+	lent *loan
+	loan bool
 	// target is the instant that a command wants to reach, or zero.
 	target time.Time
 	// moving is the command that has set target.
@@ -109,6 +115,9 @@ func (e *Engine) Now() time.Time {
 // the engine's goroutine.
 func (e *Engine) Step() string { return e.actor }
 
+// StepKey is Step as a Key. It is empty outside of a step.
+func (e *Engine) StepKey() Key { return e.key }
+
 // Tell writes a line about the running step to the event log, for something that is not
 // a commit. It belongs to the engine's goroutine.
 func (e *Engine) Tell(what string) { e.log.told(e.now, e.actor, what) }
@@ -136,6 +145,7 @@ func (e *Engine) Run(ctx context.Context) (err error) {
 	e.mu.Lock()
 	e.started = true
 	e.mu.Unlock()
+	ctx = context.WithValue(ctx, steps{}, e)
 	stop := context.AfterFunc(ctx, e.broadcast)
 	defer stop()
 	// Whoever waits for the engine must learn that it has ended.
@@ -153,7 +163,7 @@ func (e *Engine) Run(ctx context.Context) (err error) {
 		err := e.turn(ctx)
 		e.mu.Lock()
 		e.running = false
-		if err == nil && !e.busy() {
+		if err == nil && !e.outside && !e.busy() {
 			e.rests++
 		}
 		e.cond.Broadcast()
@@ -180,8 +190,8 @@ func (e *Engine) awaitTurn(ctx context.Context) error {
 			return err
 		}
 		// A waiting command comes first, if possible.
-		if !e.outside && e.busy() && (e.commands == 0 || !e.free()) {
-			e.running = true
+		if e.lent != nil || !e.outside && e.busy() && (e.commands == 0 || !e.free()) {
+			e.running, e.loan = true, e.lent != nil
 			e.now = e.clock.now()
 			return nil
 		}
@@ -240,6 +250,10 @@ func (e *Engine) settle(ctx context.Context) error {
 	for {
 		if err := e.drain(); err != nil {
 			return err
+		}
+		if e.returned() {
+			e.noteNext()
+			return nil
 		}
 		e.flow()
 		took := e.clock.measure()
@@ -300,6 +314,9 @@ func (e *Engine) move() bool {
 		return true
 	}
 	next, some := e.queue.next()
+	if e.loan {
+		return e.moveOnLoan(next, some)
+	}
 	if !e.target.IsZero() {
 		to := e.target
 		if some && next.Before(to) {

@@ -99,7 +99,7 @@ func (e *Engine) enterStep(it *item, r Reconciler) {
 	replacer, _ := r.(Replacer)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.actor, e.created = it.key.String(), false
+	e.actor, e.key, e.created = it.key.String(), it.key, false
 	e.idle = it.idle || periodic && e.moves > 0 || replacer != nil && e.replacements.many(it.key, replacer.Asks(it.key))
 }
 
@@ -110,5 +110,5 @@ func (e *Engine) leaveStep(it *item) {
 	if replacer != nil && e.created {
 		e.replacements.add(it.key, replacer.Asks(it.key), e.now)
 	}
-	e.actor, e.idle = actorClient, false
+	e.actor, e.key, e.idle = actorClient, Key{}, false
 }

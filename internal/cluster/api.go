@@ -13,7 +13,10 @@ import (
 )
 
 // localAPI is engine.API over the API server's registries.
-type localAPI struct{ local *apiserver.Local }
+type localAPI struct {
+	local *apiserver.Local
+	calls *calls
+}
 
 var _ engine.API = localAPI{}
 
@@ -23,25 +26,35 @@ func info(who engine.Identity) user.Info {
 
 // Create implements engine.API.
 func (a localAPI) Create(ctx context.Context, who engine.Identity, r engine.Resource, obj engine.Object) (engine.Object, error) {
+	a.calls.making(request{"create", r, "", obj.GetNamespace(), obj.GetGenerateName() + "/" + obj.GetName()})
+	defer a.calls.made()
 	return a.local.Create(ctx, info(who), r.GroupResource(), obj)
 }
 
 // Update implements engine.API.
 func (a localAPI) Update(ctx context.Context, who engine.Identity, r engine.Resource, subresource string, obj engine.Object) (engine.Object, error) {
+	a.calls.making(request{"update", r, subresource, obj.GetNamespace(), obj.GetName()})
+	defer a.calls.made()
 	return a.local.Update(ctx, info(who), r.GroupResource(), subresource, obj)
 }
 
 // Delete implements engine.API.
 func (a localAPI) Delete(ctx context.Context, who engine.Identity, r engine.Resource, key types.NamespacedName, opts metav1.DeleteOptions) error {
+	a.calls.making(request{"delete", r, "", key.Namespace, key.Name})
+	defer a.calls.made()
 	return a.local.Delete(ctx, info(who), r.GroupResource(), key, opts)
 }
 
 // DeleteCollection implements engine.API.
 func (a localAPI) DeleteCollection(ctx context.Context, who engine.Identity, r engine.Resource, namespace string, opts metav1.DeleteOptions) error {
+	a.calls.making(request{"deletecollection", r, "", namespace, ""})
+	defer a.calls.made()
 	return a.local.DeleteCollection(ctx, info(who), r.GroupResource(), namespace, opts)
 }
 
 // Bind implements engine.API.
 func (a localAPI) Bind(ctx context.Context, who engine.Identity, binding *corev1.Binding) error {
+	a.calls.making(request{"bind", engine.Pods, "binding", binding.Namespace, binding.Name})
+	defer a.calls.made()
 	return a.local.Bind(ctx, info(who), binding)
 }

@@ -43,6 +43,7 @@ type bolt struct {
 	network  atomic.Pointer[stream.Network]
 	faults   faults
 	sessions *session.Sessions
+	calls    calls
 	// wentOn says that goOn is over.
 	wentOn bool
 }
@@ -170,6 +171,7 @@ func (b *bolt) configure(cfg *apiserver.Config) error {
 		cfg.Recorder = r
 	}
 	cfg.Logs, cfg.Metrics = logs, metrics
+	cfg.Call = b.calls.call
 	cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 		return b.network.Load().DialContext(ctx, network, address)
 	}
@@ -201,7 +203,7 @@ func (b *bolt) recall(gr schema.GroupResource) error {
 // join implements backend. It joins the store to the API server's caches and
 // to the engine, and fills caches and view with what an earlier run has left.
 func (b *bolt) join(ctx context.Context) (err error) {
-	api, err := b.faults.register(b.engine, localAPI{b.ring.server.Local()})
+	api, err := b.faults.register(b.engine, localAPI{b.ring.server.Local(), &b.calls})
 	if err != nil {
 		return err
 	}
@@ -211,6 +213,7 @@ func (b *bolt) join(ctx context.Context) (err error) {
 	}
 	b.sessions = session.New(b.programs, b.awaitRest)
 	b.engine.Register(b.sessions)
+	b.calls.begin(ctx, b.engine, b.sessions)
 	b.network.Store(b.ring.newNetwork(b.sessions))
 	b.engine.Register(newHousekeeping(b.db, b.engine, b.c.options.CompactionInterval))
 	b.db.Observe(func(commit storage.Commit) {

@@ -136,7 +136,7 @@ func (s *shared) lead(ctx context.Context, leased leasedAPI) error {
 	if err != nil {
 		return err
 	}
-	leased.api = localAPI{s.ring.server.Local()}
+	leased.api = localAPI{s.ring.server.Local(), &calls{}}
 	containers, used := memory.NewLogs(s.c.options.Memory), &stats.Store{}
 	api, err := s.faults.register(e, leased)
 	if err != nil {

@@ -92,13 +92,19 @@ func (n podNetwork) Route(to netip.AddrPort, draw uint64) kernel.Route {
 	if to.Addr() == from {
 		return kernel.Route{From: from, To: n.run.netns, Port: int32(to.Port())}
 	}
-	server, wait, err := n.r.network.Resolve(from, to, draw, n.r.IsNode)
+	return n.r.Route(from, to, draw)
+}
+
+// Route finds the way from an address of a node or a Pod to another one; see
+// kernel.Network. It must be called on the engine's goroutine.
+func (r *Reconciler) Route(from netip.Addr, to netip.AddrPort, draw uint64) kernel.Route {
+	server, wait, err := r.network.Resolve(from, to, draw, r.IsNode)
 	if err != nil {
 		return kernel.Route{Wait: wait, Err: err}
 	}
-	ns, reachable := n.r.At(server.Addr())
+	ns, reachable := r.At(server.Addr())
 	if ns == nil || !reachable {
-		wait, err := network.NoPod(reachable && n.r.inPodNetwork(server.Addr()))
+		wait, err := network.NoPod(reachable && r.inPodNetwork(server.Addr()))
 		return kernel.Route{Wait: wait, Err: err}
 	}
 	return kernel.Route{From: from, To: ns, Port: int32(server.Port()), Wait: wait}

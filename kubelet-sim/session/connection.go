@@ -24,6 +24,8 @@ type connection struct {
 	room chan struct{}
 	// receiving: receive is under way.
 	receiving bool
+	// awaits: an answer is on its way.
+	awaits bool
 }
 
 var _ stream.Program = (*connection)(nil)
@@ -108,6 +110,11 @@ func (x *connection) receive(at time.Time) {
 	x.receiving = true
 	defer func() { x.receiving = false }()
 	for !x.out.Full() {
+		if due := x.end.Due(at); !due.IsZero() {
+			x.awaits = true
+			x.s.pods.Engine().Poke(x.key) // its step waits for that
+			return
+		}
 		data, closed := x.end.Take(at)
 		if len(data) > 0 {
 			x.out.Put(false, data)
@@ -143,6 +150,13 @@ const roomInterval = 10 * time.Millisecond
 func (x *connection) step(now time.Time) engine.Wake {
 	if x.room != nil && x.end.Room() > 0 {
 		x.tellRoom()
+	}
+	if x.awaits {
+		if due := x.end.Due(now); !due.IsZero() {
+			return engine.Progress(due)
+		}
+		x.awaits = false
+		x.receive(now)
 	}
 	if x.room == nil {
 		return engine.Wake{}

@@ -32,6 +32,7 @@ type Sessions struct {
 	// goroutine alone.
 	live        map[engine.Key]*session
 	connections map[engine.Key]*connection
+	exchanges   map[engine.Key]*Exchange
 
 	// mu guards what follows.
 	mu   sync.Mutex
@@ -48,7 +49,7 @@ var (
 // command begins, and its end is told, when awaitRest has returned: when the
 // cluster is at rest, in the clock modes in which writes wait for that.
 func New(pods *lifecycle.Reconciler, awaitRest func(context.Context) error) *Sessions {
-	return &Sessions{pods: pods, awaitRest: awaitRest, live: map[engine.Key]*session{}, connections: map[engine.Key]*connection{}, asks: map[engine.Key][]*ask{}}
+	return &Sessions{pods: pods, awaitRest: awaitRest, live: map[engine.Key]*session{}, connections: map[engine.Key]*connection{}, exchanges: map[engine.Key]*Exchange{}, asks: map[engine.Key][]*ask{}}
 }
 
 // Name implements engine.Reconciler.
@@ -71,6 +72,9 @@ func (s *Sessions) Reconcile(ctx context.Context, key engine.Key, now time.Time)
 	}
 	if c := s.connections[key]; c != nil {
 		return c.step(now), nil
+	}
+	if x := s.exchanges[key]; x != nil {
+		return x.step(now), nil
 	}
 	x := s.live[key]
 	if x == nil {
