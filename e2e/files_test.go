@@ -21,7 +21,7 @@ import (
 
 // callsMin is how many calls between its files make a package one that has an order to be
 // read in: in one with fewer, a single call would decide.
-const callsMin = 50
+const callsMin = 100
 
 // TestFilesCallDownwards holds a promise of docs/architecture.md: the files of a package can
 // be read in an order in which fewer than one call in ten leads back up.

@@ -92,9 +92,6 @@ type replicas struct {
 	Old []*appsv1.ReplicaSet
 }
 
-// all returns them in a new slice; one may be nil.
-func (r replicas) all() []*appsv1.ReplicaSet { return append(slices.Clip(r.Old), r.New) }
-
 // isScaling reports whether the Deployment's size was changed since its ReplicaSets were
 // made or scaled. Source: isScalingEvent in k8s.io/kubernetes pkg/controller/deployment
 // v1.37.2.

@@ -3,6 +3,7 @@ package deployment
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -134,3 +135,6 @@ func setName(deployment, hash string) string {
 	}
 	return deployment + "-" + hash
 }
+
+// all returns them in a new slice; one may be nil.
+func (r replicas) all() []*appsv1.ReplicaSet { return append(slices.Clip(r.Old), r.New) }
