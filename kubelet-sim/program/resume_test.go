@@ -9,9 +9,9 @@ import "time"
 // meter they took from 500 ms to minutes.
 const resumeMax = 300 * time.Millisecond
 
-// resumeWallMax bounds one Resume of a greedy program: that long the whole cluster
-// waits for it. Unit: wall time.
-const resumeWallMax = 2 * time.Second
+// greedyResumeMax bounds the processor time of one Resume of a greedy program, which
+// makes garbage too: that long the whole cluster waits for it.
+const greedyResumeMax = 2 * time.Second
 
 // resumes is how many of them are looked at.
 const resumes = 60
