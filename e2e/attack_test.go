@@ -40,8 +40,9 @@ func attacks() map[string][]string {
 
 // promptness bounds half of the requests of others while all attacks are under way. An
 // idle server takes a millisecond or two; half of many is what a busy machine and the
-// race detector, which alone takes ten times as long, leave alone. Unit: wall time.
-const promptness = 100 * time.Millisecond
+// race detector, which alone takes ten times as long, leave alone. One that waited for
+// the attackers would take many seconds. Unit: wall time.
+const promptness = time.Second
 
 // patience is for a Pod among the attackers: each of its steps waits for a turn of each of
 // them, which take seconds under the race detector. Unit: wall time.
