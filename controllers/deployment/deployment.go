@@ -63,8 +63,8 @@ func New(config Config) (*Reconciler, error) {
 	host.View.Track(engine.Deployments)
 	return &Reconciler{
 		view: host.View, api: host.API, recorder: host.Recorder, who: engine.ControllerIdentity("deployment-controller"), gates: config.Gates,
-		sets: workload.NewIndex(host.View, engine.ReplicaSets, Name, kind()),
-		pods: workload.NewIndex(host.View, engine.Pods, Name, setKind()),
+		sets: workload.NewIndex(host.View, engine.ReplicaSets, kind()),
+		pods: workload.NewIndex(host.View, engine.Pods, setKind()),
 	}, nil
 }
 

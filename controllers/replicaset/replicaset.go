@@ -18,6 +18,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/watch"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/controllers/workload"
@@ -37,6 +38,8 @@ type Reconciler struct {
 	who   engine.Identity
 	pods  workload.Control
 	index workload.Index
+	// tallies are those of ReplicaSets that had a step since the server has started.
+	tallies map[engine.Key]*tally
 }
 
 var _ engine.Replacer = (*Reconciler)(nil)
@@ -77,8 +80,9 @@ func newReconciler(host engine.Host, k kind) (*Reconciler, error) {
 	who := engine.ControllerIdentity(k.account)
 	return &Reconciler{
 		kind: k, view: host.View, api: host.API, who: who,
-		pods:  workload.Control{API: host.API, Recorder: host.Recorder, Who: who, Kind: k.gvk},
-		index: workload.NewIndex(host.View, engine.Pods, k.name, k.gvk),
+		pods:    workload.Control{API: host.API, Recorder: host.Recorder, Who: who, Kind: k.gvk},
+		index:   workload.NewIndex(host.View, engine.Pods, k.gvk),
+		tallies: map[engine.Key]*tally{},
 	}, nil
 }
 
@@ -98,8 +102,13 @@ func (r *Reconciler) Asks(key engine.Key) int64 {
 func (r *Reconciler) Observe(c engine.Commit) []engine.Key {
 	switch c.Resource {
 	case r.kind.resource:
-		return []engine.Key{r.key(c.Object.GetNamespace(), c.Object.GetName())}
+		k := r.key(c.Object.GetNamespace(), c.Object.GetName())
+		if c.Type == watch.Deleted {
+			delete(r.tallies, k)
+		}
+		return []engine.Key{k}
 	case engine.Pods:
+		r.recount(c)
 		var keys []engine.Key
 		for _, name := range workload.Concerned(c, r.kind.gvk, func() []string { return r.adopters(c.Object) }) {
 			keys = append(keys, r.key(c.Object.GetNamespace(), name))
@@ -135,11 +144,15 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 		return engine.Wake{}, nil
 	}
 	rs := r.kind.read(obj)
+	if next, ok := r.settled(rs, r.tallies[key]); ok {
+		return engine.Wake{}, r.writeStatus(ctx, obj, rs.Status, next)
+	}
 	selector, err := selectorOf(rs)
 	if err != nil {
 		return engine.Wake{}, nil // validation has refused such a selector
 	}
 	owned := workload.Owned[*corev1.Pod](r.index, rs.Namespace, rs.Name)
+	r.tallies[key] = newTally(rs, selector, owned)
 	active, err := r.claimPods(ctx, rs, selector, owned)
 	if err != nil {
 		return engine.Wake{}, err

@@ -16,8 +16,9 @@ type Index struct {
 }
 
 // NewIndex makes the view hold a resource, and file its objects for controllers of a kind.
-// name must be unique for the resource.
-func NewIndex(view *engine.View, resource engine.Resource, name string, kind schema.GroupVersionKind) Index {
+// All who ask for the same share it.
+func NewIndex(view *engine.View, resource engine.Resource, kind schema.GroupVersionKind) Index {
+	name := "controlled by " + kind.GroupKind().String()
 	view.Index(resource, name, func(obj engine.Object) []string {
 		switch ref := metav1.GetControllerOfNoCopy(obj); {
 		case ref == nil:
@@ -37,6 +38,11 @@ func orphanKey(namespace string) string      { return "orphan/" + namespace }
 // did.
 func Owned[T engine.Object](ix Index, namespace, name string) []T {
 	return engine.ByIndex[T](ix.view, ix.resource, ix.name, ownedKey(namespace, name))
+}
+
+// HasOrphans reports whether there are objects in a namespace that nobody controls.
+func (ix Index) HasOrphans(namespace string) bool {
+	return ix.view.CountByIndex(ix.resource, ix.name, orphanKey(namespace)) > 0
 }
 
 // Orphans returns the objects of a namespace that nobody controls.
