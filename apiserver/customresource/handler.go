@@ -22,7 +22,6 @@ import (
 	"k8s.io/apiserver/pkg/registry/rest"
 	"k8s.io/apiserver/pkg/storage"
 	"k8s.io/apiserver/pkg/storage/storagebackend/factory"
-	"k8s.io/apiserver/pkg/util/webhook"
 	"k8s.io/kube-openapi/pkg/validation/spec"
 )
 
@@ -59,10 +58,6 @@ type Config struct {
 	Extend func(func(*spec.Swagger) (*spec.Swagger, error))
 	// Schemas returns those of compiled-in types. Managed fields need them.
 	Schemas func() map[string]*spec.Schema
-	// Services and WebhookAuthentication say how conversion webhooks are reached.
-	// Optional.
-	Services              webhook.ServiceResolver
-	WebhookAuthentication webhook.AuthenticationInfoResolverWrapper
 	// RequestTimeout, MinRequestTimeout and MaxRequestBodyBytes are those of the API
 	// server.
 	RequestTimeout, MinRequestTimeout time.Duration
