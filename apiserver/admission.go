@@ -3,7 +3,6 @@ package apiserver
 import (
 	"context"
 	"fmt"
-	"io"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -103,12 +102,17 @@ func enabledPlugins(table []admissionPlugin, disabled []string) ([]string, error
 
 // newAdmission returns the chain of upstream's plugins, without those in disabled. hooks
 // says how webhooks are called, but for where their Services are.
-func newAdmission(disabled []string, client kubernetes.Interface, factory informers.SharedInformerFactory,
+func newAdmission(disabled []string, configuration AdmissionConfiguration, client kubernetes.Interface, factory informers.SharedInformerFactory,
 	authz authorizer.Authorizer, version compatibility.EffectiveVersion, hooks webhook.Config, params policy.Params, schemas policy.Schemas, awake interceptors, stop <-chan struct{}) (admission.Interface, error) {
 	table := admissionPlugins(params, schemas)
 	names, err := enabledPlugins(table, disabled)
 	if err != nil {
 		return nil, err
+	}
+	for name := range configuration {
+		if err := configurable(name); err != nil {
+			return nil, err
+		}
 	}
 	plugins := admission.NewPlugins()
 	for _, p := range table {
@@ -126,7 +130,7 @@ func newAdmission(disabled []string, client kubernetes.Interface, factory inform
 		excludedInitializer{},
 	}
 	hooks.Services = webhook.NewServices(factory)
-	return plugins.NewFromPlugins(names, noConfig{}, initializers, admission.Decorators{
+	return plugins.NewFromPlugins(names, configuration, initializers, admission.Decorators{
 		seedTokenVolume(hooks.Random), quotaWhereThereIsOne(factory.Core().V1().ResourceQuotas().Informer().GetIndexer()),
 		steadyPodSecurity(factory.Core().V1().Pods().Lister()), registeredNodes(),
 		webhook.Decorate(hooks),
@@ -161,12 +165,6 @@ func (p quotaPlugin) Validate(ctx context.Context, a admission.Attributes, o adm
 	}
 	return p.QuotaAdmission.Validate(ctx, a, o)
 }
-
-// noConfig gives every plugin its defaults.
-type noConfig struct{}
-
-// ConfigFor implements admission.ConfigProvider.
-func (noConfig) ConfigFor(string) (io.Reader, error) { return nil, nil }
 
 // quotaInitializer passes the quota evaluators to the plugin that wants them.
 type quotaInitializer struct{ configuration quotav1.Configuration }

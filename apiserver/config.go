@@ -46,6 +46,8 @@ type Config struct {
 	Authorization string
 	// DisableAdmissionPlugins names plugins of the default set. Optional.
 	DisableAdmissionPlugins []string
+	// AdmissionConfiguration configures admission plugins. Optional.
+	AdmissionConfiguration AdmissionConfiguration
 	// AdvertiseAddress is the address of the kubernetes Service's endpoint. It
 	// must not be a loopback address: the API refuses that.
 	AdvertiseAddress net.IP

@@ -23,7 +23,7 @@ func TestEveryInformerIsFilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := newAdmission(nil, client, factory, authorizer, newVersion("v1.0.0", Build{}), webhook.Config{}, nil, nil, newInterceptors(caches), t.Context().Done()); err != nil {
+	if _, err := newAdmission(nil, nil, client, factory, authorizer, newVersion("v1.0.0", Build{}), webhook.Config{}, nil, nil, newInterceptors(caches), t.Context().Done()); err != nil {
 		t.Fatal(err)
 	}
 	field := reflect.ValueOf(factory).Elem().FieldByName("informers")

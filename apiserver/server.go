@@ -100,7 +100,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if generic.Authorization.Authorizer, generic.RuleResolver, err = newAuthorizer(cfg.Authorization, factory); err != nil {
 		return nil, err
 	}
-	if generic.AdmissionControl, err = newAdmission(cfg.DisableAdmissionPlugins, client, factory, generic.Authorization.Authorizer, generic.EffectiveVersion, cfg.webhooks(), policyParams{s}.find, policySchemas{s}, s.interceptors, ctx.Done()); err != nil {
+	if generic.AdmissionControl, err = newAdmission(cfg.DisableAdmissionPlugins, cfg.AdmissionConfiguration, client, factory, generic.Authorization.Authorizer, generic.EffectiveVersion, cfg.webhooks(), policyParams{s}.find, policySchemas{s}, s.interceptors, ctx.Done()); err != nil {
 		return nil, err
 	}
 	options := &restOptions{open: cfg.NewStorage, stamper: registry.Stamper{Clock: cfg.Clock, Random: cfg.Random}}

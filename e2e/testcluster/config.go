@@ -69,6 +69,10 @@ type Config struct {
 	// Listen is an address for clients outside of the test, for example "127.0.0.1:0" for
 	// any free port; see Cluster.Kubeconfig. Empty means none: the cluster needs no port.
 	Listen string
+	// AdmissionConfiguration configures admission plugins, by name, as the plugins of
+	// kube-apiserver's --admission-control-config-file: for example the defaults and
+	// exemptions of PodSecurity.
+	AdmissionConfiguration map[string]map[string]any
 	// CRDInstallOptions say which custom resources the cluster begins with. They can be
 	// used when Start returns.
 	CRDInstallOptions CRDInstallOptions
@@ -143,6 +147,7 @@ func (c Config) options(events, lines *record) cluster.Options {
 	return cluster.Options{
 		DataDir: c.DataDir, Ephemeral: true, Listen: c.Listen, Mode: c.Mode, Speed: 1, AutoMax: c.AutoMax, Seed: c.Seed, Start: c.Start,
 		Nodes: c.Nodes, Memory: c.Memory, Controllers: c.Controllers, Authorization: "RBAC", Log: events,
-		Follower: timeline.New(timeline.Config{Out: lines, Start: c.Start, All: true}), Handlers: handlers.For(nil),
+		AdmissionConfiguration: c.AdmissionConfiguration,
+		Follower:               timeline.New(timeline.Config{Out: lines, Start: c.Start, All: true}), Handlers: handlers.For(nil),
 	}
 }

@@ -8,6 +8,9 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -30,6 +33,8 @@ type outside struct {
 	*httptest.Server
 	mu    sync.Mutex
 	asked []string
+	// credentials are the Authorization headers of the questions.
+	credentials []string
 }
 
 func newOutside(t *testing.T, say answers) *outside {
@@ -45,6 +50,7 @@ func newOutside(t *testing.T, say answers) *outside {
 		o.mu.Lock()
 		o.asked = append(o.asked, fmt.Sprintf("%s %s %s/%s %s/%s by %s as %s", req.URL.Path, asked.Operation, asked.Resource.Resource, asked.SubResource,
 			asked.Namespace, asked.Name, asked.UserInfo.Username, asked.UID))
+		o.credentials = append(o.credentials, req.Header.Get("Authorization"))
 		o.mu.Unlock()
 		review.Response = say[req.URL.Path](asked)
 		if review.Response.UID == "" {
@@ -362,5 +368,45 @@ func TestAWebhookIsAskedAgain(t *testing.T) {
 	}
 	if got := strings.Join(paths, " "); got != "/first /second /first" {
 		t.Errorf("asked were %s", got)
+	}
+}
+
+// TestAWebhookGetsCredentials: those that the kubeconfig of the plugin's configuration has
+// for its host.
+func TestAWebhookGetsCredentials(t *testing.T) {
+	t.Parallel()
+	yes := func(*admissionv1.AdmissionRequest) *admissionv1.AdmissionResponse {
+		return &admissionv1.AdmissionResponse{Allowed: true}
+	}
+	o := newOutside(t, answers{"/validate": yes})
+	kubeconfig := filepath.Join(t.TempDir(), "webhooks")
+	text := `{apiVersion: v1, kind: Config, users: [{name: "HOST", user: {token: mine}}, {name: other, user: {token: not mine}}]}`
+	host, err := url.Parse(o.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(kubeconfig, []byte(strings.Replace(text, "HOST", host.Host, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := Start(t, Config{Seed: 5, Mode: Auto, AdmissionConfiguration: map[string]map[string]any{"ValidatingAdmissionWebhook": {
+		"apiVersion": "apiserver.config.k8s.io/v1", "kind": "WebhookAdmissionConfiguration", "kubeConfigFile": kubeconfig,
+	}}})
+	hook := &admissionregistrationv1.ValidatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: "hook"}, Webhooks: []admissionregistrationv1.ValidatingWebhook{{
+		Name: "hook.example.com", ClientConfig: o.client("/validate"), SideEffects: ptr.To(admissionregistrationv1.SideEffectClassNone),
+		AdmissionReviewVersions: []string{"v1"}, Rules: []admissionregistrationv1.RuleWithOperations{{
+			Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create},
+			Rule:       admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"configmaps"}},
+		}},
+	}}}
+	if _, err := c.Client().AdmissionregistrationV1().ValidatingWebhookConfigurations().Create(t.Context(), hook, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.fill(t, c.Client()); err != nil {
+		t.Fatal(err)
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if got := strings.Join(o.credentials, "|"); got != "Bearer mine" {
+		t.Errorf("the webhook was sent the credentials %q, want Bearer mine", got)
 	}
 }

@@ -57,6 +57,8 @@ type Options struct {
 	Authorization           string
 	TokenAuthFile           string
 	DisableAdmissionPlugins []string
+	// AdmissionConfiguration configures admission plugins; nil for their defaults.
+	AdmissionConfiguration apiserver.AdmissionConfiguration
 	// ServiceClusterIPRange is where the addresses of Services come from, as
 	// kube-apiserver's flag says it; empty for the default.
 	ServiceClusterIPRange string

@@ -92,8 +92,8 @@ func (r *ring) newServer(ctx context.Context) error {
 		FrontProxy: proxy,
 		Listener:   listener.Borrow(accepts), Certificate: certificate, CA: r.keys.Certificate(), Issued: pki.Issued, ServiceAccountKey: r.keys.TokenKey(),
 		TokenAuthFile: o.TokenAuthFile, Authorization: o.Authorization,
-		DisableAdmissionPlugins: o.DisableAdmissionPlugins,
-		AdvertiseAddress:        net.ParseIP(advertised), ExternalAddress: listener.Reachable(accepts.Addr()), Version: version.Git, Build: apiserver.Build(version.Built()), Services: services,
+		DisableAdmissionPlugins: o.DisableAdmissionPlugins, AdmissionConfiguration: o.AdmissionConfiguration,
+		AdvertiseAddress: net.ParseIP(advertised), ExternalAddress: listener.Reachable(accepts.Addr()), Version: version.Git, Build: apiserver.Build(version.Built()), Services: services,
 		CheckTrusted: o.CheckTrusted, NoOpenAPI: o.NoOpenAPI,
 	}
 	if o.Handlers != nil {

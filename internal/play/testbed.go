@@ -73,8 +73,9 @@ func newTestbed(ctx context.Context, s *scenario.Scenario, w *scenario.World, t 
 	c, err := cluster.Start(ctx, cluster.Options{
 		Ephemeral: true, Mode: mode, Speed: 1, AutoMax: s.AutoMax(), Seed: s.Seed(), Start: s.Start, Nodes: s.Nodes(), Controllers: server.Controllers,
 		Authorization: server.Authorization, DisableAdmissionPlugins: server.DisableAdmissionPlugins,
-		ServiceClusterIPRange: server.ServiceClusterIPRange,
-		CompactionInterval:    s.CompactionInterval(), Memory: podMemory, Log: log, Follower: lines, NoOpenAPI: true,
+		AdmissionConfiguration: server.AdmissionConfiguration,
+		ServiceClusterIPRange:  server.ServiceClusterIPRange,
+		CompactionInterval:     s.CompactionInterval(), Memory: podMemory, Log: log, Follower: lines, NoOpenAPI: true,
 	})
 	if err != nil {
 		return nil, err

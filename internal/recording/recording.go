@@ -38,7 +38,8 @@ var _ cluster.Recorder = (*Recording)(nil)
 func New(file *os.File, o *cluster.Options, featureGates map[string]bool) *Recording {
 	seed, nodes := o.Seed, o.Nodes
 	spec := scenario.Spec{Seed: &seed, Nodes: &nodes, Clock: string(o.Mode), Server: scenario.Server{
-		Authorization: o.Authorization, DisableAdmissionPlugins: o.DisableAdmissionPlugins, FeatureGates: featureGates,
+		Authorization: o.Authorization, DisableAdmissionPlugins: o.DisableAdmissionPlugins,
+		AdmissionConfiguration: o.AdmissionConfiguration, FeatureGates: featureGates,
 	}}
 	if !slices.Equal(o.Controllers, []string{"*"}) {
 		spec.Server.Controllers = o.Controllers

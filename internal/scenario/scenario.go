@@ -74,14 +74,16 @@ type Spec struct {
 
 // Server has the flags of kubesim serve that change what happens.
 type Server struct {
-	Authorization           string          `json:"authorization,omitempty"`
-	Controllers             []string        `json:"controllers,omitempty"`
-	DisableAdmissionPlugins []string        `json:"disableAdmissionPlugins,omitempty"`
-	CompactionInterval      string          `json:"compactionInterval,omitempty"`
-	AutoMax                 string          `json:"autoMax,omitempty"`
-	ServiceClusterIPRange   string          `json:"serviceClusterIPRange,omitempty"`
-	Memory                  string          `json:"memory,omitempty"`
-	FeatureGates            map[string]bool `json:"featureGates,omitempty"`
+	Authorization           string   `json:"authorization,omitempty"`
+	Controllers             []string `json:"controllers,omitempty"`
+	DisableAdmissionPlugins []string `json:"disableAdmissionPlugins,omitempty"`
+	// AdmissionConfiguration has the configurations of admission plugins, by name.
+	AdmissionConfiguration map[string]map[string]any `json:"admissionConfiguration,omitempty"`
+	CompactionInterval     string                    `json:"compactionInterval,omitempty"`
+	AutoMax                string                    `json:"autoMax,omitempty"`
+	ServiceClusterIPRange  string                    `json:"serviceClusterIPRange,omitempty"`
+	Memory                 string                    `json:"memory,omitempty"`
+	FeatureGates           map[string]bool           `json:"featureGates,omitempty"`
 }
 
 // Step is one action at its time. Exactly one action must be set.

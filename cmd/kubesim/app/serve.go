@@ -33,6 +33,8 @@ type serveFlags struct {
 	record  string
 	memory  string
 	verbose int
+	// admissionConfig is the file of that flag.
+	admissionConfig string
 	// featureGates are set for the whole process, as upstream's are.
 	featureGates map[string]bool
 }
@@ -71,6 +73,7 @@ func newServe(s streams) *cobra.Command {
 	flags.StringVar(&f.Authorization, "authorization", apiserver.AuthorizationRBAC, "RBAC or AlwaysAllow")
 	flags.StringVar(&f.TokenAuthFile, "token-auth-file", "", "`file` of static bearer tokens, as kube-apiserver's")
 	flags.StringSliceVar(&f.DisableAdmissionPlugins, "disable-admission-plugins", nil, "admission plugins to leave out")
+	flags.StringVar(&f.admissionConfig, "admission-control-config-file", "", "`file` that configures admission plugins, as kube-apiserver's")
 	flags.Var(cliflag.NewMapStringBool(&f.featureGates), "feature-gates", "`gates` of the release to switch on or off, as kube-apiserver's: Foo=true,Bar=false")
 	flags.StringVar(&f.record, "record", "", "`file` to write what clients do to, as a scenario that 'kubesim run' plays to the same event log")
 	flags.StringVar(&f.logFile, "event-log", "", "`file` to write the event log to: a line a revision, in virtual time")
@@ -119,6 +122,9 @@ func (f *serveFlags) complete() error {
 	}
 	if f.Authorization != apiserver.AuthorizationRBAC && f.Authorization != apiserver.AuthorizationAlwaysAllow {
 		return usageError{fmt.Errorf("--authorization %q: want RBAC or AlwaysAllow", f.Authorization)}
+	}
+	if f.AdmissionConfiguration, err = apiserver.ReadAdmissionConfiguration(f.admissionConfig); err != nil {
+		return usageError{fmt.Errorf("--admission-control-config-file %s: %w", f.admissionConfig, err)}
 	}
 	if _, err := f.ServiceRange(); err != nil {
 		return usageError{err}
