@@ -48,6 +48,8 @@ type Config struct {
 	DisableAdmissionPlugins []string
 	// AdmissionConfiguration configures admission plugins. Optional.
 	AdmissionConfiguration AdmissionConfiguration
+	// Audit says which requests are logged where. Optional.
+	Audit *AuditConfig
 	// AdvertiseAddress is the address of the kubernetes Service's endpoint. It
 	// must not be a loopback address: the API refuses that.
 	AdvertiseAddress net.IP

@@ -107,7 +107,9 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	generic.RESTOptionsGetter = options
 	addHealthChecks(generic, cfg.StoreHealth, &s.founded)
 	s.remotes = s.newRemotes()
-	configureServing(ctx, generic, &cfg, s.remotes, &s.streams)
+	if err := configureServing(ctx, generic, &cfg, s.remotes, &s.streams); err != nil {
+		return nil, err
+	}
 	// It gets no informer factory: ours never runs, see newCaches.
 	completed := generic.Complete(nil)
 	if s.generic, err = completed.New("kubesim", genericapiserver.NewEmptyDelegate()); err != nil {
@@ -120,11 +122,8 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.groups = &groups{
-		options: options, client: client, informers: factory, issuer: issuer, audiences: generic.Authentication.APIAudiences,
-		authenticator: generic.Authentication.Authenticator, authorizer: generic.Authorization.Authorizer, rules: generic.RuleResolver,
-		random: cfg.Random, addresses: cfg.Services, timekeeper: cfg.Timekeeper, logs: cfg.Logs, usage: cfg.Metrics, dial: cfg.Dial, storeHealth: cfg.StoreHealth,
-	}
+	s.groups = newGroups(&cfg, generic)
+	s.groups.options, s.groups.client, s.groups.informers, s.groups.issuer = options, client, factory, issuer
 	infos, err := s.groups.build()
 	if err != nil {
 		return nil, err
@@ -140,6 +139,15 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	return s, nil
 }
 
+// newGroups returns what the groups get of the configuration.
+func newGroups(cfg *Config, generic *genericapiserver.Config) *groups {
+	return &groups{
+		audiences: generic.Authentication.APIAudiences, authenticator: generic.Authentication.Authenticator,
+		authorizer: generic.Authorization.Authorizer, rules: generic.RuleResolver,
+		random: cfg.Random, addresses: cfg.Services, timekeeper: cfg.Timekeeper, logs: cfg.Logs, usage: cfg.Metrics, dial: cfg.Dial, storeHealth: cfg.StoreHealth,
+	}
+}
+
 // configureOpenAPI says how the API is described. Even a server that describes nothing
 // needs the types, for server-side apply.
 func configureOpenAPI(c *genericapiserver.Config) {
@@ -153,7 +161,11 @@ func configureOpenAPI(c *genericapiserver.Config) {
 
 // configureServing sets what a kubesim server answers differently from a generic
 // server.
-func configureServing(ctx context.Context, c *genericapiserver.Config, cfg *Config, beside *remotes, streams *inFlight) {
+func configureServing(ctx context.Context, c *genericapiserver.Config, cfg *Config, beside *remotes, streams *inFlight) error {
+	log, err := auditTo(ctx, c, cfg.Audit, cfg.Clock)
+	if err != nil {
+		return err
+	}
 	c.EnableProfiling = false
 	// A simulator's clients are tests: no request is refused because there are too
 	// many.
@@ -168,8 +180,9 @@ func configureServing(ctx context.Context, c *genericapiserver.Config, cfg *Conf
 			next: api, gate: cfg.Gate, faults: cfg.Faults, recorder: cfg.Recorder, authorizer: c.Authorization.Authorizer,
 			serializer: c.Serializer, clock: cfg.Clock, ends: ctx, beginList: cfg.BeginList,
 		}
-		return withAnswer(genericapiserver.DefaultBuildHandlerChain(withEnd(ctx, withCount(beside.proxy(gated), streams), c.LongRunningFunc), c))
+		return log.identify(withAnswer(genericapiserver.DefaultBuildHandlerChain(withEnd(ctx, withCount(beside.proxy(gated), streams), c.LongRunningFunc), c)))
 	}
+	return nil
 }
 
 // install adds the groups. infos[0] is core. The others are listed by priority, as on a

@@ -59,6 +59,8 @@ type Options struct {
 	DisableAdmissionPlugins []string
 	// AdmissionConfiguration configures admission plugins; nil for their defaults.
 	AdmissionConfiguration apiserver.AdmissionConfiguration
+	// Audit says which requests of clients are logged where; nil for none.
+	Audit *apiserver.AuditConfig
 	// ServiceClusterIPRange is where the addresses of Services come from, as
 	// kube-apiserver's flag says it; empty for the default.
 	ServiceClusterIPRange string

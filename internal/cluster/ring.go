@@ -92,7 +92,7 @@ func (r *ring) newServer(ctx context.Context) error {
 		FrontProxy: proxy,
 		Listener:   listener.Borrow(accepts), Certificate: certificate, CA: r.keys.Certificate(), Issued: pki.Issued, ServiceAccountKey: r.keys.TokenKey(),
 		TokenAuthFile: o.TokenAuthFile, Authorization: o.Authorization,
-		DisableAdmissionPlugins: o.DisableAdmissionPlugins, AdmissionConfiguration: o.AdmissionConfiguration,
+		DisableAdmissionPlugins: o.DisableAdmissionPlugins, AdmissionConfiguration: o.AdmissionConfiguration, Audit: o.Audit,
 		AdvertiseAddress: net.ParseIP(advertised), ExternalAddress: listener.Reachable(accepts.Addr()), Version: version.Git, Build: apiserver.Build(version.Built()), Services: services,
 		CheckTrusted: o.CheckTrusted, NoOpenAPI: o.NoOpenAPI,
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
+	pluginlog "k8s.io/apiserver/plugin/pkg/audit/log"
 	cliflag "k8s.io/component-base/cli/flag"
 
 	"github.com/kubesim-dev/kubesim/apiserver"
@@ -33,6 +34,8 @@ type serveFlags struct {
 	record  string
 	memory  string
 	verbose int
+	// audit is as its flags say, even if nothing is to be audited.
+	audit apiserver.AuditConfig
 	// admissionConfig is the file of that flag.
 	admissionConfig string
 	// featureGates are set for the whole process, as upstream's are.
@@ -74,6 +77,9 @@ func newServe(s streams) *cobra.Command {
 	flags.StringVar(&f.TokenAuthFile, "token-auth-file", "", "`file` of static bearer tokens, as kube-apiserver's")
 	flags.StringSliceVar(&f.DisableAdmissionPlugins, "disable-admission-plugins", nil, "admission plugins to leave out")
 	flags.StringVar(&f.admissionConfig, "admission-control-config-file", "", "`file` that configures admission plugins, as kube-apiserver's")
+	flags.StringVar(&f.audit.PolicyFile, "audit-policy-file", "", "`file` that says which requests of clients to log, as kube-apiserver's")
+	flags.StringVar(&f.audit.Path, "audit-log-path", "", "`file` to append the audit log to")
+	flags.StringVar(&f.audit.Format, "audit-log-format", pluginlog.FormatJson, "`format` of the audit log: json or legacy")
 	flags.Var(cliflag.NewMapStringBool(&f.featureGates), "feature-gates", "`gates` of the release to switch on or off, as kube-apiserver's: Foo=true,Bar=false")
 	flags.StringVar(&f.record, "record", "", "`file` to write what clients do to, as a scenario that 'kubesim run' plays to the same event log")
 	flags.StringVar(&f.logFile, "event-log", "", "`file` to write the event log to: a line a revision, in virtual time")
@@ -125,6 +131,12 @@ func (f *serveFlags) complete() error {
 	}
 	if f.AdmissionConfiguration, err = apiserver.ReadAdmissionConfiguration(f.admissionConfig); err != nil {
 		return usageError{fmt.Errorf("--admission-control-config-file %s: %w", f.admissionConfig, err)}
+	}
+	if f.audit.PolicyFile != "" || f.audit.Path != "" {
+		if err := f.audit.Validate(); err != nil {
+			return usageError{err}
+		}
+		f.Audit = &f.audit
 	}
 	if _, err := f.ServiceRange(); err != nil {
 		return usageError{err}
