@@ -33,8 +33,7 @@ func derivedUID(of ...string) types.UID {
 // flows writes upstream's flow schemas and priority levels, in upstream's order. Upstream:
 // ensure in k8s.io/kubernetes pkg/registry/flowcontrol/rest v1.37.2.
 //
-// Deviation: they limit nothing, so none gets the condition Dangling. What users change
-// in them stays, also what upstream would set back.
+// Deviation: they limit nothing, so none gets the condition Dangling.
 func (b *bootstrap) flows(ctx context.Context) {
 	of := func(resource string) schema.GroupResource {
 		return schema.GroupResource{Group: flowcontrolv1.GroupName, Resource: resource}

@@ -40,6 +40,7 @@ func deviations() map[string][]string {
 		"controllers/endpointslice/endpointslice.go":                   {"EndpointSlices"},
 		"controllers/engine/correlator.go":                             {"of ten Events that are alike"},
 		"controllers/fault/drain.go":                                   {"a Fault's `drain`"},
+		"controllers/flowcontrol/flowcontrol.go":                       {"flow schemas and priority levels"},
 		"controllers/garbagecollector/garbagecollector.go":             {"the garbage collector's graph"},
 		"controllers/job/backoff.go":                                   {"a Job's back-off after a restart of the server"},
 		"controllers/job/job.go":                                       {"expectations"},

@@ -12,6 +12,7 @@ import (
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
+	flowcontrolbootstrap "k8s.io/apiserver/pkg/apis/flowcontrol/bootstrap"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	"k8s.io/kubernetes/pkg/features"
 
@@ -28,6 +29,7 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/endpoint"
 	"github.com/kubesim-dev/kubesim/controllers/endpointslice"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/controllers/flowcontrol"
 	"github.com/kubesim-dev/kubesim/controllers/garbagecollector"
 	"github.com/kubesim-dev/kubesim/controllers/job"
 	"github.com/kubesim-dev/kubesim/controllers/localpath"
@@ -322,8 +324,25 @@ func (r *ring) register(e *engine.Engine, api engine.API, custom customresourced
 	if err != nil {
 		return nil, err
 	}
-	e.Register(nodes, pods, scripts, services)
+	flows, err := newFlowControl(p)
+	if err != nil {
+		return nil, err
+	}
+	e.Register(nodes, pods, scripts, services, flows)
 	return pods, nil
+}
+
+// newFlowControl keeps upstream's own flow schemas and priority levels.
+func newFlowControl(p parts) (engine.Reconciler, error) {
+	return flowcontrol.New(flowcontrol.Config{
+		Host: p.host(nil),
+		Mandatory: flowcontrol.Objects{
+			FlowSchemas: flowcontrolbootstrap.MandatoryFlowSchemas, PriorityLevels: flowcontrolbootstrap.MandatoryPriorityLevelConfigurations,
+		},
+		Suggested: flowcontrol.Objects{
+			FlowSchemas: flowcontrolbootstrap.SuggestedFlowSchemas, PriorityLevels: flowcontrolbootstrap.SuggestedPriorityLevelConfigurations,
+		},
+	})
 }
 
 // newMetrics returns what metrics-server would have read of the simulated nodes.
