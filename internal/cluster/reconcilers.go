@@ -20,6 +20,7 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/apiservice"
 	"github.com/kubesim-dev/kubesim/controllers/certificates/approver"
 	"github.com/kubesim-dev/kubesim/controllers/certificates/cleaner"
+	"github.com/kubesim-dev/kubesim/controllers/certificates/pcrcleaner"
 	"github.com/kubesim-dev/kubesim/controllers/certificates/signer"
 	"github.com/kubesim-dev/kubesim/controllers/clusterroleaggregation"
 	"github.com/kubesim-dev/kubesim/controllers/cronjob"
@@ -199,6 +200,9 @@ func housekeepers() []controller {
 		}},
 		{"certificatesigningrequest-cleaner-controller", "csrcleaner", func(p parts) (engine.Reconciler, error) {
 			return cleaner.New(p.host(nil))
+		}},
+		{"podcertificaterequest-cleaner-controller", "", func(p parts) (engine.Reconciler, error) {
+			return pcrcleaner.New(p.host(nil))
 		}},
 		{"validatingadmissionpolicy-status-controller", "", func(p parts) (engine.Reconciler, error) {
 			return validatingadmissionpolicystatus.New(validatingadmissionpolicystatus.Config{Host: p.host(nil), Check: p.server.CheckPolicy})
