@@ -45,6 +45,8 @@ func New(host engine.Host) (*Reconciler, error) {
 		return nil, err
 	}
 	host.View.Track(engine.Namespaces)
+	// A Namespace must not go before what it holds, whoever else looks at that.
+	host.View.TrackServed(func(s engine.Served) bool { return s.Namespaced && s.Name.GroupResource().Resource != "events" })
 	return &Reconciler{
 		view: host.View, api: host.API,
 		who:         engine.ControllerIdentity("namespace-controller"),
