@@ -71,8 +71,9 @@ ifdef RACE
 endif
 
 .PHONY: upstream
-upstream: ## Only what is upstream's own: unit tables, registry and integration tests, and random workloads under its controllers; minutes
-	$(GO) test -vet=off -v -timeout 30m -run Upstream $(TESTFLAGS) ./controllers/... ./storage ./e2e/...
+upstream: bin/etcd ## Only what is upstream's own: unit tables, registry and integration tests, all suites, and random workloads under its controllers; minutes
+	$(GO) test -vet=off -v -timeout 30m -run Upstream $(TESTFLAGS) ./controllers/... ./storage $$($(GO) list ./e2e/... | grep -v /e2e/upstream)
+	$(GO) test -vet=off -v -timeout 60m -run Upstream $(TESTFLAGS) ./e2e/upstream -upstream.all
 
 .PHONY: differential
 differential: ## Play 20,000 random workloads under upstream's controllers and ours: WORKLOADS=n, SEED=n to replay; an hour

@@ -86,6 +86,15 @@ func admissionPlugins(params policy.Params, schemas policy.Schemas) []admissionP
 	}
 }
 
+// AdmissionPlugins returns the names of all of them, in their order.
+func AdmissionPlugins() []string {
+	var names []string
+	for _, p := range admissionPlugins(nil, nil) {
+		names = append(names, p.name)
+	}
+	return names
+}
+
 // enabledPlugins returns the names of the table's plugins without those in disabled.
 func enabledPlugins(table []admissionPlugin, disabled []string) ([]string, error) {
 	known := make([]string, 0, len(table))

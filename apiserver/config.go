@@ -13,6 +13,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	genericapiserver "k8s.io/apiserver/pkg/server"
 	"k8s.io/apiserver/pkg/storage"
 	"k8s.io/apiserver/pkg/storage/storagebackend/factory"
 	"k8s.io/client-go/tools/cache"
@@ -101,6 +102,9 @@ type Config struct {
 	// NoOpenAPI says that nobody needs the API's description. Building it takes half of
 	// a server's start. Apply works without it. Optional.
 	NoOpenAPI bool
+	// Configure changes what upstream's generic server is configured with, last of all.
+	// For tests. Optional.
+	Configure func(*genericapiserver.Config)
 	// Version is what /version reports as gitVersion, for example
 	// "v1.37.2+kubesim".
 	Version string

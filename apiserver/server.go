@@ -182,6 +182,9 @@ func configureServing(ctx context.Context, c *genericapiserver.Config, cfg *Conf
 		}
 		return log.identify(withAnswer(genericapiserver.DefaultBuildHandlerChain(withEnd(ctx, withCount(beside.proxy(gated), streams), c.LongRunningFunc), c)))
 	}
+	if cfg.Configure != nil {
+		cfg.Configure(c)
+	}
 	return nil
 }
 

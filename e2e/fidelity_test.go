@@ -27,7 +27,7 @@ func deviations() map[string][]string {
 		"apiserver/customresource/conversion.go":                       {"conversion webhooks that are Services"},
 		"apiserver/webhook/service.go":                                 {"webhooks that are Services, with etcd", "a webhook in a simulated Pod"},
 		"apiserver/registry/allocator.go":                              {"Service addresses and node ports"},
-		"apiserver/registry/stamp.go":                                  {"shortened deletion", "the time of an approval"},
+		"apiserver/registry/stamp.go":                                  {"shortened deletion", "the time of an approval", "the times of managedFields that a client sends"},
 		"controllers/apiservice/apiservice.go":                         {"an APIService with a Service"},
 		"controllers/certificates/cleaner/cleaner.go":                  {"the cleaners of CertificateSigningRequests"},
 		"controllers/certificates/pcrcleaner/pcrcleaner.go":            {"the cleaners of CertificateSigningRequests"},

@@ -63,7 +63,7 @@ var allowed = map[string][]string{
 	// What users write imports what they may import.
 	"docs/examples/...": {"e2e/testcluster", "apiserver/apis"},
 	// Upstream's integration tests, over our server and our controllers.
-	"e2e/upstream/...": {"e2e/upstream", "internal/cluster", "controllers"},
+	"e2e/upstream/...": {"e2e/upstream", "internal/cluster", "controllers", "apiserver"},
 	// What a cluster is. Those who call it are not called by it.
 	"internal/cluster/...": {
 		"internal/datadir", "internal/history", "internal/listener", "internal/memory", "internal/pki", "internal/version",

@@ -357,6 +357,9 @@ func (s Stamper) stampDisruptions(pdb *policy.PodDisruptionBudget, before policy
 }
 
 // stampManagedFields puts virtual time on the entries that are not in before.
+//
+// Deviation: an entry that the client sends with a time of its own gets the present,
+// too. Nothing here tells it from one that upstream's updater has made by the wall clock.
 func (s Stamper) stampManagedFields(m metav1.Object, before []metav1.ManagedFieldsEntry) {
 	entries := m.GetManagedFields()
 	if len(entries) == 0 {

@@ -4,41 +4,16 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"maps"
+	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
-
-	// Without these go test would not know that a change of theirs concerns it.
-	_ "github.com/kubesim-dev/kubesim/e2e/upstream/shim/cronjob"
-	_ "github.com/kubesim-dev/kubesim/e2e/upstream/shim/job"
-	_ "github.com/kubesim-dev/kubesim/e2e/upstream/shim/podgc"
-	_ "github.com/kubesim-dev/kubesim/e2e/upstream/shim/util"
-	"github.com/kubesim-dev/kubesim/internal/overlay"
+	"time"
 )
-
-// suites are the packages below upstream's test/integration that are run.
-var suites = []string{"cronjob", "evictions", "job", "podgc"}
-
-// integrationTests is how many tests the suites have, those of notRun included. A new
-// release changes the number.
-const integrationTests = 50
-
-// notRun lists, by suite and test, what cannot apply to kubesim.
-var notRun = map[string]string{
-	"job/TestJobDelegatedPodGroup":            gangScheduling,
-	"job/TestJobGangScheduling":               gangScheduling,
-	"job/TestJobGangSchedulingElasticScaling": gangScheduling,
-	"job/TestJobGangSchedulingSuspendResume":  gangScheduling,
-	"job/TestManagedBy_Reenabling":            "switches JobManagedBy off, by the emulation of an older release; in this one the gate is locked on",
-	"job/TestMutablePodResourcesWithPodReplacementPolicyFailed": "deletes Pods in the moment in which the controller does, and wants it to take their finalizer all the same; " +
-		"ours sees the conflict and waits for the end of the Pods, as upstream's does whose cache is a millisecond newer",
-}
-
-const gangScheduling = "wants gang scheduling (the gates GenericWorkload and WorkloadWithJob), which is off by default and is not simulated"
 
 // racy lists, by suite and test, those that may fail on a busy machine, whoever the
 // controller is. They pass if they do so once in triesMax.
@@ -48,29 +23,17 @@ var racy = map[string]string{
 
 const triesMax = 3
 
-// shims says which package of ours stands in for one that upstream's tests
-// import.
-var shims = map[string]string{
-	"k8s.io/kubernetes/cmd/kube-apiserver/app/testing": "apiserver",
-	"k8s.io/kubernetes/pkg/controller/cronjob":         "cronjob",
-	"k8s.io/kubernetes/pkg/controller/disruption":      "disruption",
-	"k8s.io/kubernetes/pkg/controller/job":             "job",
-	"k8s.io/kubernetes/pkg/controller/podgc":           "podgc",
-	"k8s.io/kubernetes/test/integration/framework":     "framework",
-	"k8s.io/kubernetes/test/integration/util":          "util",
-}
-
-// path is the import path of this folder.
-const path = "github.com/kubesim-dev/kubesim/e2e/upstream/"
-
 // processesMax is how many processes run tests at once. They mostly sleep.
 const processesMax = 8
 
 var only = flag.String("upstream.test", "", "run only the tests that match this `regexp`, for example '^job/TestSuspend'")
 
-// TestUpstreamIntegration runs upstream's integration tests of its Job, CronJob,
-// podgc and disruption controllers over a kubesim server and our controllers: the tests play
-// the kubelet, and set what our Config has.
+var whole = flag.Bool("upstream.all", false, "run all suites, not only CI's share")
+
+var keep = flag.String("upstream.binary", "", "keep the suites' binary in this `folder`; if it is there, it is not built")
+
+// TestUpstreamIntegration runs upstream's integration tests over a kubesim server and
+// our controllers: the tests play the kubelet, and set what our Config has.
 //
 // The suites come out of the module cache and are compiled to one binary, in
 // which a test file is an ordinary file of its package, and the imports of what
@@ -80,13 +43,16 @@ func TestUpstreamIntegration(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: it runs in real time")
 	}
-	binary, all := build(t)
-	if len(all) != integrationTests {
-		t.Errorf("upstream has %d tests, not %d: is this another release?", len(all), integrationTests)
+	binary, all, folders := build(t)
+	for _, s := range suites() {
+		if n := countOf(all, s.name); n != s.tests {
+			t.Errorf("%s has %d tests, not %d: is this another release?", s.name, n, s.tests)
+		}
 	}
+	notRun := notRun()
 	for _, list := range []map[string]string{notRun, racy} {
 		for test := range list {
-			if !slices.Contains(all, test) {
+			if *whole && !slices.Contains(all, testOf(test)) {
 				t.Errorf("upstream has no test %s: take it from its list", test)
 			}
 		}
@@ -103,9 +69,9 @@ func TestUpstreamIntegration(t *testing.T) {
 		if notRun[test] == "" {
 			go func() {
 				turns <- struct{}{}
-				err := run(t.Context(), binary, test)
+				err := run(t.Context(), binary, folders[path.Dir(test)], test)
 				for n := 1; err != nil && racy[test] != "" && n < triesMax; n++ {
-					err = run(t.Context(), binary, test)
+					err = run(t.Context(), binary, folders[path.Dir(test)], test)
 				}
 				result <- err
 				<-turns
@@ -127,11 +93,49 @@ func TestUpstreamIntegration(t *testing.T) {
 	}
 }
 
-// run runs one test. A subtest that skips itself fails: it belongs in notRun.
-func run(ctx context.Context, binary, test string) error {
-	suite, name, _ := strings.Cut(test, "/")
-	pattern := fmt.Sprintf("^TestIntegration$/^%s$/^%s$", suite, name)
-	cmd := exec.CommandContext(ctx, binary, "-test.v", "-test.run", pattern)
+// countOf returns how many of the tests are of a suite.
+func countOf(tests []string, suite string) int {
+	return len(slices.DeleteFunc(slices.Clone(tests), func(test string) bool { return path.Dir(test) != suite }))
+}
+
+// testMax is the longest that a test may take. One that hangs says where.
+const testMax = 5 * time.Minute
+
+// testOf returns the test of a subtest, and of a test itself.
+func testOf(name string) string {
+	for i, part := range strings.Split(name, "/") {
+		if strings.HasPrefix(part, "Test") {
+			return strings.Join(strings.Split(name, "/")[:i+1], "/")
+		}
+	}
+	return name
+}
+
+// pattern matches one test, or subtests.
+func pattern(test string) string {
+	return "^TestIntegration$/^" + strings.ReplaceAll(test, "/", "$/^") + "$"
+}
+
+// run runs one test in its suite's folder, dir. A subtest that skips itself fails: it belongs in notRun.
+func run(ctx context.Context, binary, dir, test string) error {
+	args := []string{"-test.v", "-test.timeout", testMax.String(), "-test.run", pattern(test)}
+	var skipped []string
+	for subtest := range notRun() {
+		if strings.HasPrefix(subtest, test+"/") {
+			skipped = append(skipped, pattern(subtest))
+		}
+	}
+	if skipped != nil {
+		slices.Sort(skipped)
+		args = append(args, "-test.skip", strings.Join(skipped, "|"))
+	}
+	cmd := exec.CommandContext(ctx, binary, args...)
+	cmd.Dir = dir
+	bin, err := filepath.Abs("../../bin") // etcd is there
+	if err != nil {
+		return err
+	}
+	cmd.Env = append(cmd.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%s: %w\n%s", cmd, err, out)
@@ -140,36 +144,4 @@ func run(ctx context.Context, binary, test string) error {
 		return fmt.Errorf("it did not run, or not all of it:\n%s", text)
 	}
 	return nil
-}
-
-// build compiles the suites to one binary. Its only test, TestIntegration, has
-// a subtest for each suite, and that one for each of tests, suite/test.
-func build(t *testing.T) (binary string, tests []string) {
-	t.Helper()
-	o := overlay.New(t)
-	var pairs []string
-	for _, from := range slices.Sorted(maps.Keys(shims)) {
-		pairs = append(pairs, `"`+from+`"`, `"`+path+"shim/"+shims[from]+`"`)
-	}
-	imports := strings.NewReplacer(pairs...)
-	var head, calls strings.Builder
-	for _, suite := range suites {
-		fmt.Fprintf(&head, "\t%s %q\n", suite, path+"suites/"+suite)
-		fmt.Fprintf(&calls, "\tt.Run(%q, func(t *testing.T) {\n", suite)
-		for _, file := range overlay.Sources(t, filepath.Join(overlay.ModuleDir(t, "k8s.io/kubernetes"), "test/integration", suite), true) {
-			name, text := filepath.Base(file), overlay.Read(t, file)
-			if name == "main_test.go" {
-				continue // it starts etcd
-			}
-			o.LayText(t, filepath.Join("suites", suite, strings.TrimSuffix(name, "_test.go")+"_as_ordinary_file.go"), imports.Replace(text))
-			for _, m := range regexp.MustCompile(`(?m)^func (Test\w+)\(t \*testing\.T\)`).FindAllStringSubmatch(text, -1) {
-				tests = append(tests, suite+"/"+m[1])
-				fmt.Fprintf(&calls, "\t\tt.Run(%q, %s.%s)\n", m[1], suite, m[1])
-			}
-		}
-		calls.WriteString("\t})\n")
-	}
-	o.LayText(t, "suites/suites_test.go",
-		"package suites\n\nimport (\n\t\"testing\"\n"+head.String()+")\n\nfunc TestIntegration(t *testing.T) {\n"+calls.String()+"}\n")
-	return o.Build(t, path+"suites"), tests
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	genericapiserver "k8s.io/apiserver/pkg/server"
 
 	"github.com/kubesim-dev/kubesim/apiserver"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
@@ -80,6 +81,10 @@ type Options struct {
 	// NoOpenAPI: no client asks what the API is like.
 	NoOpenAPI bool
 
+	// Configure changes what upstream's generic server is configured with, last of all;
+	// nil for nothing. For tests.
+	Configure func(*genericapiserver.Config)
+
 	// Handlers answer paths beside the API, for clients that it has authorized; nil for
 	// none.
 	Handlers func(*Cluster) map[string]http.Handler
@@ -110,14 +115,14 @@ type Recorder interface {
 }
 
 // ServiceRange is where the addresses of Services come from. It must not overlap with
-// those of Pods and nodes.
+// those of Pods and nodes, if there are any.
 func (o *Options) ServiceRange() (apiserver.ServiceRange, error) {
 	services, err := apiserver.ParseServiceRange(o.ServiceClusterIPRange)
 	if err != nil {
 		return services, err
 	}
 	for what, cidr := range node.Ranges() {
-		if services.Overlaps(&cidr) {
+		if o.Nodes > 0 && services.Overlaps(&cidr) {
 			return services, fmt.Errorf("--service-cluster-ip-range %s overlaps with %s, from which %s get their addresses: want for example %s",
 				services.String(), cidr.String(), what, apiserver.DefaultServiceClusterIPRange)
 		}

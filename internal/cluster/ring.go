@@ -94,7 +94,7 @@ func (r *ring) newServer(ctx context.Context) error {
 		TokenAuthFile: o.TokenAuthFile, Authorization: o.Authorization,
 		DisableAdmissionPlugins: o.DisableAdmissionPlugins, AdmissionConfiguration: o.AdmissionConfiguration, Audit: o.Audit,
 		AdvertiseAddress: net.ParseIP(advertised), ExternalAddress: listener.Reachable(accepts.Addr()), Version: version.Git, Build: apiserver.Build(version.Built()), Services: services,
-		CheckTrusted: o.CheckTrusted, NoOpenAPI: o.NoOpenAPI,
+		CheckTrusted: o.CheckTrusted, NoOpenAPI: o.NoOpenAPI, Configure: o.Configure,
 	}
 	if o.Handlers != nil {
 		cfg.Handlers = o.Handlers(r.c)

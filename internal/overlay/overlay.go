@@ -64,6 +64,8 @@ type Overlay struct {
 	texts int
 	// imports are pairs for strings.NewReplacer.
 	imports []string
+	// required are the folders of modules whose requirements the build has too.
+	required []string
 }
 
 // New returns an Overlay that lays nothing yet.
@@ -96,10 +98,31 @@ func (o *Overlay) Redirect(from, to string) {
 	o.imports = append(o.imports, strconv.Quote(from), strconv.Quote(to))
 }
 
+// Require lets the build use what the module in folder dir requires, in addition.
+func (o *Overlay) Require(t *testing.T, dir string) {
+	t.Helper()
+	o.required = append(o.required, absolute(t, dir))
+}
+
 // LayPackage lays the package in folder from, with its tests, at folder to. Its
 // functions and methods that standIns names are renamed, so that a file laid
 // beside it can have others under these names. It returns the names of the tests.
 func (o *Overlay) LayPackage(t *testing.T, from, to string, standIns ...string) (tests []string) {
+	t.Helper()
+	o.LaySources(t, from, to, standIns...)
+	imports := strings.NewReplacer(o.imports...)
+	for _, file := range Sources(t, from, true) {
+		text := imports.Replace(Read(t, file))
+		o.LayText(t, filepath.Join(to, filepath.Base(file)), text)
+		for _, m := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllStringSubmatch(text, -1) {
+			tests = append(tests, m[1])
+		}
+	}
+	return tests
+}
+
+// LaySources is LayPackage without the tests, which the package need not have.
+func (o *Overlay) LaySources(t *testing.T, from, to string, standIns ...string) {
 	t.Helper()
 	named := regexp.MustCompile(`(?m)^(func (?:\(\w+ \*?\w+\) )?)(` + strings.Join(standIns, "|") + `)\(`)
 	imports := strings.NewReplacer(o.imports...)
@@ -110,14 +133,6 @@ func (o *Overlay) LayPackage(t *testing.T, from, to string, standIns ...string) 
 		}
 		o.LayText(t, filepath.Join(to, filepath.Base(file)), imports.Replace(text))
 	}
-	for _, file := range Sources(t, from, true) {
-		text := imports.Replace(Read(t, file))
-		o.LayText(t, filepath.Join(to, filepath.Base(file)), text)
-		for _, m := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllStringSubmatch(text, -1) {
-			tests = append(tests, m[1])
-		}
-	}
-	return tests
 }
 
 func absolute(t *testing.T, path string) string {
@@ -141,8 +156,9 @@ func (o *Overlay) Build(t *testing.T, pkg string) (binary string) {
 	if err := os.WriteFile(list, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	// Not `go test`, which wants to run in the package's folder.
-	out, err := exec.CommandContext(t.Context(), "go", "test", "-c", "-vet=off", "-mod=mod", "-modfile", o.modfile(t),
+	// Not `go test`, which wants to run in the package's folder. Nobody debugs it: without
+	// what a debugger needs the linker takes half the time.
+	out, err := exec.CommandContext(t.Context(), "go", "test", "-c", "-vet=off", "-ldflags=-s -w", "-mod=mod", "-modfile", o.modfile(t),
 		"-overlay", list, "-o", binary, pkg).CombinedOutput()
 	if err != nil {
 		t.Fatalf("go test -c %s: %v\n%s", pkg, err, out)
@@ -159,8 +175,15 @@ func (o *Overlay) modfile(t *testing.T) string {
 		t.Fatalf("go env GOMOD: %v", err)
 	}
 	from := filepath.Dir(strings.TrimSpace(string(out)))
-	for _, name := range []string{"go.mod", "go.sum"} {
-		if err := os.WriteFile(filepath.Join(o.work, name), []byte(Read(t, filepath.Join(from, name))), 0o600); err != nil {
+	mod, sum := Read(t, filepath.Join(from, "go.mod")), Read(t, filepath.Join(from, "go.sum"))
+	for _, dir := range o.required {
+		for _, block := range regexp.MustCompile(`(?ms)^require \(.*?^\)`).FindAllString(Read(t, filepath.Join(dir, "go.mod")), -1) {
+			mod += block + "\n"
+		}
+		sum += Read(t, filepath.Join(dir, "go.sum"))
+	}
+	for name, text := range map[string]string{"go.mod": mod, "go.sum": sum} {
+		if err := os.WriteFile(filepath.Join(o.work, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
