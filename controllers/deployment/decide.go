@@ -25,13 +25,13 @@ type cluster struct {
 }
 
 // decide is syncDeployment, k8s.io/kubernetes pkg/controller/deployment v1.37.2. It changes
-// neither d nor sets.
-func decide(d *appsv1.Deployment, sets []*appsv1.ReplicaSet, c cluster, now time.Time) plan {
+// neither d nor sets. The error is about a Deployment that validation would refuse.
+func decide(d *appsv1.Deployment, sets []*appsv1.ReplicaSet, c cluster, now time.Time) (plan, error) {
 	s := &step{d: d.DeepCopy(), now: now, cluster: c, scaled: map[types.UID]bool{}}
 	if err := s.sync(slices.Clone(sets)); err != nil && !errors.Is(err, errConflict) {
-		panic(err) // validation has refused such a Deployment
+		return plan{}, err
 	}
-	return s.plan
+	return s.plan, nil
 }
 
 func (s *step) sync(sets []*appsv1.ReplicaSet) error {

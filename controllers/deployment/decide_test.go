@@ -236,7 +236,7 @@ func TestDecide(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got []string
-			for _, w := range decide(tc.d, tc.sets, running("runs"), noon()).Writes {
+			for _, w := range decided(t, tc.d, tc.sets, running("runs")).Writes {
 				got = append(got, w.gist())
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
@@ -263,12 +263,12 @@ func TestACollisionChangesTheHash(t *testing.T) {
 	first := newReplicaSet(d)
 	c := running("")
 	c.Named = func(name string) (*appsv1.ReplicaSet, bool) { return set("other", 1, 0, 0, 0), name == first.Name }
-	p := decide(d, nil, c, noon())
+	p := decided(t, d, nil, c)
 	if len(p.Writes) != 1 || p.Writes[0].Status == nil || *p.Writes[0].Status.Status.CollisionCount != 1 {
 		t.Fatalf("writes %+v, want a status with collisionCount 1", p.Writes)
 	}
 	d.Status = p.Writes[0].Status.Status
-	if p = decide(d, nil, c, noon()); p.Writes[0].Create == nil || p.Writes[0].Create.Name == first.Name {
+	if p = decided(t, d, nil, c); p.Writes[0].Create == nil || p.Writes[0].Create.Name == first.Name {
 		t.Errorf("the next step writes %s, want a ReplicaSet of another name than %s", p.Writes[0].gist(), first.Name)
 	}
 }
@@ -286,11 +286,28 @@ func TestARolloutLooksAgainAtItsDeadline(t *testing.T) {
 		"complete before":  {asks(3, progress("True", util.NewRSAvailableReason, time.Hour), complete(3)), 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := decide(tc.d, stuck, running(""), noon()).WakeAt
+			got := decided(t, tc.d, stuck, running("")).WakeAt
 			if want := noon().Add(tc.want); tc.want == 0 && !got.IsZero() || tc.want > 0 && !got.Equal(want) {
 				t.Errorf("looks again at %s, want %s after noon", got, tc.want)
 			}
 		})
+	}
+}
+
+func decided(t *testing.T, d *appsv1.Deployment, sets []*appsv1.ReplicaSet, c cluster) plan {
+	t.Helper()
+	p, err := decide(d, sets, c, noon())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// Nothing that is stored ends the server.
+func TestAStrategyThatIsNoneIsAnError(t *testing.T) {
+	_, err := decide(asks(3, func(d *appsv1.Deployment) { d.Spec.Strategy.Type = "Sideways" }), nil, running(""), noon())
+	if want := "unexpected deployment strategy type: Sideways"; err == nil || err.Error() != want {
+		t.Errorf("the error is %v, want %s", err, want)
 	}
 }
 
@@ -302,7 +319,7 @@ func TestDecideLeavesItsArgumentsAlone(t *testing.T) {
 		changed := d.DeepCopy()
 		edit(changed)
 		want := changed.DeepCopy()
-		decide(changed, sets, running(""), noon())
+		decided(t, changed, sets, running(""))
 		if diff := cmp.Diff(want, changed) + cmp.Diff(old, sets[0]) + cmp.Diff(newer, sets[1]); diff != "" {
 			t.Errorf("changed:\n%s", diff)
 		}

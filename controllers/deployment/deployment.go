@@ -151,13 +151,16 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 	if err != nil {
 		return engine.Wake{}, err
 	}
-	p := decide(d, sets, cluster{
+	p, err := decide(d, sets, cluster{
 		Gates:   r.gates,
 		Running: func(set types.UID, name string) bool { return r.runs(d.Namespace, set, name) },
 		Named: func(name string) (*appsv1.ReplicaSet, bool) {
 			return engine.Get[*appsv1.ReplicaSet](r.view, engine.ReplicaSets, d.Namespace, name)
 		},
 	}, now)
+	if err != nil {
+		return engine.Wake{}, err
+	}
 	if err := r.apply(ctx, d, p, now); err != nil && !workload.NamespaceEnds(err) {
 		return engine.Wake{}, err
 	}
