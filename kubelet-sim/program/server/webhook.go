@@ -67,7 +67,7 @@ func (s *webhook) certificate() (tls.Certificate, error) {
 	return tls.X509KeyPair(pair[0], pair[1])
 }
 
-// fatal is klog.Fatal, without the stacks of goroutines.
+// fatal ends the program as klog's Fatal does, without the stacks of goroutines.
 func (s *webhook) fatal(text string) int {
 	s.log('F', "config.go:34", text)
 	return 255
