@@ -7,7 +7,6 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -55,7 +54,7 @@ func (r *Reconciler) Observe(c engine.Commit) []engine.Key {
 		recordPod(c.Type, old, c.Object.(*corev1.Pod))
 		return r.podKeys(old, c.Object.(*corev1.Pod), c.Type == watch.Deleted)
 	case engine.ResourceQuotas, engine.LimitRanges, engine.ServiceAccounts:
-		if mayAllowMore(c) {
+		if workload.MayAllowMore(c) {
 			return r.failingKeys(c.Object.GetNamespace())
 		}
 	}
@@ -65,25 +64,6 @@ func (r *Reconciler) Observe(c engine.Commit) []engine.Key {
 // refused reports whether the API last refused Pods of the Job.
 func (r *Reconciler) refused(job engine.Object) bool {
 	return r.Notes[types.NamespacedName{Namespace: job.GetNamespace(), Name: job.GetName()}].CreationFailures > 0
-}
-
-// mayAllowMore reports whether Pods that were refused may now be created: not
-// because more of a quota is used.
-func mayAllowMore(c engine.Commit) bool {
-	old, ok := c.Old.(*corev1.ResourceQuota)
-	if !ok || c.Type == watch.Deleted {
-		return true
-	}
-	quota := c.Object.(*corev1.ResourceQuota)
-	if !equality.Semantic.DeepEqual(old.Spec, quota.Spec) || !equality.Semantic.DeepEqual(old.Status.Hard, quota.Status.Hard) {
-		return true
-	}
-	for name, used := range quota.Status.Used {
-		if before := old.Status.Used[name]; used.Cmp(before) < 0 {
-			return true
-		}
-	}
-	return false
 }
 
 func jobKey(namespace, name string) engine.Key {

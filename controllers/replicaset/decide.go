@@ -78,9 +78,6 @@ func status(rs *appsv1.ReplicaSet, active []*corev1.Pod, missed error, now time.
 
 // conditions are those of rs, with or without ReplicaFailure.
 func conditions(rs *appsv1.ReplicaSet, active int, missed error, now time.Time) []appsv1.ReplicaSetCondition {
-	isFailure := func(c appsv1.ReplicaSetCondition) bool {
-		return c.Type == appsv1.ReplicaSetReplicaFailure
-	}
 	told := slices.ContainsFunc(rs.Status.Conditions, isFailure)
 	if (missed != nil) == told {
 		return rs.Status.Conditions
@@ -95,6 +92,8 @@ func conditions(rs *appsv1.ReplicaSet, active int, missed error, now time.Time) 
 		LastTransitionTime: metav1.NewTime(now), Reason: reason, Message: missed.Error(),
 	})
 }
+
+func isFailure(c appsv1.ReplicaSetCondition) bool { return c.Type == appsv1.ReplicaSetReplicaFailure }
 
 // terminating counts the Pods of rs that are being deleted and have not ended yet.
 func terminating(rs *appsv1.ReplicaSet, selector labels.Selector, owned []*corev1.Pod) int32 {

@@ -12,6 +12,7 @@ package replicaset
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -77,6 +78,9 @@ func newReconciler(host engine.Host, k kind) (*Reconciler, error) {
 		return nil, err
 	}
 	host.View.Track(k.resource)
+	for _, allows := range []engine.Resource{engine.ResourceQuotas, engine.LimitRanges, engine.ServiceAccounts} {
+		host.View.Track(allows)
+	}
 	who := engine.ControllerIdentity(k.account)
 	return &Reconciler{
 		kind: k, view: host.View, api: host.API, who: who,
@@ -114,8 +118,26 @@ func (r *Reconciler) Observe(c engine.Commit) []engine.Key {
 			keys = append(keys, r.key(c.Object.GetNamespace(), name))
 		}
 		return keys
+	case engine.ResourceQuotas, engine.LimitRanges, engine.ServiceAccounts:
+		if workload.MayAllowMore(c) {
+			return r.refused(c.Object.GetNamespace())
+		}
 	}
 	return nil
+}
+
+// refused returns the keys of those in a namespace whose status tells a ReplicaFailure.
+//
+// Deviation: they try again at once when more may be allowed. Upstream's next try comes
+// after a back-off, for which mode auto does not advance the clock.
+func (r *Reconciler) refused(namespace string) []engine.Key {
+	var keys []engine.Key
+	for _, obj := range engine.List[engine.Object](r.view, r.kind.resource, namespace) {
+		if slices.ContainsFunc(r.kind.read(obj).Status.Conditions, isFailure) {
+			keys = append(keys, r.key(namespace, obj.GetName()))
+		}
+	}
+	return keys
 }
 
 func (r *Reconciler) key(namespace, name string) engine.Key {
