@@ -109,16 +109,32 @@ func enabledPlugins(table []admissionPlugin, disabled []string) ([]string, error
 	return slices.DeleteFunc(known, func(name string) bool { return slices.Contains(disabled, name) }), nil
 }
 
-// newAdmission returns the chain of upstream's plugins, without those in disabled. hooks
-// says how webhooks are called, but for where their Services are.
-func newAdmission(disabled []string, configuration AdmissionConfiguration, client kubernetes.Interface, factory informers.SharedInformerFactory,
-	authz authorizer.Authorizer, version compatibility.EffectiveVersion, hooks webhook.Config, params policy.Params, schemas policy.Schemas, awake interceptors, stop <-chan struct{}) (admission.Interface, error) {
-	table := admissionPlugins(params, schemas)
-	names, err := enabledPlugins(table, disabled)
+// admissionConfig is what the chain of admission plugins needs.
+type admissionConfig struct {
+	Disabled      []string
+	Configuration AdmissionConfiguration
+	Client        kubernetes.Interface
+	Informers     informers.SharedInformerFactory
+	Authorizer    authorizer.Authorizer
+	Version       compatibility.EffectiveVersion
+	// Webhooks says how webhooks are called, but for where their Services are.
+	Webhooks webhook.Config
+	// Params and Schemas are what policies ask for.
+	Params       policy.Params
+	Schemas      policy.Schemas
+	Interceptors interceptors
+	// Stop is closed when the server ends.
+	Stop <-chan struct{}
+}
+
+// newAdmission returns the chain of upstream's plugins, without those that are disabled.
+func newAdmission(c admissionConfig) (admission.Interface, error) {
+	table := admissionPlugins(c.Params, c.Schemas)
+	names, err := enabledPlugins(table, c.Disabled)
 	if err != nil {
 		return nil, err
 	}
-	for name := range configuration {
+	for name := range c.Configuration {
 		if err := configurable(name); err != nil {
 			return nil, err
 		}
@@ -127,23 +143,24 @@ func newAdmission(disabled []string, configuration AdmissionConfiguration, clien
 	for _, p := range table {
 		p.register(plugins)
 	}
-	quota, err := quotainstall.NewQuotaConfigurationForAdmission(factory, nil)
+	quota, err := quotainstall.NewQuotaConfigurationForAdmission(c.Informers, nil)
 	if err != nil {
 		return nil, err
 	}
 	initializers := admission.PluginInitializers{
 		// The policies' plugins demand a dynamic client and a mapper for the params, but
 		// our params need neither.
-		initializer.New(client, dynamic.New(nil), factory, authz, utilfeature.DefaultFeatureGate, version, stop, meta.MultiRESTMapper{}),
+		initializer.New(c.Client, dynamic.New(nil), c.Informers, c.Authorizer, utilfeature.DefaultFeatureGate, c.Version, c.Stop, meta.MultiRESTMapper{}),
 		quotaInitializer{quota},
 		excludedInitializer{},
 	}
-	hooks.Services = webhook.NewServices(factory)
-	return plugins.NewFromPlugins(names, configuration, initializers, admission.Decorators{
-		seedTokenVolume(hooks.Random), quotaWhereThereIsOne(factory.Core().V1().ResourceQuotas().Informer().GetIndexer()),
-		steadyPodSecurity(factory.Core().V1().Pods().Lister()), registeredNodes(),
+	hooks := c.Webhooks
+	hooks.Services = webhook.NewServices(c.Informers)
+	return plugins.NewFromPlugins(names, c.Configuration, initializers, admission.Decorators{
+		seedTokenVolume(hooks.Random), quotaWhereThereIsOne(c.Informers.Core().V1().ResourceQuotas().Informer().GetIndexer()),
+		steadyPodSecurity(c.Informers.Core().V1().Pods().Lister()), registeredNodes(),
 		webhook.Decorate(hooks),
-		awake.decorator(), // last: it hides what a plugin is
+		c.Interceptors.decorator(), // last: it hides what a plugin is
 	})
 }
 

@@ -11,7 +11,7 @@ import (
 	"k8s.io/apiserver/pkg/authentication/user"
 )
 
-// certCache remembers whose a client certificate is. Upstream verifies the
+// certCache remembers the user of a client certificate. Upstream verifies the
 // certificate's signature for each request, which takes a fifth of the processor time
 // of small requests. The CA does not change, so a certificate that it has signed
 // remains valid until it expires.
@@ -69,8 +69,8 @@ func onlyCertificate(req *http.Request) bool {
 		req.Header.Get("Authorization") == "" && req.Header.Get("Sec-WebSocket-Protocol") == ""
 }
 
-// now is the wall clock. The certificates that a cluster begins with follow it, not the
-// cluster's time.
+// now is the wall clock, because the certificates that a cluster begins with are made before
+// it has a clock, and clients and upstream's verifier judge them by their machine's.
 //
-//nolint:forbidigo // as above
+//nolint:forbidigo // certificates of the host's side are judged by the wall clock
 func now() time.Time { return time.Now() }

@@ -7,8 +7,6 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
-
-	"github.com/kubesim-dev/kubesim/apiserver/webhook"
 )
 
 // TestEveryInformerIsFilled: admission and authorization ask only for informers that
@@ -23,7 +21,10 @@ func TestEveryInformerIsFilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := newAdmission(nil, nil, client, factory, authorizer, newVersion("v1.0.0", Build{}), webhook.Config{}, nil, nil, newInterceptors(caches), t.Context().Done()); err != nil {
+	if _, err := newAdmission(admissionConfig{
+		Client: client, Informers: factory, Authorizer: authorizer, Version: newVersion("v1.0.0", Build{}),
+		Interceptors: newInterceptors(caches), Stop: t.Context().Done(),
+	}); err != nil {
 		t.Fatal(err)
 	}
 	field := reflect.ValueOf(factory).Elem().FieldByName("informers")

@@ -10,9 +10,9 @@ import (
 	"k8s.io/apiserver/pkg/authentication/user"
 )
 
-// The engine, and whoever asks what is served, have CustomResourceDefinitions without
-// their schemas. A schema takes ten times its length in memory, and only those who
-// validate or describe objects need it: they read it from the store, see wholeDefinition.
+// The engine and discovery have CustomResourceDefinitions without their schemas. A schema
+// takes ten times its length in memory, and only validation and OpenAPI need it: they read
+// it from the store, see wholeDefinition.
 //
 // Invariant: what Local writes of a definition leaves its spec as it is.
 

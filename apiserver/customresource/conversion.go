@@ -10,7 +10,7 @@ import (
 // noServices leads to no conversion webhook.
 //
 // Deviation: a conversion webhook that is a Service is refused. Upstream's converter asks
-// without the context of the request, so the engine cannot tell who waits for the answer.
+// without the context of the request, so the engine cannot tell which request waits.
 type noServices struct{}
 
 var _ webhook.ServiceResolver = noServices{}

@@ -161,7 +161,8 @@ func shiftTimes(v reflect.Value, shift time.Duration) {
 	}
 }
 
-// wallClock is the clock that upstream's printers and kubectl read.
+// wallClock is what upstream's printers subtract a creation from to print an age. The ages
+// here are virtual, so the times are shifted by the difference of the two clocks.
 //
-//nolint:forbidigo // the one place that compares virtual with real time
+//nolint:forbidigo // upstream's printers read it, and take no other clock
 func wallClock() time.Time { return time.Now() }

@@ -13,11 +13,13 @@ import (
 	"k8s.io/klog/v2"
 	"k8s.io/kubernetes/pkg/controller"
 	"k8s.io/kubernetes/pkg/controller/deployment/util"
+
+	"github.com/kubesim-dev/kubesim/controllers/workload"
 )
 
 // cluster is what a decision may ask beyond the Deployment and its ReplicaSets.
 type cluster struct {
-	Gates Gates
+	Gates workload.Gates
 	// Running reports whether a Pod of a ReplicaSet has not ended.
 	Running func(set types.UID, name string) bool
 	// Named finds a ReplicaSet in the Deployment's namespace, whosever it is.

@@ -34,22 +34,15 @@ type Reconciler struct {
 	api      engine.API
 	who      engine.Identity
 	recorder *engine.EventRecorder
-	gates    Gates
+	gates    workload.Gates
 	sets     workload.Index
 	pods     workload.Index
-}
-
-// Gates are upstream's feature gates of the same names.
-type Gates struct {
-	// DeploymentReplicaSetTerminatingReplicas lets the status count Pods that are being
-	// deleted.
-	DeploymentReplicaSetTerminatingReplicas bool
 }
 
 // Config is what a Reconciler needs.
 type Config struct {
 	engine.Host
-	Gates Gates
+	Gates workload.Gates
 }
 
 var _ engine.Retrier = (*Reconciler)(nil)
@@ -100,7 +93,10 @@ func (r *Reconciler) Observe(c engine.Commit) []engine.Key {
 		}
 		return keys
 	case engine.Pods:
-		if d, found := r.deploymentOf(c.Object); c.Type == watch.Deleted && found && d.Spec.Strategy.Type == appsv1.RecreateDeploymentStrategyType {
+		if c.Type != watch.Deleted {
+			return nil
+		}
+		if d, found := r.deploymentOf(c.Object); found && d.Spec.Strategy.Type == appsv1.RecreateDeploymentStrategyType {
 			return []engine.Key{key(namespace, d.Name)}
 		}
 	}

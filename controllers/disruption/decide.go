@@ -105,7 +105,7 @@ func expect(pdb *policyv1.PodDisruptionBudget, pods []*corev1.Pod, by controller
 type controllers struct {
 	// Kinds finds what the API server serves of a kind.
 	Kinds func(schema.GroupVersionKind) (engine.Resource, bool)
-	// Scales says, of each one that has a scale, whose it is and how many Pods it asks for.
+	// Scales are keyed by the UID of the controller that has the scale.
 	Scales map[types.UID]scale
 }
 

@@ -44,8 +44,8 @@ type Engine struct {
 	// running says that the engine is on stage. outside says that one external write
 	// is.
 	running, outside bool
-	// lent is who has lent the stage to the engine, and loan says that the engine's
-	// turn is on such a loan; see Lend.
+	// lent is the loan under way, if any; loan says that the engine's turn is on one. See
+	// Lend.
 	lent *loan
 	loan bool
 	// target is the instant that a command wants to reach, or zero.

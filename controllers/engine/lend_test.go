@@ -103,7 +103,7 @@ func TestALoanWithoutAnAnswer(t *testing.T) {
 	hook, answered := answering(&steps, 0)
 	e := start(t, Config{Mode: Auto}, hook)
 	if err := e.Lend(t.Context(), answered); err == nil {
-		t.Error("Lend: somebody who is not on stage lends it")
+		t.Error("Lend without Enter gave no error")
 	}
 	leave, err := e.Enter(t.Context())
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/controllers/workload"
 )
 
 // kind is what ReplicaSets and ReplicationControllers differ in. The latter are ReplicaSets
@@ -27,7 +28,7 @@ type kind struct {
 	write func(obj engine.Object, status appsv1.ReplicaSetStatus) engine.Object
 }
 
-func replicaSets(gates Gates) kind {
+func replicaSets(gates workload.Gates) kind {
 	return kind{
 		name: Name, resource: engine.ReplicaSets, gvk: appsv1.SchemeGroupVersion.WithKind("ReplicaSet"), account: "replicaset-controller",
 		terminating: gates.DeploymentReplicaSetTerminatingReplicas,

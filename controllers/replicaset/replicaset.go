@@ -45,17 +45,10 @@ type Reconciler struct {
 
 var _ engine.Replacer = (*Reconciler)(nil)
 
-// Gates are upstream's feature gates of the same names.
-type Gates struct {
-	// DeploymentReplicaSetTerminatingReplicas lets the status count Pods that are being
-	// deleted.
-	DeploymentReplicaSetTerminatingReplicas bool
-}
-
 // Config is what a Reconciler of ReplicaSets needs.
 type Config struct {
 	engine.Host
-	Gates Gates
+	Gates workload.Gates
 }
 
 // New returns a Reconciler of ReplicaSets. It must be called before the engine starts.

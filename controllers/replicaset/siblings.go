@@ -11,7 +11,7 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
 
-// siblingIndex files ReplicaSets by the UID of who controls them, and hashIndex Pods by
+// siblingIndex files ReplicaSets by the UID of their controller, and hashIndex Pods by
 // their hash of a Deployment's template.
 const (
 	siblingIndex = "siblings"

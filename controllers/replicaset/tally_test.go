@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/controllers/workload"
 )
 
 // A tally that has followed random changes of Pods is one that is made anew.
@@ -23,7 +24,7 @@ func TestATallyFollowsItsPods(t *testing.T) {
 	}
 	for seed := range int64(200) {
 		random := rand.New(rand.NewSource(seed))
-		r := &Reconciler{kind: replicaSets(Gates{}), tallies: map[engine.Key]*tally{}}
+		r := &Reconciler{kind: replicaSets(workload.Gates{}), tallies: map[engine.Key]*tally{}}
 		key, pods := r.key("default", rs.Name), map[string]*corev1.Pod{}
 		r.tallies[key] = newTally(rs, selector, nil)
 		for range 50 {
@@ -62,7 +63,7 @@ func drawPod(random *rand.Rand, name string) *corev1.Pod {
 	}
 	pod := aPod(name)
 	pod.Namespace = "default"
-	pod.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(&metav1.ObjectMeta{Name: "web", UID: "1"}, replicaSets(Gates{}).gvk)}
+	pod.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(&metav1.ObjectMeta{Name: "web", UID: "1"}, replicaSets(workload.Gates{}).gvk)}
 	for range 2 {
 		if i := random.Intn(len(edits)); pod.OwnerReferences != nil {
 			edits[i](pod)

@@ -7,8 +7,8 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
 
-// Index files the objects of a resource by who controls them, so that a controller of one
-// kind finds its own, and those that nobody controls.
+// Index files the objects of a resource by their controller, so that a controller of one
+// kind finds its own, and the orphans.
 type Index struct {
 	view     *engine.View
 	resource engine.Resource
@@ -16,7 +16,7 @@ type Index struct {
 }
 
 // NewIndex makes the view hold a resource, and file its objects for controllers of a kind.
-// All who ask for the same share it.
+// Calls with the same arguments share one.
 func NewIndex(view *engine.View, resource engine.Resource, kind schema.GroupVersionKind) Index {
 	name := "controlled by " + kind.GroupKind().String()
 	view.Index(resource, name, func(obj engine.Object) []string {

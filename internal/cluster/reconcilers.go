@@ -20,7 +20,6 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/apiservice"
 	"github.com/kubesim-dev/kubesim/controllers/certificates/approver"
 	"github.com/kubesim-dev/kubesim/controllers/certificates/cleaner"
-	"github.com/kubesim-dev/kubesim/controllers/certificates/pcrcleaner"
 	"github.com/kubesim-dev/kubesim/controllers/certificates/signer"
 	"github.com/kubesim-dev/kubesim/controllers/clusterroleaggregation"
 	"github.com/kubesim-dev/kubesim/controllers/cronjob"
@@ -48,6 +47,7 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/tainteviction"
 	"github.com/kubesim-dev/kubesim/controllers/ttlafterfinished"
 	"github.com/kubesim-dev/kubesim/controllers/validatingadmissionpolicystatus"
+	"github.com/kubesim-dev/kubesim/controllers/workload"
 	"github.com/kubesim-dev/kubesim/internal/memory"
 	"github.com/kubesim-dev/kubesim/internal/pki"
 	"github.com/kubesim-dev/kubesim/internal/version"
@@ -156,13 +156,13 @@ func workloads() []controller {
 		{"deployment-controller", "deployment", func(p parts) (engine.Reconciler, error) {
 			return deployment.New(deployment.Config{
 				Host:  p.host(p.recorder("deployment-controller")),
-				Gates: deployment.Gates{DeploymentReplicaSetTerminatingReplicas: utilfeature.DefaultFeatureGate.Enabled(features.DeploymentReplicaSetTerminatingReplicas)},
+				Gates: workloadGates(),
 			})
 		}},
 		{"replicaset-controller", "replicaset", func(p parts) (engine.Reconciler, error) {
 			return replicaset.New(replicaset.Config{
 				Host:  p.host(p.recorder("replicaset-controller")),
-				Gates: replicaset.Gates{DeploymentReplicaSetTerminatingReplicas: utilfeature.DefaultFeatureGate.Enabled(features.DeploymentReplicaSetTerminatingReplicas)},
+				Gates: workloadGates(),
 			})
 		}},
 		{"ttl-after-finished-controller", "ttl-after-finished", func(p parts) (engine.Reconciler, error) {
@@ -202,7 +202,7 @@ func housekeepers() []controller {
 			return cleaner.New(p.host(nil))
 		}},
 		{"podcertificaterequest-cleaner-controller", "", func(p parts) (engine.Reconciler, error) {
-			return pcrcleaner.New(p.host(nil))
+			return cleaner.NewPodCertificates(p.host(nil))
 		}},
 		{"validatingadmissionpolicy-status-controller", "", func(p parts) (engine.Reconciler, error) {
 			return validatingadmissionpolicystatus.New(validatingadmissionpolicystatus.Config{Host: p.host(nil), Check: p.server.CheckPolicy})
@@ -236,6 +236,12 @@ func housekeepers() []controller {
 				Random: p.engine.Random(),
 			})
 		}},
+	}
+}
+
+func workloadGates() workload.Gates {
+	return workload.Gates{
+		DeploymentReplicaSetTerminatingReplicas: utilfeature.DefaultFeatureGate.Enabled(features.DeploymentReplicaSetTerminatingReplicas),
 	}
 }
 
@@ -280,8 +286,9 @@ func CheckControllers(patterns []string) error {
 	return nil
 }
 
-// register adds the reconcilers to e: controllers and kubelets, which write to
-// api, custom resources in custom, and whose containers write to logs and use what used says. The caller must close what is returned when e has ended.
+// register adds the reconcilers to e: controllers and kubelets, which write to api, and
+// what serves custom resources in custom. Containers write to logs, and used is what they
+// use. The caller must close what is returned when e has ended.
 func (r *ring) register(e *engine.Engine, api engine.API, custom customresourcedefinition.Server, logs *stream.Store, used *stats.Store) (*lifecycle.Reconciler, error) {
 	addresses, err := r.c.options.ServiceRange()
 	if err != nil {

@@ -1,14 +1,16 @@
-// Package cleaner deletes CertificateSigningRequests that are no longer needed.
+// Package cleaner deletes CertificateSigningRequests and PodCertificateRequests that are
+// no longer needed.
 //
-// Invariant: a request stays an hour after it was denied, has failed or has got its
-// certificate, a day if nobody judges or signs it, and no longer than its certificate is
-// good.
+// Invariant: a CertificateSigningRequest stays an hour after it was denied, has failed or
+// has got its certificate, a day if nobody judges or signs it, and no longer than its
+// certificate is good. A PodCertificateRequest stays a quarter of an hour, whatever has
+// become of it: a kubelet that still waits for an answer asks again.
 //
-// It follows CSRCleanerController, k8s.io/kubernetes
+// It follows CSRCleanerController and PCRCleanerController, k8s.io/kubernetes
 // pkg/controller/certificates/cleaner v1.37.2.
 //
 // Deviation: it acts at the earliest instant at which upstream could, which looks every
-// hour.
+// hour, and every five minutes.
 package cleaner
 
 import (
@@ -26,47 +28,74 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
 
-// Name is the reconciler's name in the queue and in the event log.
-const Name = "csrcleaner"
-
-// How long requests stay. Source: k8s.io/kubernetes
-// pkg/controller/certificates/cleaner v1.37.2.
+// Name and PodCertificatesName are the reconcilers' names in the queue and in the event log.
 const (
-	approvedExpiration = time.Hour
-	deniedExpiration   = time.Hour
-	pendingExpiration  = 24 * time.Hour
+	Name                = "csrcleaner"
+	PodCertificatesName = "podcertificaterequestcleaner"
 )
 
-// Reconciler reconciles CertificateSigningRequests.
+// How long requests stay. Source: k8s.io/kubernetes
+// pkg/controller/certificates/cleaner v1.37.2; of podCertificateExpiration
+// newPodCertificateRequestCleanerController, cmd/kube-controller-manager/app.
+const (
+	approvedExpiration       = time.Hour
+	deniedExpiration         = time.Hour
+	pendingExpiration        = 24 * time.Hour
+	podCertificateExpiration = 15 * time.Minute
+)
+
+// Reconciler reconciles the requests of one kind.
 type Reconciler struct {
-	view *engine.View
-	api  engine.API
-	who  engine.Identity
+	name     string
+	resource engine.Resource
+	// expiry returns when a request is no longer needed, zero if that cannot be said yet.
+	expiry func(engine.Object) time.Time
+	view   *engine.View
+	api    engine.API
+	who    engine.Identity
 }
 
 var _ engine.Reconciler = (*Reconciler)(nil)
 
-// New returns a Reconciler. It must be called before the engine starts.
+// New returns a Reconciler of CertificateSigningRequests. It must be called before the
+// engine starts.
 func New(host engine.Host) (*Reconciler, error) {
-	if err := host.Validate(Name); err != nil {
+	return newReconciler(host, &Reconciler{
+		name: Name, resource: engine.CertificateSigningRequests, who: engine.ControllerIdentity("certificate-controller"),
+		expiry: func(obj engine.Object) time.Time { return expiry(obj.(*certificatesv1.CertificateSigningRequest)) },
+	})
+}
+
+// NewPodCertificates returns a Reconciler of PodCertificateRequests. It must be called
+// before the engine starts.
+func NewPodCertificates(host engine.Host) (*Reconciler, error) {
+	return newReconciler(host, &Reconciler{
+		name: PodCertificatesName, resource: engine.PodCertificateRequests, who: engine.ControllerIdentity("podcertificaterequestcleaner"),
+		expiry: podCertificateExpiry,
+	})
+}
+
+func newReconciler(host engine.Host, r *Reconciler) (*Reconciler, error) {
+	if err := host.Validate(r.name); err != nil {
 		return nil, err
 	}
-	host.View.Track(engine.CertificateSigningRequests)
-	return &Reconciler{view: host.View, api: host.API, who: engine.ControllerIdentity("certificate-controller")}, nil
+	host.View.Track(r.resource)
+	r.view, r.api = host.View, host.API
+	return r, nil
 }
 
 // Name implements engine.Reconciler.
-func (r *Reconciler) Name() string { return Name }
+func (r *Reconciler) Name() string { return r.name }
 
 // Observe implements engine.Reconciler.
 func (r *Reconciler) Observe(c engine.Commit) []engine.Key {
-	if c.Resource != engine.CertificateSigningRequests || c.Type == watch.Deleted {
+	if c.Resource != r.resource || c.Type == watch.Deleted {
 		return nil
 	}
-	return []engine.Key{{Controller: Name, Name: c.Object.GetName()}}
+	return []engine.Key{{Controller: r.name, Namespace: c.Object.GetNamespace(), Name: c.Object.GetName()}}
 }
 
-// expiry returns when a request is no longer needed, zero if that cannot be said yet.
+// expiry is when csr is no longer needed, zero if that cannot be said yet.
 func expiry(csr *certificatesv1.CertificateSigningRequest) time.Time {
 	var earliest time.Time
 	at := func(since metav1.Time, d time.Duration) {
@@ -92,6 +121,10 @@ func expiry(csr *certificatesv1.CertificateSigningRequest) time.Time {
 	return earliest
 }
 
+func podCertificateExpiry(request engine.Object) time.Time {
+	return request.GetCreationTimestamp().Add(podCertificateExpiration)
+}
+
 // end is when a certificate, in PEM, is no longer good; zero if it is none.
 func end(certificate []byte) metav1.Time {
 	block, _ := pem.Decode(certificate)
@@ -112,11 +145,10 @@ type plan struct {
 	WakeAt time.Time
 }
 
-// decide returns what to do about csr at now.
-func decide(csr *certificatesv1.CertificateSigningRequest, now time.Time) plan {
-	at := expiry(csr)
+// decide returns what to do at now about a request that is needed until at.
+func decide(request engine.Object, at, now time.Time) plan {
 	switch {
-	case at.IsZero() || csr.DeletionTimestamp != nil:
+	case at.IsZero() || request.GetDeletionTimestamp() != nil:
 		return plan{}
 	case now.Before(at):
 		return plan{WakeAt: at}
@@ -126,16 +158,17 @@ func decide(csr *certificatesv1.CertificateSigningRequest, now time.Time) plan {
 
 // Reconcile implements engine.Reconciler.
 func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Time) (engine.Wake, error) {
-	csr, ok := engine.Get[*certificatesv1.CertificateSigningRequest](r.view, engine.CertificateSigningRequests, "", key.Name)
+	request, ok := engine.Get[engine.Object](r.view, r.resource, key.Namespace, key.Name)
 	if !ok {
 		return engine.Wake{}, nil
 	}
-	p := decide(csr, now)
+	p := decide(request, r.expiry(request), now)
 	if !p.Delete {
 		return engine.Cleanup(p.WakeAt), nil
 	}
-	err := r.api.Delete(ctx, r.who, engine.CertificateSigningRequests, types.NamespacedName{Name: csr.Name}, metav1.DeleteOptions{
-		Preconditions: &metav1.Preconditions{UID: &csr.UID},
+	uid := request.GetUID()
+	err := r.api.Delete(ctx, r.who, r.resource, types.NamespacedName{Namespace: key.Namespace, Name: key.Name}, metav1.DeleteOptions{
+		Preconditions: &metav1.Preconditions{UID: &uid},
 	})
 	if apierrors.IsNotFound(err) {
 		return engine.Wake{}, nil

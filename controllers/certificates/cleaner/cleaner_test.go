@@ -63,11 +63,11 @@ func TestDecide(t *testing.T) {
 		"a certificate without an approval stays":           {csr: csr(condition("Other", soon), issued(t, soon))},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(plan{WakeAt: tc.want}, decide(tc.csr, noon())); diff != "" {
+			if diff := cmp.Diff(plan{WakeAt: tc.want}, decide(tc.csr, expiry(tc.csr), noon())); diff != "" {
 				t.Errorf("plan (-want +got):\n%s", diff)
 			}
 			if !tc.want.IsZero() {
-				if diff := cmp.Diff(plan{Delete: true}, decide(tc.csr, tc.want)); diff != "" {
+				if diff := cmp.Diff(plan{Delete: true}, decide(tc.csr, expiry(tc.csr), tc.want)); diff != "" {
 					t.Errorf("plan at that instant (-want +got):\n%s", diff)
 				}
 			}
