@@ -16,6 +16,7 @@ import (
 	"k8s.io/apiserver/pkg/admission/plugin/webhook/validating"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 	quotav1 "k8s.io/apiserver/pkg/quota/v1"
+	genericapiserver "k8s.io/apiserver/pkg/server"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/informers"
@@ -125,6 +126,15 @@ type admissionConfig struct {
 	Interceptors interceptors
 	// Stop is closed when the server ends.
 	Stop <-chan struct{}
+}
+
+// admission says what the server's chain needs.
+func (s *Server) admission(generic *genericapiserver.Config, factory informers.SharedInformerFactory, stop <-chan struct{}) admissionConfig {
+	return admissionConfig{
+		Disabled: s.cfg.DisableAdmissionPlugins, Configuration: s.cfg.AdmissionConfiguration,
+		Client: s.client, Informers: factory, Authorizer: generic.Authorization.Authorizer, Version: generic.EffectiveVersion,
+		Webhooks: s.cfg.webhooks(), Params: policyParams{s}.find, Schemas: policySchemas{s}, Interceptors: s.interceptors, Stop: stop,
+	}
 }
 
 // newAdmission returns the chain of upstream's plugins, without those that are disabled.

@@ -100,11 +100,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if generic.Authorization.Authorizer, generic.RuleResolver, err = newAuthorizer(cfg.Authorization, factory); err != nil {
 		return nil, err
 	}
-	if generic.AdmissionControl, err = newAdmission(admissionConfig{
-		Disabled: cfg.DisableAdmissionPlugins, Configuration: cfg.AdmissionConfiguration,
-		Client: client, Informers: factory, Authorizer: generic.Authorization.Authorizer, Version: generic.EffectiveVersion,
-		Webhooks: cfg.webhooks(), Params: policyParams{s}.find, Schemas: policySchemas{s}, Interceptors: s.interceptors, Stop: ctx.Done(),
-	}); err != nil {
+	if generic.AdmissionControl, err = newAdmission(s.admission(generic, factory, ctx.Done())); err != nil {
 		return nil, err
 	}
 	options := &restOptions{open: cfg.NewStorage, stamper: registry.Stamper{Clock: cfg.Clock, Random: cfg.Random}}
