@@ -17,12 +17,12 @@ const (
 	emulation   = "starts a server that emulates an older release; kubesim is one release"
 	beta        = "switches on a beta version that is off by default; kubesim serves what is on"
 	abac        = "starts the server with the ABAC authorizer, from a file of policies; kubesim has RBAC, AlwaysAllow and none of these"
-	auditLog    = "reads the audit log; kubesim has none"
 	authzConfig = "starts the server with authorization webhooks; kubesim has RBAC and AlwaysAllow"
 	nodes       = "starts the server with the Node authorizer and NodeRestriction; kubesim's kubelets are in its process"
 	tokens      = "gives the server another issuer or other audiences of service-account tokens; kubesim's are kubeadm's"
 	serverFiles = "reads or signs with the files of kube-apiserver's certificates; kubesim's authority makes its own"
-	config      = "gives the server an admission configuration file; kubesim takes none"
+	manifests   = "gives the server webhooks or policies in files, by the alpha gate ManifestBasedAdmissionControlConfig; kubesim's come from the API"
+	routing     = "sets --enable-aggregator-routing, which kubesim has not: Services are reached by their cluster IP"
 	itself      = "upstream skips it itself"
 	services    = "wants a webhook or an API server behind a Service whose endpoints are on the host; kubesim's Services lead to Pods only"
 	smallRange  = "starts the server with a range of 8 addresses; kubesim's name server has the tenth"
@@ -73,17 +73,15 @@ func notOfControllers() map[string]string {
 func notOfAuth() map[string]string {
 	const storage = "builds its authorizer over kube-apiserver's own storage factory"
 	return map[string]string{
+		"auth/TestConstrainedImpersonation":              "wants the latency of requests in the audit log; kubesim leaves out what the wall clock says",
 		"auth/TestAliceNotForbiddenOrUnauthorized":       abac,
 		"auth/TestAuthModeAlwaysDeny":                    "starts the server with the AlwaysDeny authorizer, which kubesim has not: its own client is denied, too, and it is never ready",
 		"auth/TestDiscoveryUpgradeBootstrapping":         "open: after a restart, system:public-info-viewer is not bound as the test wants; not yet examined",
 		"auth/TestAuthnToKAS":                            serverFiles,
 		"auth/TestAuthzConfig":                           authzConfig,
 		"auth/TestBobIsForbidden":                        abac,
-		"auth/TestConstrainedImpersonation":              auditLog,
-		"auth/TestConstrainedImpersonationDisabled":      auditLog,
 		"auth/TestDynamicClientBuilder":                  tokens,
 		"auth/TestGetsSelfAttributes/.*_v1beta1":         emulation,
-		"auth/TestImpersonateWithUID":                    auditLog,
 		"auth/TestKindAuthorization":                     abac,
 		"auth/TestMultiWebhookAuthzConfig":               authzConfig,
 		"auth/TestNamespaceAuthorization":                abac,
@@ -139,29 +137,26 @@ func notOfServers() map[string]string {
 
 func notOfAdmission() map[string]string {
 	return map[string]string{
-		"apiserver/admissionwebhook/TestStaticWebhookComprehensive":                 config,
+		"apiserver/admissionwebhook/TestStaticWebhookComprehensive":                 manifests,
+		"apiserver/admissionwebhook/TestWebhookClientAuthWithAggregatorRouting":     routing,
+		"apiserver/admissionwebhook/TestWebhookClientAuthWithoutAggregatorRouting":  routing,
 		"apiserver/admissionwebhook/TestWebhookAdmissionWithCBOR":                   layout,
 		"apiserver/admissionwebhook/TestWebhookAdmissionWithWatchCache":             layout,
 		"apiserver/admissionwebhook/TestWebhookAdmissionWithoutWatchCache":          layout,
-		"apiserver/admissionwebhook/TestWebhookClientAuthWithAggregatorRouting":     config,
-		"apiserver/admissionwebhook/TestWebhookClientAuthWithoutAggregatorRouting":  config,
 		"apiserver/admissionwebhook/TestWebhookConnectionPoolIPReuse":               services,
 		"apiserver/admissionwebhook/TestWebhookLoadBalance":                         services,
 		"apiserver/admissionwebhook/TestWebhookLoadBalanceAcrossEndpoints":          services,
-		"apiserver/admissionwebhook/TestWebhookReinvocationPolicyWithWatchCache":    auditLog,
-		"apiserver/admissionwebhook/TestWebhookReinvocationPolicyWithoutWatchCache": auditLog,
 		"apiserver/admissionwebhook/TestWebhookTimeoutWithWatchCache":               inTurn,
 		"apiserver/admissionwebhook/TestWebhookTimeoutWithoutWatchCache":            inTurn,
+		"apiserver/cel/TestStaticPolicyComprehensive":                               manifests,
 		"apiserver/cel/TestAuthorizationDecisionCaching":                            authzConfig,
 		"apiserver/cel/TestExcludedResources":                                       ownGroup,
 		"apiserver/cel/TestMutatingAdmissionPolicy/v1beta1":                         beta,
 		"apiserver/cel/TestMutatingAdmissionPolicy_Slow/v1beta1":                    beta,
 		"apiserver/cel/TestPolicyAdmission/sim\\.kubesim\\.dev.*":                   ownGroup,
 		"apiserver/cel/TestPolicyAdmissionV1beta1":                                  emulation,
-		"apiserver/cel/TestStaticPolicyComprehensive":                               config,
 		"apiserver/cel/Test_MutatingAdmissionPolicy_CustomResourceParamRef/v1beta1": beta,
 		"apiserver/cel/Test_MutatingAdmissionPolicy_CustomResources/v1beta1":        beta,
-		"apiserver/cel/Test_ValidateAnnotationsAndWarnings":                         auditLog,
 	}
 }
 

@@ -3,6 +3,7 @@ package server
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -169,12 +170,7 @@ func (s *webhook) patchPods(r *admissionv1.AdmissionRequest, wants func(*corev1.
 }
 
 func hasContainer(list []corev1.Container, name string) bool {
-	for _, c := range list {
-		if c.Name == name {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(list, func(c corev1.Container) bool { return c.Name == name })
 }
 
 func (s *webhook) mutatePods(r *admissionv1.AdmissionRequest) verdict {

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apiserver/pkg/authorization/authorizerfactory"
 	genericapiserver "k8s.io/apiserver/pkg/server"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
+	"k8s.io/apiserver/plugin/pkg/audit/log"
 	cliflag "k8s.io/component-base/cli/flag"
 
 	"github.com/kubesim-dev/kubesim/apiserver"
@@ -32,8 +33,16 @@ func apply(o *cluster.Options, flags map[string]string) error {
 		"enable-admission-plugins":  enablePlugins,
 		"feature-gates":             setGates,
 		"runtime-config":            serve,
-		"service-cluster-ip-range":  setRange,
-		"token-auth-file":           func(o *cluster.Options, value string) error { o.TokenAuthFile = value; return nil },
+		"admission-control-config-file": func(o *cluster.Options, value string) (err error) {
+			o.AdmissionConfiguration, err = apiserver.ReadAdmissionConfiguration(value)
+			return err
+		},
+		"audit-policy-file":        audit(func(a *apiserver.AuditConfig, value string) { a.PolicyFile = value }),
+		"audit-log-path":           audit(func(a *apiserver.AuditConfig, value string) { a.Path = value }),
+		"audit-log-version":        want("audit.k8s.io/v1"),
+		"audit-log-mode":           want("blocking"),
+		"service-cluster-ip-range": setRange,
+		"token-auth-file":          func(o *cluster.Options, value string) error { o.TokenAuthFile = value; return nil },
 		// Privileged Pods are always allowed.
 		"allow-privileged": want("true"),
 		// Config.Storage says it.
@@ -58,6 +67,17 @@ func apply(o *cluster.Options, flags map[string]string) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// audit sets a part of how the log of requests is kept.
+func audit(set func(a *apiserver.AuditConfig, value string)) func(*cluster.Options, string) error {
+	return func(o *cluster.Options, value string) error {
+		if o.Audit == nil {
+			o.Audit = &apiserver.AuditConfig{Format: log.FormatJson}
+		}
+		set(o.Audit, value)
+		return nil
+	}
 }
 
 // want refuses every other value.
