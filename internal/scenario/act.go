@@ -54,6 +54,13 @@ func (s *step) title() string {
 		text = fmt.Sprintf("patch %s: %s", s.target, compactJSON(s.With))
 	case "scale":
 		text = fmt.Sprintf("scale %s to %d", s.target, *s.Replicas)
+	case "setImage":
+		text = fmt.Sprintf("set image %s %s", s.target, imagesTitle(s.Images))
+	case "undo":
+		text = "undo " + s.target.String()
+		if s.ToRevision > 0 {
+			text += fmt.Sprintf(" to revision %d", s.ToRevision)
+		}
 	case "exec":
 		text = fmt.Sprintf("exec %s: %s", s.target, strings.Join(s.Command, " "))
 	case "advance":
@@ -170,8 +177,15 @@ func (p *Player) one(ctx context.Context, st *step, r Resource, name string) err
 			return p.merge(ctx, path, "parallelism", *st.Replicas)
 		}
 		return p.merge(ctx, path+"/scale", "replicas", *st.Replicas)
-	case "suspend", "resume":
-		return p.merge(ctx, path, "suspend", st.action == "suspend")
+	case "setImage", "restart", "undo", "pause":
+		return p.rollout(ctx, st, r, name)
+	case "resume":
+		if r.Kind == "Deployment" {
+			return p.rollout(ctx, st, r, name)
+		}
+		return p.merge(ctx, path, "suspend", false)
+	case "suspend":
+		return p.merge(ctx, path, "suspend", true)
 	case "cordon", "uncordon":
 		return p.merge(ctx, path, "unschedulable", st.action == "cordon")
 	case "evict":

@@ -40,6 +40,8 @@ func (x *expectation) title() string {
 		if x.Regarding != "" {
 			text += " regarding " + x.Regarding
 		}
+	case x.Rollout != "":
+		text = x.Rollout + " is rolled out"
 	case x.Log != "":
 		text = "log of " + x.Log + ": " + cmp.Or(x.Contains, x.Matches)
 	case x.Exactly != nil:
@@ -109,19 +111,25 @@ func (s *Scenario) compileTime(p *problems, x *expectation) {
 func (x *expectation) compile(p *problems, env *cel.Env) {
 	x.since = new(time.Time)
 	kinds := 0
-	for _, text := range []string{x.Object, x.Objects, x.Event, x.Log} {
+	for _, text := range []string{x.Object, x.Objects, x.Rollout, x.Event, x.Log} {
 		if text != "" {
 			kinds++
 		}
 	}
 	if kinds != 1 {
-		p.add(x.path, field.OmitValueType{}, "want exactly one of object, objects, event and log")
+		p.add(x.path, field.OmitValueType{}, "want exactly one of object, objects, rollout, event and log")
 		return
 	}
 	x.refuse(p)
 	switch {
 	case x.Event != "":
 		x.compileEvent(p)
+	case x.Rollout != "":
+		t := target{one: true, ref: p.ref(x.path.Child("rollout"), x.Rollout, "", x.Namespace)}
+		if t.ref.Type != "" && t.ref.one() != nil {
+			p.add(x.path.Child("rollout"), field.OmitValueType{}, "%s", t.ref.one())
+		}
+		x.condition = rolloutCondition{t}
 	case x.Log != "":
 		least, exact := x.numbers(p)
 		x.condition = logCondition{
@@ -134,15 +142,15 @@ func (x *expectation) compile(p *problems, env *cel.Env) {
 
 // refuse names the fields that do not belong to what x looks at.
 func (x *expectation) refuse(p *problems) {
-	objects := x.Object != "" || x.Objects != ""
+	objects, told := x.Object != "" || x.Objects != "", x.Event != "" || x.Log != ""
 	for _, f := range []struct {
 		name    string
 		set, ok bool
 	}{
 		{"cel", x.CEL != "", objects}, {"jsonPath", x.JSONPath != "", objects}, {"match", x.Match != nil, objects}, {"exists", x.Exists != nil, objects},
 		{"value", x.Value != nil, x.JSONPath != ""}, {"regarding", x.Regarding != "", x.Event != ""}, {"type", x.Type != "", x.Event != ""},
-		{"container", x.Container != "", x.Log != ""}, {"contains", x.Contains != "", !objects}, {"matches", x.Matches != "", !objects},
-		{"count", x.Count != nil, x.Object == ""}, {"exactly", x.Exactly != nil, x.Object == ""},
+		{"container", x.Container != "", x.Log != ""}, {"contains", x.Contains != "", told}, {"matches", x.Matches != "", told},
+		{"count", x.Count != nil, told || x.Objects != ""}, {"exactly", x.Exactly != nil, told || x.Objects != ""},
 	} {
 		if f.set && !f.ok {
 			p.add(x.path.Child(f.name), field.OmitValueType{}, "it does not belong to what the expectation looks at")

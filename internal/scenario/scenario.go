@@ -114,6 +114,10 @@ type Step struct {
 	Scale    string         `json:"scale,omitempty"`
 	Suspend  string         `json:"suspend,omitempty"`
 	Resume   string         `json:"resume,omitempty"`
+	SetImage string         `json:"setImage,omitempty"`
+	Restart  string         `json:"restart,omitempty"`
+	Undo     string         `json:"undo,omitempty"`
+	Pause    string         `json:"pause,omitempty"`
 	Cordon   string         `json:"cordon,omitempty"`
 	Uncordon string         `json:"uncordon,omitempty"`
 	Drain    string         `json:"drain,omitempty"`
@@ -125,17 +129,19 @@ type Step struct {
 	Note     string         `json:"note,omitempty"`
 
 	// Additional fields of actions.
-	With               any      `json:"with,omitempty"`        // patch
-	Type               string   `json:"type,omitempty"`        // patch
-	Subresource        string   `json:"subresource,omitempty"` // patch
-	Replicas           *int64   `json:"replicas,omitempty"`    // scale
-	GracePeriodSeconds *int64   `json:"gracePeriodSeconds,omitempty"`
-	PropagationPolicy  string   `json:"propagationPolicy,omitempty"` // delete
-	Container          string   `json:"container,omitempty"`         // exec
-	Command            []string `json:"command,omitempty"`           // exec
-	Stdin              string   `json:"stdin,omitempty"`             // exec
-	ExitCode           int32    `json:"exitCode,omitempty"`          // exec
-	Output             string   `json:"output,omitempty"`            // exec
+	With               any               `json:"with,omitempty"`        // patch
+	Type               string            `json:"type,omitempty"`        // patch
+	Subresource        string            `json:"subresource,omitempty"` // patch
+	Replicas           *int64            `json:"replicas,omitempty"`    // scale
+	Images             map[string]string `json:"images,omitempty"`      // setImage, by container
+	ToRevision         int64             `json:"toRevision,omitempty"`  // undo
+	GracePeriodSeconds *int64            `json:"gracePeriodSeconds,omitempty"`
+	PropagationPolicy  string            `json:"propagationPolicy,omitempty"` // delete
+	Container          string            `json:"container,omitempty"`         // exec
+	Command            []string          `json:"command,omitempty"`           // exec
+	Stdin              string            `json:"stdin,omitempty"`             // exec
+	ExitCode           int32             `json:"exitCode,omitempty"`          // exec
+	Output             string            `json:"output,omitempty"`            // exec
 }
 
 // Request is one request to the API, as a client sent it.
@@ -157,8 +163,8 @@ type Request struct {
 	Phase string `json:"phase,omitempty"`
 }
 
-// Expectation is what must come true. Exactly one of object, objects, event and log
-// must be set. It says what to look at.
+// Expectation is what must come true. Exactly one of object, objects, rollout, event and
+// log must be set. It says what to look at.
 type Expectation struct {
 	Name string `json:"name,omitempty"`
 	// Namespace is that of objects which name none; default if it is not set.
@@ -177,6 +183,9 @@ type Expectation struct {
 	Match map[string]any `json:"match,omitempty"`
 	// Exists says whether such an object must exist.
 	Exists *bool `json:"exists,omitempty"`
+
+	// Rollout is a Deployment, StatefulSet or DaemonSet whose rollout must have ended well.
+	Rollout string `json:"rollout,omitempty"`
 
 	// Event is the reason of an Event; Regarding is the object that it is about, and
 	// Type is Normal or Warning.

@@ -126,6 +126,8 @@ func actions() []action {
 		{name: "patch", ref: true, many: true, needs: []string{"with"}, may: []string{"type", "subresource"}},
 		{name: "scale", ref: true, needs: []string{"replicas"}},
 		{name: "suspend", ref: true, many: true}, {name: "resume", ref: true, many: true},
+		{name: "setImage", ref: true, many: true, needs: []string{"images"}},
+		{name: "restart", ref: true, many: true}, {name: "undo", ref: true, may: []string{"toRevision"}}, {name: "pause", ref: true, many: true},
 		{name: "cordon", kind: "nodes", ref: true, many: true}, {name: "uncordon", kind: "nodes", ref: true, many: true},
 		{name: "drain", kind: "nodes", ref: true, may: []string{"gracePeriodSeconds"}},
 		{name: "evict", kind: "pods", ref: true, many: true, may: []string{"gracePeriodSeconds"}},
@@ -173,6 +175,10 @@ func (s *step) judge(p *problems, a action, set map[string]bool) {
 		if !slices.Contains([]string{"", "strategic", "merge", "json"}, s.Type) {
 			p.add(s.path.Child("type"), s.Type, "want strategic, the default, merge or json")
 		}
+	case "undo":
+		if s.ToRevision < 0 {
+			p.add(s.path.Child("toRevision"), s.ToRevision, "want 1 or more, or leave it out for the revision before")
+		}
 	case "clock":
 		if _, err := ParseClock(s.Clock); err != nil {
 			p.add(s.path.Child("clock"), s.Clock, "%s", err)
@@ -189,7 +195,8 @@ func (s *step) judge(p *problems, a action, set map[string]bool) {
 
 func (s *step) judgeTarget(p *problems, a action) {
 	value := map[string]string{
-		"delete": s.Delete, "patch": s.Patch, "scale": s.Scale, "suspend": s.Suspend, "resume": s.Resume, "cordon": s.Cordon,
+		"delete": s.Delete, "patch": s.Patch, "scale": s.Scale, "suspend": s.Suspend, "resume": s.Resume,
+		"setImage": s.SetImage, "restart": s.Restart, "undo": s.Undo, "pause": s.Pause, "cordon": s.Cordon,
 		"uncordon": s.Uncordon, "drain": s.Drain, "evict": s.Evict, "exec": s.Exec,
 	}[a.name]
 	path := s.path.Child(a.name)
