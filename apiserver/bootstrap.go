@@ -7,9 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	storagev1 "k8s.io/api/storage/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apiserver/pkg/authentication/user"
@@ -33,7 +31,7 @@ import (
 func (s *Server) Bootstrap(ctx context.Context, warn func(text string)) error {
 	b := bootstrap{local: s.local, who: serverUser(), warn: warn}
 	b.isOld = b.local.exists(ctx, b.who, schema.GroupResource{Resource: "namespaces"}, "", metav1.NamespaceDefault)
-	if err := s.groups.numbers.outside.check(s.cfg.Services); err != nil {
+	if err := s.groups.numbers.outside.check(s.cfg.Services, s.groups.numbers.ips); err != nil {
 		return err
 	}
 	now := s.cfg.Clock.Now()
@@ -46,7 +44,6 @@ func (s *Server) Bootstrap(ctx context.Context, warn func(text string)) error {
 	b.serviceCIDR(ctx, s.cfg.Services, now)
 	records := addressRecords{b.local, b.who, s.cfg.Clock}
 	b.kubernetesService(ctx, records, s.cfg.Services.Kubernetes.String(), s.cfg.AdvertiseAddress.String())
-	b.addresses(ctx, records)
 	b.tokenTracking(ctx, now)
 	b.apiServices(ctx, s.versions)
 	if !b.isOld { // if it is deleted later, it is not wanted back
@@ -104,20 +101,6 @@ func (b *bootstrap) add(ctx context.Context, gr schema.GroupResource, obj Object
 		return fmt.Errorf("%s %q: %w", gr, obj.GetName(), err)
 	}
 	return nil
-}
-
-// each calls f for every object of a resource, in its internal version.
-func (b *bootstrap) each(ctx context.Context, gr schema.GroupResource, f func(runtime.Object)) {
-	if b.err != nil {
-		return
-	}
-	list, err := b.local.list(ctx, b.who, gr)
-	if err == nil {
-		err = meta.EachListItem(list, func(obj runtime.Object) error { f(obj); return nil })
-	}
-	if err != nil {
-		b.failed(fmt.Errorf("%s: %w", gr, err))
-	}
 }
 
 // namespaces follows SystemNamespaces in pkg/controlplane/apiserver/options

@@ -2,6 +2,7 @@ package apiserver
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -55,20 +56,29 @@ func (b *bootstrap) flows(ctx context.Context) {
 }
 
 // The default ServiceCIDR. Source: pkg/controlplane/controller/defaultservicecidr, and
-// the finalizer of pkg/controller/servicecidrs, v1.37.2.
+// the finalizer and the message of pkg/controller/servicecidrs, v1.37.2.
 const (
 	defaultServiceCIDR   = "kubernetes"
 	serviceCIDRFinalizer = "networking.k8s.io/service-cidr-finalizer"
-	serviceCIDRReady     = "Kubernetes default Service CIDR is ready"
+	serviceCIDRReady     = "Kubernetes Service CIDR is ready"
 )
 
-// serviceCIDR writes the range of Services' addresses, as an object.
+// serviceCIDR writes the range of Services' addresses, as an object, as it is when its
+// controllers have seen it. Its readiness comes first on a real cluster too, so that it
+// gives addresses.
 //
-// Deviation: Services get addresses of the server's own range only. Other ServiceCIDRs
-// are stored, and never become ready.
+// An older one stays as it is. Upstream tells then in an Event,
+// KubernetesDefaultServiceCIDRInconsistent.
 func (b *bootstrap) serviceCIDR(ctx context.Context, valid ServiceRange, now time.Time) {
 	gr := schema.GroupResource{Group: networkingv1.GroupName, Resource: "servicecidrs"}
-	if b.err != nil || b.local.exists(ctx, b.who, gr, "", defaultServiceCIDR) {
+	if b.err != nil {
+		return
+	}
+	if obj, err := b.local.get(ctx, b.who, gr, "", defaultServiceCIDR); err == nil {
+		if old := obj.(*networkingv1.ServiceCIDR).Spec.CIDRs; !slices.Equal(old, []string{valid.String()}) {
+			b.warn(fmt.Sprintf("The default ServiceCIDR %v does not match --service-cluster-ip-range %s: Services still get addresses of %v; "+
+				"create a ServiceCIDR of the other range", old, valid.String(), old))
+		}
 		return
 	}
 	cidr := &networkingv1.ServiceCIDR{

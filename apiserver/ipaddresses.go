@@ -25,10 +25,8 @@ import (
 )
 
 // addressRecords keeps an IPAddress for each cluster IP of a Service, as upstream's
-// allocator does: it is written before the Service, and deleted after it.
-//
-// Deviation: an IPAddress of a Service that a user deletes or changes is put right when
-// the server starts, without an Event; upstream does it at once.
+// allocator does: it is written before the Service, and deleted after it. What is wrong all
+// the same, controllers/ipallocator puts right.
 type addressRecords struct {
 	local *Local
 	who   user.Info
@@ -112,7 +110,7 @@ func (r addressRecords) record(ctx context.Context, service *core.Service, ip st
 }
 
 // forget deletes IPAddresses. As upstream, it reports no error: the Service is gone. What
-// is left is deleted when the server starts.
+// is left is deleted a minute later.
 func (r addressRecords) forget(ctx context.Context, ips []string) {
 	for _, ip := range ips {
 		_ = r.local.Delete(ctx, r.who, ipAddresses(), types.NamespacedName{Name: ip}, metav1.DeleteOptions{})
@@ -128,34 +126,6 @@ func clusterIPs(service *core.Service) []string {
 		}
 	}
 	return out
-}
-
-// leakedAfter is how old an IPAddress without a Service must be to be deleted: another
-// server may be about to create the Service. Source: syncIPAddress in the allocator's
-// repair controller, v1.37.2.
-const leakedAfter = time.Minute
-
-// addresses records the addresses of Services that an older kubesim has written, and
-// deletes what a server that died between two writes has left.
-func (b *bootstrap) addresses(ctx context.Context, records addressRecords) {
-	now := records.clock.Now()
-	held := map[string]bool{}
-	b.each(ctx, schema.GroupResource{Resource: "services"}, func(obj runtime.Object) {
-		service := obj.(*core.Service)
-		for _, ip := range clusterIPs(service) {
-			held[ip] = true
-			if b.err == nil && !b.local.exists(ctx, b.who, ipAddresses(), "", ip) {
-				b.failed(records.record(ctx, service, ip))
-			}
-		}
-	})
-	b.each(ctx, ipAddresses(), func(obj runtime.Object) {
-		meta := obj.(metav1.Object)
-		managed := meta.GetLabels()[networkingv1.LabelManagedBy] == ipallocator.ControllerName
-		if managed && !held[meta.GetName()] && now.Sub(meta.GetCreationTimestamp().Time) > leakedAfter {
-			records.forget(ctx, []string{meta.GetName()})
-		}
-	})
 }
 
 // A Service whose address is recorded without it is tried again every retryEvery, for

@@ -164,19 +164,6 @@ func (l *Local) get(ctx context.Context, who user.Info, gr schema.GroupResource,
 	return externalObject(getter.Get(r.requestContext(ctx, who, namespace, name, "", "get"), name, &metav1.GetOptions{}))
 }
 
-// list returns all objects of a resource, in their internal version.
-func (l *Local) list(ctx context.Context, who user.Info, gr schema.GroupResource) (runtime.Object, error) {
-	r, storage, err := l.find(gr, "")
-	if err != nil {
-		return nil, err
-	}
-	lister, ok := storage.(rest.Lister)
-	if !ok {
-		return nil, fmt.Errorf("apiserver: %s cannot be listed", gr)
-	}
-	return lister.List(r.requestContext(ctx, who, "", "", "", "list"), &internalversion.ListOptions{})
-}
-
 // Bind creates a Pod's binding subresource.
 func (l *Local) Bind(ctx context.Context, who user.Info, binding *corev1.Binding) error {
 	pods := schema.GroupResource{Resource: "pods"}

@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
@@ -13,16 +14,18 @@ import (
 	"github.com/kubesim-dev/kubesim/apiserver/registry"
 )
 
-// serviceNumbers are the cluster IPs and node ports that Services hold. The Services and
-// IPAddresses in the store are their only record. Any server may have written them: this one, an
-// earlier one, or another that shares the cluster.
+// serviceNumbers are the cluster IPs and node ports that Services hold. The Services,
+// IPAddresses and ServiceCIDRs in the store are their only record. Any server may have
+// written them: this one, an earlier one, or another that shares the cluster.
 type serviceNumbers struct {
 	ips   *registry.IPs
 	ports registry.Ports
 	held  map[types.UID]holding
 	// recorded are the IPAddresses there are. A user may have reserved an address with one.
 	recorded map[string]bool
-	// valid is the range of ips.
+	// cidrs are the ranges of the ServiceCIDRs there are.
+	cidrs map[string][]string
+	// valid is the range of this server.
 	valid   ServiceRange
 	outside outside
 }
@@ -37,7 +40,7 @@ func newServiceNumbers(valid ServiceRange, random registry.Random) serviceNumber
 	return serviceNumbers{
 		ips:   registry.NewIPs(valid.IPNet, random),
 		ports: registry.NewPorts(nodePortRangeSize, random),
-		held:  map[types.UID]holding{}, recorded: map[string]bool{},
+		held:  map[types.UID]holding{}, recorded: map[string]bool{}, cidrs: map[string][]string{},
 		valid: valid, outside: outside{},
 	}
 }
@@ -59,7 +62,7 @@ func (n serviceNumbers) observe(event watch.EventType, service *corev1.Service) 
 		}
 		isKubernetes := service.Namespace == metav1.NamespaceDefault && service.Name == kubernetesServiceName
 		if !n.valid.Contains(ip) || isKubernetes && !ip.Equal(n.valid.Kubernetes) {
-			n.outside[service.UID] = ip.String() + " of " + service.Namespace + "/" + service.Name
+			n.outside[service.UID] = stray{ip: ip, of: service.Namespace + "/" + service.Name, kubernetes: isKubernetes}
 		}
 	}
 	for _, ip := range before.ips {
@@ -90,6 +93,29 @@ func (n serviceNumbers) observeAddress(event watch.EventType, address *networkin
 	default:
 		delete(n.recorded, address.Name)
 		n.ips.Drop(ip)
+	}
+}
+
+// observeRange applies one commit of a ServiceCIDR, in revision order.
+func (n serviceNumbers) observeRange(event watch.EventType, object *networkingv1.ServiceCIDR) {
+	var now []string
+	if event != watch.Deleted {
+		now = object.Spec.CIDRs
+	}
+	// Without the condition, its controller does not run, or not yet: upstream takes it
+	// for ready, too.
+	ready := object.DeletionTimestamp == nil && !meta.IsStatusConditionFalse(object.Status.Conditions, networkingv1.ServiceCIDRConditionReady)
+	for _, cidr := range now {
+		n.ips.SetRange(object.Name, cidr, ready)
+	}
+	for _, cidr := range n.cidrs[object.Name] {
+		if !slices.Contains(now, cidr) {
+			n.ips.RemoveRange(object.Name, cidr)
+		}
+	}
+	n.cidrs[object.Name] = now
+	if len(now) == 0 {
+		delete(n.cidrs, object.Name)
 	}
 }
 

@@ -267,6 +267,8 @@ func (s *Server) Observe(gr schema.GroupResource, event watch.EventType, obj run
 		s.remotes.observe(event, obj)
 	case *networkingv1.IPAddress:
 		s.groups.numbers.observeAddress(event, obj)
+	case *networkingv1.ServiceCIDR:
+		s.groups.numbers.observeRange(event, obj)
 	}
 	return external, nil
 }

@@ -8,6 +8,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 	netutils "k8s.io/utils/net"
+
+	"github.com/kubesim-dev/kubesim/apiserver/registry"
 )
 
 // DefaultServiceClusterIPRange is the default range of Services' addresses. Source:
@@ -20,19 +22,22 @@ type ServiceRange struct {
 	// Kubernetes is the address of the Service kubernetes: the first of the range.
 	Kubernetes net.IP
 	// DNS is the address of the cluster's name server: the tenth of the range. Source:
-	// GetDNSIP, k8s.io/kubernetes cmd/kubeadm/app/constants v1.37.2.
+	// GetDNSIP, k8s.io/kubernetes cmd/kubeadm/app/constants v1.37.2. A range without a
+	// tenth has localDNS.
 	DNS net.IP
 }
 
 // These are the bounds of a range, and the places of the first two addresses in it.
-// Source: validateClusterIPFlags in k8s.io/kubernetes cmd/kube-apiserver/app/options
-// v1.37.2. kubeadm's MinimumAddressesInServiceSubnet is 10, so it does not accept fewer
-// either.
+// Source: validateClusterIPFlags in k8s.io/kubernetes cmd/kube-apiserver/app/options, and
+// ServiceIPRange in pkg/controlplane, v1.37.2.
 const (
 	serviceRangeBitsMax = 20
-	serviceRangeMin     = 11 // so that there is a tenth address after the network's own
+	serviceRangeMin     = 8
 	kubernetesIndex     = 1
 	dnsIndex            = 10
+	// localDNS is where NodeLocal DNSCache listens. Source: its manifest, and its
+	// documentation: __PILLAR__LOCAL__DNS__.
+	localDNS = "169.254.20.10"
 )
 
 // ParseServiceRange parses the value of --service-cluster-ip-range. Empty means the
@@ -55,12 +60,16 @@ func ParseServiceRange(text string) (ServiceRange, error) {
 	if bits-ones > serviceRangeBitsMax {
 		return ServiceRange{}, fmt.Errorf("specified --service-cluster-ip-range is too large; for %d-bit addresses, the mask must be >= %d", bits, bits-serviceRangeBitsMax)
 	}
-	if size := netutils.RangeSize(cidr); size < serviceRangeMin {
-		return ServiceRange{}, fmt.Errorf("--service-cluster-ip-range %s: a subnet of %d addresses is too small, the tenth is the name server's: want a mask <= 28", text, size)
+	size := netutils.RangeSize(cidr)
+	if size < serviceRangeMin {
+		return ServiceRange{}, fmt.Errorf("--service-cluster-ip-range %s: the service cluster IP range must be at least %d IP addresses", text, serviceRangeMin)
 	}
-	first, errFirst := netutils.GetIndexedIP(cidr, kubernetesIndex)
-	dns, errDNS := netutils.GetIndexedIP(cidr, dnsIndex)
-	return ServiceRange{IPNet: *cidr, Kubernetes: first, DNS: dns}, errors.Join(errFirst, errDNS)
+	first, err := netutils.GetIndexedIP(cidr, kubernetesIndex)
+	dns := net.ParseIP(localDNS)
+	if err == nil && size > dnsIndex {
+		dns, err = netutils.GetIndexedIP(cidr, dnsIndex)
+	}
+	return ServiceRange{IPNet: *cidr, Kubernetes: first, DNS: dns}, err
 }
 
 // Overlaps reports whether an address is in both ranges.
@@ -68,17 +77,28 @@ func (r ServiceRange) Overlaps(other *net.IPNet) bool {
 	return r.Contains(other.IP) || other.Contains(r.IP)
 }
 
-// outside has the Services whose addresses can no longer be used, because an earlier
-// server of the cluster had another range.
-type outside map[types.UID]string
+// outside has the Services whose address is not of the server's own range.
+type outside map[types.UID]stray
 
-// check refuses a range other than the one with which the cluster began: addresses of
-// Services last forever.
-func (o outside) check(r ServiceRange) error {
+// stray is such a Service, and its address.
+type stray struct {
+	ip net.IP
+	of string
+	// kubernetes says that it is the Service kubernetes, whose address is the first of the
+	// range.
+	kubernetes bool
+}
+
+// check refuses a range with which addresses can no longer be used: those of Services
+// last forever. Addresses of a ServiceCIDR can.
+func (o outside) check(r ServiceRange, ips *registry.IPs) error {
 	const otherwise = "give the range that the cluster began with, or begin a new cluster elsewhere, for example with another --data-dir"
 	least := ""
-	for _, text := range o {
-		if least == "" || text < least {
+	for _, s := range o {
+		if !s.kubernetes && ips.InRange(s.ip) {
+			continue
+		}
+		if text := s.ip.String() + " of " + s.of; least == "" || text < least {
 			least = text
 		}
 	}

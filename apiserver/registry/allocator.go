@@ -1,17 +1,14 @@
 package registry
 
 import (
-	"encoding/binary"
-	"net"
 	"sync"
 
-	"k8s.io/kubernetes/pkg/apis/core"
 	"k8s.io/kubernetes/pkg/registry/core/service/allocator"
-	"k8s.io/kubernetes/pkg/registry/core/service/ipallocator"
 )
 
 // set is a set of numbers below max from which the cluster's randomness chooses. A
-// number is taken while a request claims it, and as long as a stored Service holds it.
+// number is taken while a request claims it, and as long as a stored Service holds it. See IPs
+// for addresses.
 //
 // Deviation: upstream keeps a bitmap of ports in the store, and its repair loops. Here
 // the Services and IPAddresses are the only record. Of two servers that share a cluster
@@ -143,122 +140,3 @@ func (p Ports) Drop(n int) { p.drop(n) }
 
 // Destroy implements allocator.Interface.
 func (p Ports) Destroy() {}
-
-// IPs allocates the cluster IPs of Services from an IPv4 range. The first address is
-// the network's and the last the broadcast address: neither is given out.
-type IPs struct {
-	set    *set
-	cidr   net.IPNet
-	first  uint32
-	dryRun bool
-}
-
-var _ ipallocator.Interface = (*IPs)(nil)
-
-// NewIPs returns an allocator of cidr, which must be an IPv4 network.
-func NewIPs(cidr net.IPNet, random Random) *IPs {
-	ones, bits := cidr.Mask.Size()
-	first := binary.BigEndian.Uint32(cidr.IP.To4()) + 1
-	return &IPs{set: newSet(1<<(bits-ones)-2, random), cidr: cidr, first: first}
-}
-
-func (a *IPs) offset(ip net.IP) (int, error) {
-	v4 := ip.To4()
-	if v4 == nil || !a.cidr.Contains(v4) {
-		return 0, &ipallocator.ErrNotInRange{IP: ip, ValidRange: a.cidr.String()}
-	}
-	n := int(int64(binary.BigEndian.Uint32(v4)) - int64(a.first))
-	if n < 0 || n >= a.set.max {
-		return 0, &ipallocator.ErrNotInRange{IP: ip, ValidRange: a.cidr.String()}
-	}
-	return n, nil
-}
-
-// Allocate implements ipallocator.Interface.
-func (a *IPs) Allocate(ip net.IP) error {
-	n, err := a.offset(ip)
-	if err != nil {
-		return err
-	}
-	if a.dryRun {
-		if a.set.has(n) {
-			return ipallocator.ErrAllocated
-		}
-		return nil
-	}
-	if !a.set.take(n) {
-		return ipallocator.ErrAllocated
-	}
-	return nil
-}
-
-// AllocateNext implements ipallocator.Interface.
-func (a *IPs) AllocateNext() (net.IP, error) {
-	n, ok := a.set.takeAny()
-	if !ok {
-		return nil, ipallocator.ErrFull
-	}
-	if a.dryRun {
-		a.set.release(n)
-	}
-	ip := make(net.IP, net.IPv4len)
-	binary.BigEndian.PutUint32(ip, a.first+uint32(n))
-	return ip, nil
-}
-
-// Release implements ipallocator.Interface.
-func (a *IPs) Release(ip net.IP) error {
-	if n, err := a.offset(ip); err == nil && !a.dryRun {
-		a.set.release(n)
-	}
-	return nil
-}
-
-// Hold records that one more stored Service has the address. Drop records that one
-// Service no longer has it. Addresses outside of the range do not matter.
-func (a *IPs) Hold(ip net.IP) {
-	if n, err := a.offset(ip); err == nil {
-		a.set.hold(n)
-	}
-}
-
-// Drop is the inverse of Hold.
-func (a *IPs) Drop(ip net.IP) {
-	if n, err := a.offset(ip); err == nil {
-		a.set.drop(n)
-	}
-}
-
-// ForEach implements ipallocator.Interface.
-func (a *IPs) ForEach(f func(net.IP)) {
-	for n := range a.set.max {
-		if a.set.has(n) {
-			ip := make(net.IP, net.IPv4len)
-			binary.BigEndian.PutUint32(ip, a.first+uint32(n))
-			f(ip)
-		}
-	}
-}
-
-// CIDR implements ipallocator.Interface.
-func (a *IPs) CIDR() net.IPNet { return a.cidr }
-
-// IPFamily implements ipallocator.Interface.
-func (a *IPs) IPFamily() core.IPFamily { return core.IPv4Protocol }
-
-// Has implements ipallocator.Interface.
-func (a *IPs) Has(ip net.IP) bool {
-	n, err := a.offset(ip)
-	return err == nil && a.set.has(n)
-}
-
-// Destroy implements ipallocator.Interface.
-func (a *IPs) Destroy() {}
-
-// EnableMetrics implements ipallocator.Interface.
-func (a *IPs) EnableMetrics() {}
-
-// DryRun implements ipallocator.Interface.
-func (a *IPs) DryRun() ipallocator.Interface {
-	return &IPs{set: a.set, cidr: a.cidr, first: a.first, dryRun: true}
-}

@@ -52,6 +52,9 @@ const (
 	ClusterTrustBundles    Resource = "clustertrustbundles.certificates.k8s.io"
 	PodCertificateRequests Resource = "podcertificaterequests.certificates.k8s.io"
 
+	ServiceCIDRs Resource = "servicecidrs.networking.k8s.io"
+	IPAddresses  Resource = "ipaddresses.networking.k8s.io"
+
 	APIServices                Resource = "apiservices.apiregistration.k8s.io"
 	CertificateSigningRequests Resource = "certificatesigningrequests.certificates.k8s.io"
 	SubjectAccessReviews       Resource = "subjectaccessreviews.authorization.k8s.io"

@@ -25,7 +25,7 @@ const (
 	routing     = "sets --enable-aggregator-routing, which kubesim has not: Services are reached by their cluster IP"
 	itself      = "upstream skips it itself"
 	services    = "wants a webhook or an API server behind a Service whose endpoints are on the host; kubesim's Services lead to Pods only"
-	smallRange  = "starts the server with a range of 8 addresses; kubesim's name server has the tenth"
+	otherRange  = "gives the cluster another range while a server with the first one runs; the Service kubernetes of a kubesim cluster keeps its address"
 	twoFamilies = "wants Services with IPv6 addresses; kubesim's have IPv4 only"
 	layout      = "writes a version that is no longer served into etcd, under upstream's key; kubesim's keys have the group in them"
 	inTurn      = "webhooks that validate are asked at the same time there; kubesim asks one after the other, so that the same one answers in every run"
@@ -56,13 +56,11 @@ func notOfControllers() map[string]string {
 		"serviceaccount/TestExternalJWTSigningAndAuth":               external,
 		"servicecidr/TestEnableDisableServiceCIDR":                   emulation,
 		"servicecidr/TestMigrateService":                             "writes a Service into etcd, under upstream's key; kubesim's for Services is another",
-		"servicecidr/TestMigrateServiceCIDR":                         smallRange,
+		"servicecidr/TestMigrateServiceCIDR":                         otherRange,
 		"servicecidr/TestServiceAllocIPAddressLargeCIDR":             twoFamilies,
-		"servicecidr/TestServiceAllocNewServiceCIDR":                 smallRange,
 		"servicecidr/TestServiceAllocPerformance":                    itself,
 		"servicecidr/TestServiceAllocation":                          emulation,
-		"servicecidr/TestServiceCIDRDeletion":                        smallRange,
-		"servicecidr/TestServiceCIDRMigrationScenarios":              smallRange + "; " + twoFamilies,
+		"servicecidr/TestServiceCIDRMigrationScenarios":              otherRange + "; " + twoFamilies,
 		"servicecidr/TestServiceIPRepairRaceCondition":               itself,
 		"servicecidr/TestSkewAllocatorsRollout":                      emulation,
 		"servicecidr/TestSkewedAllocatorsRollback":                   itself,

@@ -24,6 +24,7 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/clusterroleaggregation"
 	"github.com/kubesim-dev/kubesim/controllers/cronjob"
 	"github.com/kubesim-dev/kubesim/controllers/customresourcedefinition"
+	"github.com/kubesim-dev/kubesim/controllers/defaultservicecidr"
 	"github.com/kubesim-dev/kubesim/controllers/deployment"
 	"github.com/kubesim-dev/kubesim/controllers/disruption"
 	"github.com/kubesim-dev/kubesim/controllers/endpoint"
@@ -31,6 +32,7 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/controllers/flowcontrol"
 	"github.com/kubesim-dev/kubesim/controllers/garbagecollector"
+	"github.com/kubesim-dev/kubesim/controllers/ipallocator"
 	"github.com/kubesim-dev/kubesim/controllers/job"
 	"github.com/kubesim-dev/kubesim/controllers/localpath"
 	"github.com/kubesim-dev/kubesim/controllers/namespace"
@@ -44,6 +46,7 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/rootcacertpublisher"
 	"github.com/kubesim-dev/kubesim/controllers/scheduler"
 	"github.com/kubesim-dev/kubesim/controllers/serviceaccount"
+	"github.com/kubesim-dev/kubesim/controllers/servicecidrs"
 	"github.com/kubesim-dev/kubesim/controllers/tainteviction"
 	"github.com/kubesim-dev/kubesim/controllers/ttlafterfinished"
 	"github.com/kubesim-dev/kubesim/controllers/validatingadmissionpolicystatus"
@@ -207,6 +210,9 @@ func housekeepers() []controller {
 		{"validatingadmissionpolicy-status-controller", "", func(p parts) (engine.Reconciler, error) {
 			return validatingadmissionpolicystatus.New(validatingadmissionpolicystatus.Config{Host: p.host(nil), Check: p.server.CheckPolicy})
 		}},
+		{"service-cidr-controller", "", func(p parts) (engine.Reconciler, error) {
+			return servicecidrs.New(p.host(p.recorderAs("service-cidrs-controller", "service-cidr-controller")))
+		}},
 		{"disruption-controller", "disruption", func(p parts) (engine.Reconciler, error) {
 			return disruption.New(p.host(p.recorderAs("disruption-controller", "controllermanager")))
 		}},
@@ -331,7 +337,18 @@ func (r *ring) register(e *engine.Engine, api engine.API, custom customresourced
 	if err != nil {
 		return nil, err
 	}
-	services, err := apiservice.New(apiservice.Config{Host: p.host(nil), Check: r.server.CheckAPIService, Forget: r.server.ForgetAPIService})
+	own, err := newOwn(p, addresses.String())
+	if err != nil {
+		return nil, err
+	}
+	e.Register(append([]engine.Reconciler{nodes, pods, scripts}, own...)...)
+	return pods, nil
+}
+
+// newOwn returns what upstream's API server does in goroutines of its own. cidr is its
+// range of Services' addresses.
+func newOwn(p parts, cidr string) ([]engine.Reconciler, error) {
+	services, err := apiservice.New(apiservice.Config{Host: p.host(nil), Check: p.server.CheckAPIService, Forget: p.server.ForgetAPIService})
 	if err != nil {
 		return nil, err
 	}
@@ -339,8 +356,15 @@ func (r *ring) register(e *engine.Engine, api engine.API, custom customresourced
 	if err != nil {
 		return nil, err
 	}
-	e.Register(nodes, pods, scripts, services, flows)
-	return pods, nil
+	standard, err := defaultservicecidr.New(defaultservicecidr.Config{Host: p.host(nil), CIDR: cidr})
+	if err != nil {
+		return nil, err
+	}
+	repair, err := ipallocator.New(p.host(p.engine.NewEventRecorder(p.api, ipallocator.Identity(), engine.Source{Component: ipallocator.Component})))
+	if err != nil {
+		return nil, err
+	}
+	return []engine.Reconciler{services, flows, standard, repair}, nil
 }
 
 // newFlowControl keeps upstream's own flow schemas and priority levels.
