@@ -45,14 +45,6 @@ bin/etcd: go.mod
 run: bin/kubesim ## Start a cluster; ARGS='--clock auto --seed 7' passes flags; Ctrl-C ends it
 	@exec bin/kubesim serve $(ARGS)
 
-# What needs no built binary, and is ours: upstream's own suites take minutes. -short
-# draws less at random and takes smaller data; `make test` takes all of it. The longest
-# come first: at the end a core would have nothing else to do.
-unit_longest = ./kubelet-sim/program ./storage ./internal/recording ./internal/cluster
-.PHONY: unit
-unit: ## The fast loop: tests that need no built binary, without upstream's suites; RACE=1 finds races
-	$(GO) test -vet=off -short -timeout 10m $(race) $(TESTFLAGS) -skip 'Upstream|Conform' $(unit_longest) $$($(GO) list ./... | grep -v -e /e2e -e /docs/)
-
 # What plays a cluster much, again and again, to see that the same comes of it. One
 # goroutine does nearly all of that: the race detector makes it ten times as dear, and
 # finds nothing there that it does not find in the other scenarios and workloads.
@@ -62,6 +54,18 @@ unraced_testcluster = TestNothingRunsAway
 unraced_program = TestTheMeterSees.*|TestAGreedyProgramIsBounded|TestEveryHolderIsCharged
 unraced_storage = TestAFlippedBitNeverGivesWrongData|TestListsShareLargeObjects|TestWhatObserversHoldIsNotDecodedAgain|TestALargeListIsTurnedAwayInTheEnd|TestPagesOfLargeObjectsAreCounted|TestLargeObjectsAreHeldOnce
 unraced = ^($(unraced_e2e)|$(unraced_testcluster)|$(unraced_program)|$(unraced_storage))$$
+
+# What needs no built binary, and is ours: upstream's own suites take minutes. -short
+# draws less at random and takes smaller data. What this leaves out, `make test` has: tests
+# that measure steps, memory or large data, and three packages that link a whole server for
+# a few tests. Linking is most of what this costs. The longest come first: at the end a core
+# would have nothing else to do.
+unit_longest = ./kubelet-sim/program ./storage ./internal/cluster ./apiserver
+unit_dear = $(unraced_program)|$(unraced_storage)|TestLargeListsWaitForEachOther|TestSmallListsDoNotWait|TestOneDecodeServesAllWatchers|TestAThousandWatchersLoseNothing|TestALogIsChargedAsLongAsTheStoreHasIt|TestAGlobIsAccountedFor
+unit_elsewhere = -e /e2e -e /docs/ -e /internal/handlers -e /internal/recording -e /cmd/
+.PHONY: unit
+unit: ## The fast loop: tests that need no built binary, without upstream's suites and what measures large data; RACE=1 finds races
+	$(GO) test -vet=off -short -timeout 10m $(race) $(TESTFLAGS) -skip 'Upstream|Conform|^($(unit_dear))$$' $(unit_longest) $$($(GO) list ./... | grep -v $(unit_elsewhere))
 
 .PHONY: test
 test: bin/kubectl bin/etcd ## Everything that must hold: units, storage suites, e2e scripts; RACE=1 finds races, TESTFLAGS=-short is quick
