@@ -82,7 +82,7 @@ var allowed = map[string][]string{
 	"internal/play/...":      {"internal/cluster", "internal/manifest", "internal/memory", "internal/pki", "internal/scenario", "internal/timeline", "apiserver", "controllers/engine", "kubelet-sim"},
 	"internal/recording/...": {"internal/cluster", "internal/datadir", "internal/manifest", "internal/pki", "internal/play", "internal/scenario", "apiserver", "controllers/engine"},
 	"internal/timeline/...":  {"internal/terminal", "apiserver/apis", "controllers/engine", "kubelet-sim"},
-	"internal/explain/...":   {"internal/terminal", "apiserver/apis", "controllers"},
+	"internal/explain/...":   {"internal/explain", "internal/terminal", "apiserver/apis", "controllers"},
 	"internal/scenario/...":  {"internal/manifest", "internal/terminal", "apiserver", "controllers"},
 	"internal/...":           {},
 }

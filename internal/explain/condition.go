@@ -57,7 +57,7 @@ func jobTook(job *batchv1.Job) string {
 	if job.Status.StartTime == nil || job.Status.CompletionTime == nil {
 		return ""
 	}
-	return offset(job.Status.CompletionTime.Sub(job.Status.StartTime.Time))
+	return Offset(job.Status.CompletionTime.Sub(job.Status.StartTime.Time))
 }
 
 // whyEnding says which rule or limit has decided on the Job.

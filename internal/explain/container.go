@@ -107,7 +107,7 @@ func (t *teller) waiting(p *podStory, was, is *corev1.ContainerStatus) {
 	what, why := fmt.Sprintf("container %s waits: %s", is.Name, w.Reason), w.Message
 	if m := backOffText.FindStringSubmatch(w.Message); m != nil {
 		if delay, err := time.ParseDuration(m[1]); err == nil && is.LastTerminationState.Terminated != nil {
-			what += fmt.Sprintf(" of %s, until %s", offset(delay), t.since(t.endOf(is).Add(delay)))
+			what += fmt.Sprintf(" of %s, until %s", Offset(delay), t.since(t.endOf(is).Add(delay)))
 			why = ""
 		}
 	}

@@ -212,7 +212,7 @@ func (t *teller) jobBackOff(s *jobStory, job *batchv1.Job, pods []types.UID, ste
 	if s.row > 1 {
 		inRow = count(int(s.row), "failure") + " in a row: 10s, doubled for each further one"
 	}
-	what := fmt.Sprintf("backs off %s from the Pod's end, until %s", offset(wait), t.since(until))
+	what := fmt.Sprintf("backs off %s from the Pod's end, until %s", Offset(wait), t.since(until))
 	s.opened = t.sayOf("job/"+job.Name, Wait, what, inRow, step)
 	s.openedWhy = "its back-off is over; " + s.openedWhy
 	s.bars.backOff(t.c.Time, until)

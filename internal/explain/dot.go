@@ -16,7 +16,7 @@ func Dot(w io.Writer, s *Story) error {
 		"  node [shape=box, style=\"rounded,filled\", fontname=\"Helvetica\", fontsize=10, margin=\"0.12,0.06\", color=\"#59636e\", fillcolor=\"#f4f6f8\"];\n" +
 		"  edge [color=\"#59636e\", arrowsize=0.6];\n")
 	for i, step := range s.Steps {
-		label := fmt.Sprintf("%s  %s\n%s", offset(step.At.Sub(s.Start)), step.Object, wrap(step.What))
+		label := fmt.Sprintf("%s  %s\n%s", Offset(step.At.Sub(s.Start)), step.Object, wrap(step.What))
 		fmt.Fprintf(&out, "  s%d [label=%s, tooltip=%s%s];\n", i, quote(label), quote(words(": ", step.By, step.Why)), dotTone(step.Tone))
 	}
 	for i, step := range s.Steps {

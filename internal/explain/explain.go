@@ -3,7 +3,7 @@
 //
 // [Tell] is pure: it gets the commits of the object, of what it controls, of their
 // Events, of the nodes and Faults, in revision order, and returns a [Story]. Other code
-// prints it (print.go), draws it (svg.go, dot.go) and fetches commits
+// prints it (print.go), draws it (picture, dot.go) and fetches commits
 // (internal/handlers).
 //
 // Invariants: the same commits give the same Story, and the same Story gives the same
@@ -49,8 +49,8 @@ type Target struct {
 	Name      string `json:"name"`
 }
 
-// ref is how steps name the target: job/pi.
-func (t Target) ref() string { return strings.ToLower(t.Kind) + "/" + t.Name }
+// Ref is how steps name the target: job/pi.
+func (t Target) Ref() string { return strings.ToLower(t.Kind) + "/" + t.Name }
 
 // Story is what has happened to an object.
 type Story struct {
@@ -130,7 +130,7 @@ func Tell(target Target, commits []Commit, now time.Time) Story {
 	t.nameFaults()
 	t.draw()
 	if target.Kind == "Pod" {
-		t.story.keep(target.ref())
+		t.story.keep(target.Ref())
 	}
 	return t.story
 }

@@ -146,7 +146,7 @@ func eventAbout(kind, name, reason, message string, count int32) *corev1.Event {
 func lines(s Story) []string {
 	var out []string
 	for _, step := range s.Steps {
-		line := strings.Join([]string{offset(step.At.Sub(s.Start)), step.By, step.Object, step.What}, " ")
+		line := strings.Join([]string{Offset(step.At.Sub(s.Start)), step.By, step.Object, step.What}, " ")
 		if step.Why != "" {
 			line += " <- " + step.Why
 		}

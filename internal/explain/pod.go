@@ -281,7 +281,7 @@ func (t *teller) indexBackOff(s *jobStory, ref *metav1.OwnerReference, pod *core
 	if !ok || !at.After(t.c.Time) {
 		return
 	}
-	what := fmt.Sprintf("index %s backs off %s from the Pod's end, until %s", ix, offset(wait), t.since(at))
+	what := fmt.Sprintf("index %s backs off %s from the Pod's end, until %s", ix, Offset(wait), t.since(at))
 	why := fmt.Sprintf("its failure %d, of pod/%s; backoffLimitPerIndex %d", failures, pod.Name, *job.Spec.BackoffLimitPerIndex)
 	step := t.sayBy("job", "job/"+ref.Name, Wait, what, why, end)
 	s.byIndex[ix] = failure{pod: pod.Name, step: step}

@@ -20,7 +20,7 @@ func Print(w io.Writer, s *Story) error {
 	steps := make([]Step, len(s.Steps))
 	for i, step := range s.Steps {
 		step.By, step.Object, step.What, step.Why = terminal.Line(step.By), terminal.Line(step.Object), terminal.Line(step.What), terminal.Line(step.Why)
-		at, by, object = max(at, len(offset(step.At.Sub(s.Start)))), max(by, len(step.By)), max(object, len(step.Object))
+		at, by, object = max(at, len(Offset(step.At.Sub(s.Start)))), max(by, len(step.By)), max(object, len(step.Object))
 		steps[i] = step
 	}
 	line := func(t, b, o, what string) {
@@ -28,7 +28,7 @@ func Print(w io.Writer, s *Story) error {
 	}
 	line("TIME", "BY", "OBJECT", "WHAT")
 	for _, step := range steps {
-		line(offset(step.At.Sub(s.Start)), step.By, step.Object, step.What)
+		line(Offset(step.At.Sub(s.Start)), step.By, step.Object, step.What)
 		if step.Why != "" {
 			line("", "", "", "  "+"because: "+step.Why)
 		}

@@ -133,8 +133,8 @@ func (t *teller) jobRow(job Object, end time.Time) Row {
 	return row
 }
 
-// begins reports whether a step's text begins with one of some words.
-func begins(what string, words ...string) bool {
+// Begins reports whether a step's text begins with one of some words.
+func Begins(what string, words ...string) bool {
 	return slices.ContainsFunc(words, func(word string) bool {
 		rest, ok := strings.CutPrefix(what, word)
 		return ok && (rest == "" || strings.ContainsAny(rest[:1], " :,"))
@@ -145,7 +145,7 @@ func begins(what string, words ...string) bool {
 func (t *teller) marks(object string) []Mark {
 	var out []Mark
 	for _, s := range t.story.Steps {
-		if s.Object != object || !begins(s.What, "suspended", "resumed", "FailureTarget", "SuccessCriteriaMet", "Failed", "Complete", "deleted",
+		if s.Object != object || !Begins(s.What, "suspended", "resumed", "FailureTarget", "SuccessCriteriaMet", "Failed", "Complete", "deleted",
 			"parallelism changed", "completions changed") {
 			continue
 		}
@@ -162,7 +162,7 @@ func (t *teller) marks(object string) []Mark {
 
 // String is the bar for a reader.
 func (b Bar) String() string {
-	text := fmt.Sprintf("%s %s", b.Phase, offset(b.To.Sub(b.From)))
+	text := fmt.Sprintf("%s %s", b.Phase, Offset(b.To.Sub(b.From)))
 	if b.Exit != nil {
 		text += fmt.Sprintf(", exit code %d", *b.Exit)
 	}

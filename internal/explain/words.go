@@ -10,13 +10,13 @@ import (
 )
 
 // since is an instant as the story counts it.
-func (t *teller) since(at time.Time) string { return offset(at.Sub(t.story.Start)) }
+func (t *teller) since(at time.Time) string { return Offset(at.Sub(t.story.Start)) }
 
-// offset is a duration with the precision that a reader wants: 4.2s, 1m40s, 1h2m.
-func offset(d time.Duration) string {
+// Offset is a duration with the precision that a reader wants: 4.2s, 1m40s, 1h2m.
+func Offset(d time.Duration) string {
 	switch {
 	case d < 0:
-		return "-" + offset(-d)
+		return "-" + Offset(-d)
 	case d < time.Minute:
 		return strings.TrimSuffix(fmt.Sprintf("%.1f", d.Round(100*time.Millisecond).Seconds()), ".0") + "s"
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/kubesim-dev/kubesim/internal/datadir"
 	"github.com/kubesim-dev/kubesim/internal/explain"
+	"github.com/kubesim-dev/kubesim/internal/explain/picture"
 	"github.com/kubesim-dev/kubesim/internal/handlers"
 )
 
@@ -146,7 +147,7 @@ func (e *explainCommand) run(ctx context.Context, target explain.Target) error {
 func (e *explainCommand) render(w io.Writer, s *explain.Story) error {
 	switch {
 	case e.svg:
-		return explain.SVG(w, s)
+		return picture.SVG(w, s)
 	case e.dot:
 		return explain.Dot(w, s)
 	case e.json:

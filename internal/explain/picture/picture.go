@@ -1,4 +1,8 @@
-package explain
+// Package picture draws a [explain.Story] as an SVG: a lane for each Job and each
+// container, what it did and when, and of a rollout how many Pods of each version ran.
+//
+// Invariants: the same story gives the same bytes; texts do not overlap.
+package picture
 
 import (
 	"encoding/xml"
@@ -8,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kubesim-dev/kubesim/internal/explain"
 	"github.com/kubesim-dev/kubesim/internal/terminal"
 )
 
@@ -48,15 +53,17 @@ svg { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace;
 `
 
 // phaseOrder is the order of the legend.
-func phaseOrder() []Phase {
-	return []Phase{Pending, Pulling, Running, BackOff, Terminating, Active, Suspended}
+func phaseOrder() []explain.Phase {
+	return []explain.Phase{
+		explain.Pending, explain.Pulling, explain.Running, explain.BackOff, explain.Terminating, explain.Active, explain.Suspended,
+	}
 }
 
-func phaseText(p Phase) string {
-	if p == Active {
+func phaseText(p explain.Phase) string {
+	if p == explain.Active {
 		return "Job active"
 	}
-	if p == Suspended {
+	if p == explain.Suspended {
 		return "Job suspended"
 	}
 	return string(p)
@@ -65,7 +72,7 @@ func phaseText(p Phase) string {
 // picture is an SVG while it is drawn.
 type picture struct {
 	out   *strings.Builder
-	story *Story
+	story *explain.Story
 	axis  axis
 	// font and height are those of a Pod's row.
 	font, height float64
@@ -73,7 +80,7 @@ type picture struct {
 }
 
 // SVG draws a story: a lane for each Job and each container, what it did and when.
-func SVG(w io.Writer, s *Story) error {
+func SVG(w io.Writer, s *explain.Story) error {
 	p := &picture{out: &strings.Builder{}, story: s}
 	p.measure()
 	body := p.rows()
@@ -113,9 +120,9 @@ func (p *picture) title() string {
 
 // subtitle says when it was, and how it ended.
 func (p *picture) subtitle() string {
-	text := fmt.Sprintf("from %s, %s of virtual time", p.story.Start.UTC().Format(time.RFC3339), offset(p.axis.end.Sub(p.story.Start)))
+	text := fmt.Sprintf("from %s, %s of virtual time", p.story.Start.UTC().Format(time.RFC3339), explain.Offset(p.axis.end.Sub(p.story.Start)))
 	for _, step := range slices.Backward(p.story.Steps) {
-		if step.Object == p.story.ref() && begins(step.What, "Complete", "Failed", "Succeeded", "FailureTarget", "SuccessCriteriaMet") {
+		if step.Object == p.story.Ref() && explain.Begins(step.What, "Complete", "Failed", "Succeeded", "FailureTarget", "SuccessCriteriaMet") {
 			return text + "; " + step.What
 		}
 	}
@@ -163,7 +170,7 @@ func (p *picture) measure() {
 }
 
 // rowLabel names a row: a Job with its kind, a Pod's container below it.
-func rowLabel(r *Row) string {
+func rowLabel(r *explain.Row) string {
 	name := strings.TrimPrefix(r.Object, "pod/")
 	if r.Container != "" {
 		name += "/" + r.Container
@@ -186,7 +193,7 @@ const (
 func (p *picture) head() {
 	fmt.Fprintf(p.out, `<text class="title" x="%d" y="%d">%s</text>`+"\n", svgMargin, titleY, escape(p.title()))
 	fmt.Fprintf(p.out, `<text class="dim" x="%d" y="%d" font-size="12">%s</text>`+"\n", svgMargin, titleY+17, escape(p.subtitle()))
-	used := map[Phase]bool{}
+	used := map[explain.Phase]bool{}
 	zero, other := false, false
 	for _, r := range p.story.Rows {
 		for _, b := range r.Bars {
@@ -237,8 +244,8 @@ func (p *picture) grid(height float64) {
 }
 
 // barHeight is how high a phase is drawn in a row.
-func barHeight(phase Phase, row float64) float64 {
-	if phase == Active {
+func barHeight(phase explain.Phase, row float64) float64 {
+	if phase == explain.Active {
 		return 4
 	}
 	return row - 8

@@ -1,9 +1,11 @@
-package explain
+package picture
 
 import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/kubesim-dev/kubesim/internal/explain"
 )
 
 // axis maps time to the width of a picture.
@@ -71,5 +73,5 @@ func tickText(d time.Duration) string {
 		}
 		return text
 	}
-	return strings.Replace(offset(d), "0.0s", "0s", 1)
+	return strings.Replace(explain.Offset(d), "0.0s", "0s", 1)
 }

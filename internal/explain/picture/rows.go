@@ -1,9 +1,11 @@
-package explain
+package picture
 
 import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/kubesim-dev/kubesim/internal/explain"
 )
 
 // rows draws all rows and returns them; it moves y below them.
@@ -25,7 +27,7 @@ func (p *picture) rows() string {
 }
 
 // podRow draws a container's phases, with its exit codes.
-func (p *picture) podRow(r *Row, i int) {
+func (p *picture) podRow(r *explain.Row, i int) {
 	h := p.height
 	if i%2 == 0 {
 		fmt.Fprintf(p.out, `<rect class="band" x="%d" y="%s" width="%d" height="%s" opacity="0.55"/>`, svgMargin, px(p.y), svgWidth-2*svgMargin, px(h))
@@ -50,24 +52,24 @@ func (p *picture) podRow(r *Row, i int) {
 }
 
 // bar draws one phase.
-func (p *picture) bar(r *Row, k int, y, row float64) {
+func (p *picture) bar(r *explain.Row, k int, y, row float64) {
 	b := &r.Bars[k]
 	h := barHeight(b.Phase, row)
 	x := p.axis.x(b.From)
 	width := max(p.axis.x(b.To)-x, 1.5)
 	fmt.Fprintf(p.out, `<rect class="%s" x="%s" y="%s" width="%s" height="%s" rx="2"><title>%s</title></rect>`,
-		b.Phase, px(x), px(y+(row-h)/2), px(width), px(h), escape(fmt.Sprintf("%s: %s, from %s to %s", r.Object, b, offset(b.From.Sub(p.story.Start)), offset(b.To.Sub(p.story.Start)))))
+		b.Phase, px(x), px(y+(row-h)/2), px(width), px(h), escape(fmt.Sprintf("%s: %s, from %s to %s", r.Object, b, explain.Offset(b.From.Sub(p.story.Start)), explain.Offset(b.To.Sub(p.story.Start)))))
 }
 
 // goesOn marks a bar that does not end where the picture does.
-func (p *picture) goesOn(b *Bar, y float64) {
+func (p *picture) goesOn(b *explain.Bar, y float64) {
 	if b.Open {
 		fmt.Fprintf(p.out, `<path class="dim" d="M%s %sl6 4l-6 4z"/>`, px(p.axis.x(b.To)+3), px(y-4))
 	}
 }
 
 // exitCode draws an exit code at x, with its number if that fits before room.
-func (p *picture) exitCode(b *Bar, x, room, y float64, last bool) {
+func (p *picture) exitCode(b *explain.Bar, x, room, y float64, last bool) {
 	text := ""
 	if n := fmt.Sprint(*b.Exit); *b.Exit != 0 && x+14+textWidth(n, p.font) < room {
 		text = n
@@ -100,7 +102,7 @@ type place struct {
 
 // jobRow draws a Job: when it was active, suspended and in back-off, and the marks of its
 // conditions, on as many lines as they need.
-func (p *picture) jobRow(r *Row) {
+func (p *picture) jobRow(r *explain.Row) {
 	p.y += 6
 	p.text("job", svgMargin, p.y+jobHeight/2+4, headFont, rowLabel(r))
 	for k := range r.Bars {
@@ -119,7 +121,7 @@ func (p *picture) jobRow(r *Row) {
 	for i, m := range r.Marks {
 		at, x, y := places[i], p.axis.x(m.At), p.y+jobHeight/2
 		fmt.Fprintf(p.out, `<path class="%s" d="M%s %sl4.5 4.5l-4.5 4.5l-4.5 -4.5z"><title>%s</title></path>`, markClass(&m), px(x), px(y-4.5),
-			escape(offset(m.At.Sub(p.story.Start))+": "+m.Text))
+			escape(explain.Offset(m.At.Sub(p.story.Start))+": "+m.Text))
 		if at.line < 0 {
 			continue
 		}
@@ -132,8 +134,8 @@ func (p *picture) jobRow(r *Row) {
 }
 
 // markClass is that of a mark's colour.
-func markClass(m *Mark) string {
-	if m.Tone == Plain {
+func markClass(m *explain.Mark) string {
+	if m.Tone == explain.Plain {
 		return "plain"
 	}
 	return string(m.Tone)
@@ -142,7 +144,7 @@ func markClass(m *Mark) string {
 // places finds room for the texts of marks: right of the mark on the Job's line, if
 // nothing is there, else below it, right or left. Line -1 is none: a Job that is about to
 // end says so at its end.
-func (p *picture) places(r *Row) []place {
+func (p *picture) places(r *explain.Row) []place {
 	var taken [][][2]float64 // by line
 	overlaps := func(line int, from, to float64) bool {
 		return line < len(taken) && slices.ContainsFunc(taken[line], func(s [2]float64) bool { return from < s[1] && s[0] < to })
@@ -180,6 +182,6 @@ func (p *picture) places(r *Row) []place {
 }
 
 // endsSoon reports whether a mark says that its Job is about to end.
-func endsSoon(m Mark) bool {
+func endsSoon(m explain.Mark) bool {
 	return strings.HasPrefix(m.Text, "FailureTarget") || strings.HasPrefix(m.Text, "SuccessCriteriaMet")
 }
