@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,7 +19,7 @@ import (
 )
 
 // Changes tells the commits themselves: each that has changed something worth reading of a
-// Job, a Pod or an Event about a Job, with who did it and the fields that have changed,
+// Job, a Deployment, a ReplicaSet, a Pod or an Event about one of the first three, with who did it and the fields that have changed,
 // which Print writes as Step.Why. Without a name in target it is about all of a namespace.
 //
 // If numbered, generated names are told apart by a number, so that the text holds for
@@ -99,10 +100,14 @@ func fieldsOf(obj Object, start time.Time) (kind string, fields []string) {
 	switch o := obj.(type) {
 	case *batchv1.Job:
 		return "job", fieldsOfJob(o, start)
+	case *appsv1.Deployment:
+		return "deployment", fieldsOfDeployment(o)
+	case *appsv1.ReplicaSet:
+		return "replicaset", fieldsOfReplicaSet(o)
 	case *corev1.Pod:
 		return "pod", fieldsOfPod(o)
 	case *corev1.Event:
-		if o.InvolvedObject.Kind != "Job" {
+		if !slices.Contains([]string{"Job", "Deployment", "ReplicaSet"}, o.InvolvedObject.Kind) {
 			return "", nil
 		}
 		text := fmt.Sprintf("%s %s: %s", o.Type, o.Reason, o.Message)
@@ -162,6 +167,45 @@ func fieldsOfJob(j *batchv1.Job, start time.Time) []string {
 	w.add("failed=%s", s.Failed)
 	w.add("completedIndexes=%s", s.CompletedIndexes)
 	addPointer(&w, "failedIndexes=%s", s.FailedIndexes)
+	for _, c := range s.Conditions {
+		w.add("%s", fmt.Sprintf("%s=%s(%s: %q)", c.Type, c.Status, c.Reason, c.Message))
+	}
+	return w
+}
+
+func fieldsOfDeployment(d *appsv1.Deployment) []string {
+	var w fieldList
+	addPointer(&w, "replicas=%s", d.Spec.Replicas)
+	w.add("paused=%s", d.Spec.Paused)
+	for _, c := range slices.Concat(d.Spec.Template.Spec.InitContainers, d.Spec.Template.Spec.Containers) {
+		w.add("image="+c.Name+":%s", c.Image)
+	}
+	if d.DeletionTimestamp != nil {
+		w.add("%s", "deleting")
+	}
+	s := &d.Status
+	w.add("current=%s", s.Replicas)
+	w.add("updated=%s", s.UpdatedReplicas)
+	w.add("ready=%s", s.ReadyReplicas)
+	w.add("available=%s", s.AvailableReplicas)
+	addPointer(&w, "terminating=%s", s.TerminatingReplicas)
+	for _, c := range s.Conditions {
+		w.add("%s", fmt.Sprintf("%s=%s(%s: %q)", c.Type, c.Status, c.Reason, c.Message))
+	}
+	return w
+}
+
+func fieldsOfReplicaSet(r *appsv1.ReplicaSet) []string {
+	var w fieldList
+	addPointer(&w, "replicas=%s", r.Spec.Replicas)
+	w.add("revision=%s", revisionOf(r))
+	if r.DeletionTimestamp != nil {
+		w.add("%s", "deleting")
+	}
+	s := &r.Status
+	w.add("current=%s", s.Replicas)
+	w.add("ready=%s", s.ReadyReplicas)
+	w.add("available=%s", s.AvailableReplicas)
 	for _, c := range s.Conditions {
 		w.add("%s", fmt.Sprintf("%s=%s(%s: %q)", c.Type, c.Status, c.Reason, c.Message))
 	}

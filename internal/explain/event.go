@@ -18,8 +18,10 @@ func told(kind, reason string) bool {
 	return slices.Contains(map[string][]string{
 		"Job": {"SuccessfulCreate", "SuccessfulDelete", "Suspended", "Resumed", "Completed", "BackoffLimitExceeded", "DeadlineExceeded",
 			"PodFailurePolicy", "MaxFailedIndexesExceeded", "FailedIndexes", "SuccessPolicy"},
-		"CronJob": {"SuccessfulCreate", "SawCompletedJob", "SuccessfulDelete"},
-		"Pod":     {"Scheduled", "FailedScheduling", "Created", "Started", "BackOff", "Evicted", "Pulled"},
+		"Deployment": {"ScalingReplicaSet", "DeploymentRollback"},
+		"ReplicaSet": {"SuccessfulCreate", "SuccessfulDelete", "FailedCreate"},
+		"CronJob":    {"SuccessfulCreate", "SawCompletedJob", "SuccessfulDelete"},
+		"Pod":        {"Scheduled", "FailedScheduling", "Created", "Started", "BackOff", "Evicted", "Pulled"},
 	}[kind], reason)
 }
 

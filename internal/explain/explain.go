@@ -1,4 +1,4 @@
-// Package explain tells the life of a Job, a Pod or a CronJob, with the cause of each
+// Package explain tells the life of a Job, a Pod, a Deployment …, with the cause of each
 // step, from the commits of the store.
 //
 // [Tell] is pure: it gets the commits of the object, of what it controls, of their
@@ -43,7 +43,7 @@ type Commit struct {
 
 // Target is the object that a Story is about.
 type Target struct {
-	// Kind is Job, Pod or CronJob.
+	// Kind is Job, Pod, CronJob, Deployment or ReplicaSet.
 	Kind      string `json:"kind"`
 	Namespace string `json:"namespace"`
 	Name      string `json:"name"`
@@ -63,6 +63,8 @@ type Story struct {
 	Forgotten []string `json:"forgotten,omitempty"`
 	Steps     []Step   `json:"steps"`
 	Rows      []Row    `json:"rows"`
+	// Chart is that of a Deployment, nil of anything else.
+	Chart *Chart `json:"chart,omitempty"`
 }
 
 // Tone says what a step means to a reader.
@@ -103,9 +105,14 @@ type teller struct {
 	// c is the commit that is being told.
 	c *Commit
 	// last is the state of each object before it.
-	last  map[types.UID]Object
-	pods  map[types.UID]*podStory
-	jobs  map[types.UID]*jobStory
+	last      map[types.UID]Object
+	pods      map[types.UID]*podStory
+	jobs      map[types.UID]*jobStory
+	workloads map[types.UID]*workloadStory
+	// charted is nil unless the story is about a Deployment.
+	charted *charted
+	// gone are the objects that are not there any more.
+	gone  map[types.UID]bool
 	nodes map[string]*nodeStory
 	// counts are those of Events; faults how often each Fault has hit, hits when.
 	counts map[types.UID]int32
@@ -120,7 +127,8 @@ type teller struct {
 func Tell(target Target, commits []Commit, now time.Time) Story {
 	t := &teller{
 		story: Story{Target: target, Now: now, Steps: []Step{}, Rows: []Row{}}, last: map[types.UID]Object{},
-		pods: map[types.UID]*podStory{}, jobs: map[types.UID]*jobStory{}, nodes: map[string]*nodeStory{},
+		pods: map[types.UID]*podStory{}, jobs: map[types.UID]*jobStory{}, workloads: map[types.UID]*workloadStory{},
+		gone: map[types.UID]bool{}, nodes: map[string]*nodeStory{},
 		counts: map[types.UID]int32{}, faults: map[string]int64{}, created: map[types.UID]int{},
 	}
 	t.story.Start = start(commits)
@@ -128,10 +136,9 @@ func Tell(target Target, commits []Commit, now time.Time) Story {
 		t.tell(&commits[i])
 	}
 	t.nameFaults()
+	t.goesOn()
 	t.draw()
-	if target.Kind == "Pod" {
-		t.story.keep(target.Ref())
-	}
+	t.keepOwn()
 	return t.story
 }
 
@@ -139,7 +146,7 @@ func Tell(target Target, commits []Commit, now time.Time) Story {
 func start(commits []Commit) time.Time {
 	for i := range commits {
 		switch kindOf(commits[i].Object) {
-		case "job", "pod", "cronjob":
+		case "job", "pod", "cronjob", "deployment", "replicaset":
 			if commits[i].Type == watch.Added {
 				return commits[i].Time
 			}
@@ -149,11 +156,28 @@ func start(commits []Commit) time.Time {
 	return time.Time{}
 }
 
-// keep drops the steps that are neither about an object nor cause one that is.
-func (s *Story) keep(object string) {
+// keepOwn leaves out of a Pod's or a ReplicaSet's story what others have to do with.
+func (t *teller) keepOwn() {
+	switch t.story.Kind {
+	case "Pod":
+		t.story.keep(func(object string) bool { return object == t.story.Ref() })
+	case "ReplicaSet":
+		own := map[string]bool{t.story.Ref(): true}
+		for _, o := range t.last {
+			if ref := owner(o, "ReplicaSet"); ref != nil && ref.Name == t.story.Name {
+				own["pod/"+o.GetName()] = true
+			}
+		}
+		t.story.keep(func(object string) bool { return own[object] })
+	}
+}
+
+// keep drops the steps that are neither about an object that is wanted nor cause one
+// that is.
+func (s *Story) keep(own func(object string) bool) {
 	wanted := make([]bool, len(s.Steps))
 	for i, step := range s.Steps {
-		if step.Object == object {
+		if own(step.Object) {
 			wanted[i] = true
 			for _, c := range step.Causes {
 				wanted[c] = true

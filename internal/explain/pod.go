@@ -71,6 +71,7 @@ func (t *teller) pod(old, pod *corev1.Pod) {
 			t.ignored(pod, last)
 		}
 		t.deletion(orNil(old, fresh), pod, t.whyDeleted(pod), t.causesOfDeletion(pod)...)
+		t.workloadPod(old, pod)
 		return
 	}
 	t.adoption(old, pod, fresh)
@@ -83,6 +84,7 @@ func (t *teller) pod(old, pod *corev1.Pod) {
 	ended := t.containers(p, old, pod)
 	t.phase(p, old, pod, ended)
 	t.ignored(old, pod)
+	t.workloadPod(old, pod)
 	p.bars.follow(t.c, old, pod)
 }
 
@@ -111,6 +113,10 @@ func orNil(old *corev1.Pod, fresh bool) Object {
 // podCreated tells of a new Pod, and why its Job wanted it.
 func (t *teller) podCreated(pod *corev1.Pod) int {
 	what := "created"
+	if s, kind := t.workloadOwner(pod); s != nil && controller(t.c.Actor) == kind {
+		why, cause := s.opening()
+		return t.say(Plain, what, why, cause)
+	}
 	ref := owner(pod, "Job")
 	if ref == nil || t.jobs[ref.UID] == nil || controller(t.c.Actor) != "job" {
 		return t.say(Plain, what, "")
@@ -223,7 +229,10 @@ func (t *teller) ignored(old, pod *corev1.Pod) {
 // whyDeleted says why a Pod is deleted, where the actor does not say it already.
 func (t *teller) whyDeleted(pod *corev1.Pod) string {
 	ref := owner(pod, "Job")
+	s, kind := t.workloadOwner(pod)
 	switch name := controller(t.c.Actor); {
+	case s != nil && name == kind:
+		return s.closedWhy
 	case name == "job" && ref != nil && t.jobs[ref.UID] != nil:
 		return t.jobs[ref.UID].closing()
 	case name == "garbagecollector" && ref != nil:
@@ -256,7 +265,12 @@ func (t *teller) causesOfDeletion(pod *corev1.Pod) []int {
 	}
 	causes := []int{p.target}
 	ref := owner(pod, "Job")
+	s, kind := t.workloadOwner(pod)
 	switch {
+	case s != nil && controller(t.c.Actor) == kind:
+		causes = append(causes, s.closed)
+	case s != nil && controller(t.c.Actor) == "garbagecollector":
+		causes = append(causes, s.deleted)
 	case controller(t.c.Actor) == "job" && ref != nil && t.jobs[ref.UID] != nil:
 		causes = append(causes, t.jobs[ref.UID].closed)
 	case controller(t.c.Actor) == "garbagecollector" && ref != nil && t.jobs[ref.UID] != nil:

@@ -7,15 +7,17 @@ import (
 	"strings"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 )
 
 // Phase is what a bar shows.
 type Phase string
 
-// The phases of Pods' containers, and of Jobs.
+// The phases of Pods' containers, of Jobs and of Deployments.
 const (
 	Pending     Phase = "pending"
 	Pulling     Phase = "pulling"
@@ -24,11 +26,13 @@ const (
 	Terminating Phase = "terminating"
 	Active      Phase = "active"
 	Suspended   Phase = "suspended"
+	RollingOut  Phase = "rolling-out"
+	Paused      Phase = "paused"
 )
 
-// Row is a lane of the picture: a Job, or a container of a Pod.
+// Row is a lane of the picture: a Job, a Deployment, a ReplicaSet, or a container of a Pod.
 type Row struct {
-	// Object is what it is about, Container empty for a Job or where the Pod has one only.
+	// Object is what it is about, Container empty where the Pod has one only.
 	Object    string `json:"object"`
 	Container string `json:"container,omitempty"`
 	Bars      []Bar  `json:"bars"`
@@ -70,9 +74,42 @@ func (t *teller) draw() {
 			}
 		}
 	}
+	t.drawRollouts(pods, done)
 	for _, pod := range pods {
 		if !done[pod.GetUID()] {
 			t.podRows(pod, end)
+		}
+	}
+}
+
+// drawRollouts makes the rows of Deployments and ReplicaSets, each ReplicaSet with its
+// Pods below it.
+func (t *teller) drawRollouts(pods []Object, done map[types.UID]bool) {
+	if t.charted != nil {
+		t.story.Chart = &t.charted.chart
+	}
+	if t.story.Kind == "Pod" {
+		return
+	}
+	if t.story.Kind == "Deployment" {
+		for _, d := range t.sorted(func(o Object) bool { _, ok := o.(*appsv1.Deployment); return ok }) {
+			object := "deployment/" + d.GetName()
+			t.story.Rows = append(t.story.Rows, Row{Object: object, Bars: t.workloadOf(d.GetUID()).track.closed(t.story.Now), Marks: t.marks(object)})
+		}
+	}
+	for _, set := range t.sorted(func(o Object) bool { _, ok := o.(*appsv1.ReplicaSet); return ok }) {
+		if t.story.Kind == "ReplicaSet" && set.GetName() != t.story.Name {
+			for _, pod := range pods {
+				done[pod.GetUID()] = done[pod.GetUID()] || metav1.IsControlledBy(pod, set)
+			}
+			continue
+		}
+		t.story.Rows = append(t.story.Rows, Row{Object: "replicaset/" + set.GetName(), Bars: []Bar{}})
+		for _, pod := range pods {
+			if metav1.IsControlledBy(pod, set) {
+				done[pod.GetUID()] = true
+				t.podRows(pod, t.story.Now)
+			}
 		}
 	}
 }
@@ -146,7 +183,8 @@ func (t *teller) marks(object string) []Mark {
 	var out []Mark
 	for _, s := range t.story.Steps {
 		if s.Object != object || !Begins(s.What, "suspended", "resumed", "FailureTarget", "SuccessCriteriaMet", "Failed", "Complete", "deleted",
-			"parallelism changed", "completions changed") {
+			"parallelism changed", "completions changed", "template changed", "replicas changed", "paused", "rolled out", "ProgressDeadlineExceeded",
+			"not available any more") {
 			continue
 		}
 		m := Mark{At: s.At, Text: s.What, Tone: s.Tone}

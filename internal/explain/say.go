@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -60,6 +61,10 @@ func kindOf(o Object) string {
 		return "job"
 	case *batchv1.CronJob:
 		return "cronjob"
+	case *appsv1.Deployment:
+		return "deployment"
+	case *appsv1.ReplicaSet:
+		return "replicaset"
 	case *corev1.Pod:
 		return "pod"
 	case *corev1.Node:

@@ -3,9 +3,11 @@ package explain
 import (
 	"fmt"
 
+	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/utils/ptr"
 
 	"github.com/kubesim-dev/kubesim/apiserver/apis/sim/v1alpha1"
 )
@@ -41,8 +43,15 @@ func (t *teller) tell(c *Commit) {
 	case *batchv1.CronJob:
 		before, _ := old.(*batchv1.CronJob)
 		t.cronJob(before, o)
+	case *appsv1.Deployment:
+		before, _ := old.(*appsv1.Deployment)
+		t.deployment(before, o)
+	case *appsv1.ReplicaSet:
+		before, _ := old.(*appsv1.ReplicaSet)
+		t.replicaSet(before, o)
 	}
 	t.last[uid] = c.Object
+	t.gone[uid] = c.Type == watch.Deleted
 }
 
 // firstKnown tells the state of an object whose beginning is forgotten.
@@ -65,9 +74,23 @@ func (t *teller) firstKnown() {
 		s.bars.follow(t.c, o)
 		what += fmt.Sprintf(", %d active, %d succeeded, %d failed", o.Status.Active, o.Status.Succeeded, o.Status.Failed)
 		s.failures = int(o.Status.Failed)
+	case *appsv1.Deployment:
+		what += fmt.Sprintf(", %d of %d available", o.Status.AvailableReplicas, ptr.Deref(o.Spec.Replicas, 1))
+	case *appsv1.ReplicaSet:
+		what += fmt.Sprintf(", %d of %d available", o.Status.AvailableReplicas, ptr.Deref(o.Spec.Replicas, 1))
 	}
 	t.created[t.c.Object.GetUID()] = t.sayBy("", ref, Plain, what, "")
 	if s := t.jobs[t.c.Object.GetUID()]; s != nil {
 		s.opened = t.createdStep(t.c.Object.GetUID())
+	}
+	t.workloadOf(t.c.Object.GetUID()).opened = t.createdStep(t.c.Object.GetUID())
+}
+
+// goesOn tells what the target waits for at the end of the story.
+func (t *teller) goesOn() {
+	for _, o := range t.sorted(func(o Object) bool { return kindOf(o)+"/"+o.GetName() == t.story.Ref() }) {
+		if d, ok := o.(*appsv1.Deployment); ok {
+			t.rolloutWaits(d)
+		}
 	}
 }

@@ -4,13 +4,17 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -29,9 +33,11 @@ const ExplainPath = "/kubesim/explain"
 // explained are the kinds that can be, with their resources.
 func explained() map[string]schema.GroupResource {
 	return map[string]schema.GroupResource{
-		"Pod":     {Resource: "pods"},
-		"Job":     {Group: batchv1.GroupName, Resource: "jobs"},
-		"CronJob": {Group: batchv1.GroupName, Resource: "cronjobs"},
+		"Pod":        {Resource: "pods"},
+		"Job":        {Group: batchv1.GroupName, Resource: "jobs"},
+		"CronJob":    {Group: batchv1.GroupName, Resource: "cronjobs"},
+		"Deployment": {Group: appsv1.GroupName, Resource: "deployments"},
+		"ReplicaSet": {Group: appsv1.GroupName, Resource: "replicasets"},
 	}
 }
 
@@ -77,7 +83,7 @@ func (h explainHandler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 func storyOf(ctx context.Context, from cluster.Commits, target explain.Target, tell func(explain.Target, []explain.Commit, time.Time) explain.Story) (explain.Story, error) {
 	resource, ok := explained()[target.Kind]
 	if !ok {
-		return explain.Story{}, fmt.Errorf("kind %q: want Job, Pod or CronJob", target.Kind)
+		return explain.Story{}, fmt.Errorf("kind %q: want one of %s", target.Kind, strings.Join(slices.Sorted(maps.Keys(explained())), ", "))
 	}
 	f := fetcher{from: from, ctx: ctx, namespace: target.Namespace, uids: map[types.UID]bool{}, names: map[string]bool{}}
 	if target.Name == "" {
@@ -87,7 +93,7 @@ func storyOf(ctx context.Context, from cluster.Commits, target explain.Target, t
 		if f.err == nil && len(found) == 0 {
 			return explain.Story{}, notFound(from, resource, target)
 		}
-		if target.Kind == "Pod" { // its Job knows why
+		if target.Kind != "Job" && target.Kind != "CronJob" { // what controls it knows why
 			f.owners(found)
 		}
 		f.family()
@@ -166,15 +172,17 @@ func (f *fetcher) know(commits []explain.Commit) {
 	}
 }
 
-// owners takes the Jobs that control the Pods.
-func (f *fetcher) owners(pods []explain.Commit) {
-	jobs := map[string]bool{}
-	for _, c := range pods {
-		for _, ref := range c.Object.GetOwnerReferences() {
-			if ref.Kind == "Job" && !jobs[ref.Name] {
-				jobs[ref.Name] = true
-				f.named(explained()["Job"], ref.Name)
-			}
+// owners takes what controls the objects, and what controls that.
+func (f *fetcher) owners(controlled []explain.Commit) {
+	taken := map[types.UID]bool{}
+	for _, c := range controlled {
+		ref := metav1.GetControllerOfNoCopy(c.Object)
+		if ref == nil || taken[ref.UID] || ref.Kind == "CronJob" {
+			continue
+		}
+		if resource, ok := explained()[ref.Kind]; ok {
+			taken[ref.UID] = true
+			f.owners(f.named(resource, ref.Name))
 		}
 	}
 }
@@ -182,7 +190,7 @@ func (f *fetcher) owners(pods []explain.Commit) {
 // family takes what the objects control, their Events, and the nodes and Faults that
 // may have to do with it.
 func (f *fetcher) family() {
-	for _, resource := range []schema.GroupResource{explained()["Job"], explained()["Pod"]} {
+	for _, resource := range []schema.GroupResource{explained()["Job"], explained()["ReplicaSet"], explained()["Pod"]} {
 		f.know(f.take(resource, f.namespace+"/", f.mentions))
 	}
 	f.take(schema.GroupResource{Resource: "events"}, f.namespace+"/", f.mentions)
@@ -197,9 +205,9 @@ func (f *fetcher) family() {
 	})
 }
 
-// all takes the Jobs, Pods and Events of a namespace.
+// all takes the Jobs, Deployments, ReplicaSets, Pods and Events of a namespace.
 func (f *fetcher) all() {
-	for _, resource := range []schema.GroupResource{explained()["Job"], explained()["Pod"], {Resource: "events"}} {
+	for _, resource := range []schema.GroupResource{explained()["Job"], explained()["Deployment"], explained()["ReplicaSet"], explained()["Pod"], {Resource: "events"}} {
 		f.take(resource, f.namespace+"/", func(string, []byte) bool { return true })
 	}
 }

@@ -37,14 +37,16 @@ svg { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace;
 .title { font-size: 17px; font-weight: bold; } .job { font-weight: bold; }
 .pending { fill: #dfe3e8; stroke: #8c959f; } .pulling { fill: #56b4e9; } .running { fill: #0072b2; }
 .back-off { fill: url(#hatch); stroke: #b37700; } .terminating { fill: url(#cross); stroke: #a0527f; }
-.active { fill: #6e7781; } .suspended { fill: url(#dots); stroke: #8c959f; }
+.active { fill: #6e7781; } .rolling-out { fill: #b37700; }
+.v0 { fill: #8c959f; } .v1 { fill: #0072b2; } .v2 { fill: #009e73; } .v3 { fill: #cc79a7; } .v4 { fill: #e69f00; } .v5 { fill: #56b4e9; } .unready { fill-opacity: 0.35; }
+.want { stroke: #1f2328; } .bound { stroke: #1f2328; stroke-dasharray: 5 4; } .suspended, .paused { fill: url(#dots); stroke: #8c959f; }
 .good { fill: #007a59; } .bad { fill: #c04f00; } .client { fill: #1f2328; } .wait { fill: #b37700; }
 .line { stroke-dasharray: 3 3; } .line.good { stroke: #007a59; } .line.bad { stroke: #c04f00; } .line.client { stroke: #59636e; } .line.plain { stroke: #59636e; }
 .chip { fill: #ffffff; }
 .hatch-bg { fill: #ffe2ae; } .hatch-line { stroke: #e69f00; } .cross-bg { fill: #f3dcea; } .cross-line { stroke: #cc79a7; } .dots-bg { fill: #ffffff; } .dots-dot { fill: #8c959f; }
 @media (prefers-color-scheme: dark) {
 .bg { fill: #0d1117; } text { fill: #e6edf3; } .dim { fill: #9198a1; } .grid { stroke: #2a313c; } .band { fill: #151b23; }
-.chip { fill: #0d1117; }
+.chip { fill: #0d1117; } .want, .bound { stroke: #e6edf3; }
 .pending { fill: #30363d; stroke: #7d8590; } .running { fill: #3b94d6; } .pulling { fill: #8fd0f5; }
 .active { fill: #9198a1; } .good { fill: #2fbf91; } .bad { fill: #ff8b3d; } .client { fill: #e6edf3; } .wait { fill: #e6a93a; }
 .line.good { stroke: #2fbf91; } .line.bad { stroke: #ff8b3d; } .line.client, .line.plain { stroke: #9198a1; }
@@ -55,7 +57,7 @@ svg { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace;
 // phaseOrder is the order of the legend.
 func phaseOrder() []explain.Phase {
 	return []explain.Phase{
-		explain.Pending, explain.Pulling, explain.Running, explain.BackOff, explain.Terminating, explain.Active, explain.Suspended,
+		explain.Pending, explain.Pulling, explain.Running, explain.BackOff, explain.Terminating, explain.Active, explain.RollingOut, explain.Suspended, explain.Paused,
 	}
 }
 
@@ -66,7 +68,7 @@ func phaseText(p explain.Phase) string {
 	if p == explain.Suspended {
 		return "Job suspended"
 	}
-	return string(p)
+	return strings.ReplaceAll(string(p), "-out", " out")
 }
 
 // picture is an SVG while it is drawn.
@@ -122,11 +124,14 @@ func (p *picture) title() string {
 func (p *picture) subtitle() string {
 	text := fmt.Sprintf("from %s, %s of virtual time", p.story.Start.UTC().Format(time.RFC3339), explain.Offset(p.axis.end.Sub(p.story.Start)))
 	for _, step := range slices.Backward(p.story.Steps) {
+		if step.Object == p.story.Ref() && p.story.Kind == "Deployment" {
+			return text + "; " + step.What
+		}
 		if step.Object == p.story.Ref() && explain.Begins(step.What, "Complete", "Failed", "Succeeded", "FailureTarget", "SuccessCriteriaMet") {
 			return text + "; " + step.What
 		}
 	}
-	if p.story.Kind == "CronJob" {
+	if p.story.Kind == "CronJob" || p.story.Kind == "ReplicaSet" {
 		return text
 	}
 	return text + "; not finished"
@@ -149,6 +154,9 @@ func (p *picture) measure() {
 		p.font, p.height = 9, 12
 	}
 	end, longest := s.Start, 0
+	if s.Chart != nil {
+		longest = chartLabelMin
+	}
 	for i := range s.Rows {
 		longest = max(longest, len([]rune(rowLabel(&s.Rows[i]))))
 		for _, b := range s.Rows[i].Bars {
@@ -245,7 +253,7 @@ func (p *picture) grid(height float64) {
 
 // barHeight is how high a phase is drawn in a row.
 func barHeight(phase explain.Phase, row float64) float64 {
-	if phase == explain.Active {
+	if phase == explain.Active || phase == explain.RollingOut {
 		return 4
 	}
 	return row - 8

@@ -98,7 +98,10 @@ func TestTextsOfAPictureDoNotOverlap(t *testing.T) {
 	for i := range 300 {
 		many.Rows = append(many.Rows, row("pod/many-"+strconv.Itoa(i), exits(int32(i%3), time.Duration(i)*s, time.Duration(i+10)*s)))
 	}
+	few, crowded := rollout(1, 2), rollout(1000, 9)
 	for name, story := range map[string]explain.Story{
+		"a rollout of one":    few,
+		"a thousand replicas": crowded,
 		"nothing":             {Start: noon},
 		"an instant":          {Start: noon, Rows: []explain.Row{row("pod/a", between(explain.Pending, 0, 0))}},
 		"many marks":          {Start: noon, Rows: []explain.Row{crowd}},
@@ -150,6 +153,43 @@ func TestTheSameStoryGivesTheSamePicture(t *testing.T) {
 	for range 20 {
 		if again := draw(); again != first {
 			t.Fatal("another picture of the same story")
+		}
+	}
+}
+
+// rollout is a story whose Deployment goes through some versions.
+func rollout(replicas int32, versions int) explain.Story {
+	s := explain.Story{Target: explain.Target{Kind: "Deployment", Namespace: "default", Name: "a"}, Start: noon, Chart: &explain.Chart{}}
+	s.Rows = append(s.Rows, explain.Row{Object: "deployment/a", Bars: []explain.Bar{between(explain.RollingOut, 0, time.Minute)}})
+	for v := range versions {
+		sample := explain.Sample{At: noon.Add(time.Duration(v) * time.Second), Want: replicas, Most: replicas + replicas/4 + 1, Least: replicas - replicas/4}
+		sample.Ready, sample.Unready = make([]int32, v+1), make([]int32, v+1)
+		sample.Ready[v], sample.Unready[v] = replicas/2, replicas-replicas/2
+		s.Chart.Samples = append(s.Chart.Samples, sample)
+		s.Chart.Versions = append(s.Chart.Versions, "replicaset/a-"+strconv.Itoa(v))
+		s.Rows = append(s.Rows, row("replicaset/a-"+strconv.Itoa(v)), row("pod/a-"+strconv.Itoa(v), between(explain.Running, 0, time.Minute)))
+	}
+	return s
+}
+
+// TestTheChartStandsOnWhatIsReady draws one version below the other: two of three are
+// ready, so the ready ones take two thirds of the height.
+func TestTheChartStandsOnWhatIsReady(t *testing.T) {
+	s := rollout(2, 1)
+	s.Chart.Samples[0].Most, s.Chart.Samples[0].Ready, s.Chart.Samples[0].Unready = 3, []int32{2}, []int32{1}
+	var out strings.Builder
+	if err := SVG(&out, &s); err != nil {
+		t.Fatal(err)
+	}
+	const bottom, third = rowsY + chartHeight, chartHeight / 3
+	for class, want := range map[string]string{
+		"v0":         fmt.Sprintf("%d", bottom-2*third),
+		"v0 unready": fmt.Sprintf("%d", bottom-3*third),
+	} {
+		_, path, _ := strings.Cut(out.String(), `<path class="`+class+`" d="`)
+		_, up, _ := strings.Cut(path, "V")
+		if got, _, _ := strings.Cut(up, "H"); got != want {
+			t.Errorf("%s reaches to %q, want %q", class, got, want)
 		}
 	}
 }

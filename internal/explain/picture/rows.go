@@ -13,12 +13,14 @@ func (p *picture) rows() string {
 	head := p.out
 	p.out = &strings.Builder{}
 	p.y = rowsY
+	p.chart()
 	for i := range p.story.Rows {
 		r := &p.story.Rows[i]
-		if strings.HasPrefix(r.Object, "job/") {
-			p.jobRow(r)
-		} else {
+		if kind, _, _ := strings.Cut(r.Object, "/"); kind == "pod" {
 			p.podRow(r, i)
+		} else {
+			p.version(r)
+			p.jobRow(r)
 		}
 	}
 	body := p.out.String()
@@ -100,8 +102,8 @@ type place struct {
 	line int
 }
 
-// jobRow draws a Job: when it was active, suspended and in back-off, and the marks of its
-// conditions, on as many lines as they need.
+// jobRow draws a Job, or what else keeps Pods: when it was active, suspended, rolling out
+// or in back-off, and the marks of its conditions, on as many lines as they need.
 func (p *picture) jobRow(r *explain.Row) {
 	p.y += 6
 	p.text("job", svgMargin, p.y+jobHeight/2+4, headFont, rowLabel(r))
