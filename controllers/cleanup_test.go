@@ -54,7 +54,7 @@ func fullWorld(t *testing.T, mode engine.Mode, script func(*corev1.Pod, int) end
 			must[*podgc.Reconciler](t)(podgc.New(podgc.Config{
 				Host: engine.Host{View: v, API: f}, TerminatedPodThreshold: 3, Period: podgc.PeriodDefault, Quarantine: podgc.QuarantineDefault,
 			})),
-			must[*scheduler.Reconciler](t)(scheduler.New(scheduler.Config{Host: engine.Host{View: v, API: f, Recorder: recorder(e, f, "default-scheduler")}, Random: e.Random()})),
+			must[*scheduler.Reconciler](t)(scheduler.New(scheduler.Config{Host: engine.Host{View: v, API: f, Recorder: recorder(e, f, "default-scheduler")}, Random: e.Random(), Features: schedulerFeatures()})),
 			newKubelet(e, f, script),
 		}
 	})

@@ -40,7 +40,7 @@ func jobWorld(t *testing.T, mode engine.Mode, script func(*corev1.Pod, int) end)
 		return []engine.Reconciler{
 			must[*job.Reconciler](t)(job.New(jobConfig(e, f))),
 			must[*scheduler.Reconciler](t)(scheduler.New(scheduler.Config{
-				Host: engine.Host{View: e.View(), API: f, Recorder: recorder(e, f, "default-scheduler")}, Random: e.Random(),
+				Host: engine.Host{View: e.View(), API: f, Recorder: recorder(e, f, "default-scheduler")}, Random: e.Random(), Features: schedulerFeatures(),
 			})),
 			newKubelet(e, f, script),
 		}

@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/feature"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
@@ -59,5 +60,13 @@ func TestAJobLargerThanTheClusterRunsInRounds(t *testing.T) {
 	want := summary{Conditions: complete("CompletionsReached"), Succeed: 500, Took: 51 * time.Second}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("Job (-want +got):\n%s", diff)
+	}
+}
+
+// schedulerFeatures are the gates of upstream's plugins that are on by default.
+func schedulerFeatures() feature.Features {
+	return feature.Features{
+		EnableNodeInclusionPolicyInPodTopologySpread: true, EnableMatchLabelKeysInPodTopologySpread: true, EnableStorageCapacityScoring: true,
+		EnableVolumeAttributesClass: true, EnableInPlacePodVerticalScaling: true, EnablePodLevelResources: true, EnableNodeDeclaredFeatures: true,
 	}
 }

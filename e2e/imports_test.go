@@ -22,16 +22,16 @@ const module = "github.com/kubesim-dev/kubesim/"
 // A key ending in /... holds for everything below it; the longest key decides.
 // It is the table of arrows of README.md, Architecture.
 var allowed = map[string][]string{
-	"storage/...": {"storage"},
-	// What a bbolt file is, and what protobuf makes of an object, is known without a store.
-	"storage/boltfile/...": {},
-	"storage/shape/...":    {},
-	"apiserver/...":        {"apiserver"},
+	"storage/...":   {"storage"},
+	"apiserver/...": {"apiserver"},
 	// Types of API objects, as k8s.io/api has them: everybody may read and write those.
 	"apiserver/apis/...":     {"apiserver/apis"},
 	"controllers/engine/...": {},
 	// A controller is alone with the engine: two meet in API objects only.
 	"controllers/...": {"controllers/engine", "controllers/workload", "apiserver/apis"},
+	// The scheduler's rooms.
+	"controllers/scheduler/snapshot/...": {},
+	"controllers/scheduler/profile/...":  {"controllers/engine", "controllers/scheduler/snapshot"},
 	// What controllers that run Pods have in common.
 	"controllers/workload/...": {"controllers/engine"},
 	// The tests in the folder itself tell stories of several controllers.

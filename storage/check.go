@@ -9,9 +9,10 @@ import (
 	"go.etcd.io/bbolt"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/util/diff"
-
-	"github.com/kubesim-dev/kubesim/storage/boltfile"
 )
+
+// problemsMax is how many problems Check reports before it stops.
+const problemsMax = 20
 
 // checker collects the problems of one snapshot of the file.
 type checker struct {
@@ -46,7 +47,7 @@ func (db *DB) Check(ctx context.Context) error {
 // holdStill runs f while nobody writes. bbolt compares the pages of f's snapshot with
 // the free pages, and has only the newest list of these.
 func (db *DB) holdStill(f func(*bbolt.Tx) error) error {
-	return boltfile.Guard(func() error {
+	return guard(func() error {
 		tx, err := db.bolt.Begin(true)
 		if err != nil {
 			return err
@@ -61,7 +62,7 @@ func (db *DB) checkShared() error {
 	var problems []error
 	for _, r := range db.cache.all() {
 		s := db.storeOf(r.key)
-		if s == nil || s != r.by || len(problems) == boltfile.ProblemsMax {
+		if s == nil || s != r.by || len(problems) == problemsMax {
 			continue
 		}
 		value, err := r.encoded()
@@ -103,7 +104,7 @@ func (c *checker) run(progress func(what string)) error {
 }
 
 func (c *checker) pages() {
-	for _, err := range boltfile.Check(c.tx) {
+	for _, err := range bboltCheck(c.tx) {
 		c.wrong("%w", err)
 	}
 }
@@ -118,7 +119,7 @@ func (c *checker) meta() {
 }
 
 func (c *checker) wrong(format string, args ...any) {
-	if len(c.problems) < boltfile.ProblemsMax {
+	if len(c.problems) < problemsMax {
 		c.problems = append(c.problems, fmt.Errorf(format, args...))
 	}
 }

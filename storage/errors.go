@@ -1,17 +1,13 @@
 package storage
 
-import (
-	"errors"
-
-	"github.com/kubesim-dev/kubesim/storage/boltfile"
-)
+import "errors"
 
 // What Open and the store's methods report. Each is wrapped in a line that says
 // what to do.
 var (
 	ErrInUse       = errors.New("the file is in use by another process")
 	ErrNewerFormat = errors.New("the file was written by a newer kubesim")
-	ErrCorrupt     = boltfile.ErrDamaged
+	ErrCorrupt     = errors.New("the file is damaged")
 	ErrReadOnly    = errors.New("the file cannot be written")
 	ErrDiskFull    = errors.New("the disk is full")
 	ErrFailed      = errors.New("a commit failed and the store takes no more writes")

@@ -11,8 +11,6 @@ import (
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
 	"k8s.io/kubernetes/pkg/apis/core"
 	corefuzzer "k8s.io/kubernetes/pkg/apis/core/fuzzer"
-
-	"github.com/kubesim-dev/kubesim/storage/shape"
 )
 
 // TestSizeIsNotFarFromWhatIsEncoded: an object that is taken for half of what is allowed,
@@ -27,11 +25,11 @@ func TestSizeIsNotFarFromWhatIsEncoded(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s := shape.Of(reflect.TypeOf(obj))
+			s := shapeOf(reflect.TypeOf(obj))
 			if s == nil {
 				t.Fatalf("%T has no shape", obj)
 			}
-			if got := s.Size(obj); got < len(data)/2 || got > 4*len(data)+1000 {
+			if got := s.size(obj); got < len(data)/2 || got > 4*len(data)+1000 {
 				t.Fatalf("a %T is taken for %d bytes and has %d", obj, got, len(data))
 			}
 		}
@@ -40,8 +38,8 @@ func TestSizeIsNotFarFromWhatIsEncoded(t *testing.T) {
 
 func BenchmarkShapeSize(b *testing.B) {
 	pod := benchPod("a")
-	s := shape.Of(reflect.TypeOf(pod))
+	s := shapeOf(reflect.TypeOf(pod))
 	for b.Loop() {
-		s.Size(pod)
+		s.size(pod)
 	}
 }

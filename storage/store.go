@@ -16,8 +16,6 @@ import (
 	"k8s.io/apiserver/pkg/storage"
 	"k8s.io/apiserver/pkg/storage/value"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
-
-	"github.com/kubesim-dev/kubesim/storage/shape"
 )
 
 // ResourceConfig describes one resource to the DB.
@@ -72,7 +70,7 @@ type Store struct {
 	unsafeDelete bool
 	// shape is the shape of type typ. It is nil if the store cannot keep objects as
 	// they are given.
-	shape *shape.Shape
+	shape *shape
 	typ   reflect.Type
 	// transformer holds nil for a resource that stores objects as encoded.
 	transformer atomic.Pointer[value.Transformer]
@@ -122,7 +120,7 @@ func (db *DB) Resource(rc ResourceConfig) (*Store, error) {
 	}
 	if rc.Protobuf {
 		s.typ = reflect.TypeOf(rc.NewFunc())
-		s.shape = shape.Of(s.typ)
+		s.shape = shapeOf(s.typ)
 	}
 	if rc.Transformer != nil {
 		s.setTransformer(s.reportCorrupt(rc.Transformer))

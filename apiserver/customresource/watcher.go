@@ -1,7 +1,6 @@
 package customresource
 
 import (
-	"context"
 	"errors"
 	"fmt"
 
@@ -27,7 +26,7 @@ func (w *watcher) ResultChan() <-chan watch.Event { return w.results }
 
 // run passes on what the store's watch says, until it ends, or until an object cannot be
 // shown.
-func (w *watcher) run(ctx context.Context) {
+func (w *watcher) run() {
 	defer close(w.results)
 	defer w.inner.Stop()
 	for {
@@ -41,7 +40,7 @@ func (w *watcher) run(ctx context.Context) {
 		if !ok {
 			return
 		}
-		ev = w.a.event(ctx, ev)
+		ev = w.a.event(ev)
 		select {
 		case w.results <- ev:
 		case <-w.a.done:

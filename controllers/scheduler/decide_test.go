@@ -1,7 +1,6 @@
 package scheduler
 
 import (
-	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -9,6 +8,9 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/feature"
+
+	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
 
 func node(name string, edits ...func(*corev1.Node)) *corev1.Node {
@@ -38,7 +40,7 @@ func having(name, quantity string) func(*corev1.Node) {
 
 func pod(name string, edits ...func(*corev1.Pod)) *corev1.Pod {
 	p := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name},
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name, UID: types.UID("uid-" + name)},
 		Spec:       corev1.PodSpec{SchedulerName: corev1.DefaultSchedulerName, Containers: []corev1.Container{{Name: "c"}}},
 	}
 	for _, edit := range edits {
@@ -78,6 +80,10 @@ func neverPreempting(p *corev1.Pod) {
 	p.Spec.PreemptionPolicy = &never
 }
 
+func selector(key, value string) *metav1.LabelSelector {
+	return &metav1.LabelSelector{MatchLabels: map[string]string{key: value}}
+}
+
 func preferring(name string) func(*corev1.Pod) {
 	return func(p *corev1.Pod) {
 		p.Spec.Affinity = &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{PreferredDuringSchedulingIgnoredDuringExecution: []corev1.PreferredSchedulingTerm{{
@@ -87,15 +93,46 @@ func preferring(name string) func(*corev1.Pod) {
 	}
 }
 
-func clusterOf(nodes []*corev1.Node, pods []*corev1.Pod) *cluster {
-	c := newCluster()
+// over returns a scheduler that knows these Nodes and bound Pods, and cannot write.
+func over(t interface {
+	Helper()
+	Fatal(...any)
+}, nodes []*corev1.Node, bound []*corev1.Pod) *Reconciler {
+	t.Helper()
+	e, err := engine.New(engine.Config{Mode: engine.Manual, Speed: 1, Start: metav1.Unix(0, 1).Time.UTC()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	api := struct{ engine.API }{}
+	r, err := New(Config{
+		Host:   engine.Host{View: e.View(), API: api, Recorder: e.NewEventRecorder(api, engine.Identity{}, engine.Source{})},
+		Random: e.Random(), Features: feature.Features{EnableStorageCapacityScoring: true, EnableNodeDeclaredFeatures: true},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, n := range nodes {
-		c.observeNode(n, false)
+		r.snapshot.SetNode(n)
 	}
-	for _, p := range pods {
-		c.observePod(p, false)
+	for _, p := range bound {
+		r.snapshot.SetPod(p)
 	}
-	return c
+	return r
+}
+
+// plan is where a Pod goes, or why it goes nowhere.
+type plan struct{ Node, Message string }
+
+func planOf(t *testing.T, r *Reconciler, pod *corev1.Pod, draw uint64) plan {
+	t.Helper()
+	node, failure, err := r.decide(t.Context(), pod, draw)
+	switch {
+	case err != nil:
+		t.Fatal(err)
+	case failure != nil:
+		return plan{Message: failure.Message}
+	}
+	return plan{Node: node.Name}
 }
 
 func TestDecide(t *testing.T) {
@@ -143,7 +180,7 @@ func TestDecide(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, decide(tc.pod, podVolumes{}, clusterOf(tc.nodes, tc.bound).nodes, 0)); diff != "" {
+			if diff := cmp.Diff(tc.want, planOf(t, over(t, tc.nodes, tc.bound), tc.pod, 0)); diff != "" {
 				t.Errorf("plan (-want +got):\n%s", diff)
 			}
 		})
@@ -151,82 +188,12 @@ func TestDecide(t *testing.T) {
 }
 
 func TestDrawChoosesAmongEquals(t *testing.T) {
-	nodes := clusterOf([]*corev1.Node{node("a"), node("b"), node("c")}, nil).nodes
+	r := over(t, []*corev1.Node{node("a"), node("b"), node("c")}, nil)
 	var got []string
 	for draw := range uint64(4) {
-		got = append(got, decide(pod("p"), podVolumes{}, nodes, draw).Node)
+		got = append(got, planOf(t, r, pod("p"), draw).Node)
 	}
 	if diff := cmp.Diff([]string{"a", "b", "c", "a"}, got); diff != "" {
 		t.Errorf("Nodes (-want +got):\n%s", diff)
-	}
-}
-
-func TestAPodGivesBackWhatItTook(t *testing.T) {
-	c := clusterOf([]*corev1.Node{node("a")}, nil)
-	p := pod("p", on("a"), asking("cpu", "1"), asking("example.com/gpu", "2"), hostPorted(80))
-	c.observePod(p, false)
-	finished := p.DeepCopy()
-	finished.Status.Phase = corev1.PodSucceeded
-	if !c.observePod(finished, false) {
-		t.Error("a finished Pod frees nothing")
-	}
-	if c.observePod(finished, true) {
-		t.Error("a finished Pod's deletion frees something again")
-	}
-	got := *c.nodes[0]
-	want := nodeInfo{Node: got.Node, Allocatable: got.Allocatable, PodsMax: 3}
-	want.Used.Scalar = map[corev1.ResourceName]int64{"example.com/gpu": 0}
-	want.NonZero.Scalar, want.Ports = want.Used.Scalar, []hostPort{}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("Node (-want +got):\n%s", diff)
-	}
-}
-
-func TestWaitingTriesTheFirstOfEachShape(t *testing.T) {
-	w := newWaiting()
-	urgent := int32(1000)
-	for _, p := range []*corev1.Pod{
-		pod("small-1", asking("cpu", "1")), pod("small-2", asking("cpu", "1")), pod("big", asking("cpu", "2")),
-		pod("small-3", asking("cpu", "1")), pod("urgent", func(p *corev1.Pod) { p.Spec.Priority = &urgent }),
-	} {
-		w.add(p)
-	}
-	names := func() []string {
-		var out []string
-		for _, n := range w.heads(everyShape) {
-			out = append(out, n.Name)
-		}
-		return out
-	}
-	if diff := cmp.Diff([]string{"urgent", "small-1", "big"}, names()); diff != "" {
-		t.Errorf("heads (-want +got):\n%s", diff)
-	}
-	w.remove(nameOf(pod("small-2")), false)
-	if got := w.remove(nameOf(pod("small-1")), true); len(got) != 1 || got[0].Name != "small-3" {
-		t.Errorf("after small-1 comes %v, want small-3", got)
-	}
-	w.remove(nameOf(pod("urgent")), true)
-	if diff := cmp.Diff([]string{"small-3", "big"}, names()); diff != "" {
-		t.Errorf("heads (-want +got):\n%s", diff)
-	}
-}
-
-func TestAWaveOfWaitingPodsDoublesWhileThereIsRoom(t *testing.T) {
-	w := newWaiting()
-	for i := range 20 {
-		w.add(pod(fmt.Sprintf("pod-%02d", i)))
-	}
-	wave := w.heads(everyShape)
-	var sizes []int
-	for len(wave) > 0 {
-		sizes = append(sizes, len(wave))
-		var next []types.NamespacedName
-		for _, name := range wave {
-			next = append(next, w.remove(name, true)...)
-		}
-		wave = next
-	}
-	if diff := cmp.Diff([]int{1, 2, 4, 8, 5}, sizes); diff != "" {
-		t.Errorf("waves (-want +got):\n%s", diff)
 	}
 }

@@ -40,11 +40,6 @@ func volumeOn(name, node string) *corev1.PersistentVolume {
 }
 
 func TestVolumesOn(t *testing.T) {
-	const (
-		affinity = "node(s) didn't match PersistentVolume's node affinity"
-		none     = "node(s) didn't find available persistent volumes to bind"
-		gone     = "node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)"
-	)
 	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n1", Labels: map[string]string{corev1.LabelHostname: "n1"}}}
 	class := func(provisioner string) []*storagev1.StorageClass {
 		return []*storagev1.StorageClass{{ObjectMeta: metav1.ObjectMeta{Name: "later"}, Provisioner: provisioner}}
@@ -53,26 +48,23 @@ func TestVolumesOn(t *testing.T) {
 	for name, tc := range map[string]struct {
 		volumes podVolumes
 		want    bindings
-		reasons []string
+		none    bool
 	}{
-		"a Pod without claims":            {podVolumes{}, bindings{}, nil},
-		"its volume is here":              {podVolumes{Bound: []*corev1.PersistentVolume{volumeOn("v", "n1")}}, bindings{}, nil},
-		"its volume is on another Node":   {podVolumes{Bound: []*corev1.PersistentVolume{volumeOn("v", "n2")}}, bindings{}, []string{affinity}},
-		"its volume is nowhere":           {podVolumes{Bound: []*corev1.PersistentVolume{nil}}, bindings{}, []string{gone}},
-		"a volume can be bound":           {podVolumes{Delayed: []*corev1.PersistentVolumeClaim{c}, Volumes: []*corev1.PersistentVolume{volumeOn("u", "n2"), volumeOn("v", "n1")}}, bindings{Bind: []volumeBinding{{volumeOn("v", "n1"), c}}}, nil},
-		"not one volume for two claims":   {podVolumes{Delayed: []*corev1.PersistentVolumeClaim{c, d}, Volumes: []*corev1.PersistentVolume{volumeOn("v", "n1")}, Classes: class(volume.NotSupportedProvisioner)}, bindings{}, []string{none}},
-		"the other is made":               {podVolumes{Delayed: []*corev1.PersistentVolumeClaim{c, d}, Volumes: []*corev1.PersistentVolume{volumeOn("v", "n1")}, Classes: class("p")}, bindings{Bind: []volumeBinding{{volumeOn("v", "n1"), c}}, Provision: []*corev1.PersistentVolumeClaim{d}}, nil},
-		"it is being made here":           {podVolumes{Delayed: []*corev1.PersistentVolumeClaim{delayed("c", "n1")}, Classes: class("p")}, bindings{Provision: []*corev1.PersistentVolumeClaim{delayed("c", "n1")}}, nil},
-		"it is being made elsewhere":      {podVolumes{Delayed: []*corev1.PersistentVolumeClaim{delayed("c", "n2")}, Classes: class("p")}, bindings{}, []string{none}},
-		"the class's topology is another": {podVolumes{Delayed: []*corev1.PersistentVolumeClaim{c}, Classes: elsewhere(class("p"))}, bindings{}, []string{none}},
+		"a Pod without claims":            {podVolumes{}, bindings{}, false},
+		"a volume can be bound":           {podVolumes{Delayed: []*corev1.PersistentVolumeClaim{c}, Volumes: []*corev1.PersistentVolume{volumeOn("u", "n2"), volumeOn("v", "n1")}}, bindings{Bind: []volumeBinding{{volumeOn("v", "n1"), c}}}, false},
+		"not one volume for two claims":   {podVolumes{Delayed: []*corev1.PersistentVolumeClaim{c, d}, Volumes: []*corev1.PersistentVolume{volumeOn("v", "n1")}, Classes: class(volume.NotSupportedProvisioner)}, bindings{}, true},
+		"the other is made":               {podVolumes{Delayed: []*corev1.PersistentVolumeClaim{c, d}, Volumes: []*corev1.PersistentVolume{volumeOn("v", "n1")}, Classes: class("p")}, bindings{Bind: []volumeBinding{{volumeOn("v", "n1"), c}}, Provision: []*corev1.PersistentVolumeClaim{d}}, false},
+		"it is being made here":           {podVolumes{Delayed: []*corev1.PersistentVolumeClaim{delayed("c", "n1")}, Classes: class("p")}, bindings{Provision: []*corev1.PersistentVolumeClaim{delayed("c", "n1")}}, false},
+		"it is being made elsewhere":      {podVolumes{Delayed: []*corev1.PersistentVolumeClaim{delayed("c", "n2")}, Classes: class("p")}, bindings{}, true},
+		"the class's topology is another": {podVolumes{Delayed: []*corev1.PersistentVolumeClaim{c}, Classes: elsewhere(class("p"))}, bindings{}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, reasons := tc.volumes.on(node)
-			if diff := cmp.Diff(tc.want, got); diff != "" && len(tc.reasons) == 0 {
-				t.Errorf("bindings (-want +got):\n%s", diff)
+			got, ok := tc.volumes.on(node)
+			if ok == tc.none {
+				t.Errorf("found = %v, want %v", ok, !tc.none)
 			}
-			if diff := cmp.Diff(tc.reasons, reasons); diff != "" {
-				t.Errorf("reasons (-want +got):\n%s", diff)
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("bindings (-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -83,12 +75,4 @@ func elsewhere(classes []*storagev1.StorageClass) []*storagev1.StorageClass {
 		MatchLabelExpressions: []corev1.TopologySelectorLabelRequirement{{Key: corev1.LabelHostname, Values: []string{"n2"}}},
 	}}
 	return classes
-}
-
-func TestDecideRefusesBeforeItLooksAtNodes(t *testing.T) {
-	nodes := clusterOf([]*corev1.Node{node("a"), node("b")}, nil).nodes
-	want := plan{Message: `0/2 nodes are available: persistentvolumeclaim "c" not found. preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.`}
-	if diff := cmp.Diff(want, decide(pod("p"), podVolumes{Refusal: `persistentvolumeclaim "c" not found`}, nodes, 0)); diff != "" {
-		t.Errorf("plan (-want +got):\n%s", diff)
-	}
 }

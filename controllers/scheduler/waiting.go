@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	schedulinghelper "k8s.io/component-helpers/scheduling/corev1"
+	"k8s.io/kubernetes/pkg/scheduler/util"
 )
 
 // waiting holds the Pods that fit nowhere, in one queue for each shape: Pods of
@@ -20,13 +22,15 @@ type waiting struct {
 	// shapes tells where a Pod waits.
 	shapes map[types.NamespacedName]string
 	seq    int64
+	// labels: Pods of other labels are of another shape.
+	labels bool
 }
 
 // queue holds the Pods of one shape in order of arrival.
 type queue struct {
 	priority int32
-	// claims: its Pods have claims.
-	claims bool
+	// plugins have refused them.
+	plugins []string
 	// seq is the order of arrival of the queue itself.
 	seq  int64
 	pods []types.NamespacedName
@@ -39,37 +43,101 @@ func newWaiting() *waiting {
 	return &waiting{queues: map[string]*queue{}, shapes: map[types.NamespacedName]string{}}
 }
 
-// shape returns what of a Pod decides which Nodes it fits.
-func shape(pod *corev1.Pod) string {
-	text, err := json.Marshal(struct {
+// shape returns what of a Pod decides which Nodes it fits. A Pod for which room is being made
+// is of a shape of its own.
+func shape(pod *corev1.Pod, labels bool) string {
+	constrained := len(pod.Spec.TopologySpreadConstraints) > 0 || pod.Spec.Affinity != nil && (pod.Spec.Affinity.PodAffinity != nil || pod.Spec.Affinity.PodAntiAffinity != nil)
+	what := struct {
 		Priority     int32
+		Preempts     *corev1.PreemptionPolicy `json:",omitempty"`
 		NodeSelector map[string]string
 		Affinity     *corev1.Affinity
+		Spread       []corev1.TopologySpreadConstraint `json:",omitempty"`
 		Tolerations  []corev1.Toleration
-		Request      request
-		Claims       []string `json:",omitempty"`
-	}{schedulinghelper.PodPriority(pod), pod.Spec.NodeSelector, pod.Spec.Affinity, pod.Spec.Tolerations, requestOf(pod), claimsOf(pod)})
+		Request      []corev1.ResourceRequirements
+		Ports        []corev1.ContainerPort `json:",omitempty"`
+		Claims       []string               `json:",omitempty"`
+		Namespace    string                 `json:",omitempty"`
+		Labels       map[string]string      `json:",omitempty"`
+		Nominated    string                 `json:",omitempty"`
+	}{
+		Priority: schedulinghelper.PodPriority(pod), Preempts: pod.Spec.PreemptionPolicy, NodeSelector: pod.Spec.NodeSelector,
+		Affinity: pod.Spec.Affinity, Spread: pod.Spec.TopologySpreadConstraints, Tolerations: pod.Spec.Tolerations,
+		Request: requestsOf(pod), Ports: util.GetHostPorts(pod), Claims: claimsOf(pod),
+	}
+	if labels || constrained {
+		what.Namespace, what.Labels = pod.Namespace, pod.Labels
+	}
+	if pod.Status.NominatedNodeName != "" {
+		what.Nominated = pod.Namespace + "/" + pod.Name
+	}
+	text, err := json.Marshal(what)
 	if err != nil {
 		panic(fmt.Sprintf("scheduler: shape of Pod %s/%s: %v", pod.Namespace, pod.Name, err))
 	}
 	return string(text)
 }
 
-// add files a Pod that fits nowhere, unless it is there already.
-func (w *waiting) add(pod *corev1.Pod) {
-	name := nameOf(pod)
-	if _, ok := w.shapes[name]; ok {
-		return
+// requestsOf is what the Pod's containers ask for.
+func requestsOf(pod *corev1.Pod) []corev1.ResourceRequirements {
+	var out []corev1.ResourceRequirements
+	if pod.Spec.Resources != nil {
+		out = append(out, *pod.Spec.Resources)
 	}
-	s := shape(pod)
-	q, ok := w.queues[s]
+	for _, containers := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
+		for i := range containers {
+			out = append(out, corev1.ResourceRequirements{Requests: containers[i].Resources.Requests})
+		}
+	}
+	return out
+}
+
+// add files a Pod that these plugins have refused.
+func (w *waiting) add(pod *corev1.Pod, plugins []string, labels bool) {
+	if len(w.shapes) == 0 {
+		w.labels = labels
+	}
+	name := nameOf(pod)
+	s, ok := w.shapes[name]
 	if !ok {
+		s = shape(pod, w.labels)
+	}
+	q, filed := w.queues[s]
+	if !filed {
 		w.seq++
-		q = &queue{priority: schedulinghelper.PodPriority(pod), claims: len(claimsOf(pod)) > 0, seq: w.seq}
+		q = &queue{priority: schedulinghelper.PodPriority(pod), seq: w.seq}
 		w.queues[s] = q
 	}
-	q.pods = append(q.pods, name)
-	w.shapes[name] = s
+	q.plugins = plugins
+	if !ok {
+		q.pods = append(q.pods, name)
+		w.shapes[name] = s
+	}
+}
+
+func (w *waiting) empty() bool { return len(w.shapes) == 0 }
+
+// refusedBy returns the plugins that have refused a Pod that waits.
+func (w *waiting) refusedBy(name types.NamespacedName) ([]string, bool) {
+	s, ok := w.shapes[name]
+	if !ok {
+		return nil, false
+	}
+	return w.queues[s].plugins, true
+}
+
+// refile files all Pods anew, by shapes with or without labels.
+func (w *waiting) refile(get func(types.NamespacedName) (*corev1.Pod, bool), labels bool) {
+	old := *w
+	*w = *newWaiting()
+	w.labels = labels
+	for _, q := range old.sorted() {
+		for _, name := range q.pods {
+			if pod, ok := get(name); ok && old.shapes[name] != "" {
+				w.add(pod, q.plugins, labels)
+			}
+		}
+	}
 }
 
 // remove takes a Pod out and returns those of its shape that are to be tried
@@ -107,26 +175,22 @@ func (q *queue) hand(n int) []types.NamespacedName {
 	return q.pods[from:q.tried]
 }
 
-// Which shapes something that has changed matters to.
-func everyShape(*queue) bool   { return true }
-func withClaims(q *queue) bool { return q.claims }
-
 // heads starts a new wave with the first Pod of each such shape: the highest
 // priority first, then by arrival.
 func (w *waiting) heads(such func(*queue) bool) []types.NamespacedName {
-	queues := make([]*queue, 0, len(w.queues))
-	for _, q := range w.queues {
+	var out []types.NamespacedName
+	for _, q := range w.sorted() {
 		if such(q) {
-			queues = append(queues, q)
+			q.tried = 0
+			out = append(out, q.hand(1)...)
 		}
 	}
-	slices.SortFunc(queues, func(a, b *queue) int {
+	return out
+}
+
+// sorted returns the queues in the order in which their Pods are tried.
+func (w *waiting) sorted() []*queue {
+	return slices.SortedFunc(maps.Values(w.queues), func(a, b *queue) int {
 		return cmp.Or(cmp.Compare(b.priority, a.priority), cmp.Compare(a.seq, b.seq))
 	})
-	var out []types.NamespacedName
-	for _, q := range queues {
-		q.tried = 0
-		out = append(out, q.hand(1)...)
-	}
-	return out
 }

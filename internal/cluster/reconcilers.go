@@ -15,6 +15,7 @@ import (
 	flowcontrolbootstrap "k8s.io/apiserver/pkg/apis/flowcontrol/bootstrap"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	"k8s.io/kubernetes/pkg/features"
+	schedulerfeature "k8s.io/kubernetes/pkg/scheduler/framework/plugins/feature"
 
 	"github.com/kubesim-dev/kubesim/apiserver"
 	"github.com/kubesim-dev/kubesim/controllers/apiservice"
@@ -238,8 +239,9 @@ func housekeepers() []controller {
 		}},
 		{"kube-scheduler", "scheduler", func(p parts) (engine.Reconciler, error) {
 			return scheduler.New(scheduler.Config{
-				Host:   p.host(p.engine.NewEventRecorder(p.api, engine.Identity{User: "system:kube-scheduler"}, engine.Source{Component: "default-scheduler"})),
-				Random: p.engine.Random(),
+				Host:     p.host(p.engine.NewEventRecorder(p.api, engine.Identity{User: "system:kube-scheduler"}, engine.Source{Component: "default-scheduler"})),
+				Random:   p.engine.Random(),
+				Features: schedulerfeature.NewSchedulerFeaturesFromGates(utilfeature.DefaultFeatureGate),
 			})
 		}},
 	}

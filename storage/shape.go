@@ -1,9 +1,4 @@
-// Package shape knows the types of objects that are stored in protobuf: what a value would be after
-// encoding and decoding, whether two are equal, and how long the encoding is, about.
-//
-// Invariant: an answer is the same as that of encoding and decoding, at a fraction of the cost. A type
-// of which that is not certain has no Shape.
-package shape
+package storage
 
 import (
 	"bytes"
@@ -16,10 +11,10 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// Shape describes a type whose values are stored in protobuf. It does what encoding and
+// shape describes a type whose values are stored in protobuf. It does what encoding and
 // decoding, and apiequality.Semantic, would do at many times the cost: they would take
 // most of the time of a status update.
-type Shape struct {
+type shape struct {
 	// fix changes an addressable value to what it would be after encoding and decoding:
 	// times lose what is below a second (or a microsecond) and become local, and an
 	// empty slice or map becomes nil. It writes only where something must change. The
@@ -34,34 +29,34 @@ type Shape struct {
 	more  func(v reflect.Value) int
 }
 
-// Of returns the shape of a type of objects, a pointer to a struct. It returns nil
+// shapeOf returns the shape of a type of objects, a pointer to a struct. It returns nil
 // if the type has parts whose encoding is not known.
-func Of(t reflect.Type) *Shape {
+func shapeOf(t reflect.Type) *shape {
 	if t.Kind() != reflect.Pointer {
 		return nil
 	}
 	return (&shapes{under: map[reflect.Type]bool{}}).of(t)
 }
 
-// AsDecoded changes obj, of the shape's type, to what it would be when decoded.
-func (s *Shape) AsDecoded(obj runtime.Object) {
+// asDecoded changes obj, of the shape's type, to what it would be when decoded.
+func (s *shape) asDecoded(obj runtime.Object) {
 	if s.fix != nil {
 		s.fix(reflect.ValueOf(obj))
 	}
 }
 
-// Size returns roughly how many bytes obj has when it is encoded.
-func (s *Shape) Size(obj runtime.Object) int { return s.bytes(reflect.ValueOf(obj)) }
+// size returns roughly how many bytes obj has when it is encoded.
+func (s *shape) size(obj runtime.Object) int { return s.bytes(reflect.ValueOf(obj)) }
 
-func (s *Shape) bytes(v reflect.Value) int {
+func (s *shape) bytes(v reflect.Value) int {
 	if s.more == nil {
 		return s.least
 	}
 	return s.least + s.more(v)
 }
 
-// Same reports whether two objects of the shape's type are equal.
-func (s *Shape) Same(a, b runtime.Object) bool {
+// same reports whether two objects of the shape's type are equal.
+func (s *shape) same(a, b runtime.Object) bool {
 	return s.equal(reflect.ValueOf(a), reflect.ValueOf(b))
 }
 
@@ -70,27 +65,27 @@ func (s *Shape) Same(a, b runtime.Object) bool {
 type shapes struct{ under map[reflect.Type]bool }
 
 // of returns the shape of a type, or nil if it cannot be determined.
-func (s *shapes) of(t reflect.Type) *Shape {
+func (s *shapes) of(t reflect.Type) *shape {
 	switch t {
 	case reflect.TypeFor[metav1.Time]():
-		return &Shape{least: timeBytes, fix: fixTime, equal: func(a, b reflect.Value) bool {
+		return &shape{least: timeBytes, fix: fixTime, equal: func(a, b reflect.Value) bool {
 			return a.Addr().Interface().(*metav1.Time).Equal(b.Addr().Interface().(*metav1.Time))
 		}}
 	case reflect.TypeFor[metav1.MicroTime]():
-		return &Shape{least: timeBytes, fix: fixMicroTime, equal: func(a, b reflect.Value) bool {
+		return &shape{least: timeBytes, fix: fixMicroTime, equal: func(a, b reflect.Value) bool {
 			return a.Addr().Interface().(*metav1.MicroTime).Equal(b.Addr().Interface().(*metav1.MicroTime))
 		}}
 	case reflect.TypeFor[resource.Quantity]():
-		return &Shape{least: quantityBytes, equal: func(a, b reflect.Value) bool {
+		return &shape{least: quantityBytes, equal: func(a, b reflect.Value) bool {
 			q := a.Interface().(resource.Quantity)
 			return q.Cmp(b.Interface().(resource.Quantity)) == 0
 		}}
 	case reflect.TypeFor[map[string]string]():
-		return &Shape{more: stringMapBytes, fix: noneIfEmpty, equal: func(a, b reflect.Value) bool {
+		return &shape{more: stringMapBytes, fix: noneIfEmpty, equal: func(a, b reflect.Value) bool {
 			return maps.Equal(a.Interface().(map[string]string), b.Interface().(map[string]string))
 		}}
 	case reflect.TypeFor[[]byte](): // kept as it is: where it may be empty protobuf tells that from nil
-		return &Shape{least: frameBytes, more: reflect.Value.Len, equal: func(a, b reflect.Value) bool { return bytes.Equal(a.Bytes(), b.Bytes()) }}
+		return &shape{least: frameBytes, more: reflect.Value.Len, equal: func(a, b reflect.Value) bool { return bytes.Equal(a.Bytes(), b.Bytes()) }}
 	}
 	if s.under[t] {
 		return nil
@@ -110,28 +105,28 @@ func (s *shapes) of(t reflect.Type) *Shape {
 	return ofBasic(t.Kind())
 }
 
-func ofBasic(k reflect.Kind) *Shape {
+func ofBasic(k reflect.Kind) *shape {
 	switch k {
 	case reflect.String:
-		return &Shape{least: frameBytes, more: reflect.Value.Len, equal: func(a, b reflect.Value) bool { return a.String() == b.String() }}
+		return &shape{least: frameBytes, more: reflect.Value.Len, equal: func(a, b reflect.Value) bool { return a.String() == b.String() }}
 	case reflect.Bool:
-		return &Shape{least: numberBytes, equal: func(a, b reflect.Value) bool { return a.Bool() == b.Bool() }}
+		return &shape{least: numberBytes, equal: func(a, b reflect.Value) bool { return a.Bool() == b.Bool() }}
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		return &Shape{least: numberBytes, equal: func(a, b reflect.Value) bool { return a.Int() == b.Int() }}
+		return &shape{least: numberBytes, equal: func(a, b reflect.Value) bool { return a.Int() == b.Int() }}
 	case reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		return &Shape{least: numberBytes, equal: func(a, b reflect.Value) bool { return a.Uint() == b.Uint() }}
+		return &shape{least: numberBytes, equal: func(a, b reflect.Value) bool { return a.Uint() == b.Uint() }}
 	case reflect.Float32, reflect.Float64:
-		return &Shape{least: numberBytes, equal: func(a, b reflect.Value) bool { return a.Float() == b.Float() }}
+		return &shape{least: numberBytes, equal: func(a, b reflect.Value) bool { return a.Float() == b.Float() }}
 	}
 	return nil
 }
 
-func (s *shapes) ofPointer(t reflect.Type) *Shape {
+func (s *shapes) ofPointer(t reflect.Type) *shape {
 	elem := s.of(t.Elem())
 	if elem == nil {
 		return nil
 	}
-	p := &Shape{equal: func(a, b reflect.Value) bool {
+	p := &shape{equal: func(a, b reflect.Value) bool {
 		if a.UnsafePointer() == b.UnsafePointer() {
 			return true
 		}
@@ -153,12 +148,12 @@ func (s *shapes) ofPointer(t reflect.Type) *Shape {
 	return p
 }
 
-func (s *shapes) ofSlice(t reflect.Type) *Shape {
+func (s *shapes) ofSlice(t reflect.Type) *shape {
 	elem := s.of(t.Elem())
 	if elem == nil {
 		return nil
 	}
-	return &Shape{
+	return &shape{
 		more: func(v reflect.Value) (n int) {
 			for i := 0; i < v.Len() && elem.more != nil; i++ {
 				n += elem.more(v.Index(i))
@@ -186,7 +181,7 @@ func (s *shapes) ofSlice(t reflect.Type) *Shape {
 }
 
 // ofMap fails if values of the map would have to be changed: they are not addressable.
-func (s *shapes) ofMap(t reflect.Type) *Shape {
+func (s *shapes) ofMap(t reflect.Type) *shape {
 	key, elem := s.of(t.Key()), s.of(t.Elem())
 	if key == nil || elem == nil || key.fix != nil || elem.fix != nil {
 		return nil
@@ -197,7 +192,7 @@ func (s *shapes) ofMap(t reflect.Type) *Shape {
 		}
 		return n
 	}
-	return &Shape{more: entries, fix: noneIfEmpty, equal: func(a, b reflect.Value) bool {
+	return &shape{more: entries, fix: noneIfEmpty, equal: func(a, b reflect.Value) bool {
 		if a.Len() != b.Len() {
 			return false
 		}
@@ -212,8 +207,8 @@ func (s *shapes) ofMap(t reflect.Type) *Shape {
 
 // ofStruct compares from the last field to the first: in most cases, the status of an
 // object differs.
-func (s *shapes) ofStruct(t reflect.Type) *Shape {
-	fields := make([]*Shape, t.NumField())
+func (s *shapes) ofStruct(t reflect.Type) *shape {
+	fields := make([]*shape, t.NumField())
 	var fixed []int
 	for i := range fields {
 		if fields[i] = s.of(t.Field(i).Type); fields[i] == nil || !t.Field(i).IsExported() {
@@ -223,7 +218,7 @@ func (s *shapes) ofStruct(t reflect.Type) *Shape {
 			fixed = append(fixed, i)
 		}
 	}
-	st := &Shape{equal: func(a, b reflect.Value) bool {
+	st := &shape{equal: func(a, b reflect.Value) bool {
 		for i := len(fields) - 1; i >= 0; i-- {
 			if !fields[i].equal(a.Field(i), b.Field(i)) {
 				return false

@@ -1,4 +1,4 @@
-package boltfile
+package storage
 
 import (
 	"bytes"
@@ -28,19 +28,19 @@ const (
 // pageWalk verifies the structure of a bbolt file by reading it, not through its memory
 // map. In the map, a damaged page causes a fault, an endless loop or a huge allocation,
 // in part on goroutines of bbolt's own, where nothing can recover it. Here it is an
-// error. After Pages has found nothing, bbolt can read the file.
+// error. After pageWalk, bbolt can read the file.
 type pageWalk struct {
 	f        io.ReaderAt
-	meta     Meta
+	meta     boltMeta
 	used     []bool // by page number
 	buf      []byte
 	problems []error
 }
 
-// Pages returns what is wrong with the pages of a file whose newest meta
+// walkPages returns what is wrong with the pages of a file whose newest meta
 // page is m: pages that are not what they should be, used twice or lost, and
 // keys out of order.
-func Pages(f io.ReaderAt, m Meta) []error {
+func walkPages(f io.ReaderAt, m boltMeta) []error {
 	w := &pageWalk{f: f, meta: m, used: make([]bool, m.pages)}
 	w.used[0], w.used[1] = true, true
 	if m.freelist != boltNoFreelist {
@@ -58,8 +58,8 @@ func Pages(f io.ReaderAt, m Meta) []error {
 }
 
 func (w *pageWalk) wrong(format string, args ...any) {
-	if len(w.problems) < ProblemsMax {
-		w.problems = append(w.problems, fmt.Errorf(format+": %w", append(args, ErrDamaged)...))
+	if len(w.problems) < problemsMax {
+		w.problems = append(w.problems, fmt.Errorf(format+": %w", append(args, ErrCorrupt)...))
 	}
 }
 
