@@ -10,6 +10,7 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apiextensions-apiserver/pkg/registry/customresourcedefinition"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	genericrequest "k8s.io/apiserver/pkg/endpoints/request"
 	genericregistry "k8s.io/apiserver/pkg/registry/generic/registry"
 	"k8s.io/apiserver/pkg/registry/rest"
 	genericapiserver "k8s.io/apiserver/pkg/server"
@@ -20,6 +21,7 @@ import (
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
 
 	"github.com/kubesim-dev/kubesim/apiserver/customresource"
+	"github.com/kubesim-dev/kubesim/apiserver/webhook"
 )
 
 // definitionsProvider provides the group of CustomResourceDefinitions.
@@ -42,6 +44,7 @@ func (definitionsProvider) NewRESTStorage(_ serverstorage.APIResourceConfigSourc
 // serveCustom makes the server answer for all paths below /apis/ that no compiled-in
 // group claims.
 func (s *Server) serveCustom(c *genericapiserver.Config, infos []genericapiserver.APIGroupInfo) error {
+	hooks := s.cfg.webhooks()
 	handler, err := customresource.New(customresource.Config{
 		Open: s.openCustom,
 		Wrap: func(inner storage.Interface) storage.Interface {
@@ -56,6 +59,7 @@ func (s *Server) serveCustom(c *genericapiserver.Config, infos []genericapiserve
 		Reserved:  reserved(infos),
 		NotFound:  http.NotFoundHandler(),
 		Admission: c.AdmissionControl, Authorizer: c.Authorization.Authorizer,
+		Services: webhook.NewServices(s.groups.informers), Webhooks: hooks.Conversions(s.stage.context),
 		Serializer: c.Serializer, Announce: s.announceCustom, Extend: s.ExtendOpenAPIV2,
 		Schemas:        func() map[string]*spec.Schema { return staticSchemas(infos) },
 		RequestTimeout: c.RequestTimeout, MinRequestTimeout: time.Duration(c.MinRequestTimeout) * time.Second,
@@ -71,6 +75,11 @@ func (s *Server) serveCustom(c *genericapiserver.Config, infos []genericapiserve
 
 // Custom serves the objects of CustomResourceDefinitions.
 func (s *Server) Custom() *customresource.Handler { return s.custom }
+
+// asksService reports whether a Service may have to convert what a client reads.
+func (s *Server) asksService(info *genericrequest.RequestInfo) bool {
+	return s.custom != nil && s.cfg.Call != nil && info.APIGroup != "" && s.custom.Asks(info.Resource+"."+info.APIGroup)
+}
 
 // openCustom opens the store of custom objects.
 func (s *Server) openCustom(r customresource.Store) (storage.Interface, factory.DestroyFunc, error) {

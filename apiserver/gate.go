@@ -22,8 +22,8 @@ import (
 )
 
 // entrance is where the requests of clients come in. Writes enter through the gate and
-// are answered when the cluster is at rest again. So do reads that a Fault counts.
-// Other reads pass. So does the API server's own loopback client, which writes in the
+// are answered when the cluster is at rest again. So do reads that a Fault counts, and
+// those for which a webhook in a simulated Pod may be asked. Other reads pass. So does the API server's own loopback client, which writes in the
 // middle of another write.
 //
 // Invariant: for each request, one act covers what the authorizer and the Faults
@@ -43,6 +43,10 @@ type entrance struct {
 	clock registry.Clock
 	// ends is done when the server stops.
 	ends context.Context
+	// stage is told who is on it. asks reports whether a read may have to ask something
+	// simulated. Both are optional.
+	stage *stage
+	asks  func(*genericrequest.RequestInfo) bool
 	// beginList: see Config.BeginList.
 	beginList func(ctx context.Context, whole bool) (context.Context, func())
 }
@@ -50,7 +54,8 @@ type entrance struct {
 // ServeHTTP implements http.Handler.
 func (e *entrance) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	v := newVisit(req)
-	if !v.write && !e.concerned(v) {
+	v.acts = v.write || e.reads(v)
+	if !v.acts && !e.concerned(v) {
 		e.pass(w, v)
 		return
 	}
@@ -76,7 +81,7 @@ func (e *entrance) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 			return
 		}
 		v.phase = Delayed
-		if v.write {
+		if v.acts {
 			_, done = e.act(w, v)
 		}
 	}
@@ -132,7 +137,7 @@ func (e *entrance) onStage(w http.ResponseWriter, v *visit) (wait time.Duration,
 	case verdict.Wait > 0:
 		e.tell(v, Judged)
 		return verdict.Wait, false
-	case !v.write:
+	case !v.acts:
 		if verdict.Counted {
 			e.tell(v, v.phase)
 		}
@@ -143,6 +148,9 @@ func (e *entrance) onStage(w http.ResponseWriter, v *visit) (wait time.Duration,
 		defer t.end()
 		ctx, cancel := e.stageContext(v.req.Context(), t)
 		defer cancel()
+		if !e.gate.Flows() {
+			defer e.stage.enter(ctx)()
+		}
 		e.next.ServeHTTP(w, v.req.WithContext(ctx))
 	}
 	return 0, true
@@ -174,6 +182,12 @@ func (e *entrance) authorized(w http.ResponseWriter, req *http.Request) bool {
 	genericapifilters.WithAuthorization(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { passed = true }), e.authorizer, e.serializer).
 		ServeHTTP(w, req)
 	return passed
+}
+
+// reads reports whether a read is carried out on stage, as a write is, because time may
+// have to pass for it. While time flows, it does anyway.
+func (e *entrance) reads(v *visit) bool {
+	return e.asks != nil && v.outside && (v.info.Verb == "get" || v.info.Verb == "list") && e.asks(v.info) && !e.gate.Flows()
 }
 
 // concerned reports whether a Fault would count a read.
@@ -226,8 +240,8 @@ type visit struct {
 	info *genericrequest.RequestInfo
 	who  user.Info
 	// outside says that a client asks for something of the API. write says that the
-	// request changes something.
-	outside, write bool
+	// request changes something. acts says that it is carried out on stage.
+	outside, write, acts bool
 	// body is the body of a write. name is the object's name, or its generateName.
 	body  []byte
 	name  string

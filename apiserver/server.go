@@ -58,6 +58,7 @@ type Server struct {
 	// streams are the requests under way that connect a client to a container.
 	streams inFlight
 	back    *loopback
+	stage   stage
 	// founded says that Bootstrap has written the cluster's first objects.
 	founded atomic.Bool
 }
@@ -107,7 +108,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	generic.RESTOptionsGetter = options
 	addHealthChecks(generic, cfg.StoreHealth, &s.founded)
 	s.remotes = s.newRemotes()
-	if err := configureServing(ctx, generic, &cfg, s.remotes, &s.streams); err != nil {
+	if err := s.configureServing(ctx, generic); err != nil {
 		return nil, err
 	}
 	// It gets no informer factory: ours never runs, see newCaches.
@@ -161,7 +162,8 @@ func configureOpenAPI(c *genericapiserver.Config) {
 
 // configureServing sets what a kubesim server answers differently from a generic
 // server.
-func configureServing(ctx context.Context, c *genericapiserver.Config, cfg *Config, beside *remotes, streams *inFlight) error {
+func (s *Server) configureServing(ctx context.Context, c *genericapiserver.Config) error {
+	cfg := &s.cfg
 	log, err := auditTo(ctx, c, cfg.Audit, cfg.Clock)
 	if err != nil {
 		return err
@@ -179,8 +181,9 @@ func configureServing(ctx context.Context, c *genericapiserver.Config, cfg *Conf
 		gated := &entrance{
 			next: api, gate: cfg.Gate, faults: cfg.Faults, recorder: cfg.Recorder, authorizer: c.Authorization.Authorizer,
 			serializer: c.Serializer, clock: cfg.Clock, ends: ctx, beginList: cfg.BeginList,
+			stage: &s.stage, asks: s.asksService,
 		}
-		return log.identify(withAnswer(genericapiserver.DefaultBuildHandlerChain(withEnd(ctx, withCount(beside.proxy(gated), streams), c.LongRunningFunc), c)))
+		return log.identify(withAnswer(genericapiserver.DefaultBuildHandlerChain(withEnd(ctx, withCount(s.remotes.proxy(gated), &s.streams), c.LongRunningFunc), c)))
 	}
 	if cfg.Configure != nil {
 		cfg.Configure(c)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apiserver/pkg/storage"
@@ -20,6 +21,29 @@ type turn struct {
 }
 
 type turnKey struct{}
+
+// stage knows the context of the request that is on stage, for whoever works for it
+// without a context: upstream's converter of custom resources.
+type stage struct {
+	now atomic.Pointer[context.Context]
+}
+
+// enter says that a request is on stage until leave is called.
+func (s *stage) enter(ctx context.Context) (leave func()) {
+	if s == nil {
+		return func() {}
+	}
+	s.now.Store(&ctx)
+	return func() { s.now.Store(nil) }
+}
+
+// context returns that of the request on stage. While time flows, nobody is.
+func (s *stage) context() context.Context {
+	if ctx := s.now.Load(); ctx != nil {
+		return *ctx
+	}
+	return context.Background()
+}
 
 // errTurn is the answer to a write that comes too late.
 var errTurn = errors.New("the request took too long: what it had not written yet is not written")

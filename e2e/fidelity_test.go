@@ -23,7 +23,7 @@ func deviations() map[string][]string {
 		"apiserver/nodetaint.go":                                       {"the taint `not-ready` of a new Node"},
 		"apiserver/policy/converters.go":                               {"a MutatingAdmissionPolicy and CustomResourceDefinitions"},
 		"apiserver/policy/typecheck.go":                                {"the `status.typeChecking` of a ValidatingAdmissionPolicy"},
-		"apiserver/customresource/conversion.go":                       {"conversion webhooks that are Services"},
+		"apiserver/customresource/conversion.go":                       {"a read or a watch for which a conversion webhook"},
 		"apiserver/webhook/service.go":                                 {"webhooks that are Services, with etcd", "a webhook in a simulated Pod"},
 		"apiserver/registry/allocator.go":                              {"Service addresses and node ports"},
 		"apiserver/registry/stamp.go":                                  {"shortened deletion", "the time of an approval", "the times of managedFields that a client sends"},

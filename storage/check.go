@@ -9,10 +9,9 @@ import (
 	"go.etcd.io/bbolt"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/util/diff"
-)
 
-// problemsMax is how many problems Check reports before it stops.
-const problemsMax = 20
+	"github.com/kubesim-dev/kubesim/storage/boltfile"
+)
 
 // checker collects the problems of one snapshot of the file.
 type checker struct {
@@ -47,7 +46,7 @@ func (db *DB) Check(ctx context.Context) error {
 // holdStill runs f while nobody writes. bbolt compares the pages of f's snapshot with
 // the free pages, and has only the newest list of these.
 func (db *DB) holdStill(f func(*bbolt.Tx) error) error {
-	return guard(func() error {
+	return boltfile.Guard(func() error {
 		tx, err := db.bolt.Begin(true)
 		if err != nil {
 			return err
@@ -62,7 +61,7 @@ func (db *DB) checkShared() error {
 	var problems []error
 	for _, r := range db.cache.all() {
 		s := db.storeOf(r.key)
-		if s == nil || s != r.by || len(problems) == problemsMax {
+		if s == nil || s != r.by || len(problems) == boltfile.ProblemsMax {
 			continue
 		}
 		value, err := r.encoded()
@@ -104,7 +103,7 @@ func (c *checker) run(progress func(what string)) error {
 }
 
 func (c *checker) pages() {
-	for _, err := range bboltCheck(c.tx) {
+	for _, err := range boltfile.Check(c.tx) {
 		c.wrong("%w", err)
 	}
 }
@@ -119,7 +118,7 @@ func (c *checker) meta() {
 }
 
 func (c *checker) wrong(format string, args ...any) {
-	if len(c.problems) < problemsMax {
+	if len(c.problems) < boltfile.ProblemsMax {
 		c.problems = append(c.problems, fmt.Errorf(format, args...))
 	}
 }

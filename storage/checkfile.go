@@ -5,6 +5,8 @@ import (
 	"os"
 
 	"go.etcd.io/bbolt"
+
+	"github.com/kubesim-dev/kubesim/storage/boltfile"
 )
 
 // Report is what CheckFile found in a file.
@@ -28,9 +30,9 @@ type Report struct {
 // comes with a Report and says what to do.
 func CheckFile(ctx context.Context, path string, progress func(what string)) (Report, error) {
 	var r Report
-	err := readFile(path, func(f *os.File, m boltMeta, bolt *bbolt.DB) error {
+	err := boltfile.Read(path, func(f *os.File, m boltfile.Meta, bolt *bbolt.DB) error {
 		progress("pages")
-		if r.Problems = walkPages(f, m); len(r.Problems) > 0 {
+		if r.Problems = boltfile.Pages(f, m); len(r.Problems) > 0 {
 			return nil
 		}
 		info, err := f.Stat()

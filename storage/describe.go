@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+
+	"github.com/kubesim-dev/kubesim/storage/boltfile"
 )
 
 // Info is what a file says about itself.
@@ -21,7 +23,7 @@ type Info struct {
 // Describe reads what a file says about itself. Nobody may be writing the file. It does
 // not verify the rest of it. Its errors are those of Open.
 func Describe(path string) (info Info, err error) {
-	err = readFile(path, func(f *os.File, _ boltMeta, bolt *bbolt.DB) error {
+	err = boltfile.Read(path, func(f *os.File, _ boltfile.Meta, bolt *bbolt.DB) error {
 		stat, err := f.Stat()
 		if err != nil {
 			return err

@@ -1,13 +1,17 @@
 package storage
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/kubesim-dev/kubesim/storage/boltfile"
+)
 
 // What Open and the store's methods report. Each is wrapped in a line that says
 // what to do.
 var (
 	ErrInUse       = errors.New("the file is in use by another process")
 	ErrNewerFormat = errors.New("the file was written by a newer kubesim")
-	ErrCorrupt     = errors.New("the file is damaged")
+	ErrCorrupt     = boltfile.ErrDamaged
 	ErrReadOnly    = errors.New("the file cannot be written")
 	ErrDiskFull    = errors.New("the disk is full")
 	ErrFailed      = errors.New("a commit failed and the store takes no more writes")

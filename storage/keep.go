@@ -176,7 +176,7 @@ func (s *Store) replaceKept(ctx context.Context, key string, st state, obj runti
 		w.kind = modified
 		// With the same resourceVersion, they differ only if something was changed.
 		_ = s.versioner.UpdateObject(obj, uint64(st.rev())) // see decodeInto
-		if s.shape.same(obj, st.obj) {
+		if s.shape.Same(obj, st.obj) {
 			return st.obj, s.refuse(ctx, st, nil)
 		}
 	}
@@ -197,7 +197,7 @@ func (s *Store) keeps(obj runtime.Object) bool {
 // their arguments. It changes only objects that they would keep.
 func (s *Store) AsDecoded(obj runtime.Object) {
 	if s.keeps(obj) {
-		s.shape.asDecoded(obj)
+		s.shape.AsDecoded(obj)
 	}
 }
 
@@ -207,9 +207,9 @@ func (s *Store) roundTrip(key string, obj runtime.Object) error {
 	if err := s.versioner.PrepareObjectForStorage(obj); err != nil {
 		return fmt.Errorf("PrepareObjectForStorage failed: %w", err)
 	}
-	s.shape.asDecoded(obj)
+	s.shape.AsDecoded(obj)
 	// The encoded size is not known yet. An estimate far below the bound is enough.
-	if s.shape.size(obj) > requestMax/2 {
+	if s.shape.Size(obj) > requestMax/2 {
 		data, err := runtime.Encode(s.codec, obj)
 		if err == nil {
 			err = fits(key, data)

@@ -5,22 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"runtime"
-	"runtime/debug"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/google/btree"
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
+
+	"github.com/kubesim-dev/kubesim/storage/boltfile"
 )
 
 const (
-	// lockWait is how long Open waits for another process to release the file. Unit:
-	// wall time, inside bbolt.
-	lockWait = 200 * time.Millisecond
 	// mapBytes is reserved as address space, not as memory. While the file is smaller,
 	// no reader can delay a commit (bbolt's Options.InitialMmapSize).
 	mapBytes = 256 << 20
@@ -40,15 +35,15 @@ func Open(cfg Config) (*DB, error) {
 	if cfg.CacheBytes == 0 {
 		cfg.CacheBytes = DefaultCacheBytes
 	}
-	isNew, err := fresh(cfg.Path)
+	isNew, err := boltfile.Fresh(cfg.Path)
 	if err == nil && !isNew {
 		err = verify(cfg.Path)
 	}
 	if err != nil {
 		return nil, explain(cfg.Path, err)
 	}
-	bolt, err := openFile(cfg.Path, &bbolt.Options{
-		Timeout:         lockWait,
+	bolt, err := boltfile.Open(cfg.Path, &bbolt.Options{
+		Timeout:         boltfile.LockWait,
 		NoFreelistSync:  true,
 		FreelistType:    bbolt.FreelistMapType,
 		NoSync:          cfg.Ephemeral,
@@ -78,41 +73,6 @@ func Open(cfg Config) (*DB, error) {
 	}
 	go db.commitLoop()
 	return db, nil
-}
-
-// openFile is bbolt.Open, but a panic over a damaged file becomes an error, after which
-// the file is no longer locked.
-func openFile(path string, opts *bbolt.Options) (*bbolt.DB, error) {
-	var file *os.File
-	opts.OpenFile = func(name string, flag int, mode os.FileMode) (f *os.File, err error) {
-		file, err = os.OpenFile(name, flag, mode)
-		return file, err
-	}
-	var bolt *bbolt.DB
-	err := guard(func() (err error) {
-		bolt, err = bbolt.Open(path, 0o600, opts)
-		return err
-	})
-	if err != nil && file != nil {
-		_ = file.Close() // closed already, unless bbolt panicked
-	}
-	return bolt, err
-}
-
-// recoverDamage turns bbolt's panics, and faults in its memory map, into
-// ErrCorrupt. Use: defer recoverDamage(&err)().
-func recoverDamage(err *error) func() {
-	old := debug.SetPanicOnFault(true)
-	return func() {
-		debug.SetPanicOnFault(old)
-		p := recover()
-		if fault, ok := p.(runtime.Error); ok {
-			p = fmt.Errorf("a page cannot be read (%w)", fault)
-		}
-		if p != nil {
-			*err = fmt.Errorf("%v: %w", p, ErrCorrupt)
-		}
-	}
 }
 
 // load reads or, in a fresh file, writes the meta bucket.

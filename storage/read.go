@@ -7,6 +7,8 @@ import (
 	"fmt"
 
 	"go.etcd.io/bbolt"
+
+	"github.com/kubesim-dev/kubesim/storage/boltfile"
 )
 
 // stepsBeforeSeek is how many versions of a key a scan steps over before it seeks. A
@@ -16,7 +18,7 @@ const stepsBeforeSeek = 8
 // view runs f in a read transaction. f must be short, because a long reader blocks the
 // commit that makes the file grow.
 func (db *DB) view(f func(*bbolt.Tx) error) error {
-	return db.noteDamage(guard(func() error { return db.bolt.View(f) }))
+	return db.noteDamage(boltfile.Guard(func() error { return db.bolt.View(f) }))
 }
 
 // update runs f in a write transaction.
@@ -25,7 +27,7 @@ func (db *DB) update(f func(*bbolt.Tx) error) error { return db.noteDamage(db.tr
 // transact replaces bbolt's DB.Update. Over a damaged page, that would look for free
 // pages on a goroutine of its own and end the process there.
 func (db *DB) transact(f func(*bbolt.Tx) error) error {
-	return guard(func() error {
+	return boltfile.Guard(func() error {
 		tx, err := db.bolt.Begin(true)
 		if err != nil {
 			return err

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+
+	"github.com/kubesim-dev/kubesim/storage/boltfile"
 )
 
 // What Rewind and Restore report beside Open's errors.
@@ -110,7 +112,7 @@ func (db *DB) Restore(ctx context.Context, path string) error {
 	if err := verify(path); err != nil {
 		return explain(path, err)
 	}
-	from, err := openFile(path, &bbolt.Options{ReadOnly: true, Timeout: lockWait})
+	from, err := boltfile.Open(path, &bbolt.Options{ReadOnly: true, Timeout: boltfile.LockWait})
 	if err != nil {
 		return explain(path, err)
 	}

@@ -11,6 +11,8 @@ import (
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
 	"k8s.io/kubernetes/pkg/apis/core"
 	corefuzzer "k8s.io/kubernetes/pkg/apis/core/fuzzer"
+
+	"github.com/kubesim-dev/kubesim/storage/shape"
 )
 
 // TestSizeIsNotFarFromWhatIsEncoded: an object that is taken for half of what is allowed,
@@ -25,11 +27,11 @@ func TestSizeIsNotFarFromWhatIsEncoded(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s := shapeOf(reflect.TypeOf(obj))
+			s := shape.Of(reflect.TypeOf(obj))
 			if s == nil {
 				t.Fatalf("%T has no shape", obj)
 			}
-			if got := s.size(obj); got < len(data)/2 || got > 4*len(data)+1000 {
+			if got := s.Size(obj); got < len(data)/2 || got > 4*len(data)+1000 {
 				t.Fatalf("a %T is taken for %d bytes and has %d", obj, got, len(data))
 			}
 		}
@@ -38,8 +40,8 @@ func TestSizeIsNotFarFromWhatIsEncoded(t *testing.T) {
 
 func BenchmarkShapeSize(b *testing.B) {
 	pod := benchPod("a")
-	s := shapeOf(reflect.TypeOf(pod))
+	s := shape.Of(reflect.TypeOf(pod))
 	for b.Loop() {
-		s.size(pod)
+		s.Size(pod)
 	}
 }

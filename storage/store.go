@@ -16,6 +16,8 @@ import (
 	"k8s.io/apiserver/pkg/storage"
 	"k8s.io/apiserver/pkg/storage/value"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
+
+	"github.com/kubesim-dev/kubesim/storage/shape"
 )
 
 // ResourceConfig describes one resource to the DB.
@@ -70,7 +72,7 @@ type Store struct {
 	unsafeDelete bool
 	// shape is the shape of type typ. It is nil if the store cannot keep objects as
 	// they are given.
-	shape *shape
+	shape *shape.Shape
 	typ   reflect.Type
 	// transformer holds nil for a resource that stores objects as encoded.
 	transformer atomic.Pointer[value.Transformer]
@@ -120,7 +122,7 @@ func (db *DB) Resource(rc ResourceConfig) (*Store, error) {
 	}
 	if rc.Protobuf {
 		s.typ = reflect.TypeOf(rc.NewFunc())
-		s.shape = shapeOf(s.typ)
+		s.shape = shape.Of(s.typ)
 	}
 	if rc.Transformer != nil {
 		s.setTransformer(s.reportCorrupt(rc.Transformer))

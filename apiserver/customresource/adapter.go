@@ -21,8 +21,9 @@ type adapter struct {
 	// Interface is the store. What the adapter does not override concerns no object.
 	storage.Interface
 	// codec decodes to the version, with defaults and without unknown fields, and encodes
-	// to the version in which objects are stored.
+	// to the version in which objects are stored. asks says that a Service converts.
 	codec                runtime.Codec
+	asks                 bool
 	newFunc, newListFunc func() runtime.Object
 	// done is closed when the schema has changed: watches end, so that clients begin
 	// them anew.
@@ -32,25 +33,37 @@ type adapter struct {
 
 var _ storage.Interface = (*adapter)(nil)
 
-func newAdapter(inner storage.Interface, codec runtime.Codec, newFunc, newListFunc func() runtime.Object) *adapter {
-	a := &adapter{Interface: inner, codec: codec, newFunc: newFunc, newListFunc: newListFunc, done: make(chan struct{})}
+func newAdapter(inner storage.Interface, codec runtime.Codec, asks bool, newFunc, newListFunc func() runtime.Object) *adapter {
+	a := &adapter{Interface: inner, codec: codec, asks: asks, newFunc: newFunc, newListFunc: newListFunc, done: make(chan struct{})}
 	a.close = sync.OnceFunc(func() { close(a.done) })
 	return a
 }
 
+// codecIn returns the codec, which asks in ctx.
+func (a *adapter) codecIn(ctx context.Context) (runtime.Codec, error) {
+	if !a.asks {
+		return a.codec, nil
+	}
+	return codecIn(ctx, a.codec)
+}
+
 // shown returns a stored object in the adapter's version.
-func (a *adapter) shown(stored runtime.Object) (runtime.Object, error) {
+func (a *adapter) shown(ctx context.Context, stored runtime.Object) (runtime.Object, error) {
 	data, err := runtime.Encode(unstructured.UnstructuredJSONScheme, stored)
 	if err != nil {
 		return nil, err
 	}
-	obj, _, err := a.codec.Decode(data, nil, a.newFunc())
+	codec, err := a.codecIn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	obj, _, err := codec.Decode(data, nil, a.newFunc())
 	return obj, err
 }
 
 // show is shown, into out.
-func (a *adapter) show(stored *unstructured.Unstructured, out runtime.Object) error {
-	obj, err := a.shown(stored)
+func (a *adapter) show(ctx context.Context, stored *unstructured.Unstructured, out runtime.Object) error {
+	obj, err := a.shown(ctx, stored)
 	if err == nil {
 		out.(*unstructured.Unstructured).Object = obj.(*unstructured.Unstructured).Object
 	}
@@ -58,19 +71,23 @@ func (a *adapter) show(stored *unstructured.Unstructured, out runtime.Object) er
 }
 
 // stored returns an object of the adapter's version as it is stored.
-func (a *adapter) stored(obj runtime.Object) (*unstructured.Unstructured, error) {
+func (a *adapter) stored(ctx context.Context, obj runtime.Object) (*unstructured.Unstructured, error) {
+	codec, err := a.codecIn(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var data bytes.Buffer
-	if err := a.codec.Encode(obj, &data); err != nil {
+	if err := codec.Encode(obj, &data); err != nil {
 		return nil, err
 	}
 	out := &unstructured.Unstructured{}
-	_, _, err := unstructured.UnstructuredJSONScheme.Decode(data.Bytes(), nil, out)
+	_, _, err = unstructured.UnstructuredJSONScheme.Decode(data.Bytes(), nil, out)
 	return out, err
 }
 
 // Create implements storage.Interface.
 func (a *adapter) Create(ctx context.Context, key string, obj, out runtime.Object, ttl uint64) error {
-	in, err := a.stored(obj)
+	in, err := a.stored(ctx, obj)
 	if err != nil {
 		return err
 	}
@@ -78,7 +95,7 @@ func (a *adapter) Create(ctx context.Context, key string, obj, out runtime.Objec
 	if err := a.Interface.Create(ctx, key, in, written, ttl); err != nil || out == nil {
 		return err
 	}
-	return a.show(written, out)
+	return a.show(ctx, written, out)
 }
 
 // Get implements storage.Interface.
@@ -90,7 +107,7 @@ func (a *adapter) Get(ctx context.Context, key string, opts storage.GetOptions, 
 	if found.Object == nil { // it is not there, and that is no error
 		return runtime.SetZeroValue(out)
 	}
-	return a.show(found, out)
+	return a.show(ctx, found, out)
 }
 
 // Delete implements storage.Interface.
@@ -98,7 +115,7 @@ func (a *adapter) Delete(ctx context.Context, key string, out runtime.Object, pr
 	validate storage.ValidateObjectFunc, _ runtime.Object, opts storage.DeleteOptions) error {
 	last := &unstructured.Unstructured{}
 	err := a.Interface.Delete(ctx, key, last, preconditions, func(ctx context.Context, obj runtime.Object) error {
-		shown, err := a.shown(obj)
+		shown, err := a.shown(ctx, obj)
 		if err != nil {
 			return err
 		}
@@ -107,7 +124,7 @@ func (a *adapter) Delete(ctx context.Context, key string, out runtime.Object, pr
 	if err != nil {
 		return err
 	}
-	return a.show(last, out)
+	return a.show(ctx, last, out)
 }
 
 // GuaranteedUpdate implements storage.Interface.
@@ -119,7 +136,7 @@ func (a *adapter) GuaranteedUpdate(ctx context.Context, key string, out runtime.
 			before := a.newFunc()
 			if res.ResourceVersion != 0 {
 				var err error
-				if before, err = a.shown(input); err != nil {
+				if before, err = a.shown(ctx, input); err != nil {
 					return nil, nil, err
 				}
 			}
@@ -127,19 +144,19 @@ func (a *adapter) GuaranteedUpdate(ctx context.Context, key string, out runtime.
 			if err != nil {
 				return nil, ttl, err
 			}
-			stored, err := a.stored(after)
+			stored, err := a.stored(ctx, after)
 			return stored, ttl, err
 		}, nil)
 	if err != nil {
 		return err
 	}
-	return a.show(written, out)
+	return a.show(ctx, written, out)
 }
 
 // GetList implements storage.Interface.
 func (a *adapter) GetList(ctx context.Context, key string, opts storage.ListOptions, listObj runtime.Object) error {
 	found := &unstructured.UnstructuredList{}
-	opts.Predicate = a.predicate(opts.Predicate)
+	opts.Predicate = a.predicate(ctx, opts.Predicate)
 	if err := a.Interface.GetList(ctx, key, opts, found); err != nil {
 		return err
 	}
@@ -149,7 +166,7 @@ func (a *adapter) GetList(ctx context.Context, key string, opts storage.ListOpti
 		if err := ctx.Err(); err != nil {
 			return storage.NewTimeoutError(key, "request did not complete within requested timeout")
 		}
-		if err := a.show(&found.Items[i], &out.Items[i]); err != nil {
+		if err := a.show(ctx, &found.Items[i], &out.Items[i]); err != nil {
 			return err
 		}
 		found.Items[i].Object = nil
@@ -162,7 +179,7 @@ func (a *adapter) GetList(ctx context.Context, key string, opts storage.ListOpti
 
 // predicate is pred for objects as they are stored. Only selectable fields need the
 // object in the adapter's version.
-func (a *adapter) predicate(pred storage.SelectionPredicate) storage.SelectionPredicate {
+func (a *adapter) predicate(ctx context.Context, pred storage.SelectionPredicate) storage.SelectionPredicate {
 	inner := pred.GetAttrs
 	if inner == nil || pred.Field == nil {
 		return pred
@@ -170,7 +187,7 @@ func (a *adapter) predicate(pred storage.SelectionPredicate) storage.SelectionPr
 	for _, r := range pred.Field.Requirements() {
 		if r.Field != "metadata.name" && r.Field != "metadata.namespace" {
 			pred.GetAttrs = func(obj runtime.Object) (labels.Set, fields.Set, error) {
-				shown, err := a.shown(obj)
+				shown, err := a.shown(ctx, obj)
 				if err != nil {
 					return nil, nil, err
 				}
@@ -184,7 +201,7 @@ func (a *adapter) predicate(pred storage.SelectionPredicate) storage.SelectionPr
 
 // Watch implements storage.Interface.
 func (a *adapter) Watch(ctx context.Context, key string, opts storage.ListOptions) (watch.Interface, error) {
-	opts.Predicate = a.predicate(opts.Predicate)
+	opts.Predicate = a.predicate(ctx, opts.Predicate)
 	inner, err := a.Interface.Watch(ctx, key, opts)
 	if err != nil {
 		return nil, err
@@ -194,12 +211,12 @@ func (a *adapter) Watch(ctx context.Context, key string, opts storage.ListOption
 		close(w.stopped)
 		inner.Stop()
 	})
-	go w.run()
+	go w.run(ctx)
 	return w, nil
 }
 
 // event is ev in the adapter's version.
-func (a *adapter) event(ev watch.Event) watch.Event {
+func (a *adapter) event(ctx context.Context, ev watch.Event) watch.Event {
 	stored, ok := ev.Object.(*unstructured.Unstructured)
 	if !ok {
 		return ev // an error
@@ -208,7 +225,7 @@ func (a *adapter) event(ev watch.Event) watch.Event {
 		ev.Object = a.bookmark(stored)
 		return ev
 	}
-	shown, err := a.shown(stored)
+	shown, err := a.shown(ctx, stored)
 	if err != nil {
 		return watch.Event{Type: watch.Error, Object: statusOf(err)}
 	}

@@ -22,6 +22,7 @@ import (
 	"k8s.io/apiserver/pkg/registry/rest"
 	"k8s.io/apiserver/pkg/storage"
 	"k8s.io/apiserver/pkg/storage/storagebackend/factory"
+	"k8s.io/apiserver/pkg/util/webhook"
 	"k8s.io/kube-openapi/pkg/validation/spec"
 )
 
@@ -48,6 +49,10 @@ type Config struct {
 	// Admission and Authorizer are those of the API server.
 	Admission  admission.Interface
 	Authorizer authorizer.UnconditionalAuthorizer
+	// Services leads to conversion webhooks that are Services, and Webhooks makes the
+	// clients of all conversion webhooks; see webhook.Config.Conversions.
+	Services webhook.ServiceResolver
+	Webhooks webhook.AuthenticationInfoResolverWrapper
 	// Serializer encodes discovery.
 	Serializer runtime.NegotiatedSerializer
 	// Announce shows the versions of a group, the preferred one first, in discovery and in
@@ -68,7 +73,7 @@ func (c *Config) validate() error {
 	var errs []error
 	for what, missing := range map[string]bool{
 		"Open": c.Open == nil, "Wrap": c.Wrap == nil, "Stamp": c.Stamp == nil, "Serve": c.Serve == nil, "Withdraw": c.Withdraw == nil, "Load": c.Load == nil, "Reserved": c.Reserved == nil,
-		"NotFound": c.NotFound == nil, "Admission": c.Admission == nil, "Authorizer": c.Authorizer == nil, "Serializer": c.Serializer == nil,
+		"NotFound": c.NotFound == nil, "Admission": c.Admission == nil, "Authorizer": c.Authorizer == nil, "Serializer": c.Serializer == nil, "Services": c.Services == nil, "Webhooks": c.Webhooks == nil,
 		"Announce": c.Announce == nil, "Extend": c.Extend == nil, "Schemas": c.Schemas == nil, "RequestTimeout": c.RequestTimeout == 0,
 	} {
 		if missing {

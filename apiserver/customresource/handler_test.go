@@ -19,6 +19,7 @@ import (
 	"k8s.io/apiserver/pkg/registry/rest"
 	"k8s.io/apiserver/pkg/storage"
 	"k8s.io/apiserver/pkg/storage/storagebackend/factory"
+	"k8s.io/apiserver/pkg/util/webhook"
 	"k8s.io/kube-openapi/pkg/validation/spec"
 )
 
@@ -32,6 +33,9 @@ type told struct {
 	// stored are the definitions, with their schemas.
 	stored map[string]*apiextensionsv1.CustomResourceDefinition
 }
+
+// noServices leads to no webhook.
+type noServices struct{ webhook.ServiceResolver }
 
 func newHandler(t *testing.T) (*Handler, *told) {
 	t.Helper()
@@ -50,6 +54,7 @@ func newHandler(t *testing.T) (*Handler, *told) {
 		Reserved:  func(group string) bool { return group == "batch" },
 		NotFound:  http.NotFoundHandler(),
 		Admission: admission.NewChainHandler(), Authorizer: authorizerfactory.NewAlwaysAllowAuthorizer(),
+		Services: noServices{}, Webhooks: func(r webhook.AuthenticationInfoResolver) webhook.AuthenticationInfoResolver { return r },
 		Serializer: codecs,
 		Announce: func(group string, versions []Version) {
 			line := group

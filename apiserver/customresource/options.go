@@ -67,6 +67,6 @@ func (o options) decorate(config *storagebackend.ConfigForResource, _ string, _ 
 	if d == nil || d.store == nil {
 		return nil, nil, fmt.Errorf("customresource: %s has no store", config.GroupResource)
 	}
-	a := newAdapter(d.store.Interface, config.Codec, newFunc, newListFunc)
+	a := newAdapter(d.store.Interface, config.Codec, asks(d.crd), newFunc, newListFunc)
 	return o.h.cfg.Wrap(a), a.close, nil
 }

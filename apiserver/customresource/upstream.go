@@ -38,7 +38,7 @@ func newUpstream(cfg *Config, options generic.RESTOptionsGetter) (*upstream, err
 	// Without handlers of discovery, which ServeHTTP answers itself, and without the
 	// establishing controller, to which only updateCustomResourceDefinition speaks.
 	handler, err := apiserver.NewCustomResourceDefinitionHandler(nil, nil, u.definitions, cfg.NotFound, options, cfg.Admission, nil,
-		noServices{}, nil, 1, cfg.Authorizer, cfg.RequestTimeout, cfg.MinRequestTimeout, cfg.Schemas(), cfg.MaxRequestBodyBytes)
+		cfg.Services, cfg.Webhooks, 1, cfg.Authorizer, cfg.RequestTimeout, cfg.MinRequestTimeout, cfg.Schemas(), cfg.MaxRequestBodyBytes)
 	if err != nil {
 		return nil, err
 	}

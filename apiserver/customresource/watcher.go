@@ -1,6 +1,7 @@
 package customresource
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -26,7 +27,7 @@ func (w *watcher) ResultChan() <-chan watch.Event { return w.results }
 
 // run passes on what the store's watch says, until it ends, or until an object cannot be
 // shown.
-func (w *watcher) run() {
+func (w *watcher) run(ctx context.Context) {
 	defer close(w.results)
 	defer w.inner.Stop()
 	for {
@@ -40,7 +41,7 @@ func (w *watcher) run() {
 		if !ok {
 			return
 		}
-		ev = w.a.event(ev)
+		ev = w.a.event(ctx, ev)
 		select {
 		case w.results <- ev:
 		case <-w.a.done:

@@ -39,8 +39,9 @@ func (s Services) ResolveEndpoint(namespace, name string, port int32) (*url.URL,
 type Call struct {
 	// Address is the Service's cluster IP and port.
 	Address string
-	// What says what is asked.
-	What string
+	// What says what is asked. Question, if set, identifies the question: an earlier answer
+	// counts only for the same one.
+	What, Question string
 	// Timeout is the webhook's. Unit: virtual time.
 	Timeout time.Duration
 	// Talk speaks with the webhook, on one goroutine, and waits for nothing else. It
@@ -127,12 +128,16 @@ func (t inside) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	answer := &Answer{}
 	names, _ := req.Context().Value(uidsKey{}).(*uids)
+	question := ""
 	if names != nil {
 		answer.uid = names.asked
+		if names.random == nil {
+			question = names.asked
+		}
 	}
 	call := Call{
 		Answer:  answer,
-		Address: address, Timeout: timeoutOf(req.URL),
+		Address: address, Question: question, Timeout: timeoutOf(req.URL),
 		What: fmt.Sprintf("%s https://%s%s", req.Method, req.URL.Host, req.URL.Path),
 		Talk: func(conn net.Conn) error { return talk(tls.Client(conn, config), message.Bytes(), req, answer) },
 	}

@@ -137,7 +137,7 @@ func uidOf(question []byte) (string, error) {
 	_, rest, found := bytes.Cut(question, []byte(`"request":{"uid":"`))
 	uid, _, ended := bytes.Cut(rest, []byte(`"`))
 	if !found || !ended || len(uid) == 0 {
-		return "", fmt.Errorf("webhook: an AdmissionReview of another form: %.100q", question)
+		return "", fmt.Errorf("webhook: a review of another form: %.100q", question)
 	}
 	return string(uid), nil
 }

@@ -9,6 +9,8 @@ import (
 	"k8s.io/apiserver/pkg/authentication/user"
 
 	"github.com/kubesim-dev/kubesim/apiserver"
+	"github.com/kubesim-dev/kubesim/apiserver/customresource"
+	"github.com/kubesim-dev/kubesim/controllers/customresourcedefinition"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
 
@@ -57,4 +59,20 @@ func (a localAPI) Bind(ctx context.Context, who engine.Identity, binding *corev1
 	a.calls.making(request{"bind", engine.Pods, "binding", binding.Namespace, binding.Name})
 	defer a.calls.made()
 	return a.local.Bind(ctx, info(who), binding)
+}
+
+// definedObjects are the objects of CustomResourceDefinitions. Whoever deletes them may
+// have to wait for a conversion webhook.
+type definedObjects struct {
+	*customresource.Handler
+	calls *calls
+}
+
+var _ customresourcedefinition.Server = definedObjects{}
+
+// DeleteInstances implements customresourcedefinition.Server.
+func (d definedObjects) DeleteInstances(ctx context.Context, name string) error {
+	d.calls.making(request{"deletecollection", engine.Resource(name), "", "", ""})
+	defer d.calls.made()
+	return d.Handler.DeleteInstances(ctx, name)
 }

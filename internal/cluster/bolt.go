@@ -208,7 +208,7 @@ func (b *bolt) join(ctx context.Context) (err error) {
 		return err
 	}
 	b.ring.follow(b.engine)
-	if b.programs, err = b.ring.register(b.engine, api, b.ring.server.Custom(), b.logs, b.used); err != nil {
+	if b.programs, err = b.ring.register(b.engine, api, definedObjects{b.ring.server.Custom(), &b.calls}, b.logs, b.used); err != nil {
 		return err
 	}
 	b.sessions = session.New(b.programs, b.awaitRest)

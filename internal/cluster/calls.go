@@ -13,7 +13,8 @@ import (
 	"github.com/kubesim-dev/kubesim/kubelet-sim/session"
 )
 
-// calls are those that the API server makes to servers in Pods: to webhooks.
+// calls are those that the API server makes to servers in Pods: to webhooks of admission
+// and of conversion.
 //
 // A client's write waits for the answer on stage, and lends the stage to the engine. A
 // step cannot wait. Most webhooks answer at once, so the call is over within the step. If
@@ -56,7 +57,8 @@ type waiting struct {
 
 // question is a call of a step's request, and how it ended.
 type question struct {
-	what     string
+	// what is asked. id identifies a question that must be the same.
+	what, id string
 	exchange *session.Exchange
 	answer   *webhook.Answer
 	// at is when it ended. The answer is for a step at that instant.
@@ -78,7 +80,7 @@ func (c *calls) call(ctx context.Context, call webhook.Call) error {
 	}
 	out := session.Call{To: to, What: call.What, Timeout: call.Timeout, Talk: call.Talk}
 	if c.engine.InStep(ctx) {
-		return c.inStep(out, call.Answer)
+		return c.inStep(out, call.Question, call.Answer)
 	}
 	if call.OnStage {
 		// Its context has a timeout of wall time, which must not decide.
@@ -91,8 +93,11 @@ func (c *calls) call(ctx context.Context, call webhook.Call) error {
 }
 
 // inStep makes a call of the request that the running step makes.
-func (c *calls) inStep(call session.Call, answer *webhook.Answer) error {
-	if c.next < len(c.asked) && c.asked[c.next].what == call.What {
+func (c *calls) inStep(call session.Call, id string, answer *webhook.Answer) error {
+	if c.late {
+		return webhook.ErrLater // it begins anew anyway
+	}
+	if c.next < len(c.asked) && c.asked[c.next].what == call.What && c.asked[c.next].id == id {
 		q := c.asked[c.next]
 		over, err := q.exchange.Over()
 		if !over {
@@ -102,7 +107,7 @@ func (c *calls) inStep(call session.Call, answer *webhook.Answer) error {
 		*answer = *q.answer
 		return err
 	}
-	q, key := &question{what: call.What, answer: answer}, c.engine.StepKey()
+	q, key := &question{what: call.What, id: id, answer: answer}, c.engine.StepKey()
 	q.exchange = c.sessions.MakeInStep(call, func() {
 		q.at = c.engine.Now()
 		c.engine.Poke(key)

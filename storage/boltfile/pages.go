@@ -1,4 +1,4 @@
-package storage
+package boltfile
 
 import (
 	"bytes"
@@ -28,19 +28,19 @@ const (
 // pageWalk verifies the structure of a bbolt file by reading it, not through its memory
 // map. In the map, a damaged page causes a fault, an endless loop or a huge allocation,
 // in part on goroutines of bbolt's own, where nothing can recover it. Here it is an
-// error. After pageWalk, bbolt can read the file.
+// error. After Pages has found nothing, bbolt can read the file.
 type pageWalk struct {
 	f        io.ReaderAt
-	meta     boltMeta
+	meta     Meta
 	used     []bool // by page number
 	buf      []byte
 	problems []error
 }
 
-// walkPages returns what is wrong with the pages of a file whose newest meta
+// Pages returns what is wrong with the pages of a file whose newest meta
 // page is m: pages that are not what they should be, used twice or lost, and
 // keys out of order.
-func walkPages(f io.ReaderAt, m boltMeta) []error {
+func Pages(f io.ReaderAt, m Meta) []error {
 	w := &pageWalk{f: f, meta: m, used: make([]bool, m.pages)}
 	w.used[0], w.used[1] = true, true
 	if m.freelist != boltNoFreelist {
@@ -58,8 +58,8 @@ func walkPages(f io.ReaderAt, m boltMeta) []error {
 }
 
 func (w *pageWalk) wrong(format string, args ...any) {
-	if len(w.problems) < problemsMax {
-		w.problems = append(w.problems, fmt.Errorf(format+": %w", append(args, ErrCorrupt)...))
+	if len(w.problems) < ProblemsMax {
+		w.problems = append(w.problems, fmt.Errorf(format+": %w", append(args, ErrDamaged)...))
 	}
 }
 

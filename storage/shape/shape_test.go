@@ -1,4 +1,4 @@
-package storage
+package shape
 
 import (
 	"reflect"
@@ -42,13 +42,13 @@ func TestAsDecodedIsWhatProtobufGives(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	shapeOf(reflect.TypeOf(pod)).asDecoded(pod)
+	Of(reflect.TypeOf(pod)).AsDecoded(pod)
 	if diff := cmp.Diff(decoded, pod); diff != "" {
 		t.Errorf("(-decoded +as decoded):\n%s", diff)
 	}
 
 	event := &corev1.Event{EventTime: metav1.NewMicroTime(at)}
-	shapeOf(reflect.TypeOf(event)).asDecoded(event)
+	Of(reflect.TypeOf(event)).AsDecoded(event)
 	if want := 123456 * time.Microsecond; event.EventTime.Nanosecond() != int(want) {
 		t.Errorf("a MicroTime has %d ns, want %d", event.EventTime.Nanosecond(), want)
 	}
@@ -60,7 +60,7 @@ func TestShapesKnowTheirLimits(t *testing.T) {
 		"any object":                     &metav1.WatchEvent{},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if shapeOf(reflect.TypeOf(obj)) != nil {
+			if Of(reflect.TypeOf(obj)) != nil {
 				t.Errorf("a %T has a shape, want none", obj)
 			}
 		})
@@ -102,7 +102,7 @@ func TestShapesCompare(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			other := pod.DeepCopy()
 			tc.change(other)
-			if got := shapeOf(reflect.TypeOf(pod)).same(pod, other); got != tc.want {
+			if got := Of(reflect.TypeOf(pod)).Same(pod, other); got != tc.want {
 				t.Errorf("equal: %v, want %v", got, tc.want)
 			}
 		})

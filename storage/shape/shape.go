@@ -1,4 +1,9 @@
-package storage
+// Package shape knows the types of objects that are stored in protobuf: what a value would be after
+// encoding and decoding, whether two are equal, and how long the encoding is, about.
+//
+// Invariant: an answer is the same as that of encoding and decoding, at a fraction of the cost. A type
+// of which that is not certain has no Shape.
+package shape
 
 import (
 	"bytes"
@@ -11,10 +16,10 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// shape describes a type whose values are stored in protobuf. It does what encoding and
+// Shape describes a type whose values are stored in protobuf. It does what encoding and
 // decoding, and apiequality.Semantic, would do at many times the cost: they would take
 // most of the time of a status update.
-type shape struct {
+type Shape struct {
 	// fix changes an addressable value to what it would be after encoding and decoding:
 	// times lose what is below a second (or a microsecond) and become local, and an
 	// empty slice or map becomes nil. It writes only where something must change. The
@@ -29,34 +34,34 @@ type shape struct {
 	more  func(v reflect.Value) int
 }
 
-// shapeOf returns the shape of a type of objects, a pointer to a struct. It returns nil
+// Of returns the shape of a type of objects, a pointer to a struct. It returns nil
 // if the type has parts whose encoding is not known.
-func shapeOf(t reflect.Type) *shape {
+func Of(t reflect.Type) *Shape {
 	if t.Kind() != reflect.Pointer {
 		return nil
 	}
 	return (&shapes{under: map[reflect.Type]bool{}}).of(t)
 }
 
-// asDecoded changes obj, of the shape's type, to what it would be when decoded.
-func (s *shape) asDecoded(obj runtime.Object) {
+// AsDecoded changes obj, of the shape's type, to what it would be when decoded.
+func (s *Shape) AsDecoded(obj runtime.Object) {
 	if s.fix != nil {
 		s.fix(reflect.ValueOf(obj))
 	}
 }
 
-// size returns roughly how many bytes obj has when it is encoded.
-func (s *shape) size(obj runtime.Object) int { return s.bytes(reflect.ValueOf(obj)) }
+// Size returns roughly how many bytes obj has when it is encoded.
+func (s *Shape) Size(obj runtime.Object) int { return s.bytes(reflect.ValueOf(obj)) }
 
-func (s *shape) bytes(v reflect.Value) int {
+func (s *Shape) bytes(v reflect.Value) int {
 	if s.more == nil {
 		return s.least
 	}
 	return s.least + s.more(v)
 }
 
-// same reports whether two objects of the shape's type are equal.
-func (s *shape) same(a, b runtime.Object) bool {
+// Same reports whether two objects of the shape's type are equal.
+func (s *Shape) Same(a, b runtime.Object) bool {
 	return s.equal(reflect.ValueOf(a), reflect.ValueOf(b))
 }
 
@@ -65,27 +70,27 @@ func (s *shape) same(a, b runtime.Object) bool {
 type shapes struct{ under map[reflect.Type]bool }
 
 // of returns the shape of a type, or nil if it cannot be determined.
-func (s *shapes) of(t reflect.Type) *shape {
+func (s *shapes) of(t reflect.Type) *Shape {
 	switch t {
 	case reflect.TypeFor[metav1.Time]():
-		return &shape{least: timeBytes, fix: fixTime, equal: func(a, b reflect.Value) bool {
+		return &Shape{least: timeBytes, fix: fixTime, equal: func(a, b reflect.Value) bool {
 			return a.Addr().Interface().(*metav1.Time).Equal(b.Addr().Interface().(*metav1.Time))
 		}}
 	case reflect.TypeFor[metav1.MicroTime]():
-		return &shape{least: timeBytes, fix: fixMicroTime, equal: func(a, b reflect.Value) bool {
+		return &Shape{least: timeBytes, fix: fixMicroTime, equal: func(a, b reflect.Value) bool {
 			return a.Addr().Interface().(*metav1.MicroTime).Equal(b.Addr().Interface().(*metav1.MicroTime))
 		}}
 	case reflect.TypeFor[resource.Quantity]():
-		return &shape{least: quantityBytes, equal: func(a, b reflect.Value) bool {
+		return &Shape{least: quantityBytes, equal: func(a, b reflect.Value) bool {
 			q := a.Interface().(resource.Quantity)
 			return q.Cmp(b.Interface().(resource.Quantity)) == 0
 		}}
 	case reflect.TypeFor[map[string]string]():
-		return &shape{more: stringMapBytes, fix: noneIfEmpty, equal: func(a, b reflect.Value) bool {
+		return &Shape{more: stringMapBytes, fix: noneIfEmpty, equal: func(a, b reflect.Value) bool {
 			return maps.Equal(a.Interface().(map[string]string), b.Interface().(map[string]string))
 		}}
 	case reflect.TypeFor[[]byte](): // kept as it is: where it may be empty protobuf tells that from nil
-		return &shape{least: frameBytes, more: reflect.Value.Len, equal: func(a, b reflect.Value) bool { return bytes.Equal(a.Bytes(), b.Bytes()) }}
+		return &Shape{least: frameBytes, more: reflect.Value.Len, equal: func(a, b reflect.Value) bool { return bytes.Equal(a.Bytes(), b.Bytes()) }}
 	}
 	if s.under[t] {
 		return nil
@@ -105,28 +110,28 @@ func (s *shapes) of(t reflect.Type) *shape {
 	return ofBasic(t.Kind())
 }
 
-func ofBasic(k reflect.Kind) *shape {
+func ofBasic(k reflect.Kind) *Shape {
 	switch k {
 	case reflect.String:
-		return &shape{least: frameBytes, more: reflect.Value.Len, equal: func(a, b reflect.Value) bool { return a.String() == b.String() }}
+		return &Shape{least: frameBytes, more: reflect.Value.Len, equal: func(a, b reflect.Value) bool { return a.String() == b.String() }}
 	case reflect.Bool:
-		return &shape{least: numberBytes, equal: func(a, b reflect.Value) bool { return a.Bool() == b.Bool() }}
+		return &Shape{least: numberBytes, equal: func(a, b reflect.Value) bool { return a.Bool() == b.Bool() }}
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		return &shape{least: numberBytes, equal: func(a, b reflect.Value) bool { return a.Int() == b.Int() }}
+		return &Shape{least: numberBytes, equal: func(a, b reflect.Value) bool { return a.Int() == b.Int() }}
 	case reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		return &shape{least: numberBytes, equal: func(a, b reflect.Value) bool { return a.Uint() == b.Uint() }}
+		return &Shape{least: numberBytes, equal: func(a, b reflect.Value) bool { return a.Uint() == b.Uint() }}
 	case reflect.Float32, reflect.Float64:
-		return &shape{least: numberBytes, equal: func(a, b reflect.Value) bool { return a.Float() == b.Float() }}
+		return &Shape{least: numberBytes, equal: func(a, b reflect.Value) bool { return a.Float() == b.Float() }}
 	}
 	return nil
 }
 
-func (s *shapes) ofPointer(t reflect.Type) *shape {
+func (s *shapes) ofPointer(t reflect.Type) *Shape {
 	elem := s.of(t.Elem())
 	if elem == nil {
 		return nil
 	}
-	p := &shape{equal: func(a, b reflect.Value) bool {
+	p := &Shape{equal: func(a, b reflect.Value) bool {
 		if a.UnsafePointer() == b.UnsafePointer() {
 			return true
 		}
@@ -148,12 +153,12 @@ func (s *shapes) ofPointer(t reflect.Type) *shape {
 	return p
 }
 
-func (s *shapes) ofSlice(t reflect.Type) *shape {
+func (s *shapes) ofSlice(t reflect.Type) *Shape {
 	elem := s.of(t.Elem())
 	if elem == nil {
 		return nil
 	}
-	return &shape{
+	return &Shape{
 		more: func(v reflect.Value) (n int) {
 			for i := 0; i < v.Len() && elem.more != nil; i++ {
 				n += elem.more(v.Index(i))
@@ -181,7 +186,7 @@ func (s *shapes) ofSlice(t reflect.Type) *shape {
 }
 
 // ofMap fails if values of the map would have to be changed: they are not addressable.
-func (s *shapes) ofMap(t reflect.Type) *shape {
+func (s *shapes) ofMap(t reflect.Type) *Shape {
 	key, elem := s.of(t.Key()), s.of(t.Elem())
 	if key == nil || elem == nil || key.fix != nil || elem.fix != nil {
 		return nil
@@ -192,7 +197,7 @@ func (s *shapes) ofMap(t reflect.Type) *shape {
 		}
 		return n
 	}
-	return &shape{more: entries, fix: noneIfEmpty, equal: func(a, b reflect.Value) bool {
+	return &Shape{more: entries, fix: noneIfEmpty, equal: func(a, b reflect.Value) bool {
 		if a.Len() != b.Len() {
 			return false
 		}
@@ -207,8 +212,8 @@ func (s *shapes) ofMap(t reflect.Type) *shape {
 
 // ofStruct compares from the last field to the first: in most cases, the status of an
 // object differs.
-func (s *shapes) ofStruct(t reflect.Type) *shape {
-	fields := make([]*shape, t.NumField())
+func (s *shapes) ofStruct(t reflect.Type) *Shape {
+	fields := make([]*Shape, t.NumField())
 	var fixed []int
 	for i := range fields {
 		if fields[i] = s.of(t.Field(i).Type); fields[i] == nil || !t.Field(i).IsExported() {
@@ -218,7 +223,7 @@ func (s *shapes) ofStruct(t reflect.Type) *shape {
 			fixed = append(fixed, i)
 		}
 	}
-	st := &shape{equal: func(a, b reflect.Value) bool {
+	st := &Shape{equal: func(a, b reflect.Value) bool {
 		for i := len(fields) - 1; i >= 0; i-- {
 			if !fields[i].equal(a.Field(i), b.Field(i)) {
 				return false

@@ -1,4 +1,4 @@
-package storage
+package shape
 
 import "reflect"
 
@@ -12,7 +12,7 @@ const (
 
 // structBytes returns what shape has of a struct with such fields: what does not depend
 // on its value is summed up once.
-func structBytes(fields []*shape) (least int, more func(reflect.Value) int) {
+func structBytes(fields []*Shape) (least int, more func(reflect.Value) int) {
 	least = frameBytes
 	var vary []int
 	for i, f := range fields {
