@@ -1,7 +1,6 @@
 package apiserver
 
 import (
-	"context"
 	"fmt"
 	"slices"
 
@@ -21,7 +20,6 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/tools/cache"
 	"k8s.io/component-base/compatibility"
 	"k8s.io/kubernetes/pkg/kubeapiserver/admission/exclusion"
 	quotainstall "k8s.io/kubernetes/pkg/quota/v1/install"
@@ -43,6 +41,7 @@ import (
 	"k8s.io/kubernetes/plugin/pkg/admission/serviceaccount"
 	"k8s.io/kubernetes/plugin/pkg/admission/storage/persistentvolume/resize"
 
+	"github.com/kubesim-dev/kubesim/apiserver/plugin"
 	"github.com/kubesim-dev/kubesim/apiserver/policy"
 	"github.com/kubesim-dev/kubesim/apiserver/webhook"
 )
@@ -66,8 +65,8 @@ func admissionPlugins(params policy.Params, schemas policy.Schemas) []admissionP
 		{podsecurity.PluginName, podsecurity.Register},
 		{priority.PluginName, priority.Register},
 		{defaulttolerationseconds.PluginName, defaulttolerationseconds.Register},
-		{defaultClassPlugin, registerDefaultClass},
-		{inUsePlugin, registerInUse},
+		{plugin.DefaultClass, plugin.RegisterDefaultClass},
+		{plugin.InUse, plugin.RegisterInUse},
 		{podgroupprotection.PluginName, podgroupprotection.Register},
 		{resize.PluginName, resize.Register},
 		{runtimeclass.PluginName, runtimeclass.Register},
@@ -167,39 +166,11 @@ func newAdmission(c admissionConfig) (admission.Interface, error) {
 	hooks := c.Webhooks
 	hooks.Services = webhook.NewServices(c.Informers)
 	return plugins.NewFromPlugins(names, c.Configuration, initializers, admission.Decorators{
-		seedTokenVolume(hooks.Random), quotaWhereThereIsOne(c.Informers.Core().V1().ResourceQuotas().Informer().GetIndexer()),
-		steadyPodSecurity(c.Informers.Core().V1().Pods().Lister()), registeredNodes(),
+		plugin.SeedTokenVolume(hooks.Random), plugin.QuotaWhereThereIsOne(c.Informers.Core().V1().ResourceQuotas().Informer().GetIndexer()),
+		plugin.SteadyPodSecurity(c.Informers.Core().V1().Pods().Lister()), plugin.RegisteredNodes(),
 		webhook.Decorate(hooks),
 		c.Interceptors.decorator(), // last: it hides what a plugin is
 	})
-}
-
-// quotaWhereThereIsOne keeps requests for a namespace without a quota away from the
-// ResourceQuota plugin. The plugin would pass them to goroutines of its own and wait
-// for them.
-func quotaWhereThereIsOne(quotas cache.Indexer) admission.Decorator {
-	return admission.DecoratorFunc(func(handler admission.Interface, _ string) admission.Interface {
-		inner, ok := handler.(*resourcequota.QuotaAdmission)
-		if !ok {
-			return handler
-		}
-		return quotaPlugin{QuotaAdmission: inner, quotas: quotas}
-	})
-}
-
-type quotaPlugin struct {
-	*resourcequota.QuotaAdmission
-	quotas cache.Indexer
-}
-
-var _ admission.ValidationInterface = quotaPlugin{}
-
-// Validate implements admission.ValidationInterface.
-func (p quotaPlugin) Validate(ctx context.Context, a admission.Attributes, o admission.ObjectInterfaces) error {
-	if there, err := p.quotas.IndexKeys(cache.NamespaceIndex, a.GetNamespace()); err == nil && len(there) == 0 {
-		return nil
-	}
-	return p.QuotaAdmission.Validate(ctx, a, o)
 }
 
 // quotaInitializer passes the quota evaluators to the plugin that wants them.

@@ -14,6 +14,7 @@ import (
 	schedulingv1 "k8s.io/kubernetes/pkg/apis/scheduling/v1"
 	"k8s.io/utils/ptr"
 
+	"github.com/kubesim-dev/kubesim/apiserver/plugin"
 	"github.com/kubesim-dev/kubesim/apiserver/registry"
 )
 
@@ -161,7 +162,7 @@ const standardClassUID = "5d1a4a7e-61d6-4b9c-a9a3-0c6f6f1f9b52"
 // pkg/build/nodeimage, defaultStorageManifest.
 func standardClass() *storagev1.StorageClass {
 	return &storagev1.StorageClass{
-		ObjectMeta:        metav1.ObjectMeta{Name: "standard", Annotations: map[string]string{defaultClassAnnotation: "true"}},
+		ObjectMeta:        metav1.ObjectMeta{Name: "standard", Annotations: map[string]string{plugin.DefaultClassAnnotation: "true"}},
 		Provisioner:       "rancher.io/local-path",
 		ReclaimPolicy:     ptr.To(corev1.PersistentVolumeReclaimDelete),
 		VolumeBindingMode: ptr.To(storagev1.VolumeBindingWaitForFirstConsumer),

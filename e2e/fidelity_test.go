@@ -20,7 +20,7 @@ func deviations() map[string][]string {
 		"apiserver/firstobjects.go":                                    {"flow schemas and priority levels", "an APIService of a group that the server has itself"},
 		"apiserver/local.go":                                           {"managedFields"},
 		"apiserver/metrics.go":                                         {"metrics-server's ClusterRole"},
-		"apiserver/nodetaint.go":                                       {"the taint `not-ready` of a new Node"},
+		"apiserver/plugin/nodetaint.go":                                {"the taint `not-ready` of a new Node"},
 		"apiserver/policy/converters.go":                               {"a MutatingAdmissionPolicy and CustomResourceDefinitions"},
 		"apiserver/policy/typecheck.go":                                {"the `status.typeChecking` of a ValidatingAdmissionPolicy"},
 		"apiserver/customresource/conversion.go":                       {"a read or a watch for which a conversion webhook"},

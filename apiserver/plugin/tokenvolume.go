@@ -1,4 +1,4 @@
-package apiserver
+package plugin
 
 import (
 	"context"
@@ -14,10 +14,10 @@ import (
 // volume. Source: randomLength in k8s.io/apiserver pkg/storage/names v0.37.2.
 const tokenVolumeSuffix = 5
 
-// seedTokenVolume makes the ServiceAccount plugin use the cluster's randomness for the
+// SeedTokenVolume makes the ServiceAccount plugin use the cluster's randomness for the
 // names of the volumes that it adds (kube-api-access-xxxxx). The plugin itself uses a
 // global source.
-func seedTokenVolume(random registry.Random) admission.Decorator {
+func SeedTokenVolume(random registry.Random) admission.Decorator {
 	return admission.DecoratorFunc(func(handler admission.Interface, _ string) admission.Interface {
 		inner, ok := handler.(*serviceaccount.Plugin)
 		if !ok {

@@ -1,4 +1,4 @@
-package apiserver
+package plugin
 
 import (
 	"cmp"
@@ -23,34 +23,37 @@ import (
 // v1.37.2) are linked with k8s.io/mount-utils, SELinux and quotas of file systems, code
 // that accesses the host.
 const (
-	// defaultClassPlugin gives a claim that names no StorageClass the default one.
-	defaultClassPlugin = "DefaultStorageClass"
-	// inUsePlugin gives volumes and claims the finalizers that keep them while they are
+	// DefaultClass gives a claim that names no StorageClass the default one.
+	DefaultClass = "DefaultStorageClass"
+	// InUse gives volumes and claims the finalizers that keep them while they are
 	// in use.
-	inUsePlugin = "StorageObjectInUseProtection"
+	InUse = "StorageObjectInUseProtection"
 )
 
 // Annotations of a default StorageClass. Source: pkg/volume/util v1.37.2.
 const (
-	defaultClassAnnotation     = "storageclass.kubernetes.io/is-default-class"
+	// DefaultClassAnnotation marks it.
+	DefaultClassAnnotation     = "storageclass.kubernetes.io/is-default-class"
 	betaDefaultClassAnnotation = "storageclass.beta.kubernetes.io/is-default-class"
 )
 
-// The finalizers of inUsePlugin. Source: k8s.io/kubernetes
+// The finalizers of InUse. Source: k8s.io/kubernetes
 // plugin/pkg/admission/storage/storageobjectinuseprotection v1.37.2.
 const (
 	volumeProtection = "kubernetes.io/pv-protection"
 	claimProtection  = "kubernetes.io/pvc-protection"
 )
 
-func registerDefaultClass(plugins *admission.Plugins) {
-	plugins.Register(defaultClassPlugin, func(io.Reader) (admission.Interface, error) {
+// RegisterDefaultClass registers the plugin DefaultClass.
+func RegisterDefaultClass(plugins *admission.Plugins) {
+	plugins.Register(DefaultClass, func(io.Reader) (admission.Interface, error) {
 		return &classDefaulter{Handler: admission.NewHandler(admission.Create)}, nil
 	})
 }
 
-func registerInUse(plugins *admission.Plugins) {
-	plugins.Register(inUsePlugin, func(io.Reader) (admission.Interface, error) {
+// RegisterInUse registers the plugin InUse.
+func RegisterInUse(plugins *admission.Plugins) {
+	plugins.Register(InUse, func(io.Reader) (admission.Interface, error) {
 		return inUseProtector{admission.NewHandler(admission.Create)}, nil
 	})
 }
@@ -95,7 +98,7 @@ func (d *classDefaulter) Admit(_ context.Context, a admission.Attributes, _ admi
 // none is. Source: GetDefaultClass in pkg/volume/util v1.37.2.
 func defaultClass(classes []*storagev1.StorageClass) *storagev1.StorageClass {
 	marked := slices.DeleteFunc(slices.Clone(classes), func(c *storagev1.StorageClass) bool {
-		return c.Annotations[defaultClassAnnotation] != "true" && c.Annotations[betaDefaultClassAnnotation] != "true"
+		return c.Annotations[DefaultClassAnnotation] != "true" && c.Annotations[betaDefaultClassAnnotation] != "true"
 	})
 	if len(marked) == 0 {
 		return nil

@@ -1,4 +1,4 @@
-package apiserver
+package plugin
 
 import (
 	"context"
@@ -8,13 +8,13 @@ import (
 	"k8s.io/kubernetes/plugin/pkg/admission/nodetaint"
 )
 
-// registeredNodes lets a kubelet register its Node as it is. The TaintNodesByCondition
+// RegisteredNodes lets a kubelet register its Node as it is. The TaintNodesByCondition
 // plugin taints every new Node as not ready, and the node-lifecycle controller removes
 // the taint as soon as the kubelet reports that it is ready.
 //
 // Deviation: a simulated kubelet is Ready when it registers, so its Node gets no taint.
 // Nodes that anybody else creates get it.
-func registeredNodes() admission.Decorator {
+func RegisteredNodes() admission.Decorator {
 	return admission.DecoratorFunc(func(handler admission.Interface, _ string) admission.Interface {
 		inner, ok := handler.(*nodetaint.Plugin)
 		if !ok {

@@ -1,4 +1,4 @@
-package apiserver
+package plugin
 
 import (
 	"cmp"
@@ -20,11 +20,11 @@ import (
 // podCheckLong is more time than any check takes, and less than overflows an instant.
 const podCheckLong = math.MaxInt64 / 4 * time.Nanosecond
 
-// steadyPodSecurity makes the PodSecurity plugin's answers the same in every run. When a
+// SteadyPodSecurity makes the PodSecurity plugin's answers the same in every run. When a
 // namespace's labels change, the plugin looks at the namespace's Pods in any order and
 // for a second of wall time, and warns of what it has seen. Here it looks at them by
 // name and does not watch the clock: it looks at no more than 3,000.
-func steadyPodSecurity(pods corelisters.PodLister) admission.Decorator {
+func SteadyPodSecurity(pods corelisters.PodLister) admission.Decorator {
 	return admission.DecoratorFunc(func(handler admission.Interface, _ string) admission.Interface {
 		inner, ok := handler.(*podsecurity.Plugin)
 		if !ok {
@@ -32,13 +32,13 @@ func steadyPodSecurity(pods corelisters.PodLister) admission.Decorator {
 		}
 		field := reflect.ValueOf(inner).Elem().FieldByName("delegate")
 		if !field.IsValid() || field.Type() != reflect.TypeFor[*podsecurityadmission.Admission]() {
-			panic("apiserver: the PodSecurity plugin keeps its rules elsewhere: look for them there")
+			panic("apiserver/plugin: the PodSecurity plugin keeps its rules elsewhere: look for them there")
 		}
 		rules := (*podsecurityadmission.Admission)(field.UnsafePointer())
 		rules.PodLister = podsByName{pods}
 		timeout := reflect.ValueOf(rules).Elem().FieldByName("namespacePodCheckTimeout")
 		if !timeout.IsValid() || timeout.Type() != reflect.TypeFor[time.Duration]() {
-			panic("apiserver: PodSecurity keeps its time limit elsewhere: look for it there")
+			panic("apiserver/plugin: PodSecurity keeps its time limit elsewhere: look for it there")
 		}
 		*(*time.Duration)(timeout.Addr().UnsafePointer()) = podCheckLong
 		return handler
