@@ -65,7 +65,7 @@ type ClockStatus struct {
 // ClockList is a list of Clocks.
 type ClockList struct {
 	metav1.TypeMeta `json:",inline"`
-	// Standard list's metadata.
+	// Standard list metadata.
 	// +optional
 	metav1.ListMeta `json:"metadata,omitempty"`
 

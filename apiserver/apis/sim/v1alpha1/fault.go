@@ -227,11 +227,11 @@ type FaultState string
 
 // The states of a Fault.
 const (
-	// FaultPending: it is yet to become active.
+	// FaultPending means that the Fault is yet to become active.
 	FaultPending FaultState = "Pending"
-	// FaultActive: it hits what matches.
+	// FaultActive means that the Fault hits what matches.
 	FaultActive FaultState = "Active"
-	// FaultEnded: it will not become active again.
+	// FaultEnded means that the Fault will not become active again.
 	FaultEnded FaultState = "Ended"
 )
 

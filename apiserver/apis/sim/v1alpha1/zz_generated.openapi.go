@@ -213,7 +213,7 @@ func schema_apiserver_apis_sim_v1alpha1_ClockList(ref common.ReferenceCallback) 
 					},
 					"metadata": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Standard list's metadata.",
+							Description: "Standard list metadata.",
 							Default:     map[string]interface{}{},
 							Ref:         ref("io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta"),
 						},
@@ -613,7 +613,7 @@ func schema_apiserver_apis_sim_v1alpha1_FaultStatus(ref common.ReferenceCallback
 				Properties: map[string]spec.Schema{
 					"state": {
 						SchemaProps: spec.SchemaProps{
-							Description: "State is Pending, Active or Ended.\n\nPossible enum values:\n - `\"Active\"` : it hits what matches.\n - `\"Ended\"` : it will not become active again.\n - `\"Pending\"` : it is yet to become active.",
+							Description: "State is Pending, Active or Ended.\n\nPossible enum values:\n - `\"Active\"` means that the Fault hits what matches.\n - `\"Ended\"` means that the Fault will not become active again.\n - `\"Pending\"` means that the Fault is yet to become active.",
 							Type:        []string{"string"},
 							Format:      "",
 							Enum:        []interface{}{"Active", "Ended", "Pending"},
