@@ -95,7 +95,7 @@ func excerpt(line, other string) string {
 func simulate(t *testing.T, seed int, flags ...string) outcome {
 	t.Helper()
 	eventLog := filepath.Join(t.TempDir(), "events")
-	s := newServer(t, append([]string{"--ephemeral", "--clock", "manual", "--start-time", "2026-01-01T00:00:00Z",
+	s := newServer(t, append([]string{"--ephemeral", "--nodes", crowdNodes, "--clock", "manual", "--start-time", "2026-01-01T00:00:00Z",
 		"--seed", strconv.Itoa(seed), "--event-log", eventLog}, flags...)...)
 	client := clientOf(t, s)
 	for i, j := range workload() {
@@ -109,6 +109,7 @@ func simulate(t *testing.T, seed int, flags ...string) outcome {
 	createImagePods(t, client)
 	changeImages(t, client, "alpine:3.21")
 	rollOver(t, s, client)
+	crowdOut(t, s, client)
 	jobs, err := client.BatchV1().Jobs("").List(t.Context(), metav1.ListOptions{})
 	if err != nil {
 		t.Fatal(err)
