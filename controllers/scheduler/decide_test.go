@@ -8,9 +8,11 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/feature"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/controllers/scheduler/profile"
 )
 
 func node(name string, edits ...func(*corev1.Node)) *corev1.Node {
@@ -195,5 +197,85 @@ func TestDrawChoosesAmongEquals(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"a", "b", "c", "a"}, got); diff != "" {
 		t.Errorf("Nodes (-want +got):\n%s", diff)
+	}
+}
+
+func labelled(key, value string) func(*corev1.Node) {
+	return func(n *corev1.Node) { n.Labels[key] = value }
+}
+
+func TestPodsAboutOtherPods(t *testing.T) {
+	zones := []*corev1.Node{node("a", labelled("zone", "1")), node("b", labelled("zone", "1")), node("c", labelled("zone", "2"))}
+	app := func(name string) func(*corev1.Pod) {
+		return func(p *corev1.Pod) { p.Labels = map[string]string{"app": name} }
+	}
+	away := func(key string) func(*corev1.Pod) { return func(p *corev1.Pod) { antiAffine(p, "db", key) } }
+	near := func(p *corev1.Pod) {
+		p.Spec.Affinity = &corev1.Affinity{PodAffinity: &corev1.PodAffinity{RequiredDuringSchedulingIgnoredDuringExecution: []corev1.PodAffinityTerm{{
+			TopologyKey: "zone", LabelSelector: selector("app", "db"),
+		}}}}
+	}
+	spread := func(p *corev1.Pod) { spreading(p, "zone") }
+	db := pod("db", on("c"), app("db"))
+	for name, tc := range map[string]struct {
+		bound []*corev1.Pod
+		pod   *corev1.Pod
+		want  plan
+	}{
+		"near another":                         {[]*corev1.Pod{db}, pod("p", near), plan{Node: "c"}},
+		"near nobody":                          {nil, pod("p", near), plan{Message: "0/3 nodes are available: 3 node(s) didn't match pod affinity rules. preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling."}},
+		"the first of its kind is near itself": {nil, pod("p", near, app("db"), selecting(corev1.LabelHostname, "b")), plan{Node: "b"}},
+		"another keeps it away": {
+			[]*corev1.Pod{pod("x", on("a"), away("zone"))}, pod("p", app("db")), plan{Node: "c"},
+		},
+		"it keeps away from another": {
+			[]*corev1.Pod{pod("x", on("a"), app("db")), db}, pod("p", away("zone")),
+			plan{Message: "0/3 nodes are available: 3 node(s) didn't match pod anti-affinity rules. preemption: 0/3 nodes are available: 3 No preemption victims found for incoming pod."},
+		},
+		"it evens out zones": {
+			[]*corev1.Pod{pod("x", on("a"), app("web")), pod("y", on("b"), app("web")), pod("z", on("c"), app("web"))}, pod("p", app("web"), spread, selecting("zone", "2")), plan{Node: "c"},
+		},
+		"a zone would have too many": {
+			[]*corev1.Pod{pod("x", on("c"), app("web"))}, pod("p", app("web"), spread, selecting(corev1.LabelHostname, "c")),
+			plan{Node: "c"}, // Nodes that its selector refuses do not count
+		},
+		"the cluster is uneven": {
+			[]*corev1.Pod{pod("x", on("c"), app("web")), pod("y", on("a"), asking("cpu", "4")), pod("z", on("b"), asking("cpu", "4"))},
+			pod("p", app("web"), spread, asking("cpu", "1")),
+			plan{Message: "0/3 nodes are available: 1 node(s) didn't match pod topology spread constraints, 2 Insufficient cpu. preemption: 0/3 nodes are available: 3 No preemption victims found for incoming pod."},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, planOf(t, over(t, zones, tc.bound), tc.pod, 0)); diff != "" {
+				t.Errorf("plan (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestWhatHelpsAPod(t *testing.T) {
+	r := over(t, nil, nil)
+	event := func(resource fwk.EventResource, action fwk.ActionType, before, after any) profile.Change {
+		return profile.Change{Events: []fwk.ClusterEvent{{Resource: resource, ActionType: action}}, Old: before, New: after}
+	}
+	small, roomy := node("a"), node("a", having("cpu", "64"))
+	waits := pod("p", asking("cpu", "2"))
+	for name, tc := range map[string]struct {
+		change  profile.Change
+		plugins []string
+		want    bool
+	}{
+		"a larger Node, if it lacks CPU":     {event(fwk.Node, fwk.UpdateNodeAllocatable, small, roomy), []string{"NodeResourcesFit"}, true},
+		"a Node's label does not bring CPU":  {event(fwk.Node, fwk.UpdateNodeLabel, small, node("a", labelled("x", "y"))), []string{"NodeResourcesFit"}, false},
+		"the end of a Pod":                   {event(fwk.AssignedPod, fwk.Delete, pod("x", on("a"), asking("cpu", "2")), nil), []string{"NodeResourcesFit"}, true},
+		"a volume does not bring CPU":        {event(fwk.PersistentVolume, fwk.Add, nil, &corev1.PersistentVolume{}), []string{"NodeResourcesFit"}, false},
+		"a volume, if it has a claim":        {event(fwk.PersistentVolume, fwk.Add, nil, &corev1.PersistentVolume{}), []string{"NodeResourcesFit", "VolumeBinding"}, true},
+		"anything, if nobody has refused it": {event(fwk.PersistentVolume, fwk.Delete, &corev1.PersistentVolume{}, nil), nil, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := r.profile.Helps(tc.change, waits, tc.plugins); got != tc.want {
+				t.Errorf("Helps = %v, want %v", got, tc.want)
+			}
+		})
 	}
 }
