@@ -2,7 +2,7 @@
 // provisioner of a kind cluster does.
 //
 // Invariant: it makes at most one volume for a claim, named pvc-UID, on the Node
-// that the scheduler has selected; and it deletes only what it has made.
+// that the scheduler has selected; and it deletes and enlarges only what it has made.
 //
 // It follows github.com/rancher/local-path-provisioner v0.0.31 as kind v0.30
 // configures it, and sigs.k8s.io/sig-storage-lib-external-provisioner v11.
@@ -68,7 +68,9 @@ func (r *Reconciler) Name() string { return Name }
 func (r *Reconciler) Observe(c engine.Commit) []engine.Key {
 	switch obj := c.Object.(type) {
 	case *corev1.PersistentVolumeClaim:
-		if obj.Annotations[volume.AnnStorageProvisioner] == Provisioner && obj.Spec.VolumeName == "" {
+		wants, has := obj.Spec.Resources.Requests.Storage(), obj.Status.Capacity.Storage()
+		grows := obj.Status.Phase == corev1.ClaimBound && wants.Cmp(*has) > 0
+		if obj.Annotations[volume.AnnStorageProvisioner] == Provisioner && (obj.Spec.VolumeName == "" || grows) {
 			return []engine.Key{{Controller: Name, Namespace: obj.Namespace, Name: obj.Name}}
 		}
 	case *corev1.PersistentVolume:
@@ -90,9 +92,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, _ time.Time)
 	}
 	class, _ := engine.Get[*storagev1.StorageClass](r.view, engine.StorageClasses, "", volume.GetPersistentVolumeClaimClass(claim))
 	node, _ := engine.Get[*corev1.Node](r.view, engine.Nodes, "", claim.Annotations[volume.AnnSelectedNode])
-	_, made := engine.Get[*corev1.PersistentVolume](r.view, engine.PersistentVolumes, "", volumeName(claim))
-	if made {
-		return engine.Wake{}, nil
+	if made, ok := engine.Get[*corev1.PersistentVolume](r.view, engine.PersistentVolumes, "", volumeName(claim)); ok {
+		return engine.Wake{}, r.resize(ctx, claim, grow(claim, class, made))
 	}
 	return engine.Wake{}, r.apply(ctx, claim, decide(claim, class, node))
 }

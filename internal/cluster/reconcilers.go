@@ -12,28 +12,26 @@ import (
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
-	flowcontrolbootstrap "k8s.io/apiserver/pkg/apis/flowcontrol/bootstrap"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	"k8s.io/kubernetes/pkg/features"
 	schedulerfeature "k8s.io/kubernetes/pkg/scheduler/framework/plugins/feature"
 
 	"github.com/kubesim-dev/kubesim/apiserver"
-	"github.com/kubesim-dev/kubesim/controllers/apiservice"
 	"github.com/kubesim-dev/kubesim/controllers/certificates/approver"
 	"github.com/kubesim-dev/kubesim/controllers/certificates/cleaner"
 	"github.com/kubesim-dev/kubesim/controllers/certificates/signer"
 	"github.com/kubesim-dev/kubesim/controllers/clusterroleaggregation"
 	"github.com/kubesim-dev/kubesim/controllers/cronjob"
 	"github.com/kubesim-dev/kubesim/controllers/customresourcedefinition"
-	"github.com/kubesim-dev/kubesim/controllers/defaultservicecidr"
 	"github.com/kubesim-dev/kubesim/controllers/deployment"
 	"github.com/kubesim-dev/kubesim/controllers/disruption"
 	"github.com/kubesim-dev/kubesim/controllers/endpoint"
 	"github.com/kubesim-dev/kubesim/controllers/endpointslice"
+	"github.com/kubesim-dev/kubesim/controllers/endpointslicemirroring"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
-	"github.com/kubesim-dev/kubesim/controllers/flowcontrol"
+	"github.com/kubesim-dev/kubesim/controllers/ephemeral"
+	"github.com/kubesim-dev/kubesim/controllers/expand"
 	"github.com/kubesim-dev/kubesim/controllers/garbagecollector"
-	"github.com/kubesim-dev/kubesim/controllers/ipallocator"
 	"github.com/kubesim-dev/kubesim/controllers/job"
 	"github.com/kubesim-dev/kubesim/controllers/localpath"
 	"github.com/kubesim-dev/kubesim/controllers/namespace"
@@ -47,6 +45,7 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/rootcacertpublisher"
 	"github.com/kubesim-dev/kubesim/controllers/scheduler"
 	"github.com/kubesim-dev/kubesim/controllers/serviceaccount"
+	"github.com/kubesim-dev/kubesim/controllers/serviceaccount/legacytoken"
 	"github.com/kubesim-dev/kubesim/controllers/servicecidrs"
 	"github.com/kubesim-dev/kubesim/controllers/tainteviction"
 	"github.com/kubesim-dev/kubesim/controllers/ttlafterfinished"
@@ -137,6 +136,9 @@ func workloads() []controller {
 		{"serviceaccount-controller", "serviceaccount", func(p parts) (engine.Reconciler, error) {
 			return serviceaccount.New(p.host(nil))
 		}},
+		{"legacy-serviceaccount-token-cleaner-controller", "legacy-service-account-token-cleaner", func(p parts) (engine.Reconciler, error) {
+			return legacytoken.New(p.host(nil))
+		}},
 		{"clusterrole-aggregation-controller", "clusterrole-aggregation", func(p parts) (engine.Reconciler, error) {
 			return clusterroleaggregation.New(p.host(nil))
 		}},
@@ -177,6 +179,9 @@ func workloads() []controller {
 		}},
 		{"endpointslice-controller", "endpointslice", func(p parts) (engine.Reconciler, error) {
 			return endpointslice.New(p.host(nil))
+		}},
+		{"endpointslice-mirroring-controller", "endpointslicemirroring", func(p parts) (engine.Reconciler, error) {
+			return endpointslicemirroring.New(p.host(p.recorderAs("endpointslicemirroring-controller", "endpoint-slice-mirroring-controller")))
 		}},
 	}
 }
@@ -225,8 +230,14 @@ func housekeepers() []controller {
 		{"taint-eviction-controller", "", func(p parts) (engine.Reconciler, error) {
 			return tainteviction.New(p.host(p.recorderAs("node-controller", "taint-eviction-controller")))
 		}},
+		{"ephemeral-volume-controller", "ephemeral-volume", func(p parts) (engine.Reconciler, error) {
+			return ephemeral.New(p.host(p.recorderAs("ephemeral-volume-controller", "ephemeral_volume")))
+		}},
 		{"persistentvolume-binder-controller", "persistentvolume-binder", func(p parts) (engine.Reconciler, error) {
 			return persistentvolume.New(p.host(p.recorderAs("persistent-volume-binder", "persistentvolume-controller")))
+		}},
+		{"persistentvolume-expander-controller", "persistentvolume-expander", func(p parts) (engine.Reconciler, error) {
+			return expand.New(p.host(p.recorderAs("expand-controller", "volume_expand")))
 		}},
 		{"persistentvolumeclaim-protection-controller", "pvc-protection", func(p parts) (engine.Reconciler, error) {
 			return pvcprotection.New(p.host(nil))
@@ -345,41 +356,6 @@ func (r *ring) register(e *engine.Engine, api engine.API, custom customresourced
 	}
 	e.Register(append([]engine.Reconciler{nodes, pods, scripts}, own...)...)
 	return pods, nil
-}
-
-// newOwn returns what upstream's API server does in goroutines of its own. cidr is its
-// range of Services' addresses.
-func newOwn(p parts, cidr string) ([]engine.Reconciler, error) {
-	services, err := apiservice.New(apiservice.Config{Host: p.host(nil), Check: p.server.CheckAPIService, Forget: p.server.ForgetAPIService})
-	if err != nil {
-		return nil, err
-	}
-	flows, err := newFlowControl(p)
-	if err != nil {
-		return nil, err
-	}
-	standard, err := defaultservicecidr.New(defaultservicecidr.Config{Host: p.host(nil), CIDR: cidr})
-	if err != nil {
-		return nil, err
-	}
-	repair, err := ipallocator.New(p.host(p.engine.NewEventRecorder(p.api, ipallocator.Identity(), engine.Source{Component: ipallocator.Component})))
-	if err != nil {
-		return nil, err
-	}
-	return []engine.Reconciler{services, flows, standard, repair}, nil
-}
-
-// newFlowControl keeps upstream's own flow schemas and priority levels.
-func newFlowControl(p parts) (engine.Reconciler, error) {
-	return flowcontrol.New(flowcontrol.Config{
-		Host: p.host(nil),
-		Mandatory: flowcontrol.Objects{
-			FlowSchemas: flowcontrolbootstrap.MandatoryFlowSchemas, PriorityLevels: flowcontrolbootstrap.MandatoryPriorityLevelConfigurations,
-		},
-		Suggested: flowcontrol.Objects{
-			FlowSchemas: flowcontrolbootstrap.SuggestedFlowSchemas, PriorityLevels: flowcontrolbootstrap.SuggestedPriorityLevelConfigurations,
-		},
-	})
 }
 
 // newMetrics returns what metrics-server would have read of the simulated nodes.

@@ -27,7 +27,6 @@ const (
 // example "cluster.local". It must be called before the engine starts.
 func New(view *engine.View, domain string) *Cluster {
 	view.Track(engine.Namespaces)
-	view.Track(engine.Endpoints)
 	view.Index(engine.Services, byAddress, func(o engine.Object) []string { return serviceAddresses(o.(*corev1.Service)) })
 	view.Index(engine.Services, byPort, func(o engine.Object) []string { return nodePorts(o.(*corev1.Service)) })
 	view.Index(engine.EndpointSlices, byService, func(o engine.Object) []string {
@@ -87,11 +86,7 @@ func isReady(e *discoveryv1.Endpoint) bool { return e.Conditions.Ready == nil ||
 // pkg/proxy v1.37.2.
 func (c *Cluster) endpoints(s *corev1.Service, port *corev1.ServicePort) []netip.AddrPort {
 	var ready, terminating []netip.AddrPort
-	list := c.slices(s.Namespace, s.Name)
-	if len(list) == 0 {
-		return c.written(s, port)
-	}
-	for _, slice := range list {
+	for _, slice := range c.slices(s.Namespace, s.Name) {
 		number := slicePort(slice, port)
 		if number == 0 {
 			continue
@@ -115,29 +110,6 @@ func (c *Cluster) endpoints(s *corev1.Service, port *corev1.ServicePort) []netip
 		return terminating
 	}
 	return ready
-}
-
-// written are the endpoints that a user wrote for a Service without a selector,
-// in the order of the object.
-func (c *Cluster) written(s *corev1.Service, port *corev1.ServicePort) []netip.AddrPort {
-	object, ok := engine.Get[*corev1.Endpoints](c.view, engine.Endpoints, s.Namespace, s.Name) //nolint:staticcheck // users write them still
-	if !ok {
-		return nil
-	}
-	var out []netip.AddrPort
-	for _, subset := range object.Subsets {
-		for _, p := range subset.Ports {
-			if p.Name != port.Name || p.Protocol != port.Protocol {
-				continue
-			}
-			for _, a := range subset.Addresses {
-				if addr, err := netip.ParseAddr(a.IP); err == nil {
-					out = append(out, netip.AddrPortFrom(addr, uint16(p.Port)))
-				}
-			}
-		}
-	}
-	return out
 }
 
 func isTrue(b *bool) bool { return b != nil && *b }

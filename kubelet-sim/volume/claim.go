@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/component-helpers/storage/ephemeral"
 	storagehelpers "k8s.io/component-helpers/storage/volume"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
@@ -21,11 +22,11 @@ import (
 //
 // Deviation: that storage lives as long as the server.
 
-// claim returns the volume behind a claim of the Pod.
-func (st *Storage) claim(o Owner, name string, source *corev1.PersistentVolumeClaimVolumeSource, now time.Time) (*volumeFS, error) {
-	v, err := st.boundVolume(types.NamespacedName{Namespace: o.Pod.Namespace, Name: source.ClaimName})
+// claim returns the volume behind a claim of the Pod, which is that of one of its volumes.
+func (st *Storage) claim(o Owner, of *corev1.Volume, name string, now time.Time) (*volumeFS, error) {
+	v, err := st.boundVolume(o.Pod, of, types.NamespacedName{Namespace: o.Pod.Namespace, Name: name})
 	if err != nil {
-		return nil, &attachError{name, err}
+		return nil, &attachError{of.Name, err}
 	}
 	var labels map[string]string
 	if n, ok := engine.Get[*corev1.Node](st.view, engine.Nodes, "", o.Pod.Spec.NodeName); ok {
@@ -38,14 +39,14 @@ func (st *Storage) claim(o Owner, name string, source *corev1.PersistentVolumeCl
 	if err != nil {
 		return nil, err
 	}
-	made.readOnly = source.ReadOnly
+	made.readOnly = of.PersistentVolumeClaim != nil && of.PersistentVolumeClaim.ReadOnly
 	return made, nil
 }
 
 // boundVolume returns the volume that a claim is bound to. Source:
 // desiredStateOfWorldPopulator.getPVCExtractPV in k8s.io/kubernetes
 // pkg/kubelet/volumemanager/populator v1.37.2.
-func (st *Storage) boundVolume(name types.NamespacedName) (*corev1.PersistentVolume, error) {
+func (st *Storage) boundVolume(pod *corev1.Pod, of *corev1.Volume, name types.NamespacedName) (*corev1.PersistentVolume, error) {
 	lacks := func(resource engine.Resource, object types.NamespacedName, format string, args ...any) error {
 		text := fmt.Sprintf(format, args...)
 		return depend.Object{Resource: resource, Name: object}.Lacks("error processing PVC %s: %s", name, text)
@@ -54,6 +55,8 @@ func (st *Storage) boundVolume(name types.NamespacedName) (*corev1.PersistentVol
 	switch {
 	case !ok:
 		return nil, lacks(engine.PersistentVolumeClaims, name, "failed to fetch PVC from API server: persistentvolumeclaims %q not found", name.Name)
+	case of.Ephemeral != nil && ephemeral.VolumeIsForPod(pod, claim) != nil:
+		return nil, lacks(engine.PersistentVolumeClaims, name, "%v", ephemeral.VolumeIsForPod(pod, claim))
 	case claim.DeletionTimestamp != nil:
 		return nil, lacks(engine.PersistentVolumeClaims, name, "PVC is being deleted")
 	case claim.Status.Phase != corev1.ClaimBound || claim.Spec.VolumeName == "":

@@ -13,6 +13,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/component-helpers/storage/ephemeral"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/depend"
@@ -100,7 +101,8 @@ func (st *Storage) Make(o Owner, old Volumes, now time.Time) (Volumes, error) {
 // payFor charges the Pod with a volume that is its own.
 func (o Owner) payFor(v *corev1.Volume, volumes Volumes) {
 	made := volumes[v.Name]
-	if v.HostPath != nil || v.PersistentVolumeClaim != nil && !o.Apart || made.account != nil {
+	claimed := v.PersistentVolumeClaim != nil || v.Ephemeral != nil
+	if v.HostPath != nil || claimed && !o.Apart || made.account != nil {
 		return
 	}
 	kind := stats.Storage
@@ -121,11 +123,12 @@ func (st *Storage) makeOne(o Owner, v *corev1.Volume, now time.Time) (*volumeFS,
 			return nil, &mountError{setUpFailed, v.Name, err}
 		}
 		return made, nil
+	case (v.PersistentVolumeClaim != nil || v.Ephemeral != nil) && o.Apart:
+		return emptyDir(o.Pod, &corev1.EmptyDirVolumeSource{}, now), nil
 	case v.PersistentVolumeClaim != nil:
-		if o.Apart {
-			return emptyDir(o.Pod, &corev1.EmptyDirVolumeSource{}, now), nil
-		}
-		return st.claim(o, v.Name, v.PersistentVolumeClaim, now)
+		return st.claim(o, v, v.PersistentVolumeClaim.ClaimName, now)
+	case v.Ephemeral != nil:
+		return st.claim(o, v, ephemeral.VolumeClaimName(o.Pod, v), now)
 	case v.ConfigMap != nil, v.Secret != nil, v.DownwardAPI != nil, v.Projected != nil:
 		p := &payload{storage: st, owner: o}
 		if err := p.add(v); err != nil && !o.Replaying {
