@@ -37,6 +37,8 @@ func deviations() map[string][]string {
 		"controllers/endpoint/endpoint.go":                             {"EndpointSlices"},
 		"controllers/endpointslice/decide.go":                          {"EndpointSlices"},
 		"controllers/endpointslice/endpointslice.go":                   {"EndpointSlices"},
+		"controllers/localpath/resize.go":                              {"`allowVolumeExpansion`"},
+		"controllers/serviceaccount/legacytoken/legacytoken.go":        {"legacy-service-account-token-cleaner"},
 		"controllers/engine/correlator.go":                             {"of ten Events that are alike"},
 		"controllers/fault/drain.go":                                   {"a Fault's `drain`"},
 		"controllers/flowcontrol/flowcontrol.go":                       {"flow schemas and priority levels"},

@@ -7,8 +7,7 @@
 // It follows k8s.io/kubernetes pkg/controller/endpointslice and
 // k8s.io/endpointslice v0.37.2.
 //
-// Deviation: IPv4 only, no topology hints, and no slices for Endpoints that users
-// write (endpointslicemirroring).
+// Deviation: IPv4 only, no topology hints.
 package endpointslice
 
 import (

@@ -121,7 +121,7 @@ func (g *group) add(e *discoveryv1.Endpoint) {
 	g.set.Insert(e)
 }
 
-func portsOf(ports []corev1.EndpointPort) []discoveryv1.EndpointPort { //nolint:staticcheck // as above
+func portsOf(ports []corev1.EndpointPort) []discoveryv1.EndpointPort {
 	out := []discoveryv1.EndpointPort{}
 	for i := range ports {
 		p := ports[i].DeepCopy()
@@ -131,7 +131,7 @@ func portsOf(ports []corev1.EndpointPort) []discoveryv1.EndpointPort { //nolint:
 }
 
 // endpointOf is nil for an address that is none.
-func endpointOf(address corev1.EndpointAddress, ready bool) (*discoveryv1.Endpoint, discoveryv1.AddressType) { //nolint:staticcheck // as above
+func endpointOf(address corev1.EndpointAddress, ready bool) (*discoveryv1.Endpoint, discoveryv1.AddressType) {
 	ip := netutils.ParseIPSloppy(address.IP)
 	if ip == nil {
 		return nil, ""
