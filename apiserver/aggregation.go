@@ -60,11 +60,10 @@ func (s *Server) newRemotes() *remotes {
 	}
 }
 
-// CheckAPIService asks the server of an APIService, which service leads to, for its
-// resources. If it answers, clients find them from now on. Call it where Announce may be
-// called.
-func (s *Server) CheckAPIService(ctx context.Context, a *apiregistrationv1.APIService, service *corev1.Service) error {
-	return s.remotes.check(ctx, a, service)
+// LookAtAPIService begins to ask the server of an APIService, which service leads to, for
+// its resources.
+func (s *Server) LookAtAPIService(ctx context.Context, a *apiregistrationv1.APIService, service *corev1.Service) *Look {
+	return s.remotes.look(ctx, a, service)
 }
 
 // ForgetAPIService hides what an APIService has led to that is gone or local.
@@ -142,29 +141,61 @@ func (r *remotes) transport(s *apiregistrationv1.APIService) (http.RoundTripper,
 // AvailableConditionController.sync, k8s.io/kube-aggregator v0.37.2.
 const checkTime = 5 * time.Second
 
-// check asks the server of an APIService for its resources. If it answers, clients find
-// them from now on.
-func (r *remotes) check(ctx context.Context, s *apiregistrationv1.APIService, service *corev1.Service) error {
+// Look is a question to a server beside the cluster. It is asked in a goroutine of its
+// own, so a server that hangs keeps nobody waiting.
+type Look struct {
+	remotes *remotes
+	service *apiregistrationv1.APIService
+	over    chan struct{}
+	// These may be read once over is closed.
+	resources []apidiscoveryv2.APIResourceDiscovery
+	err       error
+}
+
+func (r *remotes) look(ctx context.Context, s *apiregistrationv1.APIService, service *corev1.Service) *Look {
+	l := &Look{remotes: r, service: s, over: make(chan struct{})}
+	go func() {
+		defer close(l.over)
+		l.resources, l.err = r.ask(ctx, s, service)
+	}()
+	return l
+}
+
+// Over is closed when the server has answered, or too much time has passed.
+func (l *Look) Over() <-chan struct{} { return l.over }
+
+// Learn is called once Over is closed, where Announce may be called. If the server has
+// answered, clients find its resources from now on.
+func (l *Look) Learn() error {
+	if l.err != nil {
+		return l.err
+	}
+	r := l.remotes
+	r.mu.Lock()
+	if found := r.known[versionOf(l.service)]; found != nil {
+		found.resources = l.resources
+	}
+	r.mu.Unlock()
+	r.tell(l.service.Spec.Group)
+	return nil
+}
+
+// ask asks the server of an APIService for its resources.
+func (r *remotes) ask(ctx context.Context, s *apiregistrationv1.APIService, service *corev1.Service) ([]apidiscoveryv2.APIResourceDiscovery, error) {
 	location, err := address(s, service)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	location.Path = "/apis/" + s.Spec.Group + "/" + s.Spec.Version
 	var list metav1.APIResourceList
 	if err := r.get(ctx, s, location, &list); err != nil {
-		return err
+		return nil, err
 	}
 	resources, err := endpoints.ConvertGroupVersionIntoToDiscovery(list.APIResources)
 	if err != nil {
-		return fmt.Errorf("failing or missing response from %v: %w", location, err)
+		return nil, fmt.Errorf("failing or missing response from %v: %w", location, err)
 	}
-	r.mu.Lock()
-	if found := r.known[versionOf(s)]; found != nil {
-		found.resources = resources
-	}
-	r.mu.Unlock()
-	r.tell(s.Spec.Group)
-	return nil
+	return resources, nil
 }
 
 // get reads a JSON document of a server.

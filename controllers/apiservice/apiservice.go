@@ -6,9 +6,11 @@
 // It follows k8s.io/kube-aggregator pkg/controllers/status/remote v0.37.2. Conditions of
 // local APIServices are there from the beginning.
 //
-// Deviation: the server is asked once, not five times at once. Virtual time stands still
-// meanwhile. What it answers comes from outside, so a run with such a server is the same
-// only if the server's answers are.
+// Deviation: the server is asked once, not five times at once. What it answers comes from
+// outside, so a run with such a server is the same only if the server's answers are. While
+// virtual time does not flow, a step waits a moment for the answer, so that whoever creates
+// an APIService finds the condition. A later answer enters as an input, and the server is
+// not waited for again before it has answered.
 package apiservice
 
 import (
@@ -39,17 +41,34 @@ const (
 // Config is what a Reconciler needs.
 type Config struct {
 	engine.Host
-	// Check asks the server of an APIService, to which a Service leads, for its discovery.
-	// If it answers, its resources are found by clients afterwards.
-	Check func(ctx context.Context, service *apiregistrationv1.APIService, target *corev1.Service) error
+	// Look begins to ask the server of an APIService, to which a Service leads, for its
+	// discovery.
+	Look func(ctx context.Context, service *apiregistrationv1.APIService, target *corev1.Service) Look
+	// Ask makes a key due because of something outside; see Engine.Ask. Any goroutine may
+	// call it.
+	Ask func(key engine.Key, what string)
+	// Waits reports whether a step may wait for a server: virtual time does not flow.
+	Waits func() bool
 	// Forget is told of an APIService that is gone or local.
 	Forget func(name string)
 }
 
+// Look is a question to a server that is under way.
+type Look interface {
+	// Over is closed when there is an answer, or when too much time has passed.
+	Over() <-chan struct{}
+	// Learn is called in a step once Over is closed. If the server has answered, its
+	// resources are found by clients afterwards.
+	Learn() error
+}
+
 func (c *Config) validate() error {
 	var errs []error
-	if c.Check == nil || c.Forget == nil {
-		errs = append(errs, errors.New("apiservice: Config.Check or Config.Forget is nil: pass those of the API server"))
+	if c.Look == nil || c.Forget == nil {
+		errs = append(errs, errors.New("apiservice: Config.Look or Config.Forget is nil: pass those of the API server"))
+	}
+	if c.Ask == nil || c.Waits == nil {
+		errs = append(errs, errors.New("apiservice: Config.Ask or Config.Waits is nil: pass those of the engine"))
 	}
 	return c.Validate(Name, errs...)
 }
@@ -58,6 +77,10 @@ func (c *Config) validate() error {
 type Reconciler struct {
 	cfg Config
 	who engine.Identity
+	// looks are those under way that took too long to wait for, and late has the
+	// APIServices whose last one did, by name.
+	looks map[string]*lateLook
+	late  map[string]bool
 }
 
 var _ engine.Rememberer = (*Reconciler)(nil)
@@ -78,7 +101,10 @@ func New(cfg Config) (*Reconciler, error) {
 		return nil
 	})
 	// The API server does this itself, as upstream's aggregator is a part of it.
-	return &Reconciler{cfg: cfg, who: engine.Identity{User: "system:apiserver", Groups: []string{"system:masters"}}}, nil
+	return &Reconciler{
+		cfg: cfg, who: engine.Identity{User: "system:apiserver", Groups: []string{"system:masters"}},
+		looks: map[string]*lateLook{}, late: map[string]bool{},
+	}, nil
 }
 
 // Name implements engine.Reconciler.
@@ -126,13 +152,17 @@ func (r *Reconciler) Recall(context.Context, engine.Key, []byte, time.Time) erro
 func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Time) (engine.Wake, error) {
 	service, ok := engine.Get[*apiregistrationv1.APIService](r.cfg.View, engine.APIServices, "", key.Name)
 	if !ok || service.Spec.Service == nil || service.DeletionTimestamp != nil {
+		r.forget(key.Name)
 		r.cfg.Forget(key.Name)
 		return engine.Wake{}, nil
 	}
 	target, v := r.decide(service.Spec.Service)
 	var checked error
 	if v.Reason == "" {
-		checked = r.cfg.Check(ctx, service, target)
+		var over bool
+		if checked, over = r.look(ctx, key, service, target); !over {
+			return engine.Wake{}, nil // the answer makes the key due
+		}
 	}
 	c := condition(v, checked, now)
 	if next := changed(service, c); next != nil {

@@ -1,7 +1,11 @@
 package cluster
 
 import (
+	"context"
+
+	corev1 "k8s.io/api/core/v1"
 	flowcontrolbootstrap "k8s.io/apiserver/pkg/apis/flowcontrol/bootstrap"
+	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 
 	"github.com/kubesim-dev/kubesim/controllers/apiservice"
 	"github.com/kubesim-dev/kubesim/controllers/defaultservicecidr"
@@ -13,7 +17,13 @@ import (
 // newOwn returns what upstream's API server does in goroutines of its own. cidr is its
 // range of Services' addresses.
 func newOwn(p parts, cidr string) ([]engine.Reconciler, error) {
-	services, err := apiservice.New(apiservice.Config{Host: p.host(nil), Check: p.server.CheckAPIService, Forget: p.server.ForgetAPIService})
+	services, err := apiservice.New(apiservice.Config{
+		Host: p.host(nil), Ask: p.engine.Ask, Forget: p.server.ForgetAPIService,
+		Waits: func() bool { return p.engine.Status().Mode != engine.Realtime },
+		Look: func(ctx context.Context, service *apiregistrationv1.APIService, target *corev1.Service) apiservice.Look {
+			return p.server.LookAtAPIService(ctx, service, target)
+		},
+	})
 	if err != nil {
 		return nil, err
 	}
