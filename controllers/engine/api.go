@@ -39,6 +39,7 @@ const (
 	StorageClasses    Resource = "storageclasses.storage.k8s.io"
 	ReplicaSets       Resource = "replicasets.apps"
 	Deployments       Resource = "deployments.apps"
+	StatefulSets      Resource = "statefulsets.apps"
 	Jobs              Resource = "jobs.batch"
 	CronJobs          Resource = "cronjobs.batch"
 	Leases            Resource = "leases.coordination.k8s.io"
@@ -46,6 +47,7 @@ const (
 	Endpoints         Resource = "endpoints"
 	EndpointSlices    Resource = "endpointslices.discovery.k8s.io"
 
+	ControllerRevisions    Resource = "controllerrevisions.apps"
 	PersistentVolumeClaims Resource = "persistentvolumeclaims"
 	PodDisruptionBudgets   Resource = "poddisruptionbudgets.policy"
 	ReplicationControllers Resource = "replicationcontrollers"

@@ -47,6 +47,7 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/serviceaccount"
 	"github.com/kubesim-dev/kubesim/controllers/serviceaccount/legacytoken"
 	"github.com/kubesim-dev/kubesim/controllers/servicecidrs"
+	"github.com/kubesim-dev/kubesim/controllers/statefulset"
 	"github.com/kubesim-dev/kubesim/controllers/tainteviction"
 	"github.com/kubesim-dev/kubesim/controllers/ttlafterfinished"
 	"github.com/kubesim-dev/kubesim/controllers/validatingadmissionpolicystatus"
@@ -171,6 +172,12 @@ func workloads() []controller {
 				Gates: workloadGates(),
 			})
 		}},
+		{"statefulset-controller", "statefulset", func(p parts) (engine.Reconciler, error) {
+			return statefulset.New(statefulset.Config{
+				Host:  p.host(p.recorder("statefulset-controller")),
+				Gates: workloadGates(),
+			})
+		}},
 		{"ttl-after-finished-controller", "ttl-after-finished", func(p parts) (engine.Reconciler, error) {
 			return ttlafterfinished.New(p.host(nil))
 		}},
@@ -259,8 +266,12 @@ func housekeepers() []controller {
 }
 
 func workloadGates() workload.Gates {
+	enabled := utilfeature.DefaultFeatureGate.Enabled
 	return workload.Gates{
-		DeploymentReplicaSetTerminatingReplicas: utilfeature.DefaultFeatureGate.Enabled(features.DeploymentReplicaSetTerminatingReplicas),
+		DeploymentReplicaSetTerminatingReplicas: enabled(features.DeploymentReplicaSetTerminatingReplicas),
+		MaxUnavailableStatefulSet:               enabled(features.MaxUnavailableStatefulSet),
+		StatefulSetRecreateStrategy:             enabled(features.StatefulSetRecreateStrategy),
+		StatefulSetSemanticRevisionComparison:   enabled(features.StatefulSetSemanticRevisionComparison),
 	}
 }
 
