@@ -13,6 +13,7 @@ import (
 // candidate is a plain Pod, prepared for being held against many Nodes.
 type candidate struct {
 	pod      *corev1.Pod
+	info     *framework.PodInfo
 	request  fwk.PodResource
 	ports    []corev1.ContainerPort
 	affinity nodeaffinity.RequiredNodeAffinity
@@ -22,7 +23,7 @@ func newCandidate(pod *corev1.Pod) *candidate {
 	// The error is about terms on other Pods, which a plain Pod does not have.
 	info, _ := framework.NewPodInfo(pod)
 	return &candidate{
-		pod: pod, request: info.CalculateResource(), ports: util.GetHostPorts(pod), affinity: nodeaffinity.GetRequiredNodeAffinity(pod),
+		pod: pod, info: info, request: info.CalculateResource(), ports: util.GetHostPorts(pod), affinity: nodeaffinity.GetRequiredNodeAffinity(pod),
 	}
 }
 

@@ -27,12 +27,10 @@ func (r *Reconciler) place(pod *corev1.Pod) (best []fwk.NodeInfo, ok bool) {
 			feasible = append(feasible, n)
 		}
 	}
-	switch {
-	case len(feasible) < 2:
-		return feasible, len(feasible) == 1
-	case r.spreads(pod):
+	if len(feasible) == 0 || len(feasible) > 1 && r.spreads(pod) {
 		return nil, false
 	}
+	r.snapshot.Expect(c.info)
 	return c.best(feasible, len(r.snapshot.Nodes())), true
 }
 

@@ -25,6 +25,9 @@ const (
 // best returns the Nodes with the highest score, in the order of nodes; all is how many Nodes
 // there are.
 func (c *candidate) best(nodes []fwk.NodeInfo, all int) []fwk.NodeInfo {
+	if len(nodes) == 1 {
+		return nodes
+	}
 	scores := make([]int64, len(nodes))
 	for i, n := range nodes {
 		scores[i] = c.leastAllocated(n) + c.balanced(n) + c.imageLocality(n, all)

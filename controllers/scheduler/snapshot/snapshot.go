@@ -18,6 +18,7 @@ import (
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/types"
 	schedulinghelper "k8s.io/component-helpers/scheduling/corev1"
 	"k8s.io/klog/v2"
@@ -40,6 +41,8 @@ type Snapshot struct {
 	priorities map[int32]int
 	images     images
 	affinity   affinityLists
+	// expected is a Pod that is about to be bound; see Expect.
+	expected *framework.PodInfo
 }
 
 var _ fwk.MutableSnapshotSharedLister = (*Snapshot)(nil)
@@ -134,10 +137,33 @@ func (s *Snapshot) SetPod(pod *corev1.Pod) {
 	if !Counts(pod) {
 		return
 	}
-	// A term that upstream cannot parse counts as none, as there.
-	info, _ := framework.NewPodInfo(pod)
+	info := s.infoOf(pod)
 	s.bound[name] = info
 	s.add(info)
+}
+
+// Expect takes over what has been computed of a Pod that is about to be bound, so that it is
+// not computed again.
+func (s *Snapshot) Expect(info *framework.PodInfo) { s.expected = info }
+
+func (s *Snapshot) infoOf(pod *corev1.Pod) *framework.PodInfo {
+	info := s.expected
+	if s.expected = nil; info != nil && info.Pod.UID == pod.UID && sameNeeds(&info.Pod.Spec, &pod.Spec) {
+		info.Pod = pod
+		return info
+	}
+	// A term that upstream cannot parse counts as none, as there.
+	info, _ = framework.NewPodInfo(pod)
+	return info
+}
+
+// sameNeeds reports whether two states of a Pod without terms on others ask for the same.
+func sameNeeds(a, b *corev1.PodSpec) bool {
+	same := func(a, b corev1.Container) bool {
+		return maps.EqualFunc(a.Resources.Requests, b.Resources.Requests, func(a, b resource.Quantity) bool { return a.Cmp(b) == 0 })
+	}
+	return a.Affinity == nil && b.Affinity == nil && a.Resources == nil && b.Resources == nil && a.Overhead == nil && b.Overhead == nil &&
+		slices.EqualFunc(a.Containers, b.Containers, same) && slices.EqualFunc(a.InitContainers, b.InitContainers, same)
 }
 
 // alike reports whether what plugins keep about a bound Pod is the same for both: the rest
