@@ -95,6 +95,11 @@ func preferring(name string) func(*corev1.Pod) {
 	}
 }
 
+// features are the gates that matter here, as they are by default.
+func features() feature.Features {
+	return feature.Features{EnableStorageCapacityScoring: true, EnableNodeDeclaredFeatures: true}
+}
+
 // over returns a scheduler that knows these Nodes and bound Pods, and cannot write.
 func over(t interface {
 	Helper()
@@ -108,7 +113,7 @@ func over(t interface {
 	api := struct{ engine.API }{}
 	r, err := New(Config{
 		Host:   engine.Host{View: e.View(), API: api, Recorder: e.NewEventRecorder(api, engine.Identity{}, engine.Source{})},
-		Random: e.Random(), Features: feature.Features{EnableStorageCapacityScoring: true, EnableNodeDeclaredFeatures: true},
+		Random: e.Random(), Features: features(),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	fwk "k8s.io/kube-scheduler/framework"
 	"pgregory.net/rapid"
+
+	"github.com/kubesim-dev/kubesim/controllers/scheduler/profile"
 )
 
 func namesOf(nodes []fwk.NodeInfo) []string {
@@ -79,24 +81,90 @@ func spreading(p *corev1.Pod, key string) {
 	}}
 }
 
+// drawCluster draws Nodes and the Pods that are bound to them, of which one in affine keeps its
+// terms on others.
+func drawCluster(t *rapid.T, affine int) (nodes []*corev1.Node, bound []*corev1.Pod) {
+	for i := range rapid.IntRange(1, 6).Draw(t, "nodes") {
+		nodes = append(nodes, drawNode(t, fmt.Sprintf("n%d", i)))
+	}
+	for i := range rapid.IntRange(0, 8).Draw(t, "bound") {
+		p := drawPod(t, fmt.Sprintf("bound-%d", i))
+		if rapid.IntRange(1, affine).Draw(t, "affine") > 1 {
+			p.Spec.Affinity = nil
+		}
+		p.Spec.NodeName = rapid.SampledFrom(nodes).Draw(t, "on").Name
+		bound = append(bound, p)
+	}
+	return nodes, bound
+}
+
+// TestAFocusHidesNothingThatMatters compares what the plugins say when PreFilter sees only the
+// Pods that a Pod is about, and when it sees all, on random clusters of Pods that are about
+// each other.
+func TestAFocusHidesNothingThatMatters(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		nodes, bound := drawCluster(t, 1)
+		for _, p := range bound {
+			drawTerms(t, p)
+		}
+		r := over(t, nodes, bound)
+		all, err := profile.New(profile.Config{View: r.view, Snapshot: r.snapshot, Unfocused: true, Features: features()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 3 {
+			p := drawPod(t, "p")
+			drawTerms(t, p)
+			got, err := r.profile.Schedule(t.Context(), p, uint64(i))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := all.Schedule(t.Context(), p, uint64(i))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(namesOf(want.Best), namesOf(got.Best)); diff != "" {
+				t.Fatalf("the best Nodes (-all +focus):\n%s", diff)
+			}
+			if diff := cmp.Diff(want.Failure, got.Failure); diff != "" {
+				t.Fatalf("why it goes nowhere (-all +focus):\n%s", diff)
+			}
+			// The groups follow the Pods that come and go.
+			if i == 0 && len(bound) > 0 {
+				r.snapshot.DropPod(nameOf(bound[0]))
+			}
+			if len(got.Best) > 0 {
+				p = p.DeepCopy()
+				p.Name, p.Spec.NodeName = fmt.Sprintf("p-%d", i), got.Best[0].Node().Name
+				r.snapshot.SetPod(p)
+			}
+		}
+	})
+}
+
+// drawTerms gives a Pod terms and constraints about Pods.
+func drawTerms(t *rapid.T, p *corev1.Pod) {
+	priority := rapid.Int32Range(0, 2).Draw(t, "priority")
+	p.Spec.Priority = &priority
+	app, key := rapid.SampledFrom([]string{"a", "b"}), rapid.SampledFrom([]string{"zone", corev1.LabelHostname})
+	switch rapid.IntRange(0, 3).Draw(t, "terms") {
+	case 0:
+		antiAffine(p, app.Draw(t, "anti"), key.Draw(t, "anti-key"))
+	case 1:
+		spreading(p, key.Draw(t, "spread-key"))
+	case 2:
+		p.Spec.Affinity = &corev1.Affinity{PodAffinity: &corev1.PodAffinity{RequiredDuringSchedulingIgnoredDuringExecution: []corev1.PodAffinityTerm{{
+			TopologyKey: key.Draw(t, "near-key"), LabelSelector: selector("app", app.Draw(t, "near")),
+		}}}}
+	}
+}
+
 // TestPlainPodsGoWherePluginsPutThem holds the short way against upstream's plugins, on random
 // clusters.
 func TestPlainPodsGoWherePluginsPutThem(t *testing.T) {
 	plain := 0
 	rapid.Check(t, func(t *rapid.T) {
-		var nodes []*corev1.Node
-		for i := range rapid.IntRange(1, 6).Draw(t, "nodes") {
-			nodes = append(nodes, drawNode(t, fmt.Sprintf("n%d", i)))
-		}
-		var bound []*corev1.Pod
-		for i := range rapid.IntRange(0, 8).Draw(t, "bound") {
-			p := drawPod(t, fmt.Sprintf("bound-%d", i))
-			if rapid.IntRange(0, 3).Draw(t, "affine") > 0 {
-				p.Spec.Affinity = nil
-			}
-			p.Spec.NodeName = rapid.SampledFrom(nodes).Draw(t, "on").Name
-			bound = append(bound, p)
-		}
+		nodes, bound := drawCluster(t, 4)
 		r, p := over(t, nodes, bound), drawPod(t, "p")
 		best, ok := r.place(p)
 		result, err := r.profile.Schedule(t.Context(), p, 0)

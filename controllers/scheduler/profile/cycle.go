@@ -71,7 +71,7 @@ func (p *Profile) Schedule(ctx context.Context, pod *corev1.Pod, draw uint64) (R
 // k8s.io/kubernetes pkg/scheduler v1.37.2.
 func (p *Profile) feasible(ctx context.Context, state fwk.CycleState, pod *corev1.Pod) ([]fwk.NodeInfo, framework.Diagnosis, error) {
 	diagnosis := framework.Diagnosis{NodeToStatus: framework.NewDefaultNodeToStatus()}
-	only, status, rejecting := p.framework.RunPreFilterPlugins(ctx, state, pod)
+	only, status, rejecting := p.preFilter(ctx, state, pod)
 	diagnosis.UnschedulablePlugins = rejecting
 	if !status.IsSuccess() {
 		if !status.IsRejected() {
@@ -102,6 +102,17 @@ func (p *Profile) feasible(ctx context.Context, state fwk.CycleState, pod *corev
 	}
 	found, err := p.filter(ctx, state, pod, nodes, &diagnosis)
 	return found, diagnosis, err
+}
+
+// preFilter runs the PreFilter plugins over what of the Snapshot the Pod is about.
+func (p *Profile) preFilter(ctx context.Context, state fwk.CycleState, pod *corev1.Pod) (*fwk.PreFilterResult, *fwk.Status, sets.Set[string]) {
+	if p.focuses {
+		// The plugins report terms that upstream cannot parse.
+		if info, err := framework.NewPodInfo(pod); err == nil {
+			defer p.snapshot.Focus(info)()
+		}
+	}
+	return p.framework.RunPreFilterPlugins(ctx, state, pod)
 }
 
 // filter returns those of nodes that pass the filters, in order.

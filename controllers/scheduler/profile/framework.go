@@ -53,6 +53,9 @@ type Config struct {
 	Snapshot *snapshot.Snapshot
 	// Features are the gates that the plugins look at.
 	Features feature.Features
+	// Unfocused lets PreFilter see every bound Pod, which takes longer and comes to the same.
+	// It is for the test that says so.
+	Unfocused bool
 }
 
 // Profile is the default profile.
@@ -64,6 +67,9 @@ type Profile struct {
 	// features is the plugin NodeDeclaredFeatures.
 	features fwk.PreFilterPlugin
 	hints    []hint
+	// focuses says that PreFilter sees only what a Pod is about. The plugin's own short way
+	// for hostnames, an alpha gate, compares the lengths of lists instead.
+	focuses bool
 }
 
 // metricsOnce makes upstream's metrics, which the plugins count in. They are never
@@ -75,7 +81,7 @@ var metricsOnce sync.Once
 // New returns a Profile.
 func New(cfg Config) (*Profile, error) {
 	metricsOnce.Do(metrics.InitMetrics)
-	p := &Profile{snapshot: cfg.Snapshot, nominated: newNominator(), preemption: &preemptor{}}
+	p := &Profile{snapshot: cfg.Snapshot, nominated: newNominator(), preemption: &preemptor{}, focuses: !cfg.Unfocused && !cfg.Features.EnableInterPodAffinityHostnameFastPath}
 	config, err := defaultProfile()
 	if err != nil {
 		return nil, err

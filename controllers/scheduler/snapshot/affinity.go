@@ -44,6 +44,9 @@ func (s *Snapshot) HavePodsWithAffinityList() ([]fwk.NodeInfo, error) { return s
 
 // HavePodsWithRequiredAntiAffinityList implements fwk.NodeInfoLister.
 func (s *Snapshot) HavePodsWithRequiredAntiAffinityList() ([]fwk.NodeInfo, error) {
+	if s.focus != nil {
+		return s.focus.anti, nil
+	}
 	return s.lists().anti, nil
 }
 

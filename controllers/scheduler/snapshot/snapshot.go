@@ -43,6 +43,11 @@ type Snapshot struct {
 	affinity   affinityLists
 	// expected is a Pod that is about to be bound; see Expect.
 	expected *framework.PodInfo
+	// kinds are the bound Pods by their labels, and keepers by their required anti-affinity;
+	// nil until somebody asks for it.
+	kinds, keepers *groups
+	// focus is what the lists show, nil for all.
+	focus *focus
 }
 
 var _ fwk.MutableSnapshotSharedLister = (*Snapshot)(nil)
@@ -191,6 +196,7 @@ func (s *Snapshot) DropPod(name types.NamespacedName) {
 	before := sizes(node)
 	// The one error is a Pod that is not there.
 	_ = node.RemovePod(klog.Logger(logr.Discard()), pod)
+	s.regroup(info, false)
 	s.affinity.stale = s.affinity.stale || before != sizes(node)
 	s.count(info, -1)
 	s.tidy(pod.Spec.NodeName, node)
@@ -200,6 +206,7 @@ func (s *Snapshot) add(info *framework.PodInfo) {
 	node := s.info(info.Pod.Spec.NodeName)
 	before := sizes(node)
 	node.AddPodInfo(info)
+	s.regroup(info, true)
 	s.affinity.stale = s.affinity.stale || before != sizes(node)
 	s.count(info, 1)
 }
@@ -246,7 +253,12 @@ func (s *Snapshot) NodeInfos() fwk.NodeInfoLister { return s }
 func (s *Snapshot) StorageInfos() fwk.StorageInfoLister { return s }
 
 // List implements fwk.NodeInfoLister.
-func (s *Snapshot) List() ([]fwk.NodeInfo, error) { return s.nodes, nil }
+func (s *Snapshot) List() ([]fwk.NodeInfo, error) {
+	if s.focus != nil {
+		return s.focus.nodes, nil
+	}
+	return s.nodes, nil
+}
 
 // Get implements fwk.NodeInfoLister.
 func (s *Snapshot) Get(name string) (fwk.NodeInfo, error) {
