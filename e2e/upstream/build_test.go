@@ -13,9 +13,12 @@ import (
 
 	// Without these go test would not know that a change of theirs concerns it.
 	_ "github.com/kubesim-dev/kubesim/e2e/upstream/shim/cronjob"
+	_ "github.com/kubesim-dev/kubesim/e2e/upstream/shim/deployment"
 	_ "github.com/kubesim-dev/kubesim/e2e/upstream/shim/job"
 	_ "github.com/kubesim-dev/kubesim/e2e/upstream/shim/podgc"
+	_ "github.com/kubesim-dev/kubesim/e2e/upstream/shim/replicaset"
 	_ "github.com/kubesim-dev/kubesim/e2e/upstream/shim/server"
+	_ "github.com/kubesim-dev/kubesim/e2e/upstream/shim/statefulset"
 	_ "github.com/kubesim-dev/kubesim/e2e/upstream/shim/util"
 	"github.com/kubesim-dev/kubesim/internal/overlay"
 )

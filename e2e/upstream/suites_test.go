@@ -66,12 +66,28 @@ func suites() []suite {
 		s.whole, s.imports = true, servers()
 		list = append(list, s)
 	}
+	list = append(list, apps()...)
 	if !*whole {
 		list = slices.DeleteFunc(list, func(s suite) bool { return !s.share })
 	}
 	for i := range list {
 		list[i].module = cmp.Or(list[i].module, kubernetes)
 	}
+	return list
+}
+
+// apps are the suites of the controllers of apps, which run outside the server, as
+// upstream's.
+func apps() []suite {
+	imports := servers()
+	for _, name := range []string{"deployment", "replicaset", "statefulset"} {
+		imports["k8s.io/kubernetes/pkg/controller/"+name] = "shim/" + name
+	}
+	var list []suite
+	for name, tests := range map[string]int{"deployment": 17, "replicaset": 14, "statefulset": 10} {
+		list = append(list, suite{name: name, tests: tests, whole: true, imports: imports})
+	}
+	slices.SortFunc(list, func(a, b suite) int { return cmp.Compare(a.name, b.name) })
 	return list
 }
 

@@ -91,6 +91,8 @@ func (a *api) group(r engine.Resource) rest.Interface {
 	switch group := r.GroupResource().Group; group {
 	case "":
 		return a.client.CoreV1().RESTClient()
+	case "apps":
+		return a.client.AppsV1().RESTClient()
 	case "batch":
 		return a.client.BatchV1().RESTClient()
 	case "policy":
