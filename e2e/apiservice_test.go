@@ -107,6 +107,11 @@ func TestAnAPIServerBesideTheCluster(t *testing.T) {
 		}
 	}
 	available(`Available False ServiceNotFound service/widgets in "default" is not present`)
+	if got, want := s.output(t, "kubectl", "get", "configmap", "-n", "kube-system", "extension-apiserver-authentication", "-o",
+		`jsonpath={.data.requestheader-allowed-names} {.data.requestheader-username-headers} {.data.requestheader-client-ca-file}`),
+		`["front-proxy-client"] ["X-Remote-User"] `+string(config.CAData); got != want {
+		t.Errorf("servers beside the cluster may trust\n%s, want\n%s", got, want)
+	}
 	if got := s.fails(t, "get", "--raw", "/apis/widgets.example.com/v1"); !strings.Contains(got, "service unavailable") && !strings.Contains(got, "ServiceUnavailable") {
 		t.Errorf("before it is available: %s", got)
 	}

@@ -28,6 +28,7 @@ func deviations() map[string][]string {
 		"apiserver/registry/allocator.go":                              {"Service addresses and node ports"},
 		"apiserver/registry/stamp.go":                                  {"shortened deletion", "the time of an approval", "the times of managedFields that a client sends"},
 		"controllers/apiservice/apiservice.go":                         {"an APIService with a Service"},
+		"controllers/apiservice/trust.go":                              {"an APIService with a Service"},
 		"controllers/certificates/cleaner/cleaner.go":                  {"the cleaners of CertificateSigningRequests"},
 		"controllers/clusterroleaggregation/clusterroleaggregation.go": {"the aggregation of ClusterRoles"},
 		"controllers/cronjob/apply.go":                                 {"another's Job under the name of the next one"},

@@ -49,6 +49,9 @@ type Config struct {
 	Ask func(key engine.Key, what string)
 	// Waits reports whether a step may wait for a server: virtual time does not flow.
 	Waits func() bool
+	// Authority is the certificate that signs those of clients, and the server's own as one
+	// of other servers, PEM.
+	Authority string
 	// Forget is told of an APIService that is gone or local.
 	Forget func(name string)
 }
@@ -66,6 +69,9 @@ func (c *Config) validate() error {
 	var errs []error
 	if c.Look == nil || c.Forget == nil {
 		errs = append(errs, errors.New("apiservice: Config.Look or Config.Forget is nil: pass those of the API server"))
+	}
+	if c.Authority == "" {
+		errs = append(errs, errors.New("apiservice: Config.Authority is empty: pass the authority's certificate, PEM"))
 	}
 	if c.Ask == nil || c.Waits == nil {
 		errs = append(errs, errors.New("apiservice: Config.Ask or Config.Waits is nil: pass those of the engine"))
@@ -93,7 +99,7 @@ func New(cfg Config) (*Reconciler, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	cfg.View.Track(engine.APIServices, engine.Services, engine.EndpointSlices)
+	cfg.View.Track(engine.APIServices, engine.Services, engine.EndpointSlices, engine.ConfigMaps)
 	cfg.View.Index(engine.APIServices, byService, func(obj engine.Object) []string {
 		if ref := obj.(*apiregistrationv1.APIService).Spec.Service; ref != nil {
 			return []string{ref.Namespace + "/" + ref.Name}
@@ -118,7 +124,9 @@ func (r *Reconciler) Observe(c engine.Commit) []engine.Key {
 		if obj.Spec.Service == nil && (old == nil || old.Spec.Service == nil) {
 			return nil // it was always local
 		}
-		return []engine.Key{{Controller: Name, Name: obj.Name}}
+		return append(r.trustOf(c), engine.Key{Controller: Name, Name: obj.Name})
+	case *corev1.ConfigMap:
+		return r.trustOf(c)
 	case *corev1.Service:
 		return r.keys(obj.Namespace, obj.Name)
 	case *discoveryv1.EndpointSlice:
@@ -137,6 +145,9 @@ func (r *Reconciler) keys(namespace, service string) []engine.Key {
 
 // Remember implements engine.Rememberer: an APIService whose server has been asked.
 func (r *Reconciler) Remember(key engine.Key) ([]byte, error) {
+	if key.Kind == trust && r.remote() {
+		return []byte{}, nil
+	}
 	if service, ok := engine.Get[*apiregistrationv1.APIService](r.cfg.View, engine.APIServices, "", key.Name); !ok || service.Spec.Service == nil {
 		return nil, nil
 	}
@@ -150,6 +161,9 @@ func (r *Reconciler) Recall(context.Context, engine.Key, []byte, time.Time) erro
 
 // Reconcile implements engine.Reconciler.
 func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Time) (engine.Wake, error) {
+	if key.Kind == trust {
+		return engine.Wake{}, r.reconcileTrust(ctx)
+	}
 	service, ok := engine.Get[*apiregistrationv1.APIService](r.cfg.View, engine.APIServices, "", key.Name)
 	if !ok || service.Spec.Service == nil || service.DeletionTimestamp != nil {
 		r.forget(key.Name)

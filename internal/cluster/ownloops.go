@@ -18,7 +18,7 @@ import (
 // range of Services' addresses.
 func newOwn(p parts, cidr string) ([]engine.Reconciler, error) {
 	services, err := apiservice.New(apiservice.Config{
-		Host: p.host(nil), Ask: p.engine.Ask, Forget: p.server.ForgetAPIService,
+		Host: p.host(nil), Authority: string(p.keys.Certificate()), Ask: p.engine.Ask, Forget: p.server.ForgetAPIService,
 		Waits: func() bool { return p.engine.Status().Mode != engine.Realtime },
 		Look: func(ctx context.Context, service *apiregistrationv1.APIService, target *corev1.Service) apiservice.Look {
 			return p.server.LookAtAPIService(ctx, service, target)
