@@ -9,6 +9,9 @@ import (
 
 // NeedsFeatures reports whether a Pod may go only to Nodes that declare some feature.
 func (p *Profile) NeedsFeatures(pod *corev1.Pod) bool {
+	if p.features == nil { // its gate is off
+		return false
+	}
 	_, status := p.features.PreFilter(context.Background(), framework.NewCycleState(), pod, nil)
 	return !status.IsSkip()
 }
