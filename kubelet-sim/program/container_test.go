@@ -231,6 +231,24 @@ GET /readyz
 	}
 }
 
+// Upstream's e2e specs of StatefulSets make Pods unready so.
+func TestTheTestWebserverHasACertificateToMoveAway(t *testing.T) {
+	const script = `/agnhost test-webserver & sleep 1
+status() { curl -s -o /tmp/page -w '%{http_code}\n' http://localhost/localhost.crt; }
+status; mv -v /localhost.crt /tmp/ || true; status; mv -v /tmp/localhost.crt / || true; status; head -n 1 /tmp/page`
+	got := runFor(t, Spec{Image: "agnhost:2.66.1", Command: []string{"sh", "-c", script}, User: -1, Group: -1}, time.Minute)
+	want := `200
+'/localhost.crt' -> '/tmp/localhost.crt'
+404
+'/tmp/localhost.crt' -> '/localhost.crt'
+200
+-----BEGIN CERTIFICATE-----
+`
+	if diff := cmp.Diff(want, got.stdout); diff != "" {
+		t.Errorf("answers (-want +got):\n%s", diff)
+	}
+}
+
 func TestTheTestWebserverListsDirectories(t *testing.T) {
 	const script = `mkdir -p /srv/sub; echo hi > /srv/a.txt; /agnhost test-webserver & sleep 1
 curl -s http://localhost/srv/; curl -s http://localhost/srv/a.txt; curl -s -o /dev/null -w '%{http_code}\n' http://localhost/srv; curl -s -o /dev/null -w '%{http_code}\n' http://localhost/`

@@ -200,5 +200,6 @@ func (b *builder) contents(im *Image) {
 		b.program("/usr/bin/curl", "curl")
 	case "agnhost":
 		b.text("/etc/hosts-original", "127.0.0.1\tlocalhost\n")
+		b.text("/localhost.crt", agnhostCertificate)
 	}
 }
