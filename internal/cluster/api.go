@@ -10,6 +10,7 @@ import (
 
 	"github.com/kubesim-dev/kubesim/apiserver"
 	"github.com/kubesim-dev/kubesim/apiserver/customresource"
+	"github.com/kubesim-dev/kubesim/apiserver/registry"
 	"github.com/kubesim-dev/kubesim/controllers/customresourcedefinition"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
@@ -26,10 +27,14 @@ func info(who engine.Identity) user.Info {
 	return &user.DefaultInfo{Name: who.User, Groups: who.Groups}
 }
 
-// Create implements engine.API.
+// Create implements engine.API. An object that comes with a UID keeps it, and none is
+// drawn.
 func (a localAPI) Create(ctx context.Context, who engine.Identity, r engine.Resource, obj engine.Object) (engine.Object, error) {
 	a.calls.making(request{"create", r, "", obj.GetNamespace(), obj.GetGenerateName() + "/" + obj.GetName()})
 	defer a.calls.made()
+	if uid := obj.GetUID(); uid != "" {
+		ctx = registry.WithUID(ctx, uid)
+	}
 	return a.local.Create(ctx, info(who), r.GroupResource(), obj)
 }
 

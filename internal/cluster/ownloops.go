@@ -8,6 +8,7 @@ import (
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 
 	"github.com/kubesim-dev/kubesim/controllers/apiservice"
+	"github.com/kubesim-dev/kubesim/controllers/autoregister"
 	"github.com/kubesim-dev/kubesim/controllers/defaultservicecidr"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/controllers/flowcontrol"
@@ -27,6 +28,10 @@ func newOwn(p parts, cidr string) ([]engine.Reconciler, error) {
 	if err != nil {
 		return nil, err
 	}
+	registrations, err := autoregister.New(p.host(nil))
+	if err != nil {
+		return nil, err
+	}
 	flows, err := newFlowControl(p)
 	if err != nil {
 		return nil, err
@@ -39,7 +44,7 @@ func newOwn(p parts, cidr string) ([]engine.Reconciler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []engine.Reconciler{services, flows, standard, repair}, nil
+	return []engine.Reconciler{services, registrations, flows, standard, repair}, nil
 }
 
 // newFlowControl keeps upstream's own flow schemas and priority levels.
