@@ -210,6 +210,9 @@ func (l *Local) Token(ctx context.Context, who user.Info, namespace, account str
 
 // Update replaces obj, or one of its subresources.
 func (l *Local) Update(ctx context.Context, who user.Info, gr schema.GroupResource, subresource string, obj Object) (Object, error) {
+	if subresource == "scale" {
+		return l.updateScale(ctx, who, gr, obj)
+	}
 	r, storage, err := l.find(gr, subresource)
 	if err != nil {
 		return nil, err

@@ -109,6 +109,16 @@ func (s *served) change(gr schema.GroupResource, r *localResource) (was localRes
 	return was
 }
 
+// resourceOf returns the resource whose objects are of a kind.
+func (s *served) resourceOf(kind schema.GroupKind) (schema.GroupResource, bool) {
+	for gr, r := range *s.table.Load() {
+		if r.kind.GroupKind() == kind {
+			return gr, true
+		}
+	}
+	return schema.GroupResource{}, false
+}
+
 // Follow tells f of every resource that is served and stored, by name. From then on it
 // tells f of each change, in order, until stop is called. f must not cause another change.
 func (l *Local) Follow(f func(ServedChange)) (stop func()) {

@@ -38,6 +38,7 @@ func deviations() map[string][]string {
 		"controllers/endpoint/endpoint.go":                             {"EndpointSlices"},
 		"controllers/endpointslice/decide.go":                          {"EndpointSlices"},
 		"controllers/endpointslice/endpointslice.go":                   {"EndpointSlices"},
+		"controllers/podautoscaler/source.go":                          {"a HorizontalPodAutoscaler with Pods, Object or External metrics"},
 		"controllers/localpath/resize.go":                              {"`allowVolumeExpansion`"},
 		"controllers/serviceaccount/legacytoken/legacytoken.go":        {"legacy-service-account-token-cleaner"},
 		"controllers/engine/correlator.go":                             {"of ten Events that are alike"},

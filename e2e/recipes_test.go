@@ -131,7 +131,8 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 		t.Fatal("no controllers: ", err)
 	}
 	for _, file := range files {
-		text := overlay.Read(t, file)
+		// These are what Pods use, not what a controller tells of itself.
+		text := strings.NewReplacer(`"k8s.io/metrics/pkg/apis/metrics"`, "", `"k8s.io/kubernetes/pkg/controller/podautoscaler/metrics"`, "").Replace(overlay.Read(t, file))
 		if strings.HasSuffix(file, "_test.go") || !strings.Contains(text, "/metrics\"\n") {
 			continue
 		}

@@ -3,8 +3,10 @@ package cluster
 import (
 	"context"
 
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apiserver/pkg/authentication/user"
 
@@ -13,6 +15,7 @@ import (
 	"github.com/kubesim-dev/kubesim/apiserver/registry"
 	"github.com/kubesim-dev/kubesim/controllers/customresourcedefinition"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/controllers/podautoscaler"
 )
 
 // localAPI is engine.API over the API server's registries.
@@ -80,4 +83,15 @@ func (d definedObjects) DeleteInstances(ctx context.Context, name string) error 
 	d.calls.making(request{"deletecollection", engine.Resource(name), "", "", ""})
 	defer d.calls.made()
 	return d.Handler.DeleteInstances(ctx, name)
+}
+
+// scales is podautoscaler.Scales over the API server's registries.
+type scales struct{ local *apiserver.Local }
+
+var _ podautoscaler.Scales = scales{}
+
+// Scale implements podautoscaler.Scales.
+func (s scales) Scale(ctx context.Context, who engine.Identity, kind schema.GroupKind, key types.NamespacedName) (*autoscalingv1.Scale, engine.Resource, error) {
+	scale, gr, err := s.local.Scale(ctx, info(who), kind, key)
+	return scale, engine.ResourceOf(gr), err
 }

@@ -37,6 +37,7 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/namespace"
 	"github.com/kubesim-dev/kubesim/controllers/nodelifecycle"
 	"github.com/kubesim-dev/kubesim/controllers/persistentvolume"
+	"github.com/kubesim-dev/kubesim/controllers/podautoscaler"
 	"github.com/kubesim-dev/kubesim/controllers/podgc"
 	"github.com/kubesim-dev/kubesim/controllers/pvcprotection"
 	"github.com/kubesim-dev/kubesim/controllers/pvprotection"
@@ -74,6 +75,8 @@ type parts struct {
 	keys   *pki.Authority
 	// server is the API server that the engine belongs to.
 	server *apiserver.Server
+	// metrics are what Pods use.
+	metrics podautoscaler.Metrics
 	// nodes are the simulated ones.
 	nodes []node.Node
 }
@@ -178,6 +181,7 @@ func workloads() []controller {
 				Gates: workloadGates(),
 			})
 		}},
+		{"horizontal-pod-autoscaler-controller", "horizontalpodautoscaling", newPodAutoscaler},
 		{"ttl-after-finished-controller", "ttl-after-finished", func(p parts) (engine.Reconciler, error) {
 			return ttlafterfinished.New(p.host(nil))
 		}},
@@ -275,6 +279,18 @@ func workloadGates() workload.Gates {
 	}
 }
 
+func newPodAutoscaler(p parts) (engine.Reconciler, error) {
+	return podautoscaler.New(podautoscaler.Config{
+		Host:   p.host(p.recorderAs("horizontal-pod-autoscaler", "horizontal-pod-autoscaler")),
+		Scales: scales{p.server.Local()}, Metrics: p.metrics,
+		Gates: podautoscaler.Gates{
+			ScaleToZero: utilfeature.DefaultFeatureGate.Enabled(features.HPAScaleToZero),
+			Generation:  utilfeature.DefaultFeatureGate.Enabled(features.HPAGeneration),
+			Tolerance:   utilfeature.DefaultFeatureGate.Enabled(features.HPAConfigurableTolerance),
+		},
+	})
+}
+
 func newJob(p parts) (engine.Reconciler, error) {
 	return job.New(job.Config{
 		Host: p.host(p.recorder("job-controller")), Limits: job.DefaultLimits(),
@@ -325,7 +341,11 @@ func (r *ring) register(e *engine.Engine, api engine.API, custom customresourced
 		return nil, err
 	}
 	list := node.List(r.c.options.Nodes)
-	p := parts{engine: e, view: e.View(), api: api, keys: r.keys, server: r.server, nodes: list}
+	metrics, err := r.newMetrics(e, used)
+	if err != nil {
+		return nil, err
+	}
+	p := parts{engine: e, view: e.View(), api: api, keys: r.keys, server: r.server, metrics: metrics, nodes: list}
 	definitions, err := customresourcedefinition.New(customresourcedefinition.Config{Host: p.host(nil), Server: custom})
 	if err != nil {
 		return nil, err

@@ -56,6 +56,8 @@ func (s *step) title() string {
 		text = fmt.Sprintf("scale %s to %d", s.target, *s.Replicas)
 	case "setImage":
 		text = fmt.Sprintf("set image %s %s", s.target, imagesTitle(s.Images))
+	case "autoscale":
+		text = fmt.Sprintf("autoscale %s up to %d, cpu %d%%", s.target, *s.MaxReplicas, s.CPU)
 	case "undo":
 		text = "undo " + s.target.String()
 		if s.ToRevision > 0 {
@@ -177,6 +179,8 @@ func (p *Player) one(ctx context.Context, st *step, r Resource, name string) err
 			return p.merge(ctx, path, "parallelism", *st.Replicas)
 		}
 		return p.merge(ctx, path+"/scale", "replicas", *st.Replicas)
+	case "autoscale":
+		return p.put(ctx, st.autoscaler(r, name), st.target.Namespace, true)
 	case "setImage", "restart", "undo", "pause":
 		return p.rollout(ctx, st, r, name)
 	case "resume":

@@ -22,8 +22,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// The steps of this file are what kubectl set image and kubectl rollout do, with their
-// texts. Source: k8s.io/kubectl pkg/cmd/set and pkg/polymorphichelpers v0.37.2. They are
+// The steps of this file are what kubectl set image, kubectl autoscale and kubectl rollout
+// do, with their texts. Source: k8s.io/kubectl pkg/cmd/set and pkg/polymorphichelpers v0.37.2. They are
 // not called: they would double the size of the binary.
 
 // restartedAt is the annotation of a template by which kubectl rollout restart changes it.
@@ -117,6 +117,21 @@ func (p *Player) setImage(ctx context.Context, path string, fields map[string]an
 		return err
 	}
 	return p.send(ctx, http.MethodPatch, path, string(types.StrategicMergePatchType), patch)
+}
+
+// autoscaler is what kubectl autoscale creates.
+func (s *step) autoscaler(r Resource, name string) map[string]any {
+	spec := map[string]any{
+		"scaleTargetRef": map[string]any{"apiVersion": r.apiVersion(), "kind": r.Kind, "name": name},
+		"maxReplicas":    *s.MaxReplicas,
+		"metrics": []any{map[string]any{
+			"type": "Resource", "resource": map[string]any{"name": "cpu", "target": map[string]any{"type": "Utilization", "averageUtilization": s.CPU}},
+		}},
+	}
+	if s.MinReplicas != nil {
+		spec["minReplicas"] = *s.MinReplicas
+	}
+	return map[string]any{"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": map[string]any{"name": name}, "spec": spec}
 }
 
 // imagesTitle tells images as kubectl set image takes them.

@@ -107,26 +107,27 @@ type Step struct {
 	Fails string `json:"fails,omitempty"`
 
 	// The actions.
-	Apply    map[string]any `json:"apply,omitempty"`
-	Create   map[string]any `json:"create,omitempty"`
-	Delete   string         `json:"delete,omitempty"`
-	Patch    string         `json:"patch,omitempty"`
-	Scale    string         `json:"scale,omitempty"`
-	Suspend  string         `json:"suspend,omitempty"`
-	Resume   string         `json:"resume,omitempty"`
-	SetImage string         `json:"setImage,omitempty"`
-	Restart  string         `json:"restart,omitempty"`
-	Undo     string         `json:"undo,omitempty"`
-	Pause    string         `json:"pause,omitempty"`
-	Cordon   string         `json:"cordon,omitempty"`
-	Uncordon string         `json:"uncordon,omitempty"`
-	Drain    string         `json:"drain,omitempty"`
-	Evict    string         `json:"evict,omitempty"`
-	Exec     string         `json:"exec,omitempty"`
-	Advance  string         `json:"advance,omitempty"`
-	Clock    string         `json:"clock,omitempty"`
-	Request  *Request       `json:"request,omitempty"`
-	Note     string         `json:"note,omitempty"`
+	Apply     map[string]any `json:"apply,omitempty"`
+	Create    map[string]any `json:"create,omitempty"`
+	Delete    string         `json:"delete,omitempty"`
+	Patch     string         `json:"patch,omitempty"`
+	Scale     string         `json:"scale,omitempty"`
+	Suspend   string         `json:"suspend,omitempty"`
+	Resume    string         `json:"resume,omitempty"`
+	SetImage  string         `json:"setImage,omitempty"`
+	Restart   string         `json:"restart,omitempty"`
+	Undo      string         `json:"undo,omitempty"`
+	Pause     string         `json:"pause,omitempty"`
+	Autoscale string         `json:"autoscale,omitempty"`
+	Cordon    string         `json:"cordon,omitempty"`
+	Uncordon  string         `json:"uncordon,omitempty"`
+	Drain     string         `json:"drain,omitempty"`
+	Evict     string         `json:"evict,omitempty"`
+	Exec      string         `json:"exec,omitempty"`
+	Advance   string         `json:"advance,omitempty"`
+	Clock     string         `json:"clock,omitempty"`
+	Request   *Request       `json:"request,omitempty"`
+	Note      string         `json:"note,omitempty"`
 
 	// Additional fields of actions.
 	With               any               `json:"with,omitempty"`        // patch
@@ -134,6 +135,9 @@ type Step struct {
 	Subresource        string            `json:"subresource,omitempty"` // patch
 	Replicas           *int64            `json:"replicas,omitempty"`    // scale
 	Images             map[string]string `json:"images,omitempty"`      // setImage, by container
+	MinReplicas        *int64            `json:"minReplicas,omitempty"` // autoscale
+	MaxReplicas        *int64            `json:"maxReplicas,omitempty"` // autoscale
+	CPU                int64             `json:"cpu,omitempty"`         // autoscale; percent of the requests
 	ToRevision         int64             `json:"toRevision,omitempty"`  // undo
 	GracePeriodSeconds *int64            `json:"gracePeriodSeconds,omitempty"`
 	PropagationPolicy  string            `json:"propagationPolicy,omitempty"` // delete

@@ -128,6 +128,7 @@ func actions() []action {
 		{name: "suspend", ref: true, many: true}, {name: "resume", ref: true, many: true},
 		{name: "setImage", ref: true, many: true, needs: []string{"images"}},
 		{name: "restart", ref: true, many: true}, {name: "undo", ref: true, may: []string{"toRevision"}}, {name: "pause", ref: true, many: true},
+		{name: "autoscale", ref: true, needs: []string{"maxReplicas", "cpu"}, may: []string{"minReplicas"}},
 		{name: "cordon", kind: "nodes", ref: true, many: true}, {name: "uncordon", kind: "nodes", ref: true, many: true},
 		{name: "drain", kind: "nodes", ref: true, may: []string{"gracePeriodSeconds"}},
 		{name: "evict", kind: "pods", ref: true, many: true, may: []string{"gracePeriodSeconds"}},
@@ -196,7 +197,7 @@ func (s *step) judge(p *problems, a action, set map[string]bool) {
 func (s *step) judgeTarget(p *problems, a action) {
 	value := map[string]string{
 		"delete": s.Delete, "patch": s.Patch, "scale": s.Scale, "suspend": s.Suspend, "resume": s.Resume,
-		"setImage": s.SetImage, "restart": s.Restart, "undo": s.Undo, "pause": s.Pause, "cordon": s.Cordon,
+		"setImage": s.SetImage, "restart": s.Restart, "undo": s.Undo, "pause": s.Pause, "autoscale": s.Autoscale, "cordon": s.Cordon,
 		"uncordon": s.Uncordon, "drain": s.Drain, "evict": s.Evict, "exec": s.Exec,
 	}[a.name]
 	path := s.path.Child(a.name)

@@ -1,0 +1,240 @@
+// Package podautoscaler runs HorizontalPodAutoscalers: each looks at its metrics every
+// 15 s and sets how many replicas its target has.
+//
+// Invariant: what a look decides follows from the autoscaler, its target's scale, the
+// Pods, the metrics and what the last minutes brought. Unlike upstream's, a restart does
+// not forget the latter.
+//
+// It follows k8s.io/kubernetes pkg/controller/podautoscaler v1.37.2. What only computes is
+// called: its ReplicaCalculator.
+package podautoscaler
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+	upstream "k8s.io/kubernetes/pkg/controller/podautoscaler"
+	"k8s.io/metrics/pkg/apis/metrics"
+
+	"github.com/kubesim-dev/kubesim/controllers/engine"
+)
+
+// Name is the reconciler's name in the queue and in the event log.
+const Name = "podautoscaler"
+
+// Scales reads the scale subresource of objects. It is written as any other.
+type Scales interface {
+	// Scale returns the scale of an object of a kind, and the resource where it is.
+	Scale(ctx context.Context, who engine.Identity, kind schema.GroupKind, key types.NamespacedName) (*autoscalingv1.Scale, engine.Resource, error)
+}
+
+// Metrics knows what Pods use, as group metrics.k8s.io shows it.
+type Metrics interface {
+	PodMetrics(ctx context.Context, namespace string) ([]metrics.PodMetrics, error)
+}
+
+// Gates are the feature gates that change what an autoscaler does.
+type Gates struct {
+	// ScaleToZero is upstream's HPAScaleToZero, Generation HPAGeneration and Tolerance
+	// HPAConfigurableTolerance.
+	ScaleToZero, Generation, Tolerance bool
+}
+
+// Config is what a Reconciler needs.
+type Config struct {
+	engine.Host
+	Scales  Scales
+	Metrics Metrics
+	Gates   Gates
+}
+
+// Reconciler reconciles HorizontalPodAutoscalers.
+type Reconciler struct {
+	engine.Notes[memory]
+	view     *engine.View
+	api      engine.API
+	who      engine.Identity
+	recorder *engine.EventRecorder
+	scales   Scales
+	metrics  Metrics
+	gates    Gates
+}
+
+// memory is what is known of an autoscaler beside its object.
+type memory struct {
+	History history `json:"history,omitzero"`
+	// Selector is that of its target's Pods, when it was last looked at.
+	Selector string `json:"selector,omitempty"`
+	// UnderWay is how many looks in a row have not come to rest, Failing how many have
+	// found no metrics.
+	UnderWay int `json:"underWay,omitempty"`
+	Failing  int `json:"failing,omitempty"`
+	// Generation is that of the last look.
+	Generation int64 `json:"generation,omitempty"`
+}
+
+var (
+	_ engine.Retrier    = (*Reconciler)(nil)
+	_ engine.Rememberer = (*Reconciler)(nil)
+)
+
+// New returns a Reconciler. It must be called before the engine starts.
+func New(config Config) (*Reconciler, error) {
+	var missing []error
+	if config.Scales == nil {
+		missing = append(missing, fmt.Errorf("%s: Config.Scales is nil: pass the API server's in-process client", Name))
+	}
+	if config.Metrics == nil {
+		missing = append(missing, fmt.Errorf("%s: Config.Metrics is nil: pass what serves metrics.k8s.io", Name))
+	}
+	host := config.Host
+	if err := host.ValidateTeller(Name, missing...); err != nil {
+		return nil, err
+	}
+	host.View.Track(engine.HorizontalPodAutoscalers)
+	return &Reconciler{
+		view: host.View, api: host.API, recorder: host.Recorder, who: engine.ControllerIdentity("horizontal-pod-autoscaler"),
+		scales: config.Scales, metrics: config.Metrics, gates: config.Gates, Notes: engine.Notes[memory]{},
+	}, nil
+}
+
+// Name implements engine.Reconciler.
+func (r *Reconciler) Name() string { return Name }
+
+// Retry implements engine.Retrier: a look that fails is followed by the next, as any other.
+func (r *Reconciler) Retry(int, error) time.Duration { return SyncPeriod }
+
+// Observe implements engine.Reconciler. What Pods and metrics do is seen by the next look.
+func (r *Reconciler) Observe(c engine.Commit) []engine.Key {
+	if c.Resource != engine.HorizontalPodAutoscalers {
+		return nil
+	}
+	key := engine.Key{Controller: Name, Namespace: c.Object.GetNamespace(), Name: c.Object.GetName()}
+	name := types.NamespacedName{Namespace: key.Namespace, Name: key.Name}
+	m, looked := r.Notes[name]
+	switch {
+	case c.Type == watch.Deleted:
+		delete(r.Notes, name)
+	case looked && m.Generation == c.Object.GetGeneration():
+		return nil // its status has changed
+	}
+	return []engine.Key{key}
+}
+
+// For how many looks in a row mode auto advances the clock: while something is decided for
+// an hour, which is the longest that a behaviour looks back; while there are no metrics for
+// two minutes, in which those of a new Pod come. Source: MaxStabilizationWindowSeconds in
+// k8s.io/kubernetes pkg/apis/autoscaling/validation v1.37.2.
+const (
+	underWayMax = int(time.Hour / SyncPeriod)
+	failingMax  = int(2 * time.Minute / SyncPeriod)
+)
+
+// Reconcile implements engine.Reconciler.
+func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Time) (engine.Wake, error) {
+	hpa, found := engine.Get[*autoscalingv2.HorizontalPodAutoscaler](r.view, engine.HorizontalPodAutoscalers, key.Namespace, key.Name)
+	if !found {
+		return engine.Wake{}, nil
+	}
+	name := types.NamespacedName{Namespace: key.Namespace, Name: key.Name}
+	m := r.Notes[name]
+	defer func() { r.Notes[name] = m }()
+	if m.Generation != hpa.Generation {
+		m.UnderWay, m.Failing = 0, 0
+	}
+	m.Generation = hpa.Generation
+	state, err := r.look(ctx, hpa, &m, now)
+	if err != nil {
+		return engine.Wake{}, err
+	}
+	next := now.Add(SyncPeriod)
+	switch state {
+	case deciding:
+		m.UnderWay++
+		return engine.Attempt(next, m.UnderWay, underWayMax), nil
+	case failing:
+		m.Failing++
+		return engine.Attempt(next, m.Failing, failingMax), nil
+	}
+	m.UnderWay, m.Failing = 0, 0
+	return engine.Routine(next), nil
+}
+
+// look decides, rescales and writes the status.
+func (r *Reconciler) look(ctx context.Context, hpa *autoscalingv2.HorizontalPodAutoscaler, m *memory, now time.Time) (state, error) {
+	d := &decision{hpa: hpa.DeepCopy(), history: &m.History, gates: r.gates, now: now, tolerances: tolerancesOf(hpa, r.gates.Tolerance)}
+	known := pods{view: r.view, namespace: hpa.Namespace, now: now}
+	d.calculator = upstream.NewReplicaCalculator(podMetrics{r.metrics, known}, known, never, initialReadinessDelay)
+	d.others = func(selector labels.Selector) []string {
+		m.Selector = selector.String()
+		return r.selecting(hpa, selector)
+	}
+	state := r.act(ctx, d)
+	for _, e := range d.events {
+		r.recorder.Event(ctx, engine.Reference(hpa, "autoscaling/v2", "HorizontalPodAutoscaler"), e.kind, e.reason, "%s", e.message)
+	}
+	if equality.Semantic.DeepEqual(hpa.Status, d.hpa.Status) {
+		return state, nil
+	}
+	_, err := r.api.Update(ctx, r.who, engine.HorizontalPodAutoscalers, "status", d.hpa)
+	if apierrors.IsNotFound(err) {
+		return state, nil
+	}
+	return state, err
+}
+
+// act decides and rescales.
+func (r *Reconciler) act(ctx context.Context, d *decision) state {
+	ref := d.hpa.Spec.ScaleTargetRef
+	gv, err := schema.ParseGroupVersion(ref.APIVersion)
+	if err != nil {
+		d.noScale(err)
+		return resting
+	}
+	scale, resource, err := r.scales.Scale(ctx, r.who, schema.GroupKind{Group: gv.Group, Kind: ref.Kind}, types.NamespacedName{Namespace: d.hpa.Namespace, Name: ref.Name})
+	if err != nil {
+		d.noScale(err)
+		return resting
+	}
+	current := scale.Spec.Replicas
+	to, err := d.decide(ctx, scale)
+	if to == nil {
+		return d.state(scale, err)
+	}
+	next := scale.DeepCopy()
+	next.Spec.Replicas = to.replicas
+	if _, err := r.api.Update(ctx, r.who, resource, "scale", next); err != nil {
+		d.refused(to, err)
+		return failing
+	}
+	d.rescaled(current, to)
+	return deciding
+}
+
+// selecting names the autoscalers, this one first, that select a Pod which selector does
+// too.
+func (r *Reconciler) selecting(hpa *autoscalingv2.HorizontalPodAutoscaler, selector labels.Selector) []string {
+	found := []string{hpa.Namespace + "/" + hpa.Name}
+	for _, other := range engine.List[*autoscalingv2.HorizontalPodAutoscaler](r.view, engine.HorizontalPodAutoscalers, hpa.Namespace) {
+		theirs, err := labels.Parse(r.Notes[types.NamespacedName{Namespace: other.Namespace, Name: other.Name}].Selector)
+		if other.Name == hpa.Name || err != nil || theirs.Empty() {
+			continue
+		}
+		for _, pod := range engine.List[*corev1.Pod](r.view, engine.Pods, hpa.Namespace) {
+			if selector.Matches(labels.Set(pod.Labels)) && theirs.Matches(labels.Set(pod.Labels)) {
+				return append(found, other.Namespace+"/"+other.Name)
+			}
+		}
+	}
+	return found
+}
