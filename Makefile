@@ -80,8 +80,8 @@ upstream: bin/etcd ## Only what is upstream's own: unit tables, registry and int
 	$(GO) test -vet=off -v -timeout 60m -run Upstream $(TESTFLAGS) ./e2e/upstream -upstream.all
 
 .PHONY: differential
-differential: ## Play 20,000 random workloads under upstream's controllers and ours: WORKLOADS=n, SEED=n to replay; an hour
-	$(GO) test -vet=off -v -timeout 12h $(race) ./e2e/differential -differential.workloads=$(or $(WORKLOADS),20000) -differential.seed=$(or $(SEED),1)
+differential: ## Play 20,000 random Jobs and 5,000 other workloads under upstream's controllers and ours: WORKLOADS=n, APPLICATIONS=n, SEED=n to replay; hours
+	$(GO) test -vet=off -v -timeout 12h $(race) ./e2e/differential -differential.workloads=$(or $(WORKLOADS),20000) -differential.applications=$(or $(APPLICATIONS),5000) -differential.seed=$(or $(SEED),1)
 
 # What runs a build for arm64 here, if anything does; ARM64=1 needs it.
 qemu = qemu-aarch64

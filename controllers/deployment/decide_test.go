@@ -182,6 +182,9 @@ func TestDecide(t *testing.T) {
 			asks(3, paused, progress("Unknown", util.PausedDeployReason, 0)), []*appsv1.ReplicaSet{set("old", 1, 3, 3, 3)},
 			[]string{"status Progressing=Unknown/DeploymentPaused" + available},
 		},
+		"one that is paused from the start has no ReplicaSet": {
+			asks(3, paused, progress("Unknown", util.PausedDeployReason, 0)), nil, []string{"status Progressing=Unknown/DeploymentPaused" + unavailable},
+		},
 		"one that is resumed says so": {
 			asks(3, progress("Unknown", util.PausedDeployReason, time.Hour)), []*appsv1.ReplicaSet{set("old", 1, 3, 3, 3), set("new", 2, 0, 0, 0)},
 			[]string{"status Progressing=Unknown/DeploymentResumed", "web-new is 1 of 3 at revision 2"},

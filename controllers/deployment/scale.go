@@ -60,7 +60,8 @@ func proportions(d *appsv1.Deployment, active []*appsv1.ReplicaSet) map[string]i
 		sizes[rs.Name] = *rs.Spec.Replicas + proportion
 		added += proportion
 	}
-	if toAdd != 0 { // what rounding has left over
+	// A Deployment that was paused before its first step has none.
+	if toAdd != 0 && len(active) > 0 { // what rounding has left over
 		largest := active[0].Name
 		sizes[largest] = max(sizes[largest]+toAdd-added, 0)
 	}

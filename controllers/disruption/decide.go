@@ -158,7 +158,7 @@ func (by controllers) noScale(ref *metav1.OwnerReference, pod *corev1.Pod) error
 
 // scaled are the resources that have a scale.
 func scaled() []engine.Resource {
-	return []engine.Resource{engine.ReplicationControllers, engine.ReplicaSets, engine.Deployments}
+	return []engine.Resource{engine.ReplicationControllers, engine.ReplicaSets, engine.Deployments, engine.StatefulSets}
 }
 
 // stillDisrupted is buildDisruptedPodMap, k8s.io/kubernetes pkg/controller/disruption

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -100,6 +101,7 @@ func TestDecide(t *testing.T) {
 			r, ok := map[schema.GroupVersionKind]engine.Resource{
 				batchv1.SchemeGroupVersion.WithKind("Job"):                  engine.Jobs,
 				corev1.SchemeGroupVersion.WithKind("ReplicationController"): engine.ReplicationControllers,
+				appsv1.SchemeGroupVersion.WithKind("StatefulSet"):           engine.StatefulSets,
 			}[gvk]
 			return r, ok
 		},
@@ -153,6 +155,10 @@ func TestDecide(t *testing.T) {
 		},
 		"a ReplicationController that is gone": {
 			budget(maxUnavailable("1")), []*corev1.Pod{pod("a", ready, replica("none"))},
+			status{0, 0, 0, 0, "SyncFailed", `found no controllers for pod "a"`}, []string{"CalculateExpectedPodCountFailed"},
+		},
+		"a StatefulSet that is gone": {
+			budget(maxUnavailable("1")), []*corev1.Pod{pod("a", ready, of("apps/v1", "StatefulSet"))},
 			status{0, 0, 0, 0, "SyncFailed", `found no controllers for pod "a"`}, []string{"CalculateExpectedPodCountFailed"},
 		},
 		"an owner that nobody knows": {

@@ -20,6 +20,9 @@ func (r *Reconciler) scales(namespace string) map[types.UID]scale {
 	for _, rc := range engine.List[*corev1.ReplicationController](r.view, engine.ReplicationControllers, namespace) {
 		add(rc, rc.Spec.Replicas)
 	}
+	for _, s := range engine.List[*appsv1.StatefulSet](r.view, engine.StatefulSets, namespace) {
+		add(s, s.Spec.Replicas)
+	}
 	for _, d := range engine.List[*appsv1.Deployment](r.view, engine.Deployments, namespace) {
 		add(d, d.Spec.Replicas)
 	}

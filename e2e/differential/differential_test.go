@@ -24,8 +24,10 @@ import (
 )
 
 var (
-	count = flag.Int("differential.workloads", 500, "how many random workloads to play with our controllers and with upstream's")
-	seed  = flag.Uint64("differential.seed", 1, "decides which")
+	count = flag.Int("differential.workloads", 500, "how many random Jobs and CronJobs to play with our controllers and with upstream's")
+	// One lasts longer than a Job, and its containers have probes.
+	applicationCount = flag.Int("differential.applications", 50, "how many random Deployments, StatefulSets and so on")
+	seed             = flag.Uint64("differential.seed", 1, "decides which")
 )
 
 // batchSize is how many workloads share a cluster.
@@ -40,12 +42,20 @@ func TestMain(m *testing.M) {
 }
 
 // TestWorkloadsEndAsUnderUpstreamsControllers plays random workloads, with what
-// users and failing nodes do to them, in two clusters: one with our Job, CronJob and
-// TTL controllers, and one with upstream's own instead. What becomes of the Jobs,
-// their Pods and Events is the same at each step and in the end. A workload that
-// differs is shrunk to a minimal one.
-func TestWorkloadsEndAsUnderUpstreamsControllers(t *testing.T) {
-	n := *count / fewer
+// users and failing nodes do to them, in two clusters: one with our controllers, and one
+// with upstream's own instead. What becomes of the Jobs, their Pods and Events is the same
+// at each step and in the end. A workload that differs is shrunk to a minimal one.
+func TestWorkloadsEndAsUnderUpstreamsControllers(t *testing.T) { check(t, *count, workloads()) }
+
+// TestApplicationsEndAsUnderUpstreamsControllers does so with Deployments, StatefulSets,
+// ReplicaSets, ReplicationControllers and budgets of their Pods.
+func TestApplicationsEndAsUnderUpstreamsControllers(t *testing.T) {
+	check(t, *applicationCount, applications())
+}
+
+func check(t *testing.T, n int, workloads *rapid.Generator[*workload]) {
+	t.Helper()
+	n /= fewer
 	if testing.Short() {
 		n = min(n, batchSize)
 	}
@@ -56,10 +66,10 @@ func TestWorkloadsEndAsUnderUpstreamsControllers(t *testing.T) {
 	// Rapid draws the same twice: first to play many in one cluster, then to
 	// judge each, and to shrink one that differs, alone.
 	var all []*workload
-	rapid.Check(t, func(rt *rapid.T) { all = append(all, workloads().Draw(rt, "workload")) })
+	rapid.Check(t, func(rt *rapid.T) { all = append(all, workloads.Draw(rt, "workload")) })
 	verdicts := judgeAll(t, all)
 	rapid.Check(t, func(rt *rapid.T) {
-		w := workloads().Draw(rt, "workload")
+		w := workloads.Draw(rt, "workload")
 		verdict, judged := verdicts[w.String()]
 		if !judged || verdict != "" {
 			verdict = judge(t, []*workload{w})[0]

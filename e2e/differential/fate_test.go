@@ -18,7 +18,7 @@ import (
 
 // podName is what the API makes of a Job's name for its Pods; uid is one.
 var (
-	podName = regexp.MustCompile(`\b(w(-\d+)*)-[a-z0-9]{5}\b|\bstray-\d`)
+	podName = regexp.MustCompile(`\b(w(-\d+)*(-[a-z0-9]{6,10})?)-[a-z0-9]{5}\b|\bstray-\d`)
 	uid     = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
 	version = regexp.MustCompile(`resourceVersion \d+`)
 )
@@ -65,6 +65,13 @@ func (u *user) look(ctx context.Context, end bool) (lines []string, err error) {
 		for i := range crons.Items {
 			lines = append(lines, u.cronJobFate(&crons.Items[i]))
 		}
+	}
+	if u.w.isApp() {
+		more, err := u.lookAtApps(ctx)
+		if err != nil {
+			return nil, err
+		}
+		lines = append(lines, more...)
 	}
 	if end {
 		events, err := core.Events(u.namespace).List(ctx, o)
@@ -124,6 +131,9 @@ func (u *user) jobFate(j *batchv1.Job) string {
 func (u *user) podFate(p *corev1.Pod) string {
 	text := fmt.Sprintf("Pod %s hostname %q created %s deleted %s %s %s %v", p.GenerateName, p.Spec.Hostname, u.since(&p.CreationTimestamp), u.since(p.DeletionTimestamp), p.Status.Phase, p.Status.Reason, p.Finalizers)
 	text += fmt.Sprintf(" annotations %q labels %q", values(p.Annotations), slices.Sorted(maps.Keys(p.Labels)))
+	if u.w.isApp() {
+		text += fmt.Sprintf(" %q", values(p.Labels))
+	}
 	for _, o := range p.OwnerReferences {
 		text += fmt.Sprintf(" of %s %s", o.Kind, o.Name)
 	}
@@ -150,7 +160,7 @@ func (u *user) cronJobFate(c *batchv1.CronJob) string {
 		u.since(c.Status.LastScheduleTime), u.since(c.Status.LastSuccessfulTime), active, c.Finalizers)
 }
 
-// eventFates lists the Events of the Job controller, with how often they were
+// eventFates lists the Events of the controllers that make Pods, with how often they were
 // seen. Of those that it combined, which message stays is a matter of the order; those
 // about to expire may be gone on one side. The CronJob controller's are left out: with a
 // stale cache, upstream's sees the same end twice, deletes a Job twice or misses one, and
@@ -160,7 +170,7 @@ func (u *user) eventFates(events []corev1.Event, now time.Time) (lines []string)
 	count := map[string]int32{}
 	for i := range events {
 		e := &events[i]
-		if e.Source.Component != "job-controller" || strings.HasPrefix(e.Message, combined) || now.Sub(e.FirstTimestamp.Time) > 50*time.Minute {
+		if !u.tells(e) || strings.HasPrefix(e.Message, combined) || now.Sub(e.FirstTimestamp.Time) > 50*time.Minute {
 			continue
 		}
 		// Which index's Event is the tenth, and so combined, is by chance too.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
@@ -93,8 +94,11 @@ func (u *user) place(pod *corev1.PodSpec) {
 		RequiredDuringSchedulingIgnoredDuringExecution:  &corev1.NodeSelector{NodeSelectorTerms: []corev1.NodeSelectorTerm{in("pool", u.pool)}},
 		PreferredDuringSchedulingIgnoredDuringExecution: []corev1.PreferredSchedulingTerm{{Weight: 100, Preference: in("victim", "true")}},
 	}}
-	command := pod.Containers[0].Command
-	command[len(command)-1] = strings.ReplaceAll(command[len(command)-1], "$BEGIN", fmt.Sprint(u.w.begins().Unix()))
+	c := &pod.Containers[0]
+	c.Command[len(c.Command)-1] = u.begun(c.Command[len(c.Command)-1])
+	if u.w.crowds() {
+		c.Resources.Requests = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(podCPU)}
+	}
 }
 
 // story is a workload as it is played.

@@ -10,10 +10,18 @@ import (
 	"testing/synctest"
 	"time"
 
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/restmapper"
+	"k8s.io/client-go/scale"
 	upstreamcronjob "k8s.io/kubernetes/pkg/controller/cronjob"
+	upstreamdeployment "k8s.io/kubernetes/pkg/controller/deployment"
+	upstreamdisruption "k8s.io/kubernetes/pkg/controller/disruption"
 	upstreamjob "k8s.io/kubernetes/pkg/controller/job"
+	upstreamreplicaset "k8s.io/kubernetes/pkg/controller/replicaset"
+	upstreamreplication "k8s.io/kubernetes/pkg/controller/replication"
+	upstreamstatefulset "k8s.io/kubernetes/pkg/controller/statefulset"
 	upstreamttl "k8s.io/kubernetes/pkg/controller/ttlafterfinished"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
@@ -31,7 +39,10 @@ const (
 // controllers is what cluster.Options call the ones that kubesim runs on a side.
 func (s side) controllers() []string {
 	if s == theirs {
-		return []string{"*", "-job", "-cronjob", "-ttl-after-finished"}
+		return []string{
+			"*", "-job", "-cronjob", "-ttl-after-finished",
+			"-replicationcontroller", "-replicaset", "-deployment", "-statefulset", "-disruption",
+		}
 	}
 	return []string{"*"}
 }
@@ -97,15 +108,43 @@ func runUpstreams(ctx context.Context, t *testing.T, client kubernetes.Interface
 		return factory.Shutdown
 	}
 	ttl := upstreamttl.New(ctx, factory.Batch().V1().Jobs(), client)
+	budgets, err := newDisruption(ctx, factory, client)
+	if err != nil {
+		t.Error(err)
+		return factory.Shutdown
+	}
+	apps, pods := factory.Apps().V1(), factory.Core().V1().Pods()
+	replication := upstreamreplication.NewReplicationManager(ctx, pods, factory.Core().V1().ReplicationControllers(), client, upstreamreplicaset.BurstReplicas)
+	replicaSets := upstreamreplicaset.NewReplicaSetController(ctx, apps.ReplicaSets(), pods, client, upstreamreplicaset.BurstReplicas)
+	deployments, err := upstreamdeployment.NewDeploymentController(ctx, apps.Deployments(), apps.ReplicaSets(), pods, client)
+	if err != nil {
+		t.Error(err)
+		return factory.Shutdown
+	}
+	statefulSets := upstreamstatefulset.NewStatefulSetController(ctx, pods, apps.StatefulSets(), factory.Core().V1().PersistentVolumeClaims(), apps.ControllerRevisions(), client)
 	factory.Start(ctx.Done())
 	var running sync.WaitGroup
-	running.Go(func() { jobs.Run(ctx, workers) })
-	running.Go(func() { cronJobs.Run(ctx, workers) })
-	running.Go(func() { ttl.Run(ctx, workers) })
+	for _, c := range []interface{ Run(context.Context, int) }{jobs, cronJobs, ttl, replication, replicaSets, deployments, statefulSets, budgets} {
+		running.Go(func() { c.Run(ctx, workers) })
+	}
 	return func() {
 		running.Wait()
 		factory.Shutdown()
 	}
+}
+
+// newDisruption returns upstream's controller of budgets, which finds the owners of Pods
+// by discovery.
+func newDisruption(ctx context.Context, factory informers.SharedInformerFactory, client kubernetes.Interface) (*upstreamdisruption.DisruptionController, error) {
+	groups, err := restmapper.GetAPIGroupResources(client.Discovery())
+	if err != nil {
+		return nil, err
+	}
+	mapper := restmapper.NewDiscoveryRESTMapper(groups)
+	scales := scale.New(client.Discovery().RESTClient(), mapper, dynamic.LegacyAPIPathResolverFunc, scale.NewDiscoveryScaleKindResolver(client.Discovery()))
+	apps, core := factory.Apps().V1(), factory.Core().V1()
+	return upstreamdisruption.NewDisruptionController(ctx, core.Pods(), factory.Policy().V1().PodDisruptionBudgets(),
+		core.ReplicationControllers(), apps.ReplicaSets(), apps.Deployments(), apps.StatefulSets(), client, mapper, scales, client.Discovery()), nil
 }
 
 // deaf is a listener that nobody ever reaches.

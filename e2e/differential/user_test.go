@@ -43,20 +43,13 @@ var (
 
 // harmsNodes reports whether the workload needs nodes of its own.
 func (w *workload) harmsNodes() bool {
-	return slices.ContainsFunc(w.Steps, func(s step) bool { return slices.Contains(nodeVerbs, s.Verb) })
+	return w.crowds() || slices.ContainsFunc(w.Steps, func(s step) bool { return slices.Contains(nodeVerbs, s.Verb) })
 }
 
 func (u *user) create(ctx context.Context) error {
-	if u.w.CronJob != nil {
-		c := u.w.CronJob.DeepCopy()
-		u.place(&c.Spec.JobTemplate.Spec.Template.Spec)
-		_, err := u.client.BatchV1().CronJobs(u.namespace).Create(ctx, c, metav1.CreateOptions{})
-		return err
-	}
-	job := u.w.Job.DeepCopy()
-	u.place(&job.Spec.Template.Spec)
-	_, err := u.client.BatchV1().Jobs(u.namespace).Create(ctx, job, metav1.CreateOptions{})
-	return err
+	o := u.w.owner()
+	u.place(&o.template.Spec)
+	return u.served(o.resource).Post().Namespace(u.namespace).Resource(o.resource).Body(o.object).Do(ctx).Error()
 }
 
 // prepare makes the namespace with what is in it before the Job.
@@ -68,6 +61,11 @@ func (u *user) prepare(ctx context.Context) error {
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "default"}}
 	// Or its controller has been faster.
 	_, _ = u.client.CoreV1().ServiceAccounts(u.namespace).Create(ctx, account, metav1.CreateOptions{})
+	if u.w.Budget != nil {
+		if _, err := u.client.PolicyV1().PodDisruptionBudgets(u.namespace).Create(ctx, u.w.Budget.DeepCopy(), metav1.CreateOptions{}); err != nil {
+			return err
+		}
+	}
 	for _, pod := range u.w.Pods {
 		pod := pod.DeepCopy()
 		u.place(&pod.Spec)
@@ -80,6 +78,11 @@ func (u *user) prepare(ctx context.Context) error {
 
 // act does one step.
 func (u *user) act(ctx context.Context, s step) error {
+	if u.w.isApp() {
+		if known, err := u.actOnApp(ctx, s); known {
+			return err
+		}
+	}
 	n := int32(s.N)
 	switch s.Verb {
 	case "suspend":
@@ -119,21 +122,15 @@ func (u *user) act(ctx context.Context, s step) error {
 }
 
 // patch edits the workload's object.
-func (u *user) patch(ctx context.Context, patch string) (err error) {
-	if u.w.CronJob != nil {
-		_, err = u.client.BatchV1().CronJobs(u.namespace).Patch(ctx, "w", types.MergePatchType, []byte(patch), metav1.PatchOptions{})
-	} else {
-		_, err = u.client.BatchV1().Jobs(u.namespace).Patch(ctx, "w", types.MergePatchType, []byte(patch), metav1.PatchOptions{})
-	}
-	return err
+func (u *user) patch(ctx context.Context, patch string) error {
+	r := u.w.owner().resource
+	return u.served(r).Patch(types.MergePatchType).Namespace(u.namespace).Resource(r).Name("w").Body([]byte(patch)).Do(ctx).Error()
 }
 
 func (u *user) delete(ctx context.Context, propagation metav1.DeletionPropagation) error {
-	o := metav1.DeleteOptions{PropagationPolicy: &propagation}
-	if u.w.CronJob != nil {
-		return u.client.BatchV1().CronJobs(u.namespace).Delete(ctx, "w", o)
-	}
-	return u.client.BatchV1().Jobs(u.namespace).Delete(ctx, "w", o)
+	r := u.w.owner().resource
+	o := &metav1.DeleteOptions{PropagationPolicy: &propagation}
+	return u.served(r).Delete().Namespace(u.namespace).Resource(r).Name("w").Body(o).Do(ctx).Error()
 }
 
 // deleteYoungest deletes a CronJob's latest Job.
@@ -154,8 +151,9 @@ func (u *user) pods(ctx context.Context) ([]corev1.Pod, error) {
 	if err != nil {
 		return nil, err
 	}
+	pods.Items = slices.DeleteFunc(pods.Items, func(p corev1.Pod) bool { return p.Name == "crowd" })
 	key := func(p *corev1.Pod) string {
-		return fmt.Sprintf("%s %t %s %s %s", p.Status.Phase, p.DeletionTimestamp != nil, p.Annotations[batchv1.JobCompletionIndexAnnotation], p.GenerateName, p.CreationTimestamp.UTC())
+		return fmt.Sprintf("%s %t %s %s %s %s", p.Status.Phase, p.DeletionTimestamp != nil, p.Spec.Hostname, p.Annotations[batchv1.JobCompletionIndexAnnotation], p.GenerateName, p.CreationTimestamp.UTC())
 	}
 	slices.SortFunc(pods.Items, func(a, b corev1.Pod) int { return cmp.Compare(key(&a), key(&b)) })
 	return pods.Items, nil

@@ -6,8 +6,10 @@ import (
 	"strings"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 )
 
 // workload is what users do in one namespace, and to the two nodes that prefer
@@ -24,10 +26,16 @@ type workload struct {
 	Season int
 	// Pods are there before all else.
 	Pods []*corev1.Pod `json:",omitempty"`
-	// Job or CronJob is nil.
-	Job     *batchv1.Job     `json:",omitempty"`
-	CronJob *batchv1.CronJob `json:",omitempty"`
-	Steps   []step           `json:",omitempty"`
+	// Budget is there before what makes the Pods.
+	Budget *policyv1.PodDisruptionBudget `json:",omitempty"`
+	// One of these is not nil.
+	Job                   *batchv1.Job                  `json:",omitempty"`
+	CronJob               *batchv1.CronJob              `json:",omitempty"`
+	Deployment            *appsv1.Deployment            `json:",omitempty"`
+	StatefulSet           *appsv1.StatefulSet           `json:",omitempty"`
+	ReplicaSet            *appsv1.ReplicaSet            `json:",omitempty"`
+	ReplicationController *corev1.ReplicationController `json:",omitempty"`
+	Steps                 []step                        `json:",omitempty"`
 }
 
 // measure is what the instants of a workload are multiples of; userAt is when
@@ -60,6 +68,9 @@ func seasons() []time.Time {
 // warmUp is how long a cluster runs before its workloads begin.
 const warmUp = 30 * time.Second
 
+// isApp reports whether the workload keeps Pods running.
+func (w *workload) isApp() bool { return w.Job == nil && w.CronJob == nil }
+
 // begins is when the workload does.
 func (w *workload) begins() time.Time { return seasons()[w.Season].Add(warmUp) }
 
@@ -70,12 +81,10 @@ func (w *workload) String() string {
 	for _, p := range w.Pods {
 		b.WriteString(compact(p) + "\n")
 	}
-	if w.Job != nil {
-		b.WriteString(compact(w.Job) + "\n")
+	if w.Budget != nil {
+		b.WriteString(compact(w.Budget) + "\n")
 	}
-	if w.CronJob != nil {
-		b.WriteString(compact(w.CronJob) + "\n")
-	}
+	b.WriteString(compact(w.owner().object) + "\n")
 	at := userAt
 	for _, s := range w.Steps {
 		at += time.Duration(s.Wait) * measure
