@@ -20,6 +20,8 @@ import (
 // has the annotation rbac.authorization.kubernetes.io/autoupdate=false. Upstream:
 // ensureRBACPolicy, k8s.io/kubernetes pkg/registry/rbac/rest v1.37.2.
 func (b *bootstrap) policy(ctx context.Context) {
+	b.aggregated(ctx)
+	b.split(ctx)
 	for _, role := range slices.Concat(bootstrappolicy.ClusterRoles(), bootstrappolicy.ControllerRoles()) {
 		role.Rules = slices.Concat(role.Rules, simRules(role.Name), metricsRules(role.Name))
 		b.role(ctx, "clusterroles", reconciliation.ClusterRoleRuleOwner{ClusterRole: &role})
@@ -37,6 +39,34 @@ func (b *bootstrap) policy(ctx context.Context) {
 	for _, namespace := range slices.Sorted(maps.Keys(bindings)) {
 		for _, binding := range bindings[namespace] {
 			b.binding(ctx, "rolebindings", reconciliation.RoleBindingAdapter{RoleBinding: &binding})
+		}
+	}
+}
+
+// aggregated moves what users have added to the roles that an older release did not
+// aggregate. Upstream: primeAggregatedClusterRoles.
+func (b *bootstrap) aggregated(ctx context.Context) {
+	roles := b.policyObjects(ctx, "clusterroles")
+	names := bootstrappolicy.ClusterRolesToAggregate()
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		if role, ok := roles.missing(names[name], name).(*rbacv1.ClusterRole); ok && role.AggregationRule == nil {
+			b.failed(roles.create(&rbacv1.ClusterRole{
+				ObjectMeta: metav1.ObjectMeta{Name: names[name], Labels: role.Labels, Annotations: role.Annotations}, Rules: role.Rules,
+			}))
+		}
+	}
+}
+
+// split gives a binding that an older release did not have the subjects of the binding
+// whose role it takes over in part. Upstream: primeSplitClusterRoleBindings.
+func (b *bootstrap) split(ctx context.Context) {
+	bindings := b.policyObjects(ctx, "clusterrolebindings")
+	templates := bootstrappolicy.ClusterRoleBindingsToSplit()
+	for _, name := range slices.Sorted(maps.Keys(templates)) {
+		next := templates[name]
+		if binding, ok := bindings.missing(next.Name, name).(*rbacv1.ClusterRoleBinding); ok {
+			next.Subjects, next.Labels, next.Annotations = binding.Subjects, binding.Labels, binding.Annotations
+			b.failed(bindings.create(&next))
 		}
 	}
 }
@@ -74,6 +104,18 @@ func (b *bootstrap) policyObjects(ctx context.Context, resource string) policyOb
 
 func (p policyObjects) get(namespace, name string) (Object, error) {
 	return p.b.local.get(p.ctx, p.b.who, p.gr, namespace, name)
+}
+
+// missing returns the object with another name if there is none with the first one.
+func (p policyObjects) missing(name, other string) Object {
+	if p.b.err != nil || p.b.local.exists(p.ctx, p.b.who, p.gr, "", name) {
+		return nil
+	}
+	obj, err := p.get("", other)
+	if err != nil {
+		return nil
+	}
+	return obj
 }
 
 // create does not report that another server of the cluster was faster.
