@@ -30,6 +30,10 @@ const Definitions engine.Resource = "customresourcedefinitions.apiextensions.k8s
 // groupIndex files definitions under their group.
 const groupIndex = "customresourcedefinition/group"
 
+// ErrLater is the error of a Server that waits for a conversion webhook in a Pod: it makes
+// the step begin anew.
+var ErrLater = errors.New(Name + ": a conversion webhook answers later")
+
 // Server serves the objects of definitions.
 type Server interface {
 	// Apply makes the objects of a definition served as it says now; Forget ends that.
@@ -119,7 +123,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 	if err := r.server.Apply(crd); err != nil {
 		return engine.Wake{}, err
 	}
-	return engine.Wake{}, r.apply(ctx, crd, decide(crd, r.group(crd.Spec.Group), r.instances(crd.Name), now))
+	p := decide(crd, r.group(crd.Spec.Group), r.instances(crd.Name), now)
+	return engine.Cleanup(p.CheckAt), r.apply(ctx, crd, p, now)
 }
 
 // instances returns the objects of a definition.
@@ -130,18 +135,29 @@ func (r *Reconciler) instances(name string) []engine.Object {
 	return nil
 }
 
-func (r *Reconciler) apply(ctx context.Context, crd *apiextensionsv1.CustomResourceDefinition, p plan) error {
+func (r *Reconciler) apply(ctx context.Context, crd *apiextensionsv1.CustomResourceDefinition, p plan, now time.Time) error {
 	if p.Next != nil {
-		_, err := r.api.Update(ctx, serverIdentity(), Definitions, "status", p.Next)
-		if apierrors.IsNotFound(err) {
-			return nil
-		}
+		return r.write(ctx, p.Next)
+	}
+	if !p.DeleteInstances {
+		return nil
+	}
+	err := r.server.DeleteInstances(ctx, crd.Name)
+	if err == nil || errors.Is(err, ErrLater) {
 		return err
 	}
-	if p.DeleteInstances {
-		return r.server.DeleteInstances(ctx, crd.Name)
+	if next := failed(crd, err, now); changed(crd, next) {
+		err = errors.Join(err, r.write(ctx, next))
 	}
-	return nil
+	return err
+}
+
+func (r *Reconciler) write(ctx context.Context, next *apiextensionsv1.CustomResourceDefinition) error {
+	_, err := r.api.Update(ctx, serverIdentity(), Definitions, "status", next)
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
 }
 
 // serverIdentity is the API server's own: upstream's controllers of definitions are part

@@ -1,6 +1,7 @@
 package customresourcedefinition
 
 import (
+	"context"
 	"slices"
 	"time"
 
@@ -21,7 +22,13 @@ type plan struct {
 	Next *apiextensionsv1.CustomResourceDefinition
 	// DeleteInstances says that objects are left that nobody has deleted.
 	DeleteInstances bool
+	// CheckAt is when to say that the deleted objects are still there.
+	CheckAt time.Time
 }
+
+// checkAfter is how long the deletion of all objects may take before the definition says
+// so. Unit: virtual time. Source: CRDFinalizer.deleteInstances.
+const checkAfter = time.Minute
 
 // decide returns what to do about crd, one of group, with its objects.
 //
@@ -102,25 +109,59 @@ func waits(crd *apiextensionsv1.CustomResourceDefinition) bool {
 // terminate deletes the objects of a definition, and lets it go after the last of them.
 // Source: CRDFinalizer.sync.
 //
-// Deviation: upstream looks every five seconds whether they are gone, and says after a
-// minute that it could not confirm it. Here the last of them lets the definition go.
+// Deviation: upstream looks every five seconds whether they are gone; here the last of them
+// lets the definition go. After a minute both say that objects are left. Upstream then begins
+// again, and so says most of the time that the deletion is in progress; here it stays said.
 func terminate(crd, next *apiextensionsv1.CustomResourceDefinition, instances []engine.Object, now time.Time) plan {
-	set(next, now, apiextensionsv1.Terminating, apiextensionsv1.ConditionTrue, "InstanceDeletionInProgress", "CustomResource deletion is in progress")
-	if changed(crd, next) {
-		return plan{Next: next}
+	undeleted := slices.ContainsFunc(instances, func(o engine.Object) bool { return o.GetDeletionTimestamp() == nil })
+	said := apihelpers.FindCRDCondition(crd, apiextensionsv1.Terminating)
+	if said == nil || said.Reason != reasonCheck && (said.Reason != reasonFailed || !undeleted) {
+		set(next, now, apiextensionsv1.Terminating, apiextensionsv1.ConditionTrue, "InstanceDeletionInProgress", "CustomResource deletion is in progress")
+		if changed(crd, next) {
+			return plan{Next: next}
+		}
 	}
 	switch {
 	case finalizer.OverlappingBuiltInResources()[schema.GroupResource{Group: crd.Spec.Group, Resource: crd.Spec.Names.Plural}]:
 		set(next, now, apiextensionsv1.Terminating, apiextensionsv1.ConditionFalse, "OverlappingBuiltInResource", "instances overlap with built-in resources in storage")
 	case !apihelpers.IsCRDConditionTrue(crd, apiextensionsv1.Established):
 		set(next, now, apiextensionsv1.Terminating, apiextensionsv1.ConditionFalse, "NeverEstablished", "resource was never established")
+	case undeleted:
+		return plan{DeleteInstances: true, CheckAt: apihelpers.FindCRDCondition(next, apiextensionsv1.Terminating).LastTransitionTime.Add(checkAfter)}
 	case len(instances) > 0:
-		return plan{DeleteInstances: slices.ContainsFunc(instances, func(o engine.Object) bool { return o.GetDeletionTimestamp() == nil })}
+		return check(crd, next, now)
 	default:
 		set(next, now, apiextensionsv1.Terminating, apiextensionsv1.ConditionFalse, "InstanceDeletionCompleted", "removed all instances")
 	}
 	apihelpers.CRDRemoveFinalizer(next, apiextensionsv1.CustomResourceCleanupFinalizer)
 	return plan{Next: next}
+}
+
+// The reasons of Terminating that stay until something changes.
+const (
+	reasonCheck  = "InstanceDeletionCheck"
+	reasonFailed = "InstanceDeletionFailed"
+)
+
+// check says that deleted objects are still there, when it is time to.
+func check(crd, next *apiextensionsv1.CustomResourceDefinition, now time.Time) plan {
+	said := apihelpers.FindCRDCondition(crd, apiextensionsv1.Terminating)
+	if said.Reason == reasonCheck {
+		return plan{}
+	}
+	if at := said.LastTransitionTime.Add(checkAfter); now.Before(at) {
+		return plan{CheckAt: at}
+	}
+	set(next, now, apiextensionsv1.Terminating, apiextensionsv1.ConditionTrue, reasonCheck, "could not confirm zero CustomResources remaining: "+context.DeadlineExceeded.Error())
+	return plan{Next: next}
+}
+
+// failed returns crd with the reason why its objects cannot be deleted.
+func failed(crd *apiextensionsv1.CustomResourceDefinition, err error, now time.Time) *apiextensionsv1.CustomResourceDefinition {
+	next := *crd
+	crd.Status.DeepCopyInto(&next.Status)
+	set(&next, now, apiextensionsv1.Terminating, apiextensionsv1.ConditionTrue, reasonFailed, "could not issue all deletes: "+err.Error())
+	return &next
 }
 
 // set is apihelpers.SetCRDCondition, at now instead of the wall clock.

@@ -54,6 +54,20 @@ func deleted(crd *apiextensionsv1.CustomResourceDefinition) {
 	set(crd, noon(), apiextensionsv1.Terminating, apiextensionsv1.ConditionTrue, "InstanceDeletionInProgress", "CustomResource deletion is in progress")
 }
 
+func deletedBefore(d time.Duration) func(*apiextensionsv1.CustomResourceDefinition) {
+	return func(crd *apiextensionsv1.CustomResourceDefinition) {
+		deleted(crd)
+		apihelpers.FindCRDCondition(crd, apiextensionsv1.Terminating).LastTransitionTime = metav1.NewTime(noon().Add(-d))
+	}
+}
+
+// because gives another reason for the condition Terminating.
+func because(reason string) func(*apiextensionsv1.CustomResourceDefinition) {
+	return func(crd *apiextensionsv1.CustomResourceDefinition) {
+		apihelpers.FindCRDCondition(crd, apiextensionsv1.Terminating).Reason = reason
+	}
+}
+
 func bundle(pem string) func(*apiextensionsv1.CustomResourceDefinition) {
 	return func(crd *apiextensionsv1.CustomResourceDefinition) {
 		crd.Spec.Conversion = &apiextensionsv1.CustomResourceConversion{Strategy: apiextensionsv1.WebhookConverter,
@@ -80,6 +94,9 @@ func object(deleted bool) engine.Object {
 // gist is a plan in words.
 func gist(p plan) string {
 	var out []string
+	if !p.CheckAt.IsZero() {
+		out = append(out, "check at "+p.CheckAt.Format(time.TimeOnly))
+	}
 	if p.DeleteInstances {
 		out = append(out, "delete instances")
 	}
@@ -125,8 +142,16 @@ func TestDecide(t *testing.T) {
 		"a conversion webhook with a bad bundle": {crd: definition("gadgets", named, bundle("x")), want: accepted + "Established=False InvalidCABundle: The conversion webhook CABundle is invalid"},
 		"a group of Kubernetes' own": {crd: definition("gadgets", ready, ofKubernetes("unapproved, for a test")),
 			want: accepted + served + "\n" + `KubernetesAPIApprovalPolicyConformant=False UnapprovedAnnotation: not approved: "unapproved, for a test"`},
-		"a deleted definition deletes its objects": {crd: definition("gadgets", ready, deleted), has: []engine.Object{object(true), object(false)}, want: "delete instances"},
-		"and waits for them":                       {crd: definition("gadgets", ready, deleted), has: []engine.Object{object(true)}},
+		"a deleted definition deletes its objects": {crd: definition("gadgets", ready, deleted), has: []engine.Object{object(true), object(false)}, want: "check at 12:01:00\ndelete instances"},
+		"and waits for them":                       {crd: definition("gadgets", ready, deleted), has: []engine.Object{object(true)}, want: "check at 12:01:00"},
+		"for a minute": {crd: definition("gadgets", ready, deletedBefore(time.Minute)), has: []engine.Object{object(true)},
+			want: accepted + served + "\nTerminating=True InstanceDeletionCheck: could not confirm zero CustomResources remaining: context deadline exceeded"},
+		"then it has said so": {crd: definition("gadgets", ready, deleted, because(reasonCheck)), has: []engine.Object{object(true)}},
+		"it still goes after the last one": {crd: definition("gadgets", ready, deleted, because(reasonCheck)),
+			want: accepted + served + "\nTerminating=False InstanceDeletionCompleted: removed all instances\nlet it go"},
+		"objects that cannot be deleted are tried again": {crd: definition("gadgets", ready, deleted, because(reasonFailed)), has: []engine.Object{object(false)}, want: "check at 12:01:00\ndelete instances"},
+		"and then waited for": {crd: definition("gadgets", ready, deleted, because(reasonFailed)), has: []engine.Object{object(true)},
+			want: accepted + served + "\nTerminating=True InstanceDeletionInProgress: CustomResource deletion is in progress"},
 		"and goes after the last one": {crd: definition("gadgets", ready, deleted),
 			want: accepted + served + "\nTerminating=False InstanceDeletionCompleted: removed all instances\nlet it go"},
 		"one that was never established has none": {crd: definition("gadgets", named, deleted), has: nil,

@@ -82,7 +82,11 @@ var _ customresourcedefinition.Server = definedObjects{}
 func (d definedObjects) DeleteInstances(ctx context.Context, name string) error {
 	d.calls.making(request{"deletecollection", engine.Resource(name), "", "", ""})
 	defer d.calls.made()
-	return d.Handler.DeleteInstances(ctx, name)
+	err := d.Handler.DeleteInstances(ctx, name)
+	if d.calls.late {
+		return customresourcedefinition.ErrLater
+	}
+	return err
 }
 
 // scales is podautoscaler.Scales over the API server's registries.
