@@ -51,8 +51,8 @@ func (s *Server) serveCustom(c *genericapiserver.Config, infos []genericapiserve
 			return s.groups.options.stamper.Storage(onStage{inner})
 		},
 		Stamp: func(store *genericregistry.Store) { s.groups.options.stamper.Apply(store) },
-		Serve: func(gvr schema.GroupVersionResource, kind string, others []string, storage rest.Storage) error {
-			return s.Serve(Resource{Resource: gvr, Kind: kind, Versions: others, Storage: map[string]rest.Storage{"": storage}})
+		Serve: func(gvr schema.GroupVersionResource, kind string, others []string, storage map[string]rest.Storage) error {
+			return s.Serve(Resource{Resource: gvr, Kind: kind, Versions: others, Storage: storage})
 		},
 		Withdraw:  s.Withdraw,
 		Load:      s.wholeDefinition,

@@ -6,6 +6,7 @@ import (
 
 	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apiserver/pkg/authentication/user"
 )
@@ -33,13 +34,26 @@ func Lean(obj runtime.Object) (Object, error) {
 	return External(&lean)
 }
 
-// keepSpec gives obj the spec of old, if they are definitions.
-func keepSpec(obj, old runtime.Object) {
-	is, ok := obj.(*apiextensions.CustomResourceDefinition)
-	was, there := old.(*apiextensions.CustomResourceDefinition)
-	if ok && there {
-		is.Spec = was.Spec // as upstream's strategy of the status does
+// kept returns obj, which is to replace old, with what Local leaves as it is: the spec of a
+// definition, as upstream's strategy of the status does, and all but the metadata of a custom
+// resource. The engine has a custom resource as it was stored: in any of its versions, and
+// as the schema of that time wanted it.
+//
+// Invariant: of a custom resource, Local writes only metadata, and the scale.
+func kept(obj, old runtime.Object) runtime.Object {
+	switch is := obj.(type) {
+	case *apiextensions.CustomResourceDefinition:
+		if was, ok := old.(*apiextensions.CustomResourceDefinition); ok {
+			is.Spec = was.Spec
+		}
+	case *unstructured.Unstructured:
+		was, ok := old.DeepCopyObject().(*unstructured.Unstructured)
+		if ok && was.Object != nil {
+			was.Object["metadata"] = is.Object["metadata"]
+			return was
+		}
 	}
+	return obj
 }
 
 // wholeDefinition reads the newest state of a definition, with its schemas. It sees what

@@ -72,6 +72,11 @@ func (l *Local) find(gr schema.GroupResource, subresource string) (localResource
 	if !ok {
 		return found, nil, fmt.Errorf("apiserver: resource %s has no subresource %q", gr, subresource)
 	}
+	if own, ok := storage.(interface {
+		GroupVersionResource() schema.GroupVersionResource
+	}); ok {
+		found.resource = own.GroupVersionResource()
+	}
 	return found, storage, nil
 }
 
@@ -85,6 +90,17 @@ func (r localResource) requestContext(ctx context.Context, who user.Info, namesp
 		APIGroup: r.resource.Group, APIVersion: r.resource.Version, Resource: r.resource.Resource,
 		Namespace: namespace, Name: name, Subresource: subresource,
 	})
+}
+
+// interfaces returns what admission must know of the objects of a storage: custom resources
+// are in no scheme.
+func (l *Local) interfaces(ctx context.Context, storage rest.Storage) (admission.ObjectInterfaces, error) {
+	if custom, ok := storage.(interface {
+		ObjectInterfaces(context.Context) (admission.ObjectInterfaces, error)
+	}); ok {
+		return custom.ObjectInterfaces(ctx)
+	}
+	return l, nil
 }
 
 func (l *Local) attributes(r localResource, who user.Info, obj, old runtime.Object, namespace, name, subresource string,
@@ -103,8 +119,12 @@ func (l *Local) Create(ctx context.Context, who user.Info, gr schema.GroupResour
 		return nil, fmt.Errorf("apiserver: %s cannot be created", gr)
 	}
 	ctx = r.requestContext(ctx, who, obj.GetNamespace(), obj.GetName(), "", "create")
+	about, err := l.interfaces(ctx, storage)
+	if err != nil {
+		return nil, err
+	}
 	if r.creates != nil && !l.interceptors.mayChange() {
-		internal, admit, err := l.admitted(ctx, r, who, obj)
+		internal, admit, err := l.admitted(ctx, r, who, obj, about)
 		if err != nil {
 			return nil, err
 		}
@@ -113,7 +133,7 @@ func (l *Local) Create(ctx context.Context, who user.Info, gr schema.GroupResour
 			return l.external(out, err)
 		}
 	}
-	internal, admit, err := l.admitted(ctx, r, who, obj)
+	internal, admit, err := l.admitted(ctx, r, who, obj, about)
 	if err != nil {
 		return nil, err
 	}
@@ -123,16 +143,16 @@ func (l *Local) Create(ctx context.Context, who user.Info, gr schema.GroupResour
 
 // admitted copies obj and returns the copy after mutating admission, together with a
 // function that calls validating admission.
-func (l *Local) admitted(ctx context.Context, r localResource, who user.Info, obj Object) (runtime.Object, rest.ValidateObjectFunc, error) {
+func (l *Local) admitted(ctx context.Context, r localResource, who user.Info, obj Object, about admission.ObjectInterfaces) (runtime.Object, rest.ValidateObjectFunc, error) {
 	internal, err := internalize(obj)
 	if err != nil {
 		return nil, nil, err
 	}
 	attributes := l.attributes(r, who, internal, nil, obj.GetNamespace(), obj.GetName(), "", admission.Create, &metav1.CreateOptions{})
-	if err := l.mutate(ctx, attributes); err != nil {
+	if err := l.mutate(ctx, attributes, about); err != nil {
 		return nil, nil, err
 	}
-	return internal, rest.AdmissionToValidateObjectFunc(l.admit, attributes, l), nil
+	return internal, rest.AdmissionToValidateObjectFunc(l.admit, attributes, about), nil
 }
 
 // unlimited reports whether a new object of r is not a Pod that a LimitRange of its
@@ -178,7 +198,7 @@ func (l *Local) Bind(ctx context.Context, who user.Info, binding *corev1.Binding
 	ctx = r.requestContext(ctx, who, binding.Namespace, binding.Name, "binding", "create")
 	options := &metav1.CreateOptions{}
 	attributes := l.attributes(r, who, internal, nil, binding.Namespace, binding.Name, "binding", admission.Create, options)
-	if err := l.mutate(ctx, attributes); err != nil {
+	if err := l.mutate(ctx, attributes, l); err != nil {
 		return err
 	}
 	validate := rest.AdmissionToValidateObjectFunc(l.admit, attributes, l)
@@ -229,14 +249,18 @@ func (l *Local) Update(ctx context.Context, who user.Info, gr schema.GroupResour
 	var validateUpdate rest.ValidateObjectUpdateFunc
 	// No plugin of upstream's own looks at a status.
 	if subresource != "status" || l.check || l.interceptors.mayLook() {
+		about, err := l.interfaces(ctx, storage)
+		if err != nil {
+			return nil, err
+		}
 		attributes := func(obj, old runtime.Object, op admission.Operation) admission.Attributes {
 			return l.attributes(r, who, obj, old, namespace, name, subresource, op, options)
 		}
 		update.admit = func(ctx context.Context, obj, old runtime.Object) error {
-			return l.mutate(ctx, attributes(obj, old, admission.Update))
+			return l.mutate(ctx, attributes(obj, old, admission.Update), about)
 		}
-		validateCreate = rest.AdmissionToValidateObjectFunc(l.admit, attributes(nil, nil, admission.Create), l)
-		validateUpdate = rest.AdmissionToValidateObjectUpdateFunc(l.admit, attributes(nil, nil, admission.Update), l)
+		validateCreate = rest.AdmissionToValidateObjectFunc(l.admit, attributes(nil, nil, admission.Create), about)
+		validateUpdate = rest.AdmissionToValidateObjectUpdateFunc(l.admit, attributes(nil, nil, admission.Update), about)
 	}
 	if s := r.updates[subresource]; s != nil && !l.interceptors.mayChange() {
 		out, err := s.update(ctx, name, update, validateUpdate)
@@ -262,8 +286,12 @@ func (l *Local) Delete(ctx context.Context, who user.Info, gr schema.GroupResour
 		return fmt.Errorf("apiserver: %s cannot be deleted", gr)
 	}
 	ctx = r.requestContext(ctx, who, key.Namespace, key.Name, "", "delete")
+	about, err := l.interfaces(ctx, storage)
+	if err != nil {
+		return err
+	}
 	attributes := l.attributes(r, who, nil, nil, key.Namespace, key.Name, "", admission.Delete, &options)
-	_, _, err = deleter.Delete(ctx, key.Name, rest.AdmissionToValidateObjectDeleteFunc(l.admit, attributes, l), &options)
+	_, _, err = deleter.Delete(ctx, key.Name, rest.AdmissionToValidateObjectDeleteFunc(l.admit, attributes, about), &options)
 	return err
 }
 
@@ -278,17 +306,21 @@ func (l *Local) DeleteCollection(ctx context.Context, who user.Info, gr schema.G
 		return fmt.Errorf("apiserver: %s has no delete-collection", gr)
 	}
 	ctx = r.requestContext(ctx, who, namespace, "", "", "deletecollection")
+	about, err := l.interfaces(ctx, storage)
+	if err != nil {
+		return err
+	}
 	attributes := l.attributes(r, who, nil, nil, namespace, "", "", admission.Delete, &options)
-	_, err = deleter.DeleteCollection(ctx, rest.AdmissionToValidateObjectDeleteFunc(l.admit, attributes, l), &options, &internalversion.ListOptions{})
+	_, err = deleter.DeleteCollection(ctx, rest.AdmissionToValidateObjectDeleteFunc(l.admit, attributes, about), &options, &internalversion.ListOptions{})
 	return err
 }
 
-func (l *Local) mutate(ctx context.Context, attributes admission.Attributes) error {
+func (l *Local) mutate(ctx context.Context, attributes admission.Attributes, about admission.ObjectInterfaces) error {
 	mutator, ok := l.admit.(admission.MutationInterface)
 	if !ok || !mutator.Handles(attributes.GetOperation()) {
 		return nil
 	}
-	return mutator.Admit(ctx, attributes, l)
+	return mutator.Admit(ctx, attributes, about)
 }
 
 // observed is an object of the store in both versions.
@@ -325,7 +357,7 @@ func externalObject(out runtime.Object, err error) (Object, error) {
 	return obj, nil
 }
 
-// Local is the admission.ObjectInterfaces of its own requests.
+// Local is the admission.ObjectInterfaces of what is in the scheme.
 var _ admission.ObjectInterfaces = (*Local)(nil)
 
 // GetObjectCreater implements admission.ObjectInterfaces.

@@ -3,6 +3,7 @@ package apiserver
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/internalversion"
@@ -25,7 +26,8 @@ type policyParams struct{ server *Server }
 func (p policyParams) find(gvk schema.GroupVersionKind) (informers.GenericInformer, meta.RESTScope, error) {
 	local := p.server.local
 	for _, each := range local.Persisted() {
-		if each.Kind.GroupKind() != gvk.GroupKind() || each.Kind.Version != gvk.Version && !legacyscheme.Scheme.Recognizes(gvk) {
+		if each.Kind.GroupKind() != gvk.GroupKind() ||
+			each.Kind.Version != gvk.Version && !slices.Contains(each.Versions, gvk.Version) && !legacyscheme.Scheme.Recognizes(gvk) {
 			continue
 		}
 		r, ok := local.served.find(each.GroupResource)
@@ -36,7 +38,13 @@ func (p policyParams) find(gvk schema.GroupVersionKind) (informers.GenericInform
 		if each.Namespaced {
 			scope = meta.RESTScopeNamespace
 		}
-		return paramLister{resource: r, kind: gvk}, scope, nil
+		storage := r.storage[""]
+		if custom, ok := storage.(interface {
+			In(version string) rest.Storage
+		}); ok {
+			storage = custom.In(gvk.Version)
+		}
+		return paramLister{resource: r.resource, storage: storage, kind: gvk}, scope, nil
 	}
 	return nil, nil, &meta.NoKindMatchError{GroupKind: gvk.GroupKind(), SearchedVersions: []string{gvk.Version}}
 }
@@ -44,7 +52,8 @@ func (p policyParams) find(gvk schema.GroupVersionKind) (informers.GenericInform
 // paramLister lists the objects of one kind. It is the informer, the lister and the
 // lister of one namespace, as upstream's dispatchers want them.
 type paramLister struct {
-	resource  localResource
+	resource  schema.GroupVersionResource
+	storage   rest.Storage
 	kind      schema.GroupVersionKind
 	namespace string
 }
@@ -68,9 +77,9 @@ func (l paramLister) ByNamespace(namespace string) cache.GenericNamespaceLister 
 
 // Get implements cache.GenericLister.
 func (l paramLister) Get(name string) (runtime.Object, error) {
-	getter, ok := l.resource.storage[""].(rest.Getter)
+	getter, ok := l.storage.(rest.Getter)
 	if !ok {
-		return nil, fmt.Errorf("apiserver: %s has no get", l.resource.resource)
+		return nil, fmt.Errorf("apiserver: %s has no get", l.resource)
 	}
 	obj, err := getter.Get(l.context(), name, &metav1.GetOptions{})
 	if err != nil {
@@ -81,9 +90,9 @@ func (l paramLister) Get(name string) (runtime.Object, error) {
 
 // List implements cache.GenericLister. The objects are in the order of their names.
 func (l paramLister) List(selector labels.Selector) ([]runtime.Object, error) {
-	lister, ok := l.resource.storage[""].(rest.Lister)
+	lister, ok := l.storage.(rest.Lister)
 	if !ok {
-		return nil, fmt.Errorf("apiserver: %s has no list", l.resource.resource)
+		return nil, fmt.Errorf("apiserver: %s has no list", l.resource)
 	}
 	list, err := lister.List(l.context(), &internalversion.ListOptions{LabelSelector: selector})
 	if err != nil {

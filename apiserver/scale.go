@@ -69,15 +69,19 @@ func (l *Local) updateScale(ctx context.Context, who user.Info, gr schema.GroupR
 	}
 	namespace, name, options := obj.GetNamespace(), obj.GetName(), &metav1.UpdateOptions{}
 	ctx = r.requestContext(ctx, who, namespace, name, "scale", "update")
+	about, err := l.interfaces(ctx, storage)
+	if err != nil {
+		return nil, err
+	}
 	attributes := func(obj, old runtime.Object) admission.Attributes {
 		a := l.attributes(r, who, obj, old, namespace, name, "scale", admission.Update, options)
 		return scaleAttributes{a}
 	}
 	update := rest.DefaultUpdatedObjectInfo(in, func(ctx context.Context, obj, old runtime.Object) (runtime.Object, error) {
-		return obj, l.mutate(ctx, attributes(obj, old))
+		return obj, l.mutate(ctx, attributes(obj, old), about)
 	})
-	out, _, err := updater.Update(ctx, name, update, rest.AdmissionToValidateObjectFunc(l.admit, attributes(nil, nil), l),
-		rest.AdmissionToValidateObjectUpdateFunc(l.admit, attributes(nil, nil), l), false, options)
+	out, _, err := updater.Update(ctx, name, update, rest.AdmissionToValidateObjectFunc(l.admit, attributes(nil, nil), about),
+		rest.AdmissionToValidateObjectUpdateFunc(l.admit, attributes(nil, nil), about), false, options)
 	if err != nil {
 		return nil, err
 	}

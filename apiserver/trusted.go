@@ -408,7 +408,7 @@ func (g given) internal(ctx context.Context, old runtime.Object, convert func(ru
 	if err != nil {
 		return nil, err
 	}
-	keepSpec(obj, old)
+	obj = kept(obj, old)
 	if g.admit != nil {
 		err = g.admit(ctx, obj, old)
 	}

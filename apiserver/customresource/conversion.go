@@ -10,6 +10,7 @@ import (
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apiserver/pkg/admission"
 
 	"github.com/kubesim-dev/kubesim/apiserver/webhook"
 )
@@ -45,6 +46,27 @@ func codecIn(ctx context.Context, codec runtime.Codec) (runtime.Codec, error) {
 		return nil, err
 	}
 	return out.Interface().(runtime.Codec), nil
+}
+
+// interfaces returns what a version says of objects to admission. If a Service converts
+// them, it is asked in ctx.
+func (v version) interfaces(ctx context.Context) (admission.ObjectInterfaces, error) {
+	if !v.asks {
+		return v.scope, nil
+	}
+	out := *v.scope
+	for _, convertor := range []*runtime.ObjectConvertor{&out.Convertor, &out.UnsafeConvertor} {
+		path := []string{"converter", "delegate", "restClient", "Client"}
+		if convertor == &out.Convertor {
+			path = append([]string{"unsafe"}, path...)
+		}
+		copied, err := replaced(reflect.ValueOf(*convertor), clientOf(ctx), path...)
+		if err != nil {
+			return nil, err
+		}
+		*convertor = copied.Interface().(runtime.ObjectConvertor)
+	}
+	return &out, nil
 }
 
 // clientOf returns a function that replaces the client of a converter by one that asks

@@ -35,9 +35,9 @@ type Config struct {
 	Wrap func(storage.Interface) storage.Interface
 	// Stamp puts virtual time and seeded names into a registry.
 	Stamp func(*genericregistry.Store)
-	// Serve says that a resource is served, until Withdraw. The storage answers for the
-	// version in which objects are stored; others are the versions that are served too.
-	Serve    func(gvr schema.GroupVersionResource, kind string, others []string, s rest.Storage) error
+	// Serve says that a resource is served, until Withdraw. The storages, by subresource,
+	// answer for the preferred version; others are the versions that are served too.
+	Serve    func(gvr schema.GroupVersionResource, kind string, others []string, s map[string]rest.Storage) error
 	Withdraw func(schema.GroupResource)
 	// Load reads a definition with its schemas, which Apply does not need. It must be at
 	// least as new as what Apply got.
@@ -124,10 +124,12 @@ type served struct {
 	others     []string
 	namespaced bool
 	shortNames []string
+	// scale is the version whose scale controllers write; "" if there is none.
+	scale string
 }
 
 func (s *served) equal(o *served) bool {
-	return s.gvr == o.gvr && s.kind == o.kind && s.namespaced == o.namespaced && slices.Equal(s.others, o.others) && slices.Equal(s.shortNames, o.shortNames)
+	return s.gvr == o.gvr && s.kind == o.kind && s.namespaced == o.namespaced && s.scale == o.scale && slices.Equal(s.others, o.others) && slices.Equal(s.shortNames, o.shortNames)
 }
 
 // New returns a Handler that knows no definition.
@@ -231,7 +233,12 @@ func (h *Handler) serve(d *known) error {
 		}
 	}
 	d.served = want
-	return h.cfg.Serve(want.gvr, want.kind, want.others, &instances{h: h, name: d.crd.Name, served: *want})
+	all := &instances{h: h, name: d.crd.Name, served: *want}
+	storages := map[string]rest.Storage{"": all}
+	if want.scale != "" {
+		storages["scale"] = &scales{all}
+	}
+	return h.cfg.Serve(want.gvr, want.kind, want.others, storages)
 }
 
 // wanted is what to say of crd to Config.Serve; nil for nothing.
@@ -244,15 +251,23 @@ func (h *Handler) wanted(crd *apiextensionsv1.CustomResourceDefinition) *served 
 	if !accepted(crd) || names.Plural == "" || h.cfg.Reserved(gr.Group) {
 		return nil
 	}
-	stored, err := apiextensionshelpers.GetCRDStorageVersion(crd)
-	if err != nil {
+	// Upstream's controllers learn of resources by discovery, and write in the preferred
+	// version, whichever is stored. That of upstream's scale client has a scale.
+	versions := versionsOf([]*apiextensionsv1.CustomResourceDefinition{crd})
+	if len(versions) == 0 {
 		return nil
 	}
-	others := slices.DeleteFunc(versionsOf([]*apiextensionsv1.CustomResourceDefinition{crd}), func(v string) bool { return v == stored })
-	return &served{
-		gvr: gr.WithVersion(stored), kind: names.Kind, others: others,
+	out := &served{
+		gvr: gr.WithVersion(versions[0]), kind: names.Kind, others: versions[1:],
 		namespaced: crd.Spec.Scope == apiextensionsv1.NamespaceScoped, shortNames: names.ShortNames,
 	}
+	for _, v := range versions {
+		if sub, err := apiextensionshelpers.GetSubresourcesForVersion(crd, v); err == nil && sub != nil && sub.Scale != nil {
+			out.scale = v
+			break
+		}
+	}
+	return out
 }
 
 func (h *Handler) withdraw(d *known) {
@@ -276,25 +291,39 @@ func (h *Handler) group(name string) []*apiextensionsv1.CustomResourceDefinition
 	return out
 }
 
-// registry returns that of the version in which the objects of a definition are stored.
-func (h *Handler) registry(name string) (*genericregistry.Store, error) {
-	defer h.use(name)()
+// version returns what upstream's handler serves of a version of a definition; of that in
+// which objects are stored if name is "".
+func (h *Handler) version(definition, name string) (version, error) {
+	defer h.use(definition)()
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	d := h.known[name]
+	d := h.known[definition]
 	if d == nil || !d.built {
-		return nil, fmt.Errorf("customresource: %s is not served", name)
+		return version{}, fmt.Errorf("customresource: %s is not served", definition)
 	}
 	versions, err := h.builder.versions(d.crd.UID)
+	if err == nil && name == "" {
+		name, err = apiextensionshelpers.GetCRDStorageVersion(d.crd)
+	}
+	if err != nil {
+		return version{}, err
+	}
+	for _, v := range versions {
+		if v.name == name {
+			v.asks = asks(d.crd)
+			return v, nil
+		}
+	}
+	return version{}, fmt.Errorf("customresource: %s has no version %s", definition, name)
+}
+
+// registry returns that of the version in which the objects of a definition are stored.
+func (h *Handler) registry(definition string) (*genericregistry.Store, error) {
+	v, err := h.version(definition, "")
 	if err != nil {
 		return nil, err
 	}
-	for _, v := range versions {
-		if v.name == d.served.gvr.Version {
-			return v.CustomResource.Store, nil
-		}
-	}
-	return nil, fmt.Errorf("customresource: %s has no version %s", name, d.served.gvr.Version)
+	return v.CustomResource.Store, nil
 }
 
 // accepted reports whether requests for crd are served. Source: crdHandler.ServeHTTP.

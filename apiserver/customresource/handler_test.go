@@ -45,7 +45,7 @@ func newHandler(t *testing.T) (*Handler, *told) {
 		Open:  func(Store) (storage.Interface, factory.DestroyFunc, error) { return nil, func() { said.closed++ }, nil },
 		Wrap:  func(s storage.Interface) storage.Interface { return s },
 		Stamp: func(*genericregistry.Store) { said.stamped++ },
-		Serve: func(gvr schema.GroupVersionResource, kind string, others []string, _ rest.Storage) error {
+		Serve: func(gvr schema.GroupVersionResource, kind string, others []string, _ map[string]rest.Storage) error {
 			said.served = append(said.served, strings.Join(append([]string{gvr.GroupVersion().String(), kind}, others...), " "))
 			return nil
 		},

@@ -8,13 +8,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apiserver/pkg/admission"
 	"k8s.io/apiserver/pkg/registry/rest"
 
 	genericregistry "k8s.io/apiserver/pkg/registry/generic/registry"
 )
 
-// instances are the objects of one definition, in the version in which they are stored.
-// Registries are made when somebody needs them.
+// instances are the objects of one definition, in the preferred version. Registries are
+// made when somebody needs them.
 type instances struct {
 	h    *Handler
 	name string
@@ -33,11 +34,36 @@ var _ interface {
 } = (*instances)(nil)
 
 func (i *instances) registry() (*genericregistry.Store, error) {
-	s, err := i.h.registry(i.name)
+	v, err := i.version(i.gvr.Version)
 	if err != nil {
-		return nil, apierrors.NewInternalError(err)
+		return nil, err
 	}
-	return s, nil
+	return v.CustomResource.Store, nil
+}
+
+func (i *instances) version(name string) (version, error) {
+	v, err := i.h.version(i.name, name)
+	if err != nil {
+		return v, apierrors.NewInternalError(err)
+	}
+	return v, nil
+}
+
+// In returns the same objects in another version.
+func (i *instances) In(version string) rest.Storage {
+	other := *i
+	other.gvr.Version = version
+	return &other
+}
+
+// ObjectInterfaces returns what admission must know of the objects, for example how they
+// look in other versions. It may ask a conversion webhook, in ctx.
+func (i *instances) ObjectInterfaces(ctx context.Context) (admission.ObjectInterfaces, error) {
+	v, err := i.version(i.gvr.Version)
+	if err != nil {
+		return nil, err
+	}
+	return v.interfaces(ctx)
 }
 
 // New implements rest.Storage.

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apiserver/pkg/endpoints/handlers"
 	"k8s.io/apiserver/pkg/registry/generic"
 )
 
@@ -55,6 +56,10 @@ func newUpstream(cfg *Config, options generic.RESTOptionsGetter) (*upstream, err
 type version struct {
 	name string
 	crregistry.CustomResourceStorage
+	// scope and scaleScope are what it needs for requests, and admission for objects.
+	scope, scaleScope *handlers.RequestScope
+	// asks says that a Service converts objects.
+	asks bool
 }
 
 // slim makes the handler remember lean instead of the spec from which it has made the
@@ -85,18 +90,32 @@ func (u *upstream) versions(uid types.UID) ([]version, error) {
 	if !info.IsValid() {
 		return nil, nil
 	}
-	storages := info.Elem().FieldByName("storages")
-	if !storages.IsValid() || storages.Type() != reflect.TypeFor[map[string]crregistry.CustomResourceStorage]() {
-		return nil, fmt.Errorf("customresource: upstream's handler keeps its registries in another way: look at the field storages of %s", info.Type())
+	fields := map[string]reflect.Value{}
+	for name, want := range map[string]reflect.Type{
+		"storages":           reflect.TypeFor[map[string]crregistry.CustomResourceStorage](),
+		"requestScopes":      reflect.TypeFor[map[string]*handlers.RequestScope](),
+		"scaleRequestScopes": reflect.TypeFor[map[string]*handlers.RequestScope](),
+	} {
+		fields[name] = info.Elem().FieldByName(name)
+		if !fields[name].IsValid() || fields[name].Type() != want {
+			return nil, fmt.Errorf("customresource: upstream's handler keeps its registries in another way: look at the field %s of %s", name, info.Type())
+		}
 	}
+	scope := func(field string, version reflect.Value) *handlers.RequestScope {
+		if found := fields[field].MapIndex(version); found.IsValid() {
+			return (*handlers.RequestScope)(found.UnsafePointer())
+		}
+		return nil
+	}
+	storages := fields["storages"]
 	var out []version
 	for each := storages.MapRange(); each.Next(); {
 		s := each.Value()
-		out = append(out, version{each.Key().String(), crregistry.CustomResourceStorage{
+		out = append(out, version{name: each.Key().String(), CustomResourceStorage: crregistry.CustomResourceStorage{
 			CustomResource: (*crregistry.REST)(s.FieldByName("CustomResource").UnsafePointer()),
 			Status:         (*crregistry.StatusREST)(s.FieldByName("Status").UnsafePointer()),
 			Scale:          (*crregistry.ScaleREST)(s.FieldByName("Scale").UnsafePointer()),
-		}})
+		}, scope: scope("requestScopes", each.Key()), scaleScope: scope("scaleRequestScopes", each.Key())})
 	}
 	slices.SortFunc(out, func(a, b version) int {
 		if a.name < b.name {
