@@ -109,6 +109,7 @@ func simulate(t *testing.T, seed int, flags ...string) outcome {
 	createImagePods(t, client)
 	changeImages(t, client, "alpine:3.21")
 	rollOver(t, s, client)
+	rollEverywhere(t, s, client)
 	crowdOut(t, s, client)
 	jobs, err := client.BatchV1().Jobs("").List(t.Context(), metav1.ListOptions{})
 	if err != nil {

@@ -40,6 +40,7 @@ const (
 	ReplicaSets       Resource = "replicasets.apps"
 	Deployments       Resource = "deployments.apps"
 	StatefulSets      Resource = "statefulsets.apps"
+	DaemonSets        Resource = "daemonsets.apps"
 	Jobs              Resource = "jobs.batch"
 	CronJobs          Resource = "cronjobs.batch"
 	Leases            Resource = "leases.coordination.k8s.io"

@@ -23,6 +23,7 @@ import (
 	"github.com/kubesim-dev/kubesim/controllers/clusterroleaggregation"
 	"github.com/kubesim-dev/kubesim/controllers/cronjob"
 	"github.com/kubesim-dev/kubesim/controllers/customresourcedefinition"
+	"github.com/kubesim-dev/kubesim/controllers/daemonset"
 	"github.com/kubesim-dev/kubesim/controllers/deployment"
 	"github.com/kubesim-dev/kubesim/controllers/disruption"
 	"github.com/kubesim-dev/kubesim/controllers/endpoint"
@@ -180,6 +181,9 @@ func workloads() []controller {
 				Host:  p.host(p.recorder("statefulset-controller")),
 				Gates: workloadGates(),
 			})
+		}},
+		{"daemonset-controller", "daemonset", func(p parts) (engine.Reconciler, error) {
+			return daemonset.New(p.host(p.recorderAs("daemon-set-controller", "daemonset-controller")))
 		}},
 		{"horizontal-pod-autoscaler-controller", "horizontalpodautoscaling", newPodAutoscaler},
 		{"ttl-after-finished-controller", "ttl-after-finished", func(p parts) (engine.Reconciler, error) {
