@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -127,20 +128,20 @@ func underFaults(t *testing.T, seed int64, faults []map[string]any, disrupted bo
 	return o
 }
 
-// applyFaults creates a Fault for each spec.
+// applyFaults creates a Fault for each spec. They are no List: for one kubectl reads all of
+// /openapi/v2, and gives the server 32 s to build that.
 func (s *server) applyFaults(t *testing.T, specs []map[string]any) {
 	t.Helper()
-	var items []any
+	var stream bytes.Buffer
+	documents := json.NewEncoder(&stream)
 	for i, spec := range specs {
-		items = append(items, map[string]any{
+		if err := documents.Encode(map[string]any{
 			"apiVersion": "sim.kubesim.dev/v1alpha1", "kind": "Fault", "metadata": map[string]any{"name": fmt.Sprintf("fault-%02d", i)}, "spec": spec,
-		})
+		}); err != nil {
+			t.Fatal(err)
+		}
 	}
-	data, err := json.Marshal(map[string]any{"apiVersion": "v1", "kind": "List", "items": items})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.kubectl(t, string(data), "create", "-f", "-")
+	s.kubectl(t, stream.String(), "create", "-f", "-")
 }
 
 // kubectl runs it against the server, with stdin.
