@@ -72,14 +72,15 @@ var allowed = map[string][]string{
 	"e2e/upstream/...": {"e2e/upstream", "internal/cluster", "controllers", "apiserver"},
 	// What a cluster is. Those who call it are not called by it.
 	"internal/cluster/...": {
-		"internal/datadir", "internal/history", "internal/listener", "internal/memory", "internal/pki", "internal/version",
+		"internal/datadir", "internal/history", "internal/kubeconfig", "internal/listener", "internal/memory", "internal/pki", "internal/version",
 		"apiserver", "controllers", "kubelet-sim", "storage",
 	},
-	"internal/datadir/...":  {},
-	"internal/history/...":  {"internal/datadir", "storage", "controllers/engine"},
-	"internal/listener/...": {},
-	"internal/memory/...":   {"kubelet-sim"},
-	"internal/pki/...":      {"internal/datadir"},
+	"internal/datadir/...":    {},
+	"internal/kubeconfig/...": {"internal/datadir"},
+	"internal/history/...":    {"internal/datadir", "storage", "controllers/engine"},
+	"internal/listener/...":   {},
+	"internal/memory/...":     {"kubelet-sim"},
+	"internal/pki/...":        {"internal/datadir"},
 	// What stands beside it.
 	"internal/handlers/...":  {"internal/cluster", "internal/explain", "internal/history", "apiserver"},
 	"internal/play/...":      {"internal/cluster", "internal/manifest", "internal/memory", "internal/pki", "internal/scenario", "internal/timeline", "apiserver", "controllers/engine", "kubelet-sim"},

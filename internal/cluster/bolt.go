@@ -61,25 +61,43 @@ func openBolt(r *ring) (_ backend, err error) {
 		Retained: b.retained,
 		OnFatal:  c.fail, CheckKept: o.CheckTrusted,
 	})
+	if errors.Is(err, storage.ErrInUse) {
+		err = c.dir.Held(err)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if err := c.files().Sweep(); err != nil {
+	if err := c.opened(); err != nil {
 		return nil, errors.Join(err, b.db.Close())
 	}
 	b.engine, err = engine.New(engine.Config{
 		Start: startTime(o.Start, l, b.db.LastWrite()), Seed: o.Seed, Stream: uint64(b.db.Revision()),
-		Mode: l.mode, Speed: l.speed, AutoMax: o.AutoMax, Paused: l.again, Log: o.Log,
+		Mode: l.mode, Speed: l.speed, AutoMax: o.AutoMax, Paused: l.again || l.paused, Log: o.Log,
 		Build: version.Module(), Mark: b.db.Mark, Warn: c.warn, Commanded: b.commanded,
 	})
 	if err == nil {
 		err = b.record()
 	}
 	if err != nil {
+		c.dir.Release()
 		_ = b.db.Close() // the first error is the one that counts
 		return nil, err
 	}
 	return b, nil
+}
+
+// opened does what comes first when this process has the file.
+func (c *Cluster) opened() error {
+	if err := c.files().Sweep(); err != nil {
+		return err
+	}
+	if err := c.dir.Hold(); err != nil {
+		return err
+	}
+	if c.options.Opened != nil {
+		return c.options.Opened(c.dir)
+	}
+	return nil
 }
 
 // retained reports whether the engine's View holds the objects of a resource as the store
@@ -285,6 +303,7 @@ func (b *bolt) close() {
 	if network := b.network.Load(); network != nil {
 		network.Close() // run did it, unless it was never called
 	}
+	b.c.dir.Release()
 	_ = b.db.Close() // nobody is left to tell
 }
 

@@ -9,7 +9,6 @@ package cluster
 import (
 	"context"
 	"net"
-	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -17,7 +16,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/kubesim-dev/kubesim/apiserver"
 	"github.com/kubesim-dev/kubesim/internal/datadir"
@@ -58,7 +56,7 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 	}
 	c := &Cluster{options: o, listener: accepts, ctx: context.WithoutCancel(ctx), failed: make(chan error, 4)}
 	if c.dir, err = datadir.Open(o.DataDir, o.Ephemeral); err == nil {
-		err = c.assemble(life{mode: o.Mode, speed: o.Speed})
+		err = c.assemble(life{mode: o.Mode, speed: o.Speed, paused: o.Paused})
 	}
 	if err != nil {
 		c.Close()
@@ -134,18 +132,16 @@ func nodesReady(nodes []corev1.Node, want int) bool {
 	return ready >= want
 }
 
-// Kubeconfig is the path of the kubeconfig that was written.
+// Kubeconfig is the path of the kubeconfig that has the cluster's entries: the one that
+// Options name, else the one in the data directory.
 func (c *Cluster) Kubeconfig() string { return c.kubeconfig }
 
-// RESTConfig is the administrator's, for any client of this process: like the
-// kubeconfig, and without a port if the cluster has none. Requests are not limited.
+// RESTConfig is the administrator's, for any client of this process: like its entries in
+// the kubeconfig, and without a port if the cluster has none. Requests are not limited.
 // It outlives a rewind, which closes its connections. client-go's executors of exec,
 // attach and port-forward dial for themselves, so that they need a cluster with a port.
 func (c *Cluster) RESTConfig() (*rest.Config, error) {
-	config, err := clientcmd.BuildConfigFromFlags("", c.kubeconfig)
-	if err != nil {
-		return nil, err
-	}
+	config := rest.CopyConfig(&c.ring.Load().access)
 	config.QPS = -1
 	if m, ok := c.listener.(*listener.Memory); ok {
 		config.Dial = m.Dial
@@ -173,15 +169,6 @@ func (c *Cluster) FollowResources(f func(apiserver.ServedChange)) {
 
 // files are the cluster's file and its snapshots.
 func (c *Cluster) files() history.Files { return history.Files{Dir: c.dir} }
-
-// kubeconfigPath is where the kubeconfig is to lie.
-func (c *Cluster) kubeconfigPath() (string, error) {
-	path := c.options.Kubeconfig
-	if path == "" {
-		path = c.dir.File("kubeconfig")
-	}
-	return filepath.Abs(path)
-}
 
 // warn tells the user about what the cluster goes on without.
 func (c *Cluster) warn(text string) {

@@ -1,38 +1,40 @@
 package cluster
 
 import (
-	"fmt"
-	"os"
+	"context"
 	"path/filepath"
+	"time"
 
-	"k8s.io/client-go/tools/clientcmd"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	"k8s.io/client-go/rest"
 
-	"github.com/kubesim-dev/kubesim/internal/datadir"
-	"github.com/kubesim-dev/kubesim/internal/pki"
+	"github.com/kubesim-dev/kubesim/internal/kubeconfig"
+	"github.com/kubesim-dev/kubesim/internal/listener"
 )
 
-// clusterName is the cluster's and the context's name in the kubeconfig:
-// upstream's e2e framework looks the cluster up by the context's.
-const clusterName = "kubesim"
-
-// writeKubeconfig writes the administrator's kubeconfig, readable by its owner
-// only.
-func writeKubeconfig(path, server string, ca, certificate, key []byte) error {
-	config := clientcmdapi.NewConfig()
-	config.Clusters[clusterName] = &clientcmdapi.Cluster{Server: server, CertificateAuthorityData: ca}
-	config.AuthInfos[pki.Administrator] = &clientcmdapi.AuthInfo{ClientCertificateData: certificate, ClientKeyData: key}
-	config.Contexts[clusterName] = &clientcmdapi.Context{Cluster: clusterName, AuthInfo: pki.Administrator}
-	config.CurrentContext = clusterName
-	data, err := clientcmd.Write(*config)
+// writeKubeconfig puts the administrator's entries into the kubeconfig in the data
+// directory and into the one that the user has named.
+func (r *ring) writeKubeconfig(ctx context.Context) error {
+	certificate, key, err := r.keys.Administrator(time.Now())
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), datadir.Mode); err != nil {
-		return fmt.Errorf("kubeconfig %s: %w", path, datadir.Cause(err))
+	entry := kubeconfig.Entry{
+		Name: kubeconfig.Context(r.c.options.Name), Server: "https://" + listener.Reachable(r.c.listener.Addr()),
+		CA: r.keys.Certificate(), Certificate: certificate, Key: key,
 	}
-	if err := datadir.WriteFile(path, data); err != nil {
-		return fmt.Errorf("kubeconfig %s: %w: choose another place with --kubeconfig", path, datadir.Cause(err))
+	r.access = rest.Config{Host: entry.Server, TLSClientConfig: rest.TLSClientConfig{CAData: entry.CA, CertData: certificate, KeyData: key}}
+	own := r.c.dir.File("kubeconfig")
+	named := own
+	if path := r.c.options.Kubeconfig; path != "" {
+		if named, err = filepath.Abs(path); err != nil {
+			return err
+		}
 	}
-	return nil
+	if named != own {
+		if err := kubeconfig.Merge(ctx, named, entry); err != nil {
+			return err
+		}
+	}
+	r.c.kubeconfig = named
+	return kubeconfig.Merge(ctx, own, entry)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/kubesim-dev/kubesim/apiserver"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
+	"github.com/kubesim-dev/kubesim/internal/datadir"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/lifecycle"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/node"
 )
@@ -30,11 +31,17 @@ type Options struct {
 	// Listener, if set, accepts the API's connections in place of a port at
 	// Listen. The cluster closes it.
 	Listener net.Listener
-	// Kubeconfig is the file to write; empty for one in the data directory.
+	// Name is the cluster's, which its entries in a kubeconfig have, see
+	// kubeconfig.Context; empty for one without.
+	Name string
+	// Kubeconfig is a file to put the cluster's entries into, beside the one in the data
+	// directory; empty for none.
 	Kubeconfig string
 	// Mode and Speed say how virtual time moves.
 	Mode  engine.Mode
 	Speed float64
+	// Paused: virtual time stands still at first.
+	Paused bool
 	// AutoMax bounds how far auto mode advances the clock after one input, see engine.Config.
 	AutoMax time.Duration
 	// Seed decides every name, UID and random number.
@@ -67,6 +74,11 @@ type Options struct {
 	ServiceClusterIPRange string
 	// Etcd says where the cluster lies if it does not lie in DataDir.
 	Etcd EtcdOptions
+	// Opened is called when the process has the file in the data directory, before anything
+	// is written to it, and again after each rewind; ClockChanged when a client has changed
+	// how virtual time moves. Nil for nothing. Neither is called if the cluster lies in etcd.
+	Opened       func(*datadir.Dir) error
+	ClockChanged func(mode engine.Mode, speed float64, paused bool)
 	// Log receives the event log; nil for none.
 	Log io.Writer
 	// Follower is told of what happens; nil for nobody.

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/client-go/rest"
+
 	"github.com/kubesim-dev/kubesim/apiserver"
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 	"github.com/kubesim-dev/kubesim/internal/listener"
@@ -26,6 +28,8 @@ type ring struct {
 	backend backend
 	keys    *pki.Authority
 	server  *apiserver.Server
+	// access is how a client in this process gets in as the administrator.
+	access rest.Config
 	// The engine stops before the server: what it still has to write, it writes
 	// through the server.
 	stopDriving, stopServing context.CancelFunc
@@ -35,8 +39,9 @@ type ring struct {
 
 // life says how a ring begins.
 type life struct {
-	mode  engine.Mode
-	speed float64
+	mode   engine.Mode
+	speed  float64
+	paused bool
 	// again: the cluster was rewound or restarted; virtual time goes on from then, although
 	// the wall clock does not. Its clock is paused.
 	again bool
@@ -63,7 +68,7 @@ func (c *Cluster) assemble(l life) (err error) {
 	if err := r.backend.join(ctx); err != nil {
 		return err
 	}
-	if err := r.writeKubeconfig(); err != nil {
+	if err := r.writeKubeconfig(ctx); err != nil {
 		return err
 	}
 	return r.run(ctx)
@@ -104,17 +109,6 @@ func (r *ring) newServer(ctx context.Context) error {
 	}
 	r.server, err = apiserver.New(ctx, cfg)
 	return err
-}
-
-func (r *ring) writeKubeconfig() (err error) {
-	if r.c.kubeconfig, err = r.c.kubeconfigPath(); err != nil {
-		return err
-	}
-	certificate, key, err := r.keys.Administrator(time.Now())
-	if err != nil {
-		return err
-	}
-	return writeKubeconfig(r.c.kubeconfig, "https://"+listener.Reachable(r.c.listener.Addr()), r.keys.Certificate(), certificate, key)
 }
 
 // run starts the API server and what drives the cluster.

@@ -52,6 +52,10 @@ func (k timekeeper) Set(ctx context.Context, spec v1alpha1.ClockSpec) error {
 			return k.refused(ctx, err)
 		}
 	}
+	if changed := k.b.c.options.ClockChanged; changed != nil {
+		s := e.Status()
+		changed(s.Mode, s.Speed, s.Paused)
+	}
 	return k.written(ctx)
 }
 

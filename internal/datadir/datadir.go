@@ -36,6 +36,18 @@ func Open(path string, ephemeral bool) (*Dir, error) {
 		}
 		return &Dir{Path: path, temporary: true}, nil
 	}
+	d, err := At(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(d.Path, Mode); err != nil {
+		return nil, fmt.Errorf("data directory %s: %w: choose another with --data-dir", d.Path, Cause(err))
+	}
+	return d, nil
+}
+
+// At is a folder that may be missing; an empty path is the default one.
+func At(path string) (*Dir, error) {
 	if path == "" {
 		var err error
 		if path, err = Default(); err != nil {
@@ -45,9 +57,6 @@ func Open(path string, ephemeral bool) (*Dir, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
-	}
-	if err := os.MkdirAll(path, Mode); err != nil {
-		return nil, fmt.Errorf("data directory %s: %w: choose another with --data-dir", path, Cause(err))
 	}
 	return &Dir{Path: path}, nil
 }
@@ -83,15 +92,22 @@ func (d *Dir) Close() {
 
 // WriteFile replaces a file as a whole: a reader, and a crash, sees the old or
 // the new one. Only its owner can read it.
-func WriteFile(path string, data []byte) error {
+func WriteFile(path string, data []byte) error { return ReplaceFile(path, data, nil) }
+
+// ReplaceFile is WriteFile, but who may read the file, and whose it is, stays as with old;
+// nil for none.
+func ReplaceFile(path string, data []byte, old fs.FileInfo) error {
 	// A new file of an unguessable name: nobody else has it open, and its mode is
 	// 0600.
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Sync(), f.Close())
+	if old != nil {
+		err = errors.Join(keepOwner(f, old), f.Chmod(old.Mode().Perm()))
+	}
+	_, werr := f.Write(data)
+	err = errors.Join(err, werr, f.Sync(), f.Close())
 	if err == nil {
 		err = os.Rename(f.Name(), path)
 	}

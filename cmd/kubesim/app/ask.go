@@ -20,20 +20,21 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/kubesim-dev/kubesim/internal/datadir"
+	"github.com/kubesim-dev/kubesim/internal/kubeconfig"
 )
 
 // errInterrupted: the user did not want to wait for the server's answer.
 var errInterrupted = errors.New("interrupted")
 
 // askServer sends in, as JSON, to a path on the server that
-// kubeconfig names, see findKubeconfig, and reads its answer into out. What the
+// a kubeconfig names, see findKubeconfig, and reads its answer into out. What the
 // server has to object is the error's text.
-func askServer(ctx context.Context, kubeconfig, method, path string, in, out any) error {
-	file, err := findKubeconfig(kubeconfig)
+func askServer(ctx context.Context, named, method, path string, in, out any) error {
+	file, err := findKubeconfig(named)
 	if err != nil {
 		return err
 	}
-	config, err := clientcmd.BuildConfigFromFlags("", file)
+	config, err := clientConfig(file).ClientConfig()
 	if err != nil {
 		return fmt.Errorf("kubeconfig %s: %w", file, err)
 	}
@@ -88,8 +89,18 @@ func askServer(ctx context.Context, kubeconfig, method, path string, in, out any
 	return errors.New(strings.TrimSpace(string(answer)))
 }
 
-// findKubeconfig is where the other subcommands look for the server: the flag,
-// then $KUBECONFIG, then the default data directory.
+// clientConfig reads what findKubeconfig has found.
+func clientConfig(file string) clientcmd.ClientConfig {
+	rules := &clientcmd.ClientConfigLoadingRules{ExplicitPath: file}
+	if several := filepath.SplitList(file); file == os.Getenv(clientcmd.RecommendedConfigPathEnvVar) && len(several) > 1 {
+		rules = &clientcmd.ClientConfigLoadingRules{Precedence: several}
+	}
+	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{})
+}
+
+// findKubeconfig is where the other subcommands look for the server: the flag, then
+// $KUBECONFIG, which may name several files, then ~/.kube/config if its current context is
+// of kubesim, as after 'kubesim up', then the default data directory.
 func findKubeconfig(flag string) (string, error) {
 	if flag != "" {
 		return flag, nil
@@ -97,13 +108,16 @@ func findKubeconfig(flag string) (string, error) {
 	if env := os.Getenv("KUBECONFIG"); env != "" {
 		return env, nil
 	}
+	if _, ours := kubeconfig.Current(); ours {
+		return clientcmd.RecommendedHomeFile, nil
+	}
 	dir, err := datadir.Default()
 	if err != nil {
 		return "", err
 	}
 	path := filepath.Join(dir, "kubeconfig")
 	if _, err := os.Stat(path); err != nil {
-		return "", fmt.Errorf("no kubeconfig at %s: start a server with 'kubesim serve', or name one with --kubeconfig", path)
+		return "", fmt.Errorf("no kubeconfig at %s: start a cluster with 'kubesim up' or 'kubesim serve', or name one with --kubeconfig", path)
 	}
 	return path, nil
 }

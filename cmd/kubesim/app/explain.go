@@ -13,7 +13,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/kubesim-dev/kubesim/internal/datadir"
 	"github.com/kubesim-dev/kubesim/internal/explain"
@@ -171,8 +170,7 @@ func defaultNamespace(kubeconfig string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	rules := &clientcmd.ClientConfigLoadingRules{ExplicitPath: file}
-	namespace, _, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).Namespace()
+	namespace, _, err := clientConfig(file).Namespace()
 	if err != nil {
 		return "", fmt.Errorf("kubeconfig %s: %w", file, err)
 	}

@@ -48,13 +48,20 @@ func newServe(s streams) *cobra.Command {
 		Use:   "serve",
 		Short: "Run a simulated cluster until interrupted",
 		Long: "Run a simulated cluster until interrupted.\n\n" +
-			"Prints one line with the kubeconfig to use once every node is Ready; logs and errors go to stderr.",
-		Args: noArgs,
+			"Prints one line with the kubeconfig to use once every node is Ready; logs and errors go to stderr.\n\n" +
+			"A data directory remembers its cluster's seed, start time, clock, speed and nodes: a server that is\n" +
+			"started again without these flags goes on as it was. 'kubesim up' does the same in the background.",
+		Example: "  kubesim serve --clock auto\n  kubesim serve --ephemeral --listen 127.0.0.1:0 --kubeconfig ./kubeconfig",
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := f.completeStorage(cmd.Flags()); err != nil {
 				return usageError{err}
 			}
-			return f.serve(cmd.Context(), s)
+			kept, err := f.recall(cmd.Flags())
+			if err != nil {
+				return err
+			}
+			return f.serve(cmd.Context(), s, kept)
 		},
 	}
 	flags := cmd.Flags()
@@ -62,7 +69,8 @@ func newServe(s streams) *cobra.Command {
 	flags.BoolVar(&f.Ephemeral, "ephemeral", false, "write nothing durably: faster, and gone when the machine crashes; without --data-dir gone at the end")
 	f.addStorage(flags)
 	flags.StringVar(&f.Listen, "listen", "127.0.0.1:6443", "`address` of the API; port 0 for any free one")
-	flags.StringVar(&f.Kubeconfig, "kubeconfig", "", "`file` to write the kubeconfig to (default DATA-DIR/kubeconfig)")
+	flags.StringVar(&f.Kubeconfig, "kubeconfig", "", "`file` to merge the cluster's entries into, beside DATA-DIR/kubeconfig")
+	flags.StringVar(&f.Name, "name", "", "`name` of the cluster: its entries in a kubeconfig are called kubesim-NAME (default: they are called kubesim)")
 	flags.StringVar(&f.mode, "clock", string(engine.Realtime), "how virtual time moves: realtime, auto (jumps over idle waits while work is under way) or manual")
 	flags.Float64Var(&f.Speed, "speed", 1, "virtual seconds per second in clock mode realtime")
 	flags.DurationVar(&f.AutoMax, "auto-max", 0, "how far clock mode auto moves virtual time after one write, for example 24h; 0 for no limit but the end of time")
@@ -120,6 +128,9 @@ func (f *serveFlags) complete() error {
 	if f.CompactionInterval < 0 {
 		return usageError{fmt.Errorf("--compaction-interval %s: want a positive duration, for example 5m", f.CompactionInterval)}
 	}
+	if err := clusterName(f.Name); err != nil {
+		return usageError{fmt.Errorf("--name %w", err)}
+	}
 	if f.Nodes < 0 || f.Nodes > node.CountMax {
 		return usageError{fmt.Errorf("--nodes %d: want 0 to %d", f.Nodes, node.CountMax)}
 	}
@@ -147,12 +158,13 @@ func (f *serveFlags) complete() error {
 	return nil
 }
 
-func (f *serveFlags) serve(ctx context.Context, s streams) (err error) {
+func (f *serveFlags) serve(ctx context.Context, s streams, kept *kept) (err error) {
 	if err := f.complete(); err != nil {
 		return err
 	}
 	cluster.Quiet(f.verbose, s.err)
 	f.Warn = func(text string) { fmt.Fprintf(s.err, "kubesim: %s\n", text) }
+	kept.follow(&f.Options)
 	if err := utilfeature.DefaultMutableFeatureGate.SetFromMap(f.featureGates); err != nil {
 		return usageError{fmt.Errorf("--feature-gates: %w", err)}
 	}
@@ -186,6 +198,9 @@ func (f *serveFlags) serve(ctx context.Context, s streams) (err error) {
 		}
 	}()
 	if err := c.AwaitReady(ctx); err != nil || ctx.Err() != nil {
+		return err
+	}
+	if err := kept.removeNodes(ctx, c); err != nil {
 		return err
 	}
 	memory.TuneGC()
