@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -47,12 +48,29 @@ func TestScripts(t *testing.T) {
 			e.Values[running{}] = &running{}
 			home := filepath.Join(e.WorkDir, "home")
 			e.Setenv("HOME", home)
+			e.Defer(func() { endLeft(filepath.Join(home, ".kubesim")) })
 			return os.Mkdir(home, 0o755)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"serve": serve, "shutdown": shutdown, "crash": crash, "until": until, "status": status,
 		},
 	})
+}
+
+// endLeft ends the clusters in the background that a script has left, as a failed one does.
+func endLeft(dir string) {
+	left, _ := filepath.Glob(filepath.Join(dir, "clusters", "*", "kubesim.pid"))
+	for _, path := range append(left, filepath.Join(dir, "kubesim.pid")) {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		if pid, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil && pid > 1 {
+			if p, err := os.FindProcess(pid); err == nil {
+				_ = p.Kill() // it may have ended
+			}
+		}
+	}
 }
 
 // checkScripts keeps out what makes a script pass in vain, or fail on a busy machine.

@@ -236,6 +236,9 @@ func TestOpenExplainsWhatIsWrong(t *testing.T) {
 		"a newer format":            {newerFormat(t), ErrNewerFormat, "use that kubesim"},
 		"a text file":               {write("text", []byte(strings.Repeat("hello ", 9000))), ErrCorrupt, "restore a snapshot"},
 		"another program's bbolt":   {foreign(t), ErrCorrupt, "not kubesim's"},
+		"an empty file":             {write("empty", nil), ErrCorrupt, "restore a snapshot"},
+		"no valid meta page":        {zeroed(t, 0, 2), ErrCorrupt, "of its 2 meta pages 0 are valid"},
+		"one valid meta page":       {zeroed(t, 1, 1), ErrCorrupt, "of its 2 meta pages 1 are valid"},
 		"a few bytes":               {write("short", []byte("x")), ErrCorrupt, "restore a snapshot"},
 		"a closed file, truncated":  {truncate(filled(t, 500, true), 20<<10), ErrCorrupt, "restore a snapshot"},
 		"a crashed file, truncated": {truncate(filled(t, 500, false), 20<<10), ErrCorrupt, "restore a snapshot"},
@@ -271,6 +274,21 @@ func foreign(t *testing.T) string {
 		_, err := tx.CreateBucket([]byte("key"))
 		return err
 	})
+	return path
+}
+
+// zeroed is a file without some of its pages.
+func zeroed(t *testing.T, page, pages int) string {
+	path := filled(t, 10, true)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	size := os.Getpagesize()
+	clear(b[page*size : (page+pages)*size])
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	return path
 }
 

@@ -5,8 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/google/btree"
 	"go.etcd.io/bbolt"
@@ -35,22 +39,16 @@ func Open(cfg Config) (*DB, error) {
 	if cfg.CacheBytes == 0 {
 		cfg.CacheBytes = DefaultCacheBytes
 	}
-	isNew, err := boltfile.Fresh(cfg.Path)
-	if err == nil && !isNew {
+	_, err := os.Stat(cfg.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = createFile(cfg)
+	} else if err == nil {
 		err = verify(cfg.Path)
 	}
 	if err != nil {
 		return nil, explain(cfg.Path, err)
 	}
-	bolt, err := boltfile.Open(cfg.Path, &bbolt.Options{
-		Timeout:         boltfile.LockWait,
-		NoFreelistSync:  true,
-		FreelistType:    bbolt.FreelistMapType,
-		NoSync:          cfg.Ephemeral,
-		NoGrowSync:      cfg.Ephemeral,
-		NoStatistics:    true,
-		InitialMmapSize: mapBytes,
-	})
+	bolt, err := boltfile.Open(cfg.Path, boltOptions(cfg))
 	if err != nil {
 		return nil, explain(cfg.Path, err)
 	}
@@ -75,7 +73,65 @@ func Open(cfg Config) (*DB, error) {
 	return db, nil
 }
 
-// load reads or, in a fresh file, writes the meta bucket.
+func boltOptions(cfg Config) *bbolt.Options {
+	return &bbolt.Options{
+		Timeout:         boltfile.LockWait,
+		NoFreelistSync:  true,
+		FreelistType:    bbolt.FreelistMapType,
+		NoSync:          cfg.Ephemeral,
+		NoGrowSync:      cfg.Ephemeral,
+		NoStatistics:    true,
+		InitialMmapSize: mapBytes,
+	}
+}
+
+// createFile makes a file with nothing in it, whole or not at all: an empty file is damaged,
+// and not one that a crash has left. If another process makes it meanwhile, that is the
+// file.
+func createFile(cfg Config) error {
+	f, err := os.CreateTemp(filepath.Dir(cfg.Path), filepath.Base(cfg.Path)+".new-*")
+	if err != nil {
+		return err
+	}
+	temporary := f.Name()
+	defer func() { _ = os.Remove(temporary) }() // what counts is the link
+	if err := f.Close(); err != nil {
+		return err
+	}
+	options := boltOptions(cfg)
+	options.InitialMmapSize = 0
+	bolt, err := boltfile.Open(temporary, options)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(bolt.Update(layOut), bolt.Close()); err != nil {
+		return err
+	}
+	// Unlike a rename, a link replaces nothing.
+	if err := os.Link(temporary, cfg.Path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if cfg.Ephemeral || runtime.GOOS == "windows" { // which cannot sync a folder
+		return nil
+	}
+	folder, err := os.Open(filepath.Dir(cfg.Path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
+}
+
+// InUse reports whether a process has the file open for writing.
+func InUse(path string) bool {
+	bolt, err := boltfile.Open(path, &bbolt.Options{ReadOnly: true, Timeout: time.Millisecond})
+	if err != nil {
+		return errors.Is(err, berrors.ErrTimeout)
+	}
+	_ = bolt.Close() // nothing was written
+	return false
+}
+
+// load reads or, in a file without it, writes the meta bucket.
 func (db *DB) load() error {
 	var laidOut bool
 	err := db.view(func(tx *bbolt.Tx) (err error) {

@@ -37,6 +37,9 @@ func (p *Past) Save(ctx context.Context, name string) (history.Snapshot, error) 
 	return p.save(ctx, name)
 }
 
+// Delete removes a snapshot.
+func (p *Past) Delete(name string) error { return p.c.files().Delete(name) }
+
 // BeginRewind begins to take the cluster back, see Cluster.Rewind. It goes on after the
 // return: the very server that was asked has to end for it. Revert tells how.
 func (p *Past) BeginRewind(to string) error { return p.begin(p.rewind(to)) }

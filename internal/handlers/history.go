@@ -14,7 +14,7 @@ const HistoryPath = "/kubesim/history"
 
 // HistoryRequest asks for one thing.
 type HistoryRequest struct {
-	// Action is save, restore or rewind.
+	// Action is save, delete, restore or rewind.
 	Action string `json:"action"`
 	// Name is the snapshot's; saving, empty for a name of the server's choice.
 	Name string `json:"name,omitempty"`
@@ -93,10 +93,12 @@ func post(past *cluster.Past, w http.ResponseWriter, req *http.Request, s *Histo
 		saved, err := past.Save(req.Context(), r.Name)
 		s.Saved = &saved
 		return http.StatusOK, err
+	case "delete":
+		return http.StatusOK, past.Delete(r.Name)
 	case "rewind":
 		return http.StatusAccepted, past.BeginRewind(r.To)
 	case "restore":
 		return http.StatusAccepted, past.BeginRestore(r.Name)
 	}
-	return 0, fmt.Errorf("history action %q: want save, restore or rewind", r.Action)
+	return 0, fmt.Errorf("history action %q: want save, delete, restore or rewind", r.Action)
 }

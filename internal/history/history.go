@@ -149,6 +149,18 @@ func (f Files) Existing(name string) (string, error) {
 	return path, nil
 }
 
+// Delete removes a snapshot.
+func (f Files) Delete(name string) error {
+	path, err := f.Existing(name)
+	if err != nil {
+		return err
+	}
+	if err := os.Remove(path); err != nil {
+		return fmt.Errorf("snapshot %q: %w", name, datadir.Cause(err))
+	}
+	return datadir.Sync(filepath.Dir(path))
+}
+
 // Past is a moment to go back to: a revision and, if not zero, an instant after
 // it, before the next.
 type Past struct {

@@ -46,6 +46,22 @@ type Entry struct {
 	CA, Certificate, Key []byte
 }
 
+// Read returns the entries of a name in a file.
+func Read(path, name string) (Entry, error) {
+	config, err := clientcmd.LoadFromFile(path)
+	if err != nil {
+		return Entry{}, fmt.Errorf("kubeconfig %s: %w", path, datadir.Cause(err))
+	}
+	cluster, user := config.Clusters[name], config.AuthInfos[name]
+	if cluster == nil || user == nil {
+		return Entry{}, fmt.Errorf("kubeconfig %s: it has no entries of the name %s", path, name)
+	}
+	return Entry{
+		Name: name, Server: cluster.Server, CA: cluster.CertificateAuthorityData,
+		Certificate: user.ClientCertificateData, Key: user.ClientKeyData,
+	}, nil
+}
+
 // Merge puts e into a file, which it makes if it is missing, and makes its context the
 // current one.
 func Merge(ctx context.Context, path string, e Entry) error {
@@ -65,8 +81,12 @@ func MergeDefault(ctx context.Context, e Entry) (string, error) {
 	return f.home(e.Name), merge(ctx, f, e)
 }
 
-// RemoveDefault is Remove for the same files.
-func RemoveDefault(ctx context.Context, name string) error { return remove(ctx, defaults(), name) }
+// RemoveDefault is Remove for the same files. It reports whether there was a context.
+func RemoveDefault(ctx context.Context, name string) (was bool, err error) {
+	f := defaults()
+	_, was = f.before(name)
+	return was, remove(ctx, f, name)
+}
 
 // Current returns the current context of the default files, and whether it is kubesim's.
 // Files that cannot be read have none.

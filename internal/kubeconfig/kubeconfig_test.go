@@ -298,7 +298,7 @@ func TestSeveralFiles(t *testing.T) {
 	if read(t, second) != two {
 		t.Error("the other file was changed")
 	}
-	if err := RemoveDefault(t.Context(), "kubesim"); err != nil {
+	if was, err := RemoveDefault(t.Context(), "kubesim"); err != nil || !was {
 		t.Fatal(err)
 	}
 	if name, ours := Current(); name != "a" || ours {

@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
-	"io/fs"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -42,16 +41,6 @@ const (
 // Meta is the part of a meta page that we need.
 type Meta struct {
 	pageSize, root, freelist, pages, txid uint64
-}
-
-// Fresh reports whether nothing was ever written to a file. A crash in the first
-// instant of a new cluster leaves an empty file.
-func Fresh(path string) (bool, error) {
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return true, nil
-	}
-	return err == nil && info.Mode().IsRegular() && info.Size() == 0, err
 }
 
 // Read calls read with a file that is locked against writers, and with its newest

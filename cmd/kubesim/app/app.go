@@ -85,9 +85,11 @@ func newRoot(s streams) *cobra.Command {
 	root.SetErr(s.err)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
+		newUp(s), newDown(s), newList(s), newStatus(s), newLogs(s), newReset(s), newDelete(s),
 		newServe(s), newClock(s), newCheck(s), newSnapshot(s), newRewind(s), newScript(s), newExplain(s), newDiff(s),
 		newRun(s), newRecord(s),
 		newKubectl(s), newVersion(s),
 	)
+	root.AddCommand(otherWords()...)
 	return root
 }

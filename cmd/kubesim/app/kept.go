@@ -36,6 +36,15 @@ type kept struct {
 	now settings.Settings
 }
 
+// addSettings adds the flags of what a data directory remembers.
+func (f *serveFlags) addSettings(flags *pflag.FlagSet) {
+	flags.StringVar(&f.mode, "clock", string(engine.Realtime), "how virtual time moves: realtime, auto (jumps over idle waits while work is under way) or manual")
+	flags.Float64Var(&f.Speed, "speed", 1, "virtual seconds per second in clock mode realtime")
+	flags.Uint64Var(&f.Seed, "seed", 1, "decides every name, UID and random number")
+	flags.StringVar(&f.start, "start-time", "", "first virtual `instant`, RFC 3339 (default: now)")
+	flags.IntVar(&f.Nodes, "nodes", 2, "number of simulated nodes; 0 for an API alone, where Pods stay Pending")
+}
+
 // recall lets what the data directory remembers stand for flags that are not given. A flag
 // that says something else changes it, or is refused if the cluster cannot change that.
 func (f *serveFlags) recall(flags *pflag.FlagSet) (*kept, error) {

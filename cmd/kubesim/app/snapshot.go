@@ -41,8 +41,8 @@ func newSnapshot(s streams) *cobra.Command {
 	c := &historyClient{s: s}
 	cmd := &cobra.Command{
 		Use:   "snapshot",
-		Short: "Save, list and restore states of the whole cluster",
-		Long: "Save, list and restore states of the whole cluster, virtual time and history included.\n\n" +
+		Short: "Save, list, restore and delete states of the whole cluster",
+		Long: "Save, list, restore and delete states of the whole cluster, virtual time and history included.\n\n" +
 			"Snapshots lie in the server's data directory. A running server is asked; with --data-dir the\n" +
 			"commands also work while none runs.",
 		Args: noArgs,
@@ -51,7 +51,7 @@ func newSnapshot(s streams) *cobra.Command {
 	c.flags(cmd)
 	cmd.AddCommand(
 		&cobra.Command{
-			Use: "save [NAME]", Short: "Keep the present state, while the server goes on", Args: atMostOne("NAME"),
+			Use: "save [NAME]", Short: "Keep the present state, while the server goes on", Args: atMostOneName,
 			RunE: func(cmd *cobra.Command, args []string) error {
 				return c.save(cmd.Context(), append(args, "")[0])
 			},
@@ -64,6 +64,11 @@ func newSnapshot(s streams) *cobra.Command {
 			Use: "restore NAME", Short: "Make the cluster what it was; the present state becomes a snapshot first",
 			Args: oneArg("NAME, which 'kubesim snapshot list' shows"),
 			RunE: func(cmd *cobra.Command, args []string) error { return c.restore(cmd.Context(), args[0]) },
+		},
+		&cobra.Command{
+			Use: "delete NAME", Short: "Delete a snapshot", Example: "  kubesim snapshot delete revision-262",
+			Args: oneArg("NAME, which 'kubesim snapshot list' shows"),
+			RunE: func(cmd *cobra.Command, args []string) error { return c.delete(cmd.Context(), args[0]) },
 		},
 	)
 	return cmd
@@ -85,13 +90,11 @@ func newRewind(s streams) *cobra.Command {
 	return cmd
 }
 
-func atMostOne(what string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) > 1 {
-			return usageError{fmt.Errorf("%s: want at most one %s", cmd.CommandPath(), what)}
-		}
-		return nil
+func atMostOneName(cmd *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return usageError{fmt.Errorf("%s: want at most one NAME", cmd.CommandPath())}
 	}
+	return nil
 }
 
 // offline runs f on the files of --data-dir and reports whether that was the way:
@@ -160,6 +163,20 @@ func (c *historyClient) list(ctx context.Context) error {
 		fmt.Fprintf(w, "%s\t%d\t%s\t%d\n", s.Name, s.Revision, s.Time.Format(time.RFC3339), s.Bytes)
 	}
 	return w.Flush()
+}
+
+func (c *historyClient) delete(ctx context.Context, name string) error {
+	var err error
+	if c.dataDir != "" { // whether a server runs or not
+		err = (history.Files{Dir: &datadir.Dir{Path: c.dataDir}}).Delete(name)
+	} else {
+		_, err = c.request(ctx, handlers.HistoryRequest{Action: "delete", Name: name})
+	}
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(c.s.out, "Deleted snapshot %s.\n", name)
+	return err
 }
 
 func (c *historyClient) restore(ctx context.Context, name string) error {
