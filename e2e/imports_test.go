@@ -75,7 +75,7 @@ var allowed = map[string][]string{
 		"internal/datadir", "internal/history", "internal/kubeconfig", "internal/listener", "internal/memory", "internal/pki", "internal/version",
 		"apiserver", "controllers", "kubelet-sim", "storage",
 	},
-	"internal/clusters/...": {"internal/datadir", "internal/kubeconfig", "internal/settings", "storage"},
+	"internal/clusters/...":   {"internal/datadir", "internal/kubeconfig", "internal/settings", "storage"},
 	"internal/datadir/...":    {},
 	"internal/kubeconfig/...": {"internal/datadir"},
 	"internal/history/...":    {"internal/datadir", "storage", "controllers/engine"},

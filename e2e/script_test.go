@@ -7,11 +7,13 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/kubesim-dev/kubesim/internal/clusters"
+	"github.com/kubesim-dev/kubesim/internal/datadir"
 )
 
 // untilMax and untilInterval bound a script's `until`. Unit: wall time.
@@ -59,16 +61,11 @@ func TestScripts(t *testing.T) {
 
 // endLeft ends the clusters in the background that a script has left, as a failed one does.
 func endLeft(dir string) {
-	left, _ := filepath.Glob(filepath.Join(dir, "clusters", "*", "kubesim.pid"))
-	for _, path := range append(left, filepath.Join(dir, "kubesim.pid")) {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			continue
-		}
-		if pid, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil && pid > 1 {
-			if p, err := os.FindProcess(pid); err == nil {
-				_ = p.Kill() // it may have ended
-			}
+	left, _ := filepath.Glob(filepath.Join(dir, "clusters", "*"))
+	for _, path := range append(left, dir) {
+		c := clusters.Cluster{Dir: &datadir.Dir{Path: path}}
+		if p, err := os.FindProcess(c.Process()); err == nil && p.Pid > 0 {
+			_ = p.Kill() // it may have ended
 		}
 	}
 }
