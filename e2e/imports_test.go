@@ -76,6 +76,7 @@ var allowed = map[string][]string{
 		"apiserver", "controllers", "kubelet-sim", "storage",
 	},
 	"internal/clusters/...":   {"internal/datadir", "internal/kubeconfig", "internal/settings", "storage"},
+	"internal/settings/...":   {"internal/datadir"},
 	"internal/datadir/...":    {},
 	"internal/kubeconfig/...": {"internal/datadir"},
 	"internal/history/...":    {"internal/datadir", "storage", "controllers/engine"},
