@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -128,12 +129,16 @@ func TestScenariosRepeat(t *testing.T) {
 		n = 2
 	}
 	all := ways(n)
+	// A program that runs again after a restart is answered by servers as they are now, so
+	// clients that never stop do not come to where they were: docs/fidelity.md.
+	steady := map[string]bool{"load": true}
 	if *repeatEmulated != "" {
 		all = append(all, way{strings.Fields(*repeatEmulated), 2, false})
 	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".yaml"), func(t *testing.T) {
 			t.Parallel()
+			all := slices.DeleteFunc(slices.Clone(all), func(w way) bool { return w.restarts && steady[strings.TrimSuffix(filepath.Base(file), ".yaml")] })
 			repeats(t, file, all)
 		})
 	}

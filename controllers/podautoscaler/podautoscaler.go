@@ -10,8 +10,11 @@
 package podautoscaler
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
@@ -23,8 +26,10 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
+	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
 	upstream "k8s.io/kubernetes/pkg/controller/podautoscaler"
 	"k8s.io/metrics/pkg/apis/metrics"
+	"k8s.io/utils/ptr"
 
 	"github.com/kubesim-dev/kubesim/controllers/engine"
 )
@@ -79,8 +84,13 @@ type memory struct {
 	// found no metrics.
 	UnderWay int `json:"underWay,omitempty"`
 	Failing  int `json:"failing,omitempty"`
-	// Generation is that of the last look.
-	Generation int64 `json:"generation,omitempty"`
+	// Generation is that of the last look, State is what it has come to, and Next is when
+	// the next one is.
+	Generation int64     `json:"generation,omitempty"`
+	State      state     `json:"state,omitempty"`
+	Next       time.Time `json:"next,omitzero"`
+	// Relieved is how many looks are still to come in which load that has gone may show.
+	Relieved int `json:"relieved,omitempty"`
 }
 
 var (
@@ -116,6 +126,9 @@ func (r *Reconciler) Retry(int, error) time.Duration { return SyncPeriod }
 
 // Observe implements engine.Reconciler. What Pods and metrics do is seen by the next look.
 func (r *Reconciler) Observe(c engine.Commit) []engine.Key {
+	if pod, ok := c.Object.(*corev1.Pod); ok {
+		return r.relieve(c, pod)
+	}
 	if c.Resource != engine.HorizontalPodAutoscalers {
 		return nil
 	}
@@ -152,22 +165,65 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 	if m.Generation != hpa.Generation {
 		m.UnderWay, m.Failing = 0, 0
 	}
-	m.Generation = hpa.Generation
-	state, err := r.look(ctx, hpa, &m, now)
+	if m.Generation == hpa.Generation && now.Before(m.Next) {
+		return m.wake(), nil // a Pod has ended
+	}
+	m.Generation, m.Next = hpa.Generation, now.Add(SyncPeriod)
+	var err error
+	m.State, err = r.look(ctx, hpa, &m, now)
 	if err != nil {
 		return engine.Wake{}, err
 	}
-	next := now.Add(SyncPeriod)
-	switch state {
+	switch m.Relieved = max(m.Relieved-1, 0); m.State {
 	case deciding:
 		m.UnderWay++
-		return engine.Attempt(next, m.UnderWay, underWayMax), nil
 	case failing:
 		m.Failing++
-		return engine.Attempt(next, m.Failing, failingMax), nil
+	case resting:
+		m.UnderWay, m.Failing = 0, 0
 	}
-	m.UnderWay, m.Failing = 0, 0
-	return engine.Routine(next), nil
+	return m.wake(), nil
+}
+
+// wake is when to look again.
+func (m *memory) wake() engine.Wake {
+	switch {
+	case m.Relieved > 0:
+		return engine.Progress(m.Next)
+	case m.State == deciding:
+		return engine.Attempt(m.Next, m.UnderWay, underWayMax)
+	case m.State == failing:
+		return engine.Attempt(m.Next, m.Failing, failingMax)
+	}
+	return engine.Routine(m.Next)
+}
+
+// relievedLooks is in how many looks the end of a load shows: the first window of metrics
+// that has nothing of it ends at most 30 s later.
+const relievedLooks = 3
+
+// relieve lets mode auto advance the clock for the next looks of autoscalers when a Pod ends
+// that is none of theirs: it may have been what they have scaled up for. An autoscaler that
+// has no more than its least replicas has nothing to do then.
+func (r *Reconciler) relieve(c engine.Commit, pod *corev1.Pod) []engine.Key {
+	if c.Type != watch.Deleted && !podutil.IsPodTerminal(pod) {
+		return nil
+	}
+	var keys []engine.Key
+	for _, name := range slices.SortedFunc(maps.Keys(r.Notes), func(a, b types.NamespacedName) int { return cmp.Compare(a.String(), b.String()) }) {
+		m := r.Notes[name]
+		hpa, found := engine.Get[*autoscalingv2.HorizontalPodAutoscaler](r.view, engine.HorizontalPodAutoscalers, name.Namespace, name.Name)
+		if !found || hpa.Status.DesiredReplicas <= ptr.Deref(hpa.Spec.MinReplicas, 1) {
+			continue
+		}
+		if own, err := labels.Parse(m.Selector); err != nil || name.Namespace == pod.Namespace && own.Matches(labels.Set(pod.Labels)) {
+			continue
+		}
+		m.Relieved = relievedLooks
+		r.Notes[name] = m
+		keys = append(keys, engine.Key{Controller: Name, Namespace: name.Namespace, Name: name.Name})
+	}
+	return keys
 }
 
 // look decides, rescales and writes the status.

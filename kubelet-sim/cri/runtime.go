@@ -34,6 +34,7 @@ type Process interface {
 	Signal(sig kernel.Signal, now time.Time)
 	StopSignal() kernel.Signal
 	SetMemoryLimit(bytes int64)
+	SetCPULimit(milliCPU int64)
 	Serve(port int32, req kernel.Request, now time.Time) (kernel.Response, bool)
 	TerminationMessage() []byte
 	Exec(spec program.ExecSpec, now time.Time) (Exec, error)

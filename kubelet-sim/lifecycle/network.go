@@ -92,7 +92,9 @@ func (n podNetwork) Route(to netip.AddrPort, draw uint64) kernel.Route {
 	if to.Addr() == from {
 		return kernel.Route{From: from, To: n.run.netns, Port: int32(to.Port())}
 	}
-	return n.r.Route(from, to, draw)
+	route := n.r.Route(from, to, draw)
+	route.Past = n.run.replaying
+	return route
 }
 
 // Route finds the way from an address of a node or a Pod to another one; see

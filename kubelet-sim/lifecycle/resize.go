@@ -102,7 +102,9 @@ func (run *podRun) Memory(i int) (used int64, ok bool) {
 func (run *podRun) SetLimits(i int, spec *corev1.Container, now time.Time) {
 	p := &run.parts[i]
 	p.process.SetMemoryLimit(spec.Resources.Limits.Memory().Value())
+	milliCPU := spec.Resources.Limits.Cpu().MilliValue()
+	p.process.SetCPULimit(milliCPU)
 	if p.stats != nil {
-		p.stats.SetLimit(now, spec.Resources.Limits.Cpu().MilliValue())
+		p.stats.SetLimit(now, milliCPU)
 	}
 }

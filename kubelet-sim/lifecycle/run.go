@@ -339,6 +339,17 @@ func (r *podRun) measure(i int, at time.Time, used kernel.Usage) {
 	}
 }
 
+// spent takes over what answering a request costs the program of container i, unless its
+// script says what it uses.
+func (r *podRun) spent(i int, at time.Time, cpu time.Duration) {
+	if e := r.parts[i].effects; e != nil && e.Usage != nil && e.Usage.CPU != nil {
+		return
+	}
+	if m := r.parts[i].stats; m != nil {
+		m.Spend(at, cpu)
+	}
+}
+
 // usage is what container i uses: what its program does, but for what its script
 // says.
 func (r *podRun) usage(i int, used kernel.Usage) stats.Usage {

@@ -60,6 +60,7 @@ func (p *fakeProcess) Signal(sig kernel.Signal, _ time.Time) {
 }
 
 func (p *fakeProcess) SetMemoryLimit(int64) {}
+func (p *fakeProcess) SetCPULimit(int64)    {}
 
 func (p *fakeProcess) StopSignal() kernel.Signal { return kernel.SIGTERM }
 

@@ -150,6 +150,8 @@ func (r *Reconciler) programSpec(run *podRun, i int, image string, d podstate.Dr
 		TTY:                    c.TTY,
 		TerminationMessagePath: c.TerminationMessagePath,
 		MemoryLimit:            c.Resources.Limits.Memory().Value(),
+		CPULimit:               c.Resources.Limits.Cpu().MilliValue(),
+		Spent:                  func(at time.Time, cpu time.Duration) { run.spent(i, at, cpu) },
 		Netns:                  run.netns,
 		Account:                run.account.Of(stats.Memory),
 		Network:                podNetwork{r, run},

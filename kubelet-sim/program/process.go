@@ -59,6 +59,7 @@ func newProcess(spec Spec, now time.Time) (*Process, error) {
 	p.m = kernel.New(kernel.Config{
 		Root: spec.Root, ReadOnlyRoot: spec.ReadOnlyRoot, Hostname: spec.Hostname, Seed: spec.Seed,
 		MemoryLimit: spec.MemoryLimit, Netns: spec.Netns, Network: spec.Network, Woken: spec.Woken, Programs: p.program, Account: spec.Account,
+		CPULimit: spec.CPULimit, Spent: spec.Spent,
 	}, now)
 	if err := p.m.MountProc(); err != nil {
 		return nil, err
@@ -227,6 +228,9 @@ func (p *Process) Serve(port int32, req kernel.Request, now time.Time) (kernel.R
 
 // SetMemoryLimit changes Spec.MemoryLimit. Unit: bytes. 0: no limit.
 func (p *Process) SetMemoryLimit(bytes int64) { p.m.SetMemoryLimit(bytes) }
+
+// SetCPULimit changes Spec.CPULimit. Unit: thousandths of a core. 0: no limit.
+func (p *Process) SetCPULimit(milliCPU int64) { p.m.SetCPULimit(milliCPU) }
 
 // Crashes lists defects of the simulator that ended a program. Tests expect
 // none.

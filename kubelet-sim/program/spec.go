@@ -38,6 +38,11 @@ type Spec struct {
 	TerminationMessagePath string
 	// MemoryLimit is what the container may use. Unit: bytes. 0: no limit.
 	MemoryLimit int64
+	// CPULimit is what the container's servers may use. Unit: thousandths of a core. 0: no
+	// limit. Spent is told what they use beside State.Usage, from an instant on. Unit:
+	// time of one core. It may be nil.
+	CPULimit int64
+	Spent    func(at time.Time, cpu time.Duration)
 	// Netns holds the ports that the containers of a Pod share; nil: one of its
 	// own. Network is what lies beyond the Pod; nil: no DNS, no route. Woken is
 	// called where a connection has given the container work, and from when on:

@@ -43,6 +43,7 @@ type meter struct {
 type mark struct {
 	at     time.Time
 	cpu    time.Duration // of one core, since the start
+	owed   time.Duration // of one core, that is still to be used
 	memory int64
 }
 
@@ -54,6 +55,16 @@ func (c *Container) Observe(at time.Time, u Usage) {
 	here := c.until(at, c.limit)
 	here.memory = u.Memory
 	c.now, c.usage = here, u
+}
+
+// Spend says that the container has work to do, beside what it uses from now on. It does
+// that as soon as its limit lets it. Unit: time of one core.
+func (c *Container) Spend(at time.Time, cpu time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.roll(at, c.limit)
+	c.now = c.until(at, c.limit)
+	c.now.owed += cpu
 }
 
 // SetLimit bounds what the container uses from an instant on. Unit: thousandths
@@ -103,5 +114,9 @@ func (m *meter) until(t time.Time, limit int64) mark {
 		rate = min(rate, limit)
 	}
 	d := max(t.Sub(m.now.at), 0)
-	return mark{at: t, cpu: m.now.cpu + d/1000*time.Duration(rate), memory: m.now.memory}
+	paid := m.now.owed
+	if limit > 0 {
+		paid = min(paid, d/1000*time.Duration(limit-rate))
+	}
+	return mark{at: t, cpu: m.now.cpu + d/1000*time.Duration(rate) + paid, owed: m.now.owed - paid, memory: m.now.memory}
 }

@@ -77,6 +77,33 @@ func figures(t *testing.T, s *Store, now time.Time) string {
 	return used.Cpu().String() + " " + used.Memory().String() + " " + pods[0].Window.Duration.String()
 }
 
+// TestWhatIsSpent: work counts when it is done, and no more of it is than the limit allows.
+func TestWhatIsSpent(t *testing.T) {
+	for name, tc := range map[string]struct {
+		limit int64
+		spent map[float64]time.Duration // by seconds after noon
+		now   time.Time
+		want  string
+	}{
+		"work adds to what is used":       {0, map[float64]time.Duration{16: 3 * time.Second}, after(31), "300m 1Ki 15s"},
+		"work of another window is over":  {0, map[float64]time.Duration{14: 3 * time.Second}, after(31), "100m 1Ki 15s"},
+		"the limit bounds both together":  {250, map[float64]time.Duration{15: time.Minute}, after(31), "250m 1Ki 15s"},
+		"what is left over is done later": {250, map[float64]time.Duration{15: 3 * time.Second}, after(46), "150m 1Ki 15s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &Store{}
+			c := s.Start(Place{Pod: types.NamespacedName{Namespace: "default", Name: "p"}, Container: "c"}, after(1), tc.limit, nil)
+			c.Observe(after(1), exact(100, 1<<10))
+			for at, cpu := range tc.spent {
+				c.Spend(after(at), cpu)
+			}
+			if diff := cmp.Diff(tc.want, figures(t, s, tc.now)); diff != "" {
+				t.Errorf("figures (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestAPodHasNoFiguresWhileOneContainerIsNew(t *testing.T) {
 	s, pod := &Store{}, types.NamespacedName{Namespace: "default", Name: "p"}
 	s.Start(Place{Pod: pod, Container: "old"}, after(1), 0, nil).Observe(after(1), exact(100, 1<<10))

@@ -111,7 +111,7 @@ func (im *Image) StopSignal() kernel.Signal {
 	switch im.Name {
 	case "nginx", "nginx-unprivileged":
 		return kernel.SIGQUIT
-	case "httpd":
+	case "httpd", "hpa-example":
 		return kernel.SIGWINCH
 	case "postgres":
 		return kernel.SIGINT

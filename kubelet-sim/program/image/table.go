@@ -93,6 +93,12 @@ func findServer(base string, r Reference) *Image {
 			im.Name, im.User = base, User{UID: 101, GID: 101, Home: "/nonexistent"}
 		}
 		return im
+	case "hpa-example":
+		return &Image{
+			Name: "hpa-example", Distro: debian, Closed: true, Cmd: []string{"apache2-foreground"}, WorkingDir: "/var/www/html",
+			Env:      []string{"PATH=" + Path, "PHP_INI_DIR=/usr/local/etc/php", "APACHE_CONFDIR=/etc/apache2", "PHP_VERSION=5.6.40"},
+			Programs: []Program{{"/usr/local/bin/apache2-foreground", "hpa-example"}, {"/usr/bin/curl", "gnu-curl"}},
+		}
 	case "httpd":
 		return &Image{
 			Name: "httpd", Distro: debian, Closed: true, Cmd: []string{"httpd-foreground"}, WorkingDir: "/usr/local/apache2",

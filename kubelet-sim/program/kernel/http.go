@@ -33,7 +33,10 @@ type Response struct {
 	Body   []byte
 	// File, where it is not nil, is what follows Body: it is read as it is sent.
 	File *vfs.File
-	// After is how long the answer takes, if it is not at once. Unit: virtual time.
+	// CPU is what the answer costs the server; 0 for RequestCPU. Unit: time of one core.
+	CPU time.Duration
+	// After is how long the answer takes beside that, if it is not at once. Unit: virtual
+	// time.
 	After time.Duration
 	// Secure says that the server speaks TLS.
 	Secure bool
@@ -79,6 +82,7 @@ func (p *Proc) http(serve func(Request) Response, most int) Service {
 		if res.Status == 0 {
 			return used, Sent{}, false
 		}
+		res.After += p.m.spend(res.CPU)
 		return used, p.render(res, req.Method, keepAlive), !keepAlive
 	}
 }

@@ -44,6 +44,10 @@ type Config struct {
 	Hostname     string
 	Seed         uint64
 	MemoryLimit  int64 // bytes; 0: none
+	CPULimit     int64 // thousandths of a core; 0: none
+	// Spent is told what answering a request costs at an instant. Unit: time of one
+	// core. It may be nil.
+	Spent func(at time.Time, cpu time.Duration)
 	// Netns is shared by the containers of a Pod; nil: one of its own.
 	Netns   *Netns
 	Network Network
@@ -76,8 +80,10 @@ type Machine struct {
 	oom      bool
 	memory   int64
 	account  Account
-	held     int64    // that the account was charged with
-	dials    uint64   // connections that were opened
+	held     int64  // that the account was charged with
+	dials    uint64 // connections that were opened
+	cpu      bandwidth
+	past     bool     // a client that is answered does once more what it has done, see Route
 	crashes  []string // the first of them
 	closed   bool
 }
@@ -87,7 +93,7 @@ func New(cfg Config, now time.Time) *Machine {
 	if cfg.Netns == nil {
 		cfg.Netns = &Netns{}
 	}
-	m := &Machine{cfg: cfg, account: accountOr(cfg.Account), boot: now, now: now, random: cfg.Seed, busy: busyMin}
+	m := &Machine{cfg: cfg, account: accountOr(cfg.Account), boot: now, now: now, random: cfg.Seed, busy: busyMin, cpu: bandwidth{limit: cfg.CPULimit}}
 	return m
 }
 

@@ -136,13 +136,13 @@ func (n *Netns) Listener(port int32) *Listener {
 // the present instant. It may be called from outside every container, on the
 // goroutine that resumes them.
 func (n *Netns) Dial(port int32, from netip.Addr, at time.Time) (*End, error) {
-	return n.dial(port, from, nil, at)
+	return n.dial(port, from, nil, false, at)
 }
 
 // backlogMax is how many connections wait to be accepted, as net.core.somaxconn.
 const backlogMax = 4096
 
-func (n *Netns) dial(port int32, from netip.Addr, account Account, at time.Time) (*End, error) {
+func (n *Netns) dial(port int32, from netip.Addr, account Account, past bool, at time.Time) (*End, error) {
 	l := n.Listener(port)
 	if l == nil {
 		return nil, ECONNREFUSED
@@ -151,6 +151,7 @@ func (n *Netns) dial(port int32, from netip.Addr, account Account, at time.Time)
 		return nil, ETIMEDOUT
 	}
 	client, server := newConnection(from, account, n.Account)
+	server.past = past
 	if l.accepts {
 		l.waiting = append(l.waiting, server)
 		wakeAt(&l.arrived, at)
@@ -178,7 +179,11 @@ func (n *Netns) Do(port int32, req Request, at time.Time) (Response, bool) {
 		return Response{Status: http.StatusBadRequest, Body: []byte(plainToSecure), Secure: true}, true
 	}
 	var res Response
-	l.called(at, func() { res = l.Serve(req) })
+	l.called(at, func() {
+		if res = l.Serve(req); res.Status != 0 {
+			res.After += l.proc.m.spend(res.CPU)
+		}
+	})
 	res.Secure = l.secure
 	return res, true
 }
@@ -190,7 +195,14 @@ func (l *Listener) serve(end *End, service Service, gone func(), at time.Time) {
 		var used int
 		var out Sent
 		var done bool
-		l.called(at, func() { used, out, done = service(end.remote, end.in.data) })
+		l.called(at, func() {
+			m := l.proc.m
+			m.past = end.past
+			if used, out, done = service(end.remote, end.in.data); l.Serve == nil && used > 0 {
+				out.After += m.spend(RequestCPU)
+			}
+			m.past = false
+		})
 		end.in.drop(used, at)
 		done = done || end.in.closed && used == 0
 		end.out.send(out)

@@ -42,6 +42,9 @@ type Route struct {
 	// Err. Unit: virtual time.
 	Wait time.Duration
 	Err  error
+	// Past says that the client does once more what it has done: its requests have cost
+	// the server already.
+	Past bool
 }
 
 // RecordType is a type of DNS records.
@@ -98,7 +101,7 @@ func (p *Proc) Connect(to netip.AddrPort, timeout time.Duration) (*Open, error) 
 	if route.Err != nil {
 		return nil, route.Err
 	}
-	end, err := route.To.dial(route.Port, route.From, p.m.cfg.Netns.Account, p.m.now)
+	end, err := route.To.dial(route.Port, route.From, p.m.cfg.Netns.Account, route.Past, p.m.now)
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 // they do not wait, and are to be called where the engine runs containers.
 type End struct {
 	remote  netip.Addr // zero at the client's end
+	past    bool       // at the server's end: see Route
 	in, out *flow
 }
 

@@ -29,6 +29,8 @@ func idle(name string) (milliCPU, memory int64) {
 		return 1, 7 * mi
 	case "httpd":
 		return 1, 6 * mi
+	case "hpa-example":
+		return 1, 12 * mi
 	case "redis-server":
 		return 3, 4 * mi
 	case "postgres":
@@ -61,6 +63,8 @@ func find(name string, unknown func(argv []string) kernel.Main) kernel.Main {
 		return nginx
 	case "httpd":
 		return httpd
+	case "hpa-example":
+		return phpApache
 	case "test-webserver":
 		return testWebserver
 	case "node-hello":

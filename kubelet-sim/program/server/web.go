@@ -209,35 +209,6 @@ func page(status int, text, software string) kernel.Response {
 	return kernel.Response{Status: status, Header: map[string]string{"Server": software, "Content-Type": "text/html"}, Body: []byte(body)}
 }
 
-// httpd is Apache's server.
-func httpd(p *kernel.Proc) int {
-	name := p.Hostname()
-	errf(p, "AH00558: httpd: Could not reliably determine the server's fully qualified domain name, using %s. Set the 'ServerName' directive globally to suppress this message\n", name)
-	errf(p, "AH00558: httpd: Could not reliably determine the server's fully qualified domain name, using %s. Set the 'ServerName' directive globally to suppress this message\n", name)
-	version := "Apache/" + p.Getenv("HTTPD_VERSION") + " (Unix)"
-	stamp := func() string {
-		return p.Now().UTC().Format("Mon Jan 02 15:04:05.000000 2006")
-	}
-	errf(p, "[%s] [mpm_event:notice] [pid %d:tid %d] AH00489: %s configured -- resuming normal operations\n", stamp(), p.PID, p.PID, version)
-	errf(p, "[%s] [core:notice] [pid %d:tid %d] AH00094: Command line: 'httpd -D FOREGROUND'\n", stamp(), p.PID, p.PID)
-	p.Listen(80, func(req kernel.Request) kernel.Response {
-		res := files(p, "/usr/local/apache2/htdocs", req.Path, version)
-		p.FD(1).WriteNow(p, fmt.Sprintf("%s - - [%s] \"%s %s HTTP/1.1\" %d %d\n", client(req), p.Now().UTC().Format("02/Jan/2006:15:04:05 -0700"), req.Method, req.Path, res.Status, res.Size()))
-		return res
-	})
-	p.Handle(kernel.SIGTERM, kernel.SIGWINCH, kernel.SIGHUP, kernel.SIGUSR1)
-	for {
-		switch p.Pause() {
-		case kernel.SIGTERM:
-			errf(p, "[%s] [mpm_event:notice] [pid %d:tid %d] AH00491: caught SIGTERM, shutting down\n", stamp(), p.PID, p.PID)
-			return 0
-		case kernel.SIGWINCH:
-			errf(p, "[%s] [mpm_event:notice] [pid %d:tid %d] AH00492: caught SIGWINCH, shutting down gracefully\n", stamp(), p.PID, p.PID)
-			return 0
-		}
-	}
-}
-
 // testWebserver serves the files of the container.
 func testWebserver(p *kernel.Proc) int {
 	p.Listen(int32(flagInt(p.Args, "port", 80)), func(req kernel.Request) kernel.Response {
