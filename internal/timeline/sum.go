@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
-
 	"github.com/kubesim-dev/kubesim/apiserver/apis/sim/v1alpha1"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/script"
 )
@@ -22,7 +20,7 @@ func (t *Timeline) Show(namespace string) {
 }
 
 // Created returns the Pods that there were.
-func (t *Timeline) Created() []*corev1.Pod {
+func (t *Timeline) Created() []script.Owned {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return slices.Clone(t.pods)

@@ -73,7 +73,7 @@ type Timeline struct {
 	// ran counts the attempts of a script at a container, by both names.
 	ran map[script.Verdict]int
 	// pods are those that were created, in order.
-	pods []*corev1.Pod
+	pods []script.Owned
 	// partial is what a container has printed of a line so far.
 	partial map[string][]byte
 	// starting: a container is being started; early is what it has done meanwhile.
@@ -161,7 +161,7 @@ func (t *Timeline) Observe(c engine.Commit) []engine.Key {
 	case *corev1.Pod:
 		old, _ := c.Old.(*corev1.Pod)
 		if c.Type == watch.Added {
-			t.pods = append(t.pods, obj)
+			t.pods = append(t.pods, script.Owners(t.engine.View(), obj))
 		}
 		t.keep("pod/"+obj.Name, c.Type != watch.Deleted && !podutil.IsPodTerminal(obj))
 		t.pod(now, obj, old, c.Type)

@@ -22,7 +22,7 @@ func (r *Reconciler) play(run *podRun, i int) *script.Play {
 	c, spec, d := &run.Containers[i], run.Spec(run.pod, i), r.draw(run, i)
 	var found *v1alpha1.PodScript
 	if r.view.Count(script.PodScripts) > 0 && c.Role != podstate.Ephemeral {
-		found = script.Find(engine.List[*v1alpha1.PodScript](r.view, script.PodScripts, ""), run.pod, spec, c.Role != podstate.Regular)
+		found = script.Find(engine.List[*v1alpha1.PodScript](r.view, script.PodScripts, ""), script.Owners(r.view, run.pod), spec, c.Role != podstate.Regular)
 	}
 	if found == nil {
 		if owner := podstate.ControllerOf(run.pod); owner != nil && c.Role == podstate.Regular {

@@ -1,6 +1,8 @@
 package script
 
 import (
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -10,9 +12,9 @@ import (
 // controllerIndex files Pods under the UID of their controller.
 const controllerIndex = "script/controller"
 
-// Track makes the View hold the PodScripts, and what Earlier needs.
+// Track makes the View hold the PodScripts, and what Earlier and Owners need.
 func Track(view *engine.View) {
-	view.Track(PodScripts)
+	view.Track(PodScripts, engine.ReplicaSets, engine.Jobs)
 	view.Index(engine.Pods, controllerIndex, func(obj engine.Object) []string {
 		if owner := metav1.GetControllerOfNoCopy(obj.(*corev1.Pod)); owner != nil {
 			return []string{string(owner.UID)}
@@ -35,4 +37,32 @@ func Earlier(view *engine.View, pod *corev1.Pod) int {
 		}
 	}
 	return n
+}
+
+// Owners returns pod with its controller and, where that has one, the controller of that: a
+// Deployment for a ReplicaSet's Pod, a CronJob for a Job's.
+func Owners(view *engine.View, pod *corev1.Pod) Owned {
+	owned := Owned{Pod: pod}
+	direct := metav1.GetControllerOfNoCopy(pod)
+	if direct == nil {
+		return owned
+	}
+	owned.Owners = append(owned.Owners, *direct)
+	var between metav1.Object
+	switch direct.Kind {
+	case "ReplicaSet":
+		if rs, ok := engine.Get[*appsv1.ReplicaSet](view, engine.ReplicaSets, pod.Namespace, direct.Name); ok {
+			between = rs
+		}
+	case "Job":
+		if job, ok := engine.Get[*batchv1.Job](view, engine.Jobs, pod.Namespace, direct.Name); ok {
+			between = job
+		}
+	}
+	if between != nil && between.GetUID() == direct.UID {
+		if above := metav1.GetControllerOfNoCopy(between); above != nil {
+			owned.Owners = append(owned.Owners, *above)
+		}
+	}
+	return owned
 }

@@ -2,6 +2,7 @@ package script
 
 import (
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -20,10 +21,10 @@ type Verdict struct {
 
 // Explain says of every script, which come sorted by name, and every container of
 // pod whether the one runs the other.
-func Explain(scripts []*v1alpha1.PodScript, pod *corev1.Pod) []Verdict {
+func Explain(scripts []*v1alpha1.PodScript, pod Owned) []Verdict {
 	var all []Verdict
 	for i, s := range scripts {
-		for _, c := range containersOf(pod) {
+		for _, c := range containersOf(pod.Pod) {
 			v := Verdict{Script: s.Name, Container: c.Name}
 			first := Find(scripts[:i], pod, c.Container, c.init)
 			switch field := mismatch(&s.Spec.Match, pod, c.Container, c.init); {
@@ -31,8 +32,8 @@ func Explain(scripts []*v1alpha1.PodScript, pod *corev1.Pod) []Verdict {
 				v.Why = "spec.match." + field + " " + clash(field, &s.Spec.Match, pod, c)
 			case first != nil:
 				v.Why = fmt.Sprintf("PodScript %q, whose name comes first, matches too", first.Name)
-			case attempt(s.Spec.Attempts, pod, 0) == nil:
-				v.Why = fmt.Sprintf("spec.attempts has none for %s", indexOf(pod))
+			case attempt(s.Spec.Attempts, pod.Pod, 0) == nil:
+				v.Why = fmt.Sprintf("spec.attempts has none for %s", indexOf(pod.Pod))
 			}
 			all = append(all, v)
 		}
@@ -58,7 +59,7 @@ func containersOf(pod *corev1.Pod) []candidate {
 }
 
 // clash says what a field of m wants and what is there instead.
-func clash(field string, m *v1alpha1.Match, pod *corev1.Pod, c candidate) string {
+func clash(field string, m *v1alpha1.Match, pod Owned, c candidate) string {
 	switch field {
 	case "container":
 		if m.Container == "" {
@@ -70,13 +71,17 @@ func clash(field string, m *v1alpha1.Match, pod *corev1.Pod, c candidate) string
 	case "image":
 		return fmt.Sprintf("is %q, the container's is %q", m.Image, c.Image)
 	case "indexes":
-		return fmt.Sprintf("is %q, this is %s", m.Indexes, indexOf(pod))
+		return fmt.Sprintf("is %q, this is %s", m.Indexes, indexOf(pod.Pod))
 	case "owner":
 		want := fmt.Sprintf("is {kind: %q, name: %q}, ", m.Owner.Kind, m.Owner.Name)
-		if owner := metav1.GetControllerOfNoCopy(pod); owner != nil {
-			return want + fmt.Sprintf("the Pod's is %s %q", owner.Kind, owner.Name)
+		if len(pod.Owners) == 0 {
+			return want + "the Pod has none"
 		}
-		return want + "the Pod has none"
+		var have []string
+		for _, owner := range pod.Owners {
+			have = append(have, fmt.Sprintf("%s %q", owner.Kind, owner.Name))
+		}
+		return want + "the Pod's is " + strings.Join(have, ", of ")
 	}
 	have := "none"
 	if len(pod.Labels) > 0 {

@@ -62,12 +62,12 @@ func FuzzPodScript(f *testing.F) {
 		}
 		storedIsSame(t, s)
 		for _, index := range []string{"", "0", "3"} {
-			pod := podOf(index)
+			pod := Owned{Pod: podOf(index)}
 			if Find([]*v1alpha1.PodScript{s}, pod, &pod.Spec.Containers[0], false) != nil && mismatch(&s.Spec.Match, pod, &pod.Spec.Containers[0], false) != "" {
 				t.Error("Find takes a script that does not match")
 			}
 			Explain([]*v1alpha1.PodScript{s, s}, pod)
-			if p := NewPlay(s, pod, int(n), func(step int) uint64 { return draw + uint64(step) }); p != nil {
+			if p := NewPlay(s, pod.Pod, int(n), func(step int) uint64 { return draw + uint64(step) }); p != nil {
 				play(t, catalog, p)
 			}
 		}

@@ -1,6 +1,7 @@
 package script
 
 import (
+	"slices"
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
@@ -10,24 +11,27 @@ import (
 	"github.com/kubesim-dev/kubesim/apiserver/apis/sim/v1alpha1"
 )
 
+// Owned is a Pod with what controls it: its controller, what controls that, and so on. See
+// Owners.
+type Owned struct {
+	*corev1.Pod
+	Owners []metav1.OwnerReference
+}
+
 // Find returns the first of scripts, which come sorted by name, that runs a
 // container of pod; nil if none does. init tells init containers from others.
-func Find(scripts []*v1alpha1.PodScript, pod *corev1.Pod, c *corev1.Container, init bool) *v1alpha1.PodScript {
+func Find(scripts []*v1alpha1.PodScript, pod Owned, c *corev1.Container, init bool) *v1alpha1.PodScript {
 	for _, s := range scripts {
-		if matches(&s.Spec.Match, pod, c, init) {
+		if mismatch(&s.Spec.Match, pod, c, init) == "" {
 			return s
 		}
 	}
 	return nil
 }
 
-func matches(m *v1alpha1.Match, pod *corev1.Pod, c *corev1.Container, init bool) bool {
-	return mismatch(m, pod, c, init) == ""
-}
-
 // mismatch returns the field of m that keeps the script from a container of pod,
 // empty if none does.
-func mismatch(m *v1alpha1.Match, pod *corev1.Pod, c *corev1.Container, init bool) string {
+func mismatch(m *v1alpha1.Match, pod Owned, c *corev1.Container, init bool) string {
 	switch {
 	case init && m.Container == "", !v1alpha1.Fits(m.Container, c.Name):
 		return "container"
@@ -35,19 +39,20 @@ func mismatch(m *v1alpha1.Match, pod *corev1.Pod, c *corev1.Container, init bool
 		return "namespace"
 	case !v1alpha1.Fits(m.Image, c.Image):
 		return "image"
-	case m.Indexes != "" && !hasIndex(m.Indexes, pod):
+	case m.Indexes != "" && !hasIndex(m.Indexes, pod.Pod):
 		return "indexes"
-	case m.Owner != nil && !owns(m.Owner, pod):
+	case m.Owner != nil && !owns(m.Owner, pod.Owners):
 		return "owner"
-	case m.PodSelector != nil && !selects(m.PodSelector, pod):
+	case m.PodSelector != nil && !selects(m.PodSelector, pod.Pod):
 		return "podSelector"
 	}
 	return ""
 }
 
-func owns(m *v1alpha1.OwnerMatch, pod *corev1.Pod) bool {
-	owner := metav1.GetControllerOfNoCopy(pod)
-	return owner != nil && (m.Kind == "" || m.Kind == owner.Kind) && v1alpha1.Fits(m.Name, owner.Name)
+func owns(m *v1alpha1.OwnerMatch, owners []metav1.OwnerReference) bool {
+	return slices.ContainsFunc(owners, func(owner metav1.OwnerReference) bool {
+		return (m.Kind == "" || m.Kind == owner.Kind) && v1alpha1.Fits(m.Name, owner.Name)
+	})
 }
 
 func selects(s *metav1.LabelSelector, pod *corev1.Pod) bool {

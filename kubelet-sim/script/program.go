@@ -5,9 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/resource"
-	"k8s.io/utils/ptr"
-
 	"github.com/kubesim-dev/kubesim/apiserver/apis/sim/v1alpha1"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program"
 	"github.com/kubesim-dev/kubesim/kubelet-sim/program/kernel"
@@ -20,6 +17,8 @@ type Effects struct {
 	Ready *bool
 	// Usage is what the container uses; nil if the script does not say.
 	Usage *v1alpha1.Usage
+	// steps counts the usage steps: the last is in force.
+	steps int
 	// Evict is the message with which the node evicts the Pod; nil if it does not.
 	Evict *string
 }
@@ -70,9 +69,7 @@ func take(s *v1alpha1.Step, c *kernel.Proc, in program.Container, e *Effects) (c
 	case s.Ready != nil:
 		e.Ready = s.Ready
 	case s.Usage != nil:
-		e.Usage = s.Usage
-		cpu, memory := ptr.Deref(s.Usage.CPU, resource.Quantity{}), ptr.Deref(s.Usage.Memory, resource.Quantity{})
-		c.Use(cpu.MilliValue(), memory.Value())
+		return use(s.Usage, c, e)
 	case s.TerminationMessage != nil:
 		// A container that cannot write its message has none.
 		_ = c.Machine().Root().WriteFile(in.TerminationLog, []byte(*s.TerminationMessage), 0o666, c.Now())

@@ -1,5 +1,7 @@
 package kernel
 
+import "slices"
+
 // Usage is what a container uses of its node.
 type Usage struct {
 	// MilliCPU is what it uses from now on until it is resumed: what its programs
@@ -32,12 +34,18 @@ func (m *Machine) Usage() Usage {
 
 // Use says what a program uses from now on whose work is not simulated step by
 // step, until it says otherwise or ends. Over the container's limit of memory
-// the process is killed, as the kernel's OOM killer does.
+// the process is killed, as the kernel's OOM killer does. Another process may say it for p.
 func (p *Proc) Use(milliCPU, bytes int64) {
 	p.usage = Usage{MilliCPU: milliCPU, Memory: bytes}
-	if limit := p.m.cfg.MemoryLimit; limit > 0 && p.m.Usage().Memory > limit {
-		p.m.KillForMemory(p)
+	if limit := p.m.cfg.MemoryLimit; limit <= 0 || p.m.Usage().Memory <= limit {
+		return
 	}
+	if running := p.m.current; running != nil && !slices.Contains(running.procs, p) {
+		p.m.oom = true
+		p.Kill(SIGKILL, true)
+		return
+	}
+	p.m.KillForMemory(p)
 }
 
 // Idle is Use for a server that waits for its clients, and that finds its place

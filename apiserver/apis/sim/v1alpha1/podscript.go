@@ -69,7 +69,8 @@ type Match struct {
 	// example "busybox*" or "registry.example.com/*".
 	// +optional
 	Image string `json:"image,omitempty"`
-	// Owner selects Pods by the object that controls them, for example a Job.
+	// Owner selects Pods by the object that controls them, for example a Job or a
+	// Deployment.
 	// +optional
 	Owner *OwnerMatch `json:"owner,omitempty"`
 	// Container is a pattern for the container's name. A script runs init containers
@@ -82,10 +83,11 @@ type Match struct {
 	Indexes string `json:"indexes,omitempty"`
 }
 
-// OwnerMatch selects Pods by the object that controls them. Everything that is set
-// must match.
+// OwnerMatch selects Pods by the object that controls them, or by the one that controls
+// that: the Pods of a Deployment are controlled by its ReplicaSets, those of a CronJob by
+// its Jobs. Everything that is set must match the same object.
 type OwnerMatch struct {
-	// Kind is the owner's kind, for example Job or ReplicaSet.
+	// Kind is the owner's kind, for example Job, Deployment, StatefulSet or DaemonSet.
 	// +optional
 	Kind string `json:"kind,omitempty"`
 	// Name is a pattern for the owner's name, for example "nightly-*".
@@ -222,6 +224,27 @@ type Hang struct {
 
 // Usage is what a container uses.
 type Usage struct {
+	// CPU is in cores, for example 250m.
+	// +optional
+	CPU *resource.Quantity `json:"cpu,omitempty"`
+	// Memory is in bytes, for example 64Mi.
+	// +optional
+	Memory *resource.Quantity `json:"memory,omitempty"`
+	// Course says how the usage goes on from there: it changes evenly from each point to
+	// the next, and stays at the last. Meanwhile the script goes on with its next steps. A
+	// later usage step ends the course.
+	// +optional
+	// +listType=atomic
+	Course []UsagePoint `json:"course,omitempty"`
+}
+
+// UsagePoint is what a container uses at some time after a usage step. It sets what the
+// usage step sets: cpu, memory or both.
+type UsagePoint struct {
+	// After is the time since the usage step, for example 5m. It must be greater than
+	// that of the point before.
+	// +required
+	After string `json:"after"`
 	// CPU is in cores, for example 250m.
 	// +optional
 	CPU *resource.Quantity `json:"cpu,omitempty"`

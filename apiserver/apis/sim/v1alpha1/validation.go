@@ -52,10 +52,24 @@ func validateMatch(m *Match, path *field.Path) field.ErrorList {
 	if m.PodSelector != nil {
 		errs = append(errs, metav1validation.ValidateLabelSelector(m.PodSelector, metav1validation.LabelSelectorValidationOptions{}, path.Child("podSelector"))...)
 	}
-	if m.Owner != nil && *m.Owner == (OwnerMatch{}) {
-		errs = append(errs, field.Required(path.Child("owner"), "set kind, name or both"))
+	if m.Owner != nil {
+		errs = append(errs, validateOwner(m.Owner, path.Child("owner"))...)
 	}
 	return append(errs, validateIndexes(m.Indexes, path.Child("indexes"))...)
+}
+
+// validateOwner refuses what is meant to be a kind that runs Pods and is not written as one:
+// it would match nothing.
+func validateOwner(m *OwnerMatch, path *field.Path) field.ErrorList {
+	if *m == (OwnerMatch{}) {
+		return field.ErrorList{field.Required(path, "set kind, name or both")}
+	}
+	for _, kind := range [...]string{"ReplicaSet", "ReplicationController", "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob"} {
+		if m.Kind != kind && (strings.EqualFold(m.Kind, kind) || strings.EqualFold(m.Kind, kind+"s")) {
+			return field.ErrorList{field.Invalid(path.Child("kind"), m.Kind, "want the kind as in manifests: "+kind)}
+		}
+	}
+	return nil
 }
 
 func validateIndexes(s string, path *field.Path) field.ErrorList {
@@ -197,20 +211,6 @@ func validateDuration(s *string, path *field.Path) field.ErrorList {
 		return field.ErrorList{field.Invalid(path, *s, "must be at most "+durationMax.String())}
 	}
 	return nil
-}
-
-func validateUsage(u *Usage, path *field.Path) field.ErrorList {
-	var errs field.ErrorList
-	if u.CPU == nil && u.Memory == nil {
-		errs = append(errs, field.Required(path, "set cpu, memory or both"))
-	}
-	if u.CPU != nil && u.CPU.Sign() < 0 {
-		errs = append(errs, field.Invalid(path.Child("cpu"), u.CPU.String(), "must not be negative"))
-	}
-	if u.Memory != nil && u.Memory.Sign() < 0 {
-		errs = append(errs, field.Invalid(path.Child("memory"), u.Memory.String(), "must not be negative"))
-	}
-	return errs
 }
 
 func signals() []Signal {

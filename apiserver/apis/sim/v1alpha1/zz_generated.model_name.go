@@ -169,3 +169,8 @@ func (in Step) OpenAPIModelName() string {
 func (in Usage) OpenAPIModelName() string {
 	return "dev.kubesim.sim.v1alpha1.Usage"
 }
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in UsagePoint) OpenAPIModelName() string {
+	return "dev.kubesim.sim.v1alpha1.UsagePoint"
+}

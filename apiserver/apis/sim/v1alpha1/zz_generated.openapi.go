@@ -46,6 +46,7 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		Run{}.OpenAPIModelName():             schema_apiserver_apis_sim_v1alpha1_Run(ref),
 		Step{}.OpenAPIModelName():            schema_apiserver_apis_sim_v1alpha1_Step(ref),
 		Usage{}.OpenAPIModelName():           schema_apiserver_apis_sim_v1alpha1_Usage(ref),
+		UsagePoint{}.OpenAPIModelName():      schema_apiserver_apis_sim_v1alpha1_UsagePoint(ref),
 	}
 }
 
@@ -739,7 +740,7 @@ func schema_apiserver_apis_sim_v1alpha1_Match(ref common.ReferenceCallback) comm
 					},
 					"owner": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Owner selects Pods by the object that controls them, for example a Job.",
+							Description: "Owner selects Pods by the object that controls them, for example a Job or a Deployment.",
 							Ref:         ref(OwnerMatch{}.OpenAPIModelName()),
 						},
 					},
@@ -791,12 +792,12 @@ func schema_apiserver_apis_sim_v1alpha1_OwnerMatch(ref common.ReferenceCallback)
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
 			SchemaProps: spec.SchemaProps{
-				Description: "OwnerMatch selects Pods by the object that controls them. Everything that is set must match.",
+				Description: "OwnerMatch selects Pods by the object that controls them, or by the one that controls that: the Pods of a Deployment are controlled by its ReplicaSets, those of a CronJob by its Jobs. Everything that is set must match the same object.",
 				Type:        []string{"object"},
 				Properties: map[string]spec.Schema{
 					"kind": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Kind is the owner's kind, for example Job or ReplicaSet.",
+							Description: "Kind is the owner's kind, for example Job, Deployment, StatefulSet or DaemonSet.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
@@ -1387,7 +1388,61 @@ func schema_apiserver_apis_sim_v1alpha1_Usage(ref common.ReferenceCallback) comm
 							Ref:         ref("io.k8s.apimachinery.pkg.api.resource.Quantity"),
 						},
 					},
+					"course": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Course says how the usage goes on from there: it changes evenly from each point to the next, and stays at the last. Meanwhile the script goes on with its next steps. A later usage step ends the course.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(UsagePoint{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
 				},
+			},
+		},
+		Dependencies: []string{
+			UsagePoint{}.OpenAPIModelName(), "io.k8s.apimachinery.pkg.api.resource.Quantity"},
+	}
+}
+
+func schema_apiserver_apis_sim_v1alpha1_UsagePoint(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "UsagePoint is what a container uses at some time after a usage step. It sets what the usage step sets: cpu, memory or both.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"after": {
+						SchemaProps: spec.SchemaProps{
+							Description: "After is the time since the usage step, for example 5m. It must be greater than that of the point before.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"cpu": {
+						SchemaProps: spec.SchemaProps{
+							Description: "CPU is in cores, for example 250m.",
+							Ref:         ref("io.k8s.apimachinery.pkg.api.resource.Quantity"),
+						},
+					},
+					"memory": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Memory is in bytes, for example 64Mi.",
+							Ref:         ref("io.k8s.apimachinery.pkg.api.resource.Quantity"),
+						},
+					},
+				},
+				Required: []string{"after"},
 			},
 		},
 		Dependencies: []string{
