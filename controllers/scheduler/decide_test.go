@@ -97,7 +97,10 @@ func preferring(name string) func(*corev1.Pod) {
 
 // features are the gates that matter here, as they are by default.
 func features() feature.Features {
-	return feature.Features{EnableStorageCapacityScoring: true, EnableNodeDeclaredFeatures: true}
+	return feature.Features{
+		EnableStorageCapacityScoring: true, EnableNodeDeclaredFeatures: true,
+		EnableNodeInclusionPolicyInPodTopologySpread: true, EnableMatchLabelKeysInPodTopologySpread: true,
+	}
 }
 
 // over returns a scheduler that knows these Nodes and bound Pods, and cannot write.
@@ -105,6 +108,15 @@ func over(t interface {
 	Helper()
 	Fatal(...any)
 }, nodes []*corev1.Node, bound []*corev1.Pod) *Reconciler {
+	t.Helper()
+	_, r := overEngine(t, nodes, bound)
+	return r
+}
+
+func overEngine(t interface {
+	Helper()
+	Fatal(...any)
+}, nodes []*corev1.Node, bound []*corev1.Pod) (*engine.Engine, *Reconciler) {
 	t.Helper()
 	e, err := engine.New(engine.Config{Mode: engine.Manual, Speed: 1, Start: metav1.Unix(0, 1).Time.UTC()})
 	if err != nil {
@@ -124,7 +136,7 @@ func over(t interface {
 	for _, p := range bound {
 		r.snapshot.SetPod(p)
 	}
-	return r
+	return e, r
 }
 
 // plan is where a Pod goes, or why it goes nowhere.

@@ -17,31 +17,39 @@ type candidate struct {
 	request  fwk.PodResource
 	ports    []corev1.ContainerPort
 	affinity nodeaffinity.RequiredNodeAffinity
+	// selective says that affinity asks for something.
+	selective bool
 }
 
-func newCandidate(pod *corev1.Pod) *candidate {
-	// The error is about terms on other Pods, which a plain Pod does not have.
-	info, _ := framework.NewPodInfo(pod)
+// newCandidate returns an error if upstream cannot parse what the Pod says of other Pods.
+func newCandidate(pod *corev1.Pod) (*candidate, error) {
+	info, err := framework.NewPodInfo(pod)
+	if err != nil {
+		return nil, err
+	}
 	return &candidate{
 		pod: pod, info: info, request: info.CalculateResource(), ports: util.GetHostPorts(pod), affinity: nodeaffinity.GetRequiredNodeAffinity(pod),
-	}
+		selective: len(pod.Spec.NodeSelector) > 0 || pod.Spec.Affinity != nil && pod.Spec.Affinity.NodeAffinity != nil,
+	}, nil
 }
 
-// fits reports whether a plain Pod passes the filters on a Node.
+// fits reports whether a plain Pod passes the filters that look at each Node by itself.
 // Source: Filter of NodeUnschedulable, TaintToleration, NodeAffinity, NodePorts and
 // NodeResourcesFit, k8s.io/kubernetes pkg/scheduler/framework/plugins v1.37.2.
 func (c *candidate) fits(n fwk.NodeInfo) bool {
-	node, tolerations := n.Node(), c.pod.Spec.Tolerations
-	if node.Spec.Unschedulable && !schedulinghelper.TolerationsTolerateTaint(klog.Logger{}, tolerations, &corev1.Taint{
+	node := n.Node()
+	if node.Spec.Unschedulable && !schedulinghelper.TolerationsTolerateTaint(klog.Logger{}, c.pod.Spec.Tolerations, &corev1.Taint{
 		Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule,
 	}, false) {
 		return false
 	}
-	if _, untolerated := schedulinghelper.FindMatchingUntoleratedTaint(klog.Logger{}, node.Spec.Taints, tolerations, keepsOut, false); untolerated {
+	if !c.tolerates(node) {
 		return false
 	}
-	if ok, err := c.affinity.Match(node); err != nil || !ok {
-		return false
+	if c.selective {
+		if ok, err := c.affinity.Match(node); err != nil || !ok {
+			return false
+		}
 	}
 	for _, p := range c.ports {
 		if n.GetUsedPorts().CheckConflict(p.HostIP, string(p.Protocol), p.HostPort) {
@@ -49,6 +57,15 @@ func (c *candidate) fits(n fwk.NodeInfo) bool {
 		}
 	}
 	return c.hasRoom(n)
+}
+
+// tolerates reports whether no taint keeps the Pod out.
+func (c *candidate) tolerates(node *corev1.Node) bool {
+	if len(node.Spec.Taints) == 0 {
+		return true
+	}
+	_, untolerated := schedulinghelper.FindMatchingUntoleratedTaint(klog.Logger{}, node.Spec.Taints, c.pod.Spec.Tolerations, keepsOut, false)
+	return !untolerated
 }
 
 func keepsOut(t *corev1.Taint) bool {

@@ -64,6 +64,8 @@ type Reconciler struct {
 	profile  *profile.Profile
 	waiting  *waiting
 	active   *active
+	// spreadsAsUsual says that the gates of PodTopologySpread are as spread.go knows them.
+	spreadsAsUsual bool
 }
 
 var _ engine.Rememberer = (*Reconciler)(nil)
@@ -84,6 +86,7 @@ func New(cfg Config) (*Reconciler, error) {
 		view: cfg.View, api: cfg.API, recorder: cfg.Recorder, random: cfg.Random,
 		who:      engine.Identity{User: "system:kube-scheduler", Groups: []string{"system:authenticated"}},
 		snapshot: nodes, profile: plugins, waiting: newWaiting(), active: newActive(),
+		spreadsAsUsual: cfg.Features.EnableNodeInclusionPolicyInPodTopologySpread && cfg.Features.EnableMatchLabelKeysInPodTopologySpread,
 	}, nil
 }
 

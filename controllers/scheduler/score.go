@@ -20,20 +20,23 @@ const scoreMax = fwk.MaxScore
 const (
 	weightTaints   = 3
 	weightAffinity = 2
+	weightSpread   = 2
 )
 
-// best returns the Nodes with the highest score, in the order of nodes; all is how many Nodes
-// there are.
-func (c *candidate) best(nodes []fwk.NodeInfo, all int) []fwk.NodeInfo {
-	if len(nodes) == 1 {
-		return nodes
-	}
+// scores returns what the plugins that look at each Node by itself make of Nodes; all is how
+// many Nodes there are.
+func (c *candidate) scores(nodes []fwk.NodeInfo, all int) []int64 {
 	scores := make([]int64, len(nodes))
 	for i, n := range nodes {
 		scores[i] = c.leastAllocated(n) + c.balanced(n) + c.imageLocality(n, all)
 	}
 	c.addNormalized(scores, nodes, weightTaints, true, c.dislikedTaints())
 	c.addNormalized(scores, nodes, weightAffinity, false, c.preferredAffinity())
+	return scores
+}
+
+// highest returns the Nodes with the highest score, in the order of nodes.
+func highest(nodes []fwk.NodeInfo, scores []int64) []fwk.NodeInfo {
 	top := slices.Max(scores)
 	var out []fwk.NodeInfo
 	for i, n := range nodes {

@@ -13,6 +13,8 @@ import (
 	"sync"
 
 	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/klog/v2"
@@ -67,6 +69,7 @@ type Profile struct {
 	// features is the plugin NodeDeclaredFeatures.
 	features fwk.PreFilterPlugin
 	hints    []hint
+	selector func(*corev1.Pod) labels.Selector
 	// focuses says that PreFilter sees only what a Pod is about. The plugin's own short way
 	// for hostnames, an alpha gate, compares the lengths of lists instead.
 	focuses bool
@@ -81,7 +84,7 @@ var metricsOnce sync.Once
 // New returns a Profile.
 func New(cfg Config) (*Profile, error) {
 	metricsOnce.Do(metrics.InitMetrics)
-	p := &Profile{snapshot: cfg.Snapshot, nominated: newNominator(), preemption: &preemptor{}, focuses: !cfg.Unfocused && !cfg.Features.EnableInterPodAffinityHostnameFastPath}
+	p := &Profile{snapshot: cfg.Snapshot, nominated: newNominator(), preemption: &preemptor{}, selector: defaultSelector(informerFactory{view: cfg.View}), focuses: !cfg.Unfocused && !cfg.Features.EnableInterPodAffinityHostnameFastPath}
 	config, err := defaultProfile()
 	if err != nil {
 		return nil, err

@@ -43,9 +43,10 @@ type Snapshot struct {
 	affinity   affinityLists
 	// expected is a Pod that is about to be bound; see Expect.
 	expected *framework.PodInfo
-	// kinds are the bound Pods by their labels, and keepers by their required anti-affinity;
-	// nil until somebody asks for it.
-	kinds, keepers *groups
+	// groups are the bound Pods by what they have in common; nil until somebody asks for it.
+	groups *grouping
+	// layout is where the Nodes are; nil after one came, went or got other labels.
+	layout *layout
 	// focus is what the lists show, nil for all.
 	focus *focus
 }
@@ -85,6 +86,9 @@ func (s *Snapshot) SetNode(node *corev1.Node) {
 		s.nodes = slices.Insert(s.nodes, at, fwk.NodeInfo(info))
 		s.affinity.stale = true
 	}
+	if !present || old == nil || !maps.Equal(old.Labels, node.Labels) {
+		s.layout = nil
+	}
 	if old == nil || !equality.Semantic.DeepEqual(old.Status.Images, node.Status.Images) {
 		s.images.forget(old)
 		info.ImageStates = s.images.learn(node)
@@ -103,7 +107,7 @@ func (s *Snapshot) RemoveNode(name string) {
 	s.images.forget(info.Node())
 	info.ImageStates = map[string]*fwk.ImageStateSummary{}
 	info.RemoveNode()
-	s.affinity.stale = true
+	s.affinity.stale, s.layout = true, nil
 	s.tidy(name, info)
 }
 
@@ -135,7 +139,11 @@ func (s *Snapshot) SetPod(pod *corev1.Pod) {
 	name := nameOf(pod)
 	have, had := s.bound[name]
 	if had && Counts(pod) && alike(have.Pod, pod) {
+		ends := have.Pod.DeletionTimestamp == nil && pod.DeletionTimestamp != nil
 		have.Pod = pod
+		if ends {
+			s.groups.end(s, have)
+		}
 		return
 	}
 	s.DropPod(name)
@@ -162,12 +170,12 @@ func (s *Snapshot) infoOf(pod *corev1.Pod) *framework.PodInfo {
 	return info
 }
 
-// sameNeeds reports whether two states of a Pod without terms on others ask for the same.
+// sameNeeds reports whether two states of a Pod ask for the same.
 func sameNeeds(a, b *corev1.PodSpec) bool {
 	same := func(a, b corev1.Container) bool {
 		return maps.EqualFunc(a.Resources.Requests, b.Resources.Requests, func(a, b resource.Quantity) bool { return a.Cmp(b) == 0 })
 	}
-	return a.Affinity == nil && b.Affinity == nil && a.Resources == nil && b.Resources == nil && a.Overhead == nil && b.Overhead == nil &&
+	return (a.Affinity == b.Affinity || equality.Semantic.DeepEqual(a.Affinity, b.Affinity)) && a.Resources == nil && b.Resources == nil && a.Overhead == nil && b.Overhead == nil &&
 		slices.EqualFunc(a.Containers, b.Containers, same) && slices.EqualFunc(a.InitContainers, b.InitContainers, same)
 }
 
@@ -196,7 +204,7 @@ func (s *Snapshot) DropPod(name types.NamespacedName) {
 	before := sizes(node)
 	// The one error is a Pod that is not there.
 	_ = node.RemovePod(klog.Logger(logr.Discard()), pod)
-	s.regroup(info, false)
+	s.groups.regroup(s, info, false)
 	s.affinity.stale = s.affinity.stale || before != sizes(node)
 	s.count(info, -1)
 	s.tidy(pod.Spec.NodeName, node)
@@ -206,7 +214,7 @@ func (s *Snapshot) add(info *framework.PodInfo) {
 	node := s.info(info.Pod.Spec.NodeName)
 	before := sizes(node)
 	node.AddPodInfo(info)
-	s.regroup(info, true)
+	s.groups.regroup(s, info, true)
 	s.affinity.stale = s.affinity.stale || before != sizes(node)
 	s.count(info, 1)
 }
