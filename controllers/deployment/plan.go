@@ -38,6 +38,10 @@ type step struct {
 	now time.Time
 	cluster
 	plan plan
+	// newest is the ReplicaSet with the Deployment's template, once looked for: to compare
+	// templates is most of what a step costs, and neither they nor the sets change within one.
+	newest *appsv1.ReplicaSet
+	looked bool
 	// wrote and scaled say which objects have been written. Upstream keeps the version
 	// that it has read, so that a second write of it meets a conflict.
 	wrote  bool

@@ -24,7 +24,10 @@ const historyMax = 2000
 // creates it. Source: getAllReplicaSetsAndSyncRevision in k8s.io/kubernetes
 // pkg/controller/deployment v1.37.2.
 func (s *step) replicaSets(sets []*appsv1.ReplicaSet, create bool) (replicas, error) {
-	found := util.FindNewReplicaSet(s.d, sets)
+	if !s.looked {
+		s.newest, s.looked = util.FindNewReplicaSet(s.d, sets), true
+	}
+	found := s.newest
 	var r replicas
 	for _, rs := range sets {
 		if found == nil || rs.UID != found.UID {
