@@ -84,6 +84,7 @@ func deviations() map[string][]string {
 		"kubelet-sim/lifecycle/reconcile.go":                           {"a missing ConfigMap or Secret", "a Pod that was deleted with `--force`"},
 		"kubelet-sim/lifecycle/resync.go":                              {"when a changed ConfigMap or Secret reaches mounted files"},
 		"kubelet-sim/network/dns.go":                                   {"names outside the cluster"},
+		"kubelet-sim/node/capacity.go":                                 {"an extended resource that a client writes"},
 		"kubelet-sim/node/status.go":                                   {"a new Node"},
 		"kubelet-sim/podcertificate/podcertificate.go":                 {"a podCertificate", "a podCertificate", "a podCertificate"},
 		"kubelet-sim/podstate/reimage.go":                              {"the image of a container is changed"},

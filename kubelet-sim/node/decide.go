@@ -59,9 +59,12 @@ func decide(o observed, now time.Time) plan {
 	return p
 }
 
-// healthy reports whether the Node says what its kubelet says. Who sets a
-// condition of the kubelet's is corrected.
+// healthy reports whether the Node says what its kubelet says. A condition of the kubelet's
+// that somebody else sets is corrected, and so is what can be allocated of an extended resource.
 func healthy(obj *corev1.Node) bool {
+	if !accounted(obj) {
+		return false
+	}
 	for _, c := range conditions(obj, time.Time{}) {
 		if !has(obj, c) {
 			return false

@@ -48,9 +48,10 @@ func (r *Reconciler) object(n Node, now time.Time) *corev1.Node {
 
 // status is what the kubelet reports; old is the Node before, nil for none.
 func (r *Reconciler) status(n Node, old *corev1.Node, now time.Time) corev1.NodeStatus {
+	capacity := withExtended(r.cfg.Capacity, old)
 	s := corev1.NodeStatus{
-		Capacity:    r.cfg.Capacity,
-		Allocatable: r.cfg.Capacity,
+		Capacity:    capacity,
+		Allocatable: allocatable(capacity),
 		Addresses: []corev1.NodeAddress{
 			{Type: corev1.NodeInternalIP, Address: n.IP}, {Type: corev1.NodeHostName, Address: n.Name},
 		},
