@@ -215,11 +215,13 @@ func mayRename(from, to *place, u User) error {
 	return nil
 }
 
+// permissions are the bits of a mode that Chmod changes.
+const permissions = fs.ModePerm | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky
+
 // Chmod sets permission, setuid, setgid and sticky bits.
 func (f *FS) Chmod(name string, mode fs.FileMode, u User) error {
-	const bits = fs.ModePerm | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky
 	return f.change(name, u, func(n *node) error {
-		n.mode = n.mode&^bits | mode&bits
+		n.mode = n.mode&^permissions | mode&permissions
 		return nil
 	})
 }

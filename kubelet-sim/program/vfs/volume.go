@@ -17,15 +17,21 @@ type VolumeFile struct {
 // WriteFile writes a whole file as root and makes the directories above it.
 func (f *FS) WriteFile(name string, data []byte, mode fs.FileMode, now time.Time) error {
 	u := User{Now: now}
-	if err := f.MkdirAll(path.Dir(Clean(name)), 0o755, u); err != nil {
-		return err
-	}
 	h, err := f.Open(name, Write|Create|Truncate, mode, u)
+	if err == ENOENT {
+		if err := f.MkdirAll(path.Dir(Clean(name)), 0o755, u); err != nil {
+			return err
+		}
+		h, err = f.Open(name, Write|Create|Truncate, mode, u)
+	}
 	if err != nil {
 		return err
 	}
 	if _, err := h.Write(data, now); err != nil {
 		return err
+	}
+	if h.n.mode&permissions == mode&permissions {
+		return nil // /proc writes many files, each new
 	}
 	return f.Chmod(name, mode, u)
 }
