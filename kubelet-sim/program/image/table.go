@@ -211,6 +211,8 @@ func findTest(base string, r Reference) *Image {
 		}
 	case "nautilus", "kitten":
 		return &Image{Name: base, Cmd: []string{"/test-webserver"}, Programs: []Program{{"/test-webserver", "test-webserver"}}}
+	case "resource-consumer":
+		return &Image{Name: base, Distro: Debian, Closed: true, Entrypoint: []string{"/consumer"}, Programs: []Program{{"/consumer", "consumer"}, {"/usr/bin/stress", "stress"}}}
 	case "nonewprivs":
 		return &Image{Name: base, Distro: Alpine}
 	}

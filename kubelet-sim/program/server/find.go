@@ -47,7 +47,7 @@ func idle(name string) (milliCPU, memory int64) {
 		return 1, 9 * mi
 	case "node", "node-hello":
 		return 1, 38 * mi
-	case "agnhost", "test-webserver", "http-echo", "hello-app", "kubernetes-bootcamp", "whoami", "echoserver":
+	case "agnhost", "consumer", "test-webserver", "http-echo", "hello-app", "kubernetes-bootcamp", "whoami", "echoserver":
 		return 1, 8 * mi
 	}
 	return 0, 0
@@ -65,6 +65,8 @@ func find(name string, unknown func(argv []string) kernel.Main) kernel.Main {
 		return httpd
 	case "hpa-example":
 		return phpApache
+	case "consumer":
+		return resourceConsumer
 	case "test-webserver":
 		return testWebserver
 	case "node-hello":
