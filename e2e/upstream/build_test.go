@@ -49,7 +49,7 @@ func build(t *testing.T) (binary string, tests []string, folders map[string]stri
 		}
 		calls.WriteString("\t})\n")
 	}
-	o.LayText(t, "suites/suites_test.go", "package suites\n\nimport (\n\t\"testing\"\n\n\t\"k8s.io/klog/v2\"\n\t\""+here+"shim/server\"\n\t\""+here+"standins/framework\"\n"+head.String()+")\n\n"+
+	o.LayText(t, "suites/suites_test.go", "package suites\n\nimport (\n\t\"io\"\n\t\"net\"\n\t\"strings\"\n\t\"testing\"\n\n\t\"k8s.io/klog/v2\"\n\t\""+here+"shim/server\"\n\t\""+here+"standins/framework\"\n"+head.String()+")\n\n"+
 		"func TestIntegration(t *testing.T) {\n"+calls.String()+"}\n"+overEtcdText)
 	// A test looks for the binary's name in what it has written.
 	binary = filepath.Join(cmp.Or(*keep, t.TempDir()), "integration.test")
@@ -74,7 +74,8 @@ func wrap(test string) string {
 	return "("
 }
 
-// overEtcdText runs a test with an etcd of its own. Upstream's function finds it in PATH.
+// overEtcdText runs a test with an etcd of its own. Upstream's function finds it in PATH,
+// and lets it listen at a socket. Some tests want TCP.
 const overEtcdText = `
 func overEtcd(test func(*testing.T)) func(*testing.T) {
 	return func(t *testing.T) {
@@ -83,9 +84,38 @@ func overEtcd(test func(*testing.T)) func(*testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(stop)
-		t.Setenv("KUBE_INTEGRATION_ETCD_URL", url)
+		t.Setenv("KUBE_INTEGRATION_ETCD_URL", "http://"+byTCP(t, strings.TrimPrefix(url, "unix://")))
 		test(t)
 	}
+}
+
+func byTCP(t *testing.T, socket string) (address string) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			from, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			to, err := net.Dial("unix", socket)
+			if err != nil {
+				from.Close()
+				continue
+			}
+			for _, pair := range [][2]net.Conn{{from, to}, {to, from}} {
+				go func() {
+					io.Copy(pair[0], pair[1])
+					pair[0].Close()
+					pair[1].Close()
+				}()
+			}
+		}
+	}()
+	return listener.Addr().String()
 }
 `
 

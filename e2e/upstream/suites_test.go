@@ -95,7 +95,12 @@ func apps() []suite {
 // there. All others lie in a file.
 func overEtcd() []string {
 	return []string{
+		"apiextensions/TestCustomResourceDefaultingOfMetaFields",
 		"apiextensions/TestEtcdStorage",
+		"apiextensions/TestInvalidObjectMetaInStorage",
+		"apiextensions/conversion/TestWebhookConversion_WhitespaceCABundleEtcdBypass",
+		"apiextensions/conversion/TestWebhookConverterWithWatchCache",
+		"apiextensions/conversion/TestWebhookConverterWithoutWatchCache",
 		"apiserver/TestCustomResourceValidators",
 		"apiserver/apply/TestApplyCRDNoSchema",
 		"apiserver/apply/TestApplyCRDUnhandledSchema",

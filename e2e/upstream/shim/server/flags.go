@@ -11,10 +11,12 @@ import (
 	"k8s.io/apiserver/pkg/authentication/authenticator"
 	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/authorization/authorizerfactory"
+	"k8s.io/apiserver/pkg/authorization/union"
 	genericapiserver "k8s.io/apiserver/pkg/server"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	"k8s.io/apiserver/plugin/pkg/audit/log"
 	cliflag "k8s.io/component-base/cli/flag"
+	"k8s.io/kubernetes/pkg/auth/authorizer/abac"
 
 	"github.com/kubesim-dev/kubesim/apiserver"
 	"github.com/kubesim-dev/kubesim/internal/cluster"
@@ -25,9 +27,12 @@ func apply(o *cluster.Options, flags map[string]string) error {
 	known := map[string]func(o *cluster.Options, value string) error{
 		// The endpoint of the Service kubernetes is kubesim's own; tests give an address, or
 		// none, because upstream refuses that of a loopback device.
-		"advertise-address":         ignore,
-		"endpoint-reconciler-type":  want("none"),
-		"authorization-mode":        setAuthorization,
+		"advertise-address":        ignore,
+		"endpoint-reconciler-type": want("none"),
+		"authorization-mode": func(o *cluster.Options, value string) error {
+			return setAuthorization(o, list(value), flags["authorization-policy-file"])
+		},
+		"authorization-policy-file": ignore, // see setAuthorization
 		"anonymous-auth":            setAnonymous,
 		"disable-admission-plugins": disablePlugins,
 		"enable-admission-plugins":  enablePlugins,
@@ -42,7 +47,11 @@ func apply(o *cluster.Options, flags map[string]string) error {
 		"audit-log-version":        want("audit.k8s.io/v1"),
 		"audit-log-mode":           want("blocking"),
 		"service-cluster-ip-range": setRange,
-		"token-auth-file":          func(o *cluster.Options, value string) error { o.TokenAuthFile = value; return nil },
+		"strict-transport-security-directives": func(o *cluster.Options, value string) error {
+			configure(o, func(g *genericapiserver.Config) { g.HSTSDirectives = list(value) })
+			return nil
+		},
+		"token-auth-file": func(o *cluster.Options, value string) error { o.TokenAuthFile = value; return nil },
 		// Privileged Pods are always allowed.
 		"allow-privileged": want("true"),
 		// Config.Storage says it.
@@ -101,8 +110,23 @@ func list(value string) []string {
 
 // setAuthorization takes upstream's modes. Node only adds rights that RBAC alone does
 // not give to kubelets, of which none runs here.
-func setAuthorization(o *cluster.Options, value string) error {
-	switch modes := list(value); {
+//
+// ABAC, whose policies are in a file, is upstream's own: kubesim has only its place.
+func setAuthorization(o *cluster.Options, modes []string, policies string) error {
+	switch {
+	case slices.Equal(modes, []string{"ABAC"}):
+		attributes, err := abac.NewFromFile(policies)
+		if err != nil {
+			return err
+		}
+		privileged := authorizerfactory.NewPrivilegedGroups(user.SystemPrivilegedGroup)
+		both, err := union.New(union.NamedAuthorizer{AuthorizerName: "privileged", Authorizer: privileged}, union.NamedAuthorizer{AuthorizerName: "ABAC", Authorizer: attributes})
+		if err != nil {
+			return err
+		}
+		configure(o, func(g *genericapiserver.Config) { g.Authorization.Authorizer, g.RuleResolver = both, attributes })
+	case policies != "":
+		return errors.New("only the mode ABAC has policies in a file")
 	case slices.Equal(modes, []string{"RBAC"}), slices.Equal(modes, []string{"Node", "RBAC"}):
 		o.Authorization = apiserver.AuthorizationRBAC
 	case slices.Equal(modes, []string{"AlwaysAllow"}):
