@@ -26,10 +26,8 @@ import (
 )
 
 // auditor puts virtual time and repeatable IDs into upstream's audit log. Without it,
-// they would come from the wall clock and from a random source.
-//
-// Deviation: only requests of clients are audited. Controllers and kubelets write without
-// a request.
+// they would come from the wall clock and from a random source. The writes of controllers
+// and kubelets are logged too, see localAudit.
 type auditor struct {
 	audit.Backend
 	clock registry.Clock

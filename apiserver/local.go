@@ -22,8 +22,8 @@ import (
 )
 
 // Local writes to the registries without HTTP. Defaulting, admission, strategy and
-// validation run as for a client's request. Encoding, authentication, authorization and
-// managed fields do not.
+// validation run as for a client's request, and the audit log has it. Encoding,
+// authentication, authorization and managed fields are left out.
 //
 // Deviation: objects that only Local writes carry no managedFields; on a real cluster
 // the controllers' writes do.
@@ -44,6 +44,8 @@ type Local struct {
 	interceptors interceptors
 	// check says that trusted writes are validated too; see Config.CheckTrusted.
 	check bool
+	// audit, if set, logs the writes.
+	audit *localAudit
 }
 
 // localResource is the entry of one resource in the table of groups.
@@ -108,8 +110,8 @@ func (l *Local) attributes(r localResource, who user.Info, obj, old runtime.Obje
 	return admission.NewAttributesRecord(obj, old, r.kind, namespace, name, r.resource, subresource, op, options, false, who)
 }
 
-// Create creates obj.
-func (l *Local) Create(ctx context.Context, who user.Info, gr schema.GroupResource, obj Object) (Object, error) {
+// create creates obj.
+func (l *Local) create(ctx context.Context, who user.Info, gr schema.GroupResource, obj Object) (Object, error) {
 	r, storage, err := l.find(gr, "")
 	if err != nil {
 		return nil, err
@@ -184,8 +186,8 @@ func (l *Local) get(ctx context.Context, who user.Info, gr schema.GroupResource,
 	return externalObject(getter.Get(r.requestContext(ctx, who, namespace, name, "", "get"), name, &metav1.GetOptions{}))
 }
 
-// Bind creates a Pod's binding subresource.
-func (l *Local) Bind(ctx context.Context, who user.Info, binding *corev1.Binding) error {
+// bind creates a Pod's binding subresource.
+func (l *Local) bind(ctx context.Context, who user.Info, binding *corev1.Binding) error {
 	pods := schema.GroupResource{Resource: "pods"}
 	r, storage, err := l.find(pods, "binding")
 	if err != nil {
@@ -206,8 +208,8 @@ func (l *Local) Bind(ctx context.Context, who user.Info, binding *corev1.Binding
 	return err
 }
 
-// Token creates a service account's token subresource and returns the token.
-func (l *Local) Token(ctx context.Context, who user.Info, namespace, account string, request *authenticationv1.TokenRequest) (string, error) {
+// token creates a service account's token subresource and returns the token.
+func (l *Local) token(ctx context.Context, who user.Info, namespace, account string, request *authenticationv1.TokenRequest) (string, error) {
 	r, storage, err := l.find(schema.GroupResource{Resource: "serviceaccounts"}, "token")
 	if err != nil {
 		return "", err
@@ -228,8 +230,8 @@ func (l *Local) Token(ctx context.Context, who user.Info, namespace, account str
 	return external.(*authenticationv1.TokenRequest).Status.Token, nil
 }
 
-// Update replaces obj, or one of its subresources.
-func (l *Local) Update(ctx context.Context, who user.Info, gr schema.GroupResource, subresource string, obj Object) (Object, error) {
+// update replaces obj, or one of its subresources.
+func (l *Local) update(ctx context.Context, who user.Info, gr schema.GroupResource, subresource string, obj Object) (Object, error) {
 	if subresource == "scale" {
 		return l.updateScale(ctx, who, gr, obj)
 	}
@@ -275,8 +277,8 @@ func (l *Local) Update(ctx context.Context, who user.Info, gr schema.GroupResour
 	return Lean(out)
 }
 
-// Delete deletes an object.
-func (l *Local) Delete(ctx context.Context, who user.Info, gr schema.GroupResource, key types.NamespacedName, options metav1.DeleteOptions) error {
+// delete deletes an object.
+func (l *Local) delete(ctx context.Context, who user.Info, gr schema.GroupResource, key types.NamespacedName, options metav1.DeleteOptions) error {
 	r, storage, err := l.find(gr, "")
 	if err != nil {
 		return err
@@ -295,8 +297,8 @@ func (l *Local) Delete(ctx context.Context, who user.Info, gr schema.GroupResour
 	return err
 }
 
-// DeleteCollection deletes every object of gr in namespace.
-func (l *Local) DeleteCollection(ctx context.Context, who user.Info, gr schema.GroupResource, namespace string, options metav1.DeleteOptions) error {
+// deleteCollection deletes every object of gr in namespace.
+func (l *Local) deleteCollection(ctx context.Context, who user.Info, gr schema.GroupResource, namespace string, options metav1.DeleteOptions) error {
 	r, storage, err := l.find(gr, "")
 	if err != nil {
 		return err

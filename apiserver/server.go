@@ -43,6 +43,7 @@ type Server struct {
 	cfg          Config
 	generic      *genericapiserver.GenericAPIServer
 	local        *Local
+	audit        *localAudit
 	caches       caches
 	interceptors interceptors
 	client       kubernetes.Interface
@@ -130,6 +131,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s.local = newLocal(generic.AdmissionControl, generic.EquivalentResourceRegistry, infos, caches, s.interceptors, cfg.CheckTrusted)
+	s.local.audit = s.audit
 	if err := errors.Join(s.install(infos), s.describe(generic), s.serveCustom(generic, infos)); err != nil {
 		return nil, err
 	}
@@ -187,6 +189,9 @@ func (s *Server) configureServing(ctx context.Context, c *genericapiserver.Confi
 	}
 	if cfg.Configure != nil {
 		cfg.Configure(c)
+	}
+	if log != nil {
+		s.audit = &localAudit{log, c.AuditPolicyRuleEvaluator, c.Authorization.Authorizer, c.Serializer}
 	}
 	return nil
 }

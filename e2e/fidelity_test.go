@@ -15,7 +15,7 @@ import (
 func deviations() map[string][]string {
 	return map[string][]string{
 		"apiserver/customresource/handler.go":                          {"a CustomResourceDefinition in a compiled-in group", "a creation in a new custom resource"},
-		"apiserver/audit.go":                                           {"the audit log"},
+		"apiserver/localaudit.go":                                      {"the audit log"},
 		"apiserver/bootstrap.go":                                       {"the first objects of a cluster that cannot be written"},
 		"apiserver/firstobjects.go":                                    {"flow schemas and priority levels", "an APIService of a group that the server has itself"},
 		"apiserver/local.go":                                           {"managedFields"},
