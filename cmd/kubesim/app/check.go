@@ -50,6 +50,9 @@ func check(ctx context.Context, s streams, path string) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("check %s: interrupted", path)
 	}
+	if errors.Is(err, storage.ErrInUse) {
+		err = (&datadir.Dir{Path: filepath.Dir(path)}).Held(err)
+	}
 	if err != nil {
 		return err
 	}

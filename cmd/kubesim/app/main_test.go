@@ -180,7 +180,7 @@ func TestWrongFlagsOfServe(t *testing.T) {
 // TestWithoutAServer: commands that ask one say how to start one, or where they looked.
 func TestWithoutAServer(t *testing.T) {
 	home := nowhere(t)
-	none := "kubesim: no kubeconfig at " + filepath.Join(home, ".kubesim", "kubeconfig") + ": start a server with 'kubesim serve', or name one with --kubeconfig\n"
+	none := "kubesim: no kubeconfig at " + filepath.Join(home, ".kubesim", "kubeconfig") + ": start a cluster with 'kubesim up' or 'kubesim serve', or name one with --kubeconfig\n"
 	for _, line := range []string{"clock", "clock show", "clock advance 5m", "clock mode auto", "snapshot list", "snapshot save", "rewind 10m", "record", "explain job pi"} {
 		if diff := cmp.Diff(result{exitFailed, "", none}, runLine(line)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", line, diff)
