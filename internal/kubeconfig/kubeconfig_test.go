@@ -1,8 +1,10 @@
 package kubeconfig
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -12,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"k8s.io/client-go/tools/clientcmd"
 )
@@ -353,5 +356,60 @@ func TestManyAtOnce(t *testing.T) {
 	}
 	if read(t, path) != two {
 		t.Errorf("got\n%s", read(t, path))
+	}
+}
+
+// childFile is the variable that makes the test binary a process that writes into a file
+// until it is killed.
+const childFile = "KUBECONFIG_TEST_CHILD"
+
+func TestMain(m *testing.M) {
+	path := os.Getenv(childFile)
+	if path == "" {
+		os.Exit(m.Run())
+	}
+	for i := 0; ; i++ {
+		e := entry("kubesim")
+		e.Key = []byte(strconv.Itoa(i))
+		if err := errors.Join(Merge(context.Background(), path, e), Remove(context.Background(), path, "kubesim")); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		fmt.Print(".")
+	}
+}
+
+// TestAKilledWriterLosesNothing kills a process at some moment, again and again.
+func TestAKilledWriterLosesNothing(t *testing.T) {
+	path := write(t, two)
+	seen := map[bool]bool{}
+	for i := range 20 {
+		child := exec.Command(os.Args[0])
+		child.Env = append(os.Environ(), childFile+"="+path)
+		out, err := child.StdoutPipe()
+		if err == nil {
+			err = child.Start()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		// It writes until it has said so several times, and goes on until it is dead.
+		if _, err := io.ReadFull(out, make([]byte, 1+i%3)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Duration(i) * 300 * time.Microsecond)
+		_ = child.Process.Kill()
+		_ = child.Wait()
+		config, err := clientcmd.LoadFromFile(path)
+		if err != nil || config.Clusters["a"] == nil || config.Clusters["b"] == nil || config.AuthInfos["a"].Token != "# not a comment\nt" {
+			t.Fatalf("%v\n%s", err, read(t, path))
+		}
+		seen[config.Clusters["kubesim"] != nil] = true
+	}
+	if len(seen) < 2 {
+		t.Log("every kill came in the same half")
+	}
+	if err := errors.Join(Merge(t.Context(), path, entry("kubesim")), Remove(t.Context(), path, "kubesim")); err != nil || read(t, path) != two {
+		t.Errorf("at the end: %v\n%s", err, read(t, path))
 	}
 }

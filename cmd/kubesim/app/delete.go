@@ -96,7 +96,7 @@ func remove(ctx context.Context, s streams, c *clusters.Cluster, confirmed bool)
 	}
 	if !confirmed {
 		snapshots, _ := (history.Files{Dir: c.Dir}).Snapshots()
-		question := fmt.Sprintf("Delete cluster %s, all its objects and %d snapshots in %s?", c.Name, len(snapshots), c.Dir.Path)
+		question := fmt.Sprintf("Delete cluster %s, all its objects and snapshots (%d), in %s?", c.Name, len(snapshots), c.Dir.Path)
 		said, err := yes(s, question, fmt.Sprintf("delete: without a terminal nobody can be asked whether all of cluster %s is to go: say so with --yes", c.Name))
 		if err != nil {
 			return err
