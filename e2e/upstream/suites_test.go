@@ -52,6 +52,9 @@ func suites() []suite {
 		{name: "namespace", tests: 3, share: true, controllers: []string{"namespace-controller"}},
 		{name: "certificates", tests: 6, share: true, controllers: []string{"certificatesigningrequest-approving-controller"}},
 		{name: "serviceaccount", tests: 7},
+		// These start upstream's controller, with metrics that they make up, over our server:
+		// ours looks every 15 s. controllers/podautoscaler holds that against upstream's.
+		{name: "podautoscaler", tests: 4},
 		{name: "servicecidr", tests: 15, controllers: []string{"service-cidr-controller"}},
 		{name: "auth", tests: 42},
 		{name: "apiserver", tests: 52},
