@@ -121,7 +121,7 @@ func keyOf(namespace, name string) engine.Key {
 func (r *Reconciler) changed(c engine.Commit) engine.Key {
 	ds, gone := c.Object.(*appsv1.DaemonSet), c.Type == watch.Deleted
 	key := keyOf(ds.Namespace, ds.Name)
-	r.progress.Observe(key, gone, ds.Generation, ds.Status.CurrentNumberScheduled, ds.Status.UpdatedNumberScheduled)
+	r.progress.Observe(key, gone, ds.Status.ObservedGeneration, ds.Status.CurrentNumberScheduled, ds.Status.UpdatedNumberScheduled)
 	if gone {
 		delete(r.templates, key)
 		delete(r.Notes, types.NamespacedName{Namespace: ds.Namespace, Name: ds.Name})

@@ -82,7 +82,7 @@ func (r *Reconciler) Observe(c engine.Commit) []engine.Key {
 	case engine.StatefulSets:
 		set := c.Object.(*appsv1.StatefulSet)
 		k := key(namespace, set.Name)
-		r.progress.Observe(k, c.Type == watch.Deleted, set.Generation, set.Status.Replicas, set.Status.UpdatedReplicas)
+		r.progress.Observe(k, c.Type == watch.Deleted, set.Status.ObservedGeneration, set.Status.Replicas, set.Status.UpdatedReplicas)
 		return []engine.Key{k}
 	case engine.Pods:
 		var keys []engine.Key

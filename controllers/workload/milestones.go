@@ -14,7 +14,8 @@ type milestone struct {
 	pods, updated int32
 }
 
-// Observe takes note of an object's numbers.
+// Observe takes note of the numbers in an object's status. generation is the one that the
+// status is about: until it is written, the numbers are those before the rollout.
 func (m Milestones) Observe(key engine.Key, gone bool, generation int64, pods, updated int32) {
 	if gone {
 		delete(m, key)
