@@ -13,6 +13,7 @@ import (
 
 	// Without these go test would not know that a change of theirs concerns it.
 	_ "github.com/kubesim-dev/kubesim/e2e/upstream/shim/cronjob"
+	_ "github.com/kubesim-dev/kubesim/e2e/upstream/shim/daemon"
 	_ "github.com/kubesim-dev/kubesim/e2e/upstream/shim/deployment"
 	_ "github.com/kubesim-dev/kubesim/e2e/upstream/shim/job"
 	_ "github.com/kubesim-dev/kubesim/e2e/upstream/shim/podgc"

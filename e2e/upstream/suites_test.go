@@ -83,11 +83,11 @@ func suites() []suite {
 // upstream's.
 func apps() []suite {
 	imports := servers()
-	for _, name := range []string{"deployment", "replicaset", "statefulset"} {
+	for _, name := range []string{"daemon", "deployment", "replicaset", "statefulset"} {
 		imports["k8s.io/kubernetes/pkg/controller/"+name] = "shim/" + name
 	}
 	var list []suite
-	for name, tests := range map[string]int{"deployment": 17, "replicaset": 14, "statefulset": 10} {
+	for name, tests := range map[string]int{"daemonset": 12, "deployment": 17, "replicaset": 14, "statefulset": 10} {
 		list = append(list, suite{name: name, tests: tests, whole: true, imports: imports})
 	}
 	slices.SortFunc(list, func(a, b suite) int { return cmp.Compare(a.name, b.name) })
