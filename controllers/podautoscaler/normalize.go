@@ -68,7 +68,7 @@ type limitation struct{ reason, message string }
 func (d *decision) bounds(current, least int32) (lowest, highest int32, tooFew, tooMany limitation) {
 	lowest, tooFew = least, limitation{"TooFewReplicas", "the desired replica count is less than the minimum replica count"}
 	highest, tooMany = d.hpa.Spec.MaxReplicas, limitation{"TooManyReplicas", "the desired replica count is more than the maximum replica count"}
-	up := int32(max(upLimitFactor*current, upLimitMinimum))
+	up := UpLimit(current)
 	if b := d.hpa.Spec.Behavior; b != nil {
 		up = max(current, d.history.upLimit(current, b.ScaleUp, d.now))
 		if down := min(current, d.history.downLimit(current, b.ScaleDown, d.now)); down > lowest {

@@ -10,11 +10,13 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
 
+	"github.com/kubesim-dev/kubesim/internal/explain/scaling"
 	"github.com/kubesim-dev/kubesim/internal/terminal"
 )
 
@@ -25,7 +27,7 @@ import (
 // If numbered, generated names are told apart by a number, so that the text holds for
 // every seed: work-0-#2 is the second Pod of index 0.
 func Changes(target Target, commits []Commit, now time.Time, numbered bool) Story {
-	s := Story{Target: target, Start: start(commits), Now: now, Steps: []Step{}, Rows: []Row{}}
+	s := Story{Target: target, Start: start(target, commits), Now: now, Steps: []Step{}, Rows: []Row{}}
 	last := map[string][]string{}
 	for i := range commits {
 		c := &commits[i]
@@ -104,10 +106,18 @@ func fieldsOf(obj Object, start time.Time) (kind string, fields []string) {
 		return "deployment", fieldsOfDeployment(o)
 	case *appsv1.ReplicaSet:
 		return "replicaset", fieldsOfReplicaSet(o)
+	case *appsv1.StatefulSet:
+		return "statefulset", fieldsOfStatefulSet(o)
+	case *appsv1.DaemonSet:
+		return "daemonset", fieldsOfDaemonSet(o)
+	case *appsv1.ControllerRevision:
+		return "controllerrevision", []string{fmt.Sprintf("revision=%d", o.Revision)}
+	case *autoscalingv2.HorizontalPodAutoscaler:
+		return "hpa", fieldsOfAutoscaler(o)
 	case *corev1.Pod:
 		return "pod", fieldsOfPod(o)
 	case *corev1.Event:
-		if !slices.Contains([]string{"Job", "Deployment", "ReplicaSet"}, o.InvolvedObject.Kind) {
+		if !slices.Contains([]string{"Job", "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "HorizontalPodAutoscaler"}, o.InvolvedObject.Kind) {
 			return "", nil
 		}
 		text := fmt.Sprintf("%s %s: %s", o.Type, o.Reason, o.Message)
@@ -207,6 +217,64 @@ func fieldsOfReplicaSet(r *appsv1.ReplicaSet) []string {
 	w.add("ready=%s", s.ReadyReplicas)
 	w.add("available=%s", s.AvailableReplicas)
 	for _, c := range s.Conditions {
+		w.add("%s", fmt.Sprintf("%s=%s(%s: %q)", c.Type, c.Status, c.Reason, c.Message))
+	}
+	return w
+}
+
+func fieldsOfStatefulSet(o *appsv1.StatefulSet) []string {
+	var w fieldList
+	addPointer(&w, "replicas=%s", o.Spec.Replicas)
+	w.add("updateStrategy=%q", ordinalsStrategy(o))
+	for _, c := range slices.Concat(o.Spec.Template.Spec.InitContainers, o.Spec.Template.Spec.Containers) {
+		w.add("image="+c.Name+":%s", c.Image)
+	}
+	if o.DeletionTimestamp != nil {
+		w.add("%s", "deleting")
+	}
+	s := &o.Status
+	w.add("current=%s", s.Replicas)
+	w.add("ready=%s", s.ReadyReplicas)
+	w.add("available=%s", s.AvailableReplicas)
+	w.add("updated=%s", s.UpdatedReplicas)
+	w.add("currentRevision=%s", s.CurrentRevision)
+	w.add("updateRevision=%s", s.UpdateRevision)
+	for _, c := range s.Conditions {
+		w.add("%s", fmt.Sprintf("%s=%s(%s: %q)", c.Type, c.Status, c.Reason, c.Message))
+	}
+	return w
+}
+
+func fieldsOfDaemonSet(o *appsv1.DaemonSet) []string {
+	var w fieldList
+	w.add("updateStrategy=%q", daemonStrategy(o))
+	for _, c := range slices.Concat(o.Spec.Template.Spec.InitContainers, o.Spec.Template.Spec.Containers) {
+		w.add("image="+c.Name+":%s", c.Image)
+	}
+	if o.DeletionTimestamp != nil {
+		w.add("%s", "deleting")
+	}
+	s := &o.Status
+	w.add("desired=%s", s.DesiredNumberScheduled)
+	w.add("current=%s", s.CurrentNumberScheduled)
+	w.add("misscheduled=%s", s.NumberMisscheduled)
+	w.add("ready=%s", s.NumberReady)
+	w.add("available=%s", s.NumberAvailable)
+	w.add("updated=%s", s.UpdatedNumberScheduled)
+	return w
+}
+
+func fieldsOfAutoscaler(o *autoscalingv2.HorizontalPodAutoscaler) []string {
+	var w fieldList
+	w.add("target=%s", scaleTarget(o))
+	w.add("minReplicas=%s", least(o))
+	w.add("maxReplicas=%s", o.Spec.MaxReplicas)
+	w.add("current=%s", o.Status.CurrentReplicas)
+	w.add("desired=%s", o.Status.DesiredReplicas)
+	for _, m := range scaling.Metrics(o) {
+		w.add("%s", fmt.Sprintf("%s=%s/%s", strings.ReplaceAll(m.Name, " ", "-"), cmp.Or(m.Value, "unknown"), m.Target))
+	}
+	for _, c := range o.Status.Conditions {
 		w.add("%s", fmt.Sprintf("%s=%s(%s: %q)", c.Type, c.Status, c.Reason, c.Message))
 	}
 	return w

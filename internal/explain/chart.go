@@ -67,6 +67,7 @@ func (t *teller) chartVersion(set *appsv1.ReplicaSet) {
 
 // chartPod counts a Pod as what it is now.
 func (t *teller) chartPod(old, pod *corev1.Pod) {
+	t.placePod(pod)
 	ref := owner(pod, "ReplicaSet")
 	if t.charted == nil || ref == nil {
 		return

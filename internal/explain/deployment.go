@@ -2,7 +2,6 @@ package explain
 
 import (
 	"fmt"
-	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -19,15 +18,7 @@ func (t *teller) deployment(old, d *appsv1.Deployment) {
 			minReadyText(d.Spec.MinReadySeconds), setting("progressDeadlineSeconds", d.Spec.ProgressDeadlineSeconds), map[bool]string{true: "paused"}[d.Spec.Paused]), "")
 		s.grown(t.created[d.UID], "")
 	}
-	var before Object
-	if old != nil {
-		before = old
-	}
-	if step := t.deletion(before, d, ""); step != none && t.c.Type != watch.Deleted {
-		s.deleted = step
-	}
-	if t.c.Type == watch.Deleted {
-		s.track.set("", t.c.Time)
+	if t.workloadEnds(s, orNothing(old), d) {
 		return
 	}
 	if old == nil {
@@ -75,10 +66,7 @@ func minReadyText(seconds int32) string {
 // deploymentSpec tells what somebody wants to be otherwise.
 func (t *teller) deploymentSpec(s *workloadStory, old, d *appsv1.Deployment) {
 	was, is := &old.Spec, &d.Spec
-	if !util.EqualIgnoreHash(&was.Template, &is.Template) {
-		s.grown(t.say(Outside, templateChanges(&was.Template, &is.Template), ""), "the template has changed")
-		s.ready = none
-	}
+	t.templateChanged(s, &was.Template, &is.Template)
 	if a, b := ptr.Deref(was.Replicas, 1), ptr.Deref(is.Replicas, 1); a != b {
 		step := t.say(Outside, fmt.Sprintf("replicas changed from %d to %d", a, b), "")
 		s.grown(step, fmt.Sprintf("replicas are %d now", b))
@@ -161,17 +149,7 @@ func (t *teller) rolloutWaits(d *appsv1.Deployment) {
 				util.MinAvailable(d), util.GetAvailableReplicaCountForReplicaSets(sets)))
 		}
 	}
-	t.story.Steps = append(t.story.Steps, Step{
-		At: t.story.Now, Revision: t.c.Revision, By: "deployment", Object: "deployment/" + d.Name, Tone: Wait,
-		What: "has not rolled out: " + rolloutText(d, sets), Why: strings.Join(parts, "; "), Causes: causesOf(t.workloadOf(d.UID).opened),
-	})
-}
-
-func causesOf(step int) []int {
-	if step == none {
-		return nil
-	}
-	return []int{step}
+	t.waits("deployment", d.Name, "has not rolled out: "+rolloutText(d, sets), parts, t.workloadOf(d.UID).opened)
 }
 
 // rolloutText counts what is missing.

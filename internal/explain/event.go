@@ -18,10 +18,14 @@ func told(kind, reason string) bool {
 	return slices.Contains(map[string][]string{
 		"Job": {"SuccessfulCreate", "SuccessfulDelete", "Suspended", "Resumed", "Completed", "BackoffLimitExceeded", "DeadlineExceeded",
 			"PodFailurePolicy", "MaxFailedIndexesExceeded", "FailedIndexes", "SuccessPolicy"},
-		"Deployment": {"ScalingReplicaSet", "DeploymentRollback"},
-		"ReplicaSet": {"SuccessfulCreate", "SuccessfulDelete", "FailedCreate"},
-		"CronJob":    {"SuccessfulCreate", "SawCompletedJob", "SuccessfulDelete"},
-		"Pod":        {"Scheduled", "FailedScheduling", "Created", "Started", "BackOff", "Evicted", "Pulled"},
+		"Deployment":  {"ScalingReplicaSet", "DeploymentRollback"},
+		"ReplicaSet":  {"SuccessfulCreate", "SuccessfulDelete", "FailedCreate"},
+		"StatefulSet": {"SuccessfulCreate", "SuccessfulDelete", "RecreatingTerminatedPod", "RecreatingFailedPod"},
+		"DaemonSet":   {"SuccessfulCreate", "SuccessfulDelete"},
+		"HorizontalPodAutoscaler": {"SuccessfulRescale", "FailedRescale", "FailedGetScale", "FailedComputeMetricsReplicas", "SelectorRequired", "InvalidSelector",
+			"AmbiguousSelector", "FailedGetResourceMetric", "FailedGetContainerResourceMetric", "FailedGetPodsMetric", "FailedGetObjectMetric", "FailedGetExternalMetric"},
+		"CronJob": {"SuccessfulCreate", "SawCompletedJob", "SuccessfulDelete"},
+		"Pod":     {"Scheduled", "FailedScheduling", "Created", "Started", "BackOff", "Evicted", "Pulled"},
 	}[kind], reason)
 }
 
@@ -43,10 +47,13 @@ func (t *teller) event(e *corev1.Event) {
 	if p != nil {
 		p.bars.event(t.c.Time, e.Reason, container)
 	}
+	if e.Reason == "FailedCreate" {
+		t.workloadOf(e.InvolvedObject.UID).refused = e.Message
+	}
 	if told(e.InvolvedObject.Kind, e.Reason) || t.sameAsStatus(e) {
 		return
 	}
-	object := strings.ToLower(e.InvolvedObject.Kind) + "/" + e.InvolvedObject.Name
+	object := kindWord(e.InvolvedObject.Kind) + "/" + e.InvolvedObject.Name
 	what, why := e.Reason, e.Message
 	switch {
 	case e.Reason == v1alpha1.ReasonScripted && container != "":

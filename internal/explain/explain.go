@@ -43,14 +43,23 @@ type Commit struct {
 
 // Target is the object that a Story is about.
 type Target struct {
-	// Kind is Job, Pod, CronJob, Deployment or ReplicaSet.
+	// Kind is Job, Pod, CronJob, Deployment, ReplicaSet, StatefulSet, DaemonSet
+	// or HorizontalPodAutoscaler.
 	Kind      string `json:"kind"`
 	Namespace string `json:"namespace"`
 	Name      string `json:"name"`
 }
 
 // Ref is how steps name the target: job/pi.
-func (t Target) Ref() string { return strings.ToLower(t.Kind) + "/" + t.Name }
+func (t Target) Ref() string { return kindWord(t.Kind) + "/" + t.Name }
+
+// kindWord is the word with which steps name a kind.
+func kindWord(kind string) string {
+	if kind == "HorizontalPodAutoscaler" {
+		return "hpa"
+	}
+	return strings.ToLower(kind)
+}
 
 // Story is what has happened to an object.
 type Story struct {
@@ -63,8 +72,11 @@ type Story struct {
 	Forgotten []string `json:"forgotten,omitempty"`
 	Steps     []Step   `json:"steps"`
 	Rows      []Row    `json:"rows"`
-	// Chart is that of a Deployment, nil of anything else.
-	Chart *Chart `json:"chart,omitempty"`
+	// Chart is that of a Deployment, Places that of a StatefulSet or DaemonSet, Scaling that of a
+	// HorizontalPodAutoscaler. They are nil of anything else.
+	Chart   *Chart   `json:"chart,omitempty"`
+	Places  *Places  `json:"places,omitempty"`
+	Scaling *Scaling `json:"scaling,omitempty"`
 }
 
 // Tone says what a step means to a reader.
@@ -111,6 +123,12 @@ type teller struct {
 	workloads map[types.UID]*workloadStory
 	// charted is nil unless the story is about a Deployment.
 	charted *charted
+	// placed is nil unless the story is about a StatefulSet or a DaemonSet, scaler unless it is about a
+	// HorizontalPodAutoscaler.
+	placed *placed
+	scaler *scaler
+	// revisions are the numbers of ControllerRevisions.
+	revisions map[string]int64
 	// gone are the objects that are not there any more.
 	gone  map[types.UID]bool
 	nodes map[string]*nodeStory
@@ -129,9 +147,9 @@ func Tell(target Target, commits []Commit, now time.Time) Story {
 		story: Story{Target: target, Now: now, Steps: []Step{}, Rows: []Row{}}, last: map[types.UID]Object{},
 		pods: map[types.UID]*podStory{}, jobs: map[types.UID]*jobStory{}, workloads: map[types.UID]*workloadStory{},
 		gone: map[types.UID]bool{}, nodes: map[string]*nodeStory{},
-		counts: map[types.UID]int32{}, faults: map[string]int64{}, created: map[types.UID]int{},
+		counts: map[types.UID]int32{}, faults: map[string]int64{}, created: map[types.UID]int{}, revisions: map[string]int64{},
 	}
-	t.story.Start = start(commits)
+	t.story.Start = start(target, commits)
 	for i := range commits {
 		t.tell(&commits[i])
 	}
@@ -143,10 +161,14 @@ func Tell(target Target, commits []Commit, now time.Time) Story {
 }
 
 // start is when the first of the objects was created: a Pod's story begins with its Job.
-func start(commits []Commit) time.Time {
+// An autoscaler's begins with itself.
+func start(target Target, commits []Commit) time.Time {
 	for i := range commits {
-		switch kindOf(commits[i].Object) {
-		case "job", "pod", "cronjob", "deployment", "replicaset":
+		switch kind := kindOf(commits[i].Object); kind {
+		case "job", "pod", "cronjob", "deployment", "replicaset", "statefulset", "daemonset", "hpa":
+			if target.Kind == "HorizontalPodAutoscaler" && kind != "hpa" {
+				continue
+			}
 			if commits[i].Type == watch.Added {
 				return commits[i].Time
 			}
@@ -161,6 +183,10 @@ func (t *teller) keepOwn() {
 	switch t.story.Kind {
 	case "Pod":
 		t.story.keep(func(object string) bool { return object == t.story.Ref() })
+	case "HorizontalPodAutoscaler":
+		t.story.keepSteps(func(s *Step) bool {
+			return s.Object == t.story.Ref() || strings.HasPrefix(s.By, "client ") && !s.At.Before(t.story.Start)
+		})
 	case "ReplicaSet":
 		own := map[string]bool{t.story.Ref(): true}
 		for _, o := range t.last {
@@ -175,9 +201,13 @@ func (t *teller) keepOwn() {
 // keep drops the steps that are neither about an object that is wanted nor cause one
 // that is.
 func (s *Story) keep(own func(object string) bool) {
+	s.keepSteps(func(step *Step) bool { return own(step.Object) })
+}
+
+func (s *Story) keepSteps(own func(*Step) bool) {
 	wanted := make([]bool, len(s.Steps))
 	for i, step := range s.Steps {
-		if own(step.Object) {
+		if own(&step) {
 			wanted[i] = true
 			for _, c := range step.Causes {
 				wanted[c] = true

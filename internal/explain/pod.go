@@ -114,7 +114,7 @@ func orNil(old *corev1.Pod, fresh bool) Object {
 func (t *teller) podCreated(pod *corev1.Pod) int {
 	what := "created"
 	if s, kind := t.workloadOwner(pod); s != nil && controller(t.c.Actor) == kind {
-		why, cause := s.opening()
+		what, why, cause := t.workloadOpening(s, pod)
 		return t.say(Plain, what, why, cause)
 	}
 	ref := owner(pod, "Job")
@@ -232,7 +232,8 @@ func (t *teller) whyDeleted(pod *corev1.Pod) string {
 	s, kind := t.workloadOwner(pod)
 	switch name := controller(t.c.Actor); {
 	case s != nil && name == kind:
-		return s.closedWhy
+		why, _ := t.workloadClosing(s, pod)
+		return why
 	case name == "job" && ref != nil && t.jobs[ref.UID] != nil:
 		return t.jobs[ref.UID].closing()
 	case name == "garbagecollector" && ref != nil:
@@ -268,7 +269,8 @@ func (t *teller) causesOfDeletion(pod *corev1.Pod) []int {
 	s, kind := t.workloadOwner(pod)
 	switch {
 	case s != nil && controller(t.c.Actor) == kind:
-		causes = append(causes, s.closed)
+		_, cause := t.workloadClosing(s, pod)
+		causes = append(causes, cause)
 	case s != nil && controller(t.c.Actor) == "garbagecollector":
 		causes = append(causes, s.deleted)
 	case controller(t.c.Actor) == "job" && ref != nil && t.jobs[ref.UID] != nil:

@@ -88,13 +88,18 @@ func (t *teller) drawRollouts(pods []Object, done map[types.UID]bool) {
 	if t.charted != nil {
 		t.story.Chart = &t.charted.chart
 	}
+	t.story.Places, t.story.Scaling = t.drawPlaces(), t.drawScaling()
 	if t.story.Kind == "Pod" {
 		return
 	}
-	if t.story.Kind == "Deployment" {
-		for _, d := range t.sorted(func(o Object) bool { _, ok := o.(*appsv1.Deployment); return ok }) {
-			object := "deployment/" + d.GetName()
-			t.story.Rows = append(t.story.Rows, Row{Object: object, Bars: t.workloadOf(d.GetUID()).track.closed(t.story.Now), Marks: t.marks(object)})
+	if slices.Contains([]string{"Deployment", "StatefulSet", "DaemonSet", "HorizontalPodAutoscaler"}, t.story.Kind) {
+		for _, o := range t.sorted(func(o Object) bool { return kindOf(o)+"/"+o.GetName() == t.story.Ref() }) {
+			t.story.Rows = append(t.story.Rows, Row{Object: t.story.Ref(), Bars: t.workloadOf(o.GetUID()).track.closed(t.story.Now), Marks: t.marks(t.story.Ref())})
+		}
+	}
+	if t.placed != nil { // its Pods are drawn by place
+		for _, pod := range pods {
+			done[pod.GetUID()] = done[pod.GetUID()] || placeName(pod.(*corev1.Pod)) != ""
 		}
 	}
 	for _, set := range t.sorted(func(o Object) bool { _, ok := o.(*appsv1.ReplicaSet); return ok }) {
@@ -184,7 +189,7 @@ func (t *teller) marks(object string) []Mark {
 	for _, s := range t.story.Steps {
 		if s.Object != object || !Begins(s.What, "suspended", "resumed", "FailureTarget", "SuccessCriteriaMet", "Failed", "Complete", "deleted",
 			"parallelism changed", "completions changed", "template changed", "replicas changed", "paused", "rolled out", "ProgressDeadlineExceeded",
-			"not available any more") {
+			"not available any more", "all", "ready on", "is for", "scales", "cannot decide", "updateStrategy changed", "partition changed") {
 			continue
 		}
 		m := Mark{At: s.At, Text: s.What, Tone: s.Tone}

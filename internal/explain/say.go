@@ -7,6 +7,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -65,6 +66,14 @@ func kindOf(o Object) string {
 		return "deployment"
 	case *appsv1.ReplicaSet:
 		return "replicaset"
+	case *appsv1.StatefulSet:
+		return "statefulset"
+	case *appsv1.DaemonSet:
+		return "daemonset"
+	case *appsv1.ControllerRevision:
+		return "controllerrevision"
+	case *autoscalingv2.HorizontalPodAutoscaler:
+		return "hpa"
 	case *corev1.Pod:
 		return "pod"
 	case *corev1.Node:
@@ -107,6 +116,17 @@ func (t *teller) sayBy(by, object string, tone Tone, what, why string, causes ..
 	step := t.sayOf(object, tone, what, why, causes...)
 	t.story.Steps[step].By = by
 	return step
+}
+
+// orNothing is the state before as an Object that is nil if there was none.
+func orNothing[T any, P interface {
+	*T
+	Object
+}](old P) Object {
+	if old == nil {
+		return nil
+	}
+	return old
 }
 
 func (t *teller) createdStep(uid types.UID) int {

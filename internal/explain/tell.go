@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/watch"
@@ -49,9 +50,22 @@ func (t *teller) tell(c *Commit) {
 	case *appsv1.ReplicaSet:
 		before, _ := old.(*appsv1.ReplicaSet)
 		t.replicaSet(before, o)
+	case *appsv1.StatefulSet:
+		before, _ := old.(*appsv1.StatefulSet)
+		t.statefulSet(before, o)
+	case *appsv1.DaemonSet:
+		before, _ := old.(*appsv1.DaemonSet)
+		t.daemonSet(before, o)
+	case *appsv1.ControllerRevision:
+		before, _ := old.(*appsv1.ControllerRevision)
+		t.controllerRevision(before, o)
+	case *autoscalingv2.HorizontalPodAutoscaler:
+		before, _ := old.(*autoscalingv2.HorizontalPodAutoscaler)
+		t.autoscaler(before, o)
 	}
 	t.last[uid] = c.Object
 	t.gone[uid] = c.Type == watch.Deleted
+	t.followTarget(c.Object)
 }
 
 // firstKnown tells the state of an object whose beginning is forgotten.
@@ -78,6 +92,15 @@ func (t *teller) firstKnown() {
 		what += fmt.Sprintf(", %d of %d available", o.Status.AvailableReplicas, ptr.Deref(o.Spec.Replicas, 1))
 	case *appsv1.ReplicaSet:
 		what += fmt.Sprintf(", %d of %d available", o.Status.AvailableReplicas, ptr.Deref(o.Spec.Replicas, 1))
+	case *appsv1.StatefulSet:
+		what += fmt.Sprintf(", %d of %d available", o.Status.AvailableReplicas, ptr.Deref(o.Spec.Replicas, 1))
+	case *appsv1.DaemonSet:
+		what += fmt.Sprintf(", %d of %s available", o.Status.NumberAvailable, count(int(o.Status.DesiredNumberScheduled), "Node"))
+	case *appsv1.ControllerRevision:
+		t.revisions[revisionName(o)] = o.Revision
+		what += fmt.Sprintf(", revision %d", o.Revision)
+	case *autoscalingv2.HorizontalPodAutoscaler:
+		what += fmt.Sprintf(", wants %d replicas", o.Status.DesiredReplicas)
 	}
 	t.created[t.c.Object.GetUID()] = t.sayBy("", ref, Plain, what, "")
 	if s := t.jobs[t.c.Object.GetUID()]; s != nil {
@@ -89,8 +112,13 @@ func (t *teller) firstKnown() {
 // goesOn tells what the target waits for at the end of the story.
 func (t *teller) goesOn() {
 	for _, o := range t.sorted(func(o Object) bool { return kindOf(o)+"/"+o.GetName() == t.story.Ref() }) {
-		if d, ok := o.(*appsv1.Deployment); ok {
-			t.rolloutWaits(d)
+		switch o := o.(type) {
+		case *appsv1.Deployment:
+			t.rolloutWaits(o)
+		case *appsv1.StatefulSet:
+			t.ordinalsWait(o)
+		case *appsv1.DaemonSet:
+			t.daemonsWait(o)
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -33,11 +34,14 @@ const ExplainPath = "/kubesim/explain"
 // explained are the kinds that can be, with their resources.
 func explained() map[string]schema.GroupResource {
 	return map[string]schema.GroupResource{
-		"Pod":        {Resource: "pods"},
-		"Job":        {Group: batchv1.GroupName, Resource: "jobs"},
-		"CronJob":    {Group: batchv1.GroupName, Resource: "cronjobs"},
-		"Deployment": {Group: appsv1.GroupName, Resource: "deployments"},
-		"ReplicaSet": {Group: appsv1.GroupName, Resource: "replicasets"},
+		"Pod":                     {Resource: "pods"},
+		"Job":                     {Group: batchv1.GroupName, Resource: "jobs"},
+		"CronJob":                 {Group: batchv1.GroupName, Resource: "cronjobs"},
+		"Deployment":              {Group: appsv1.GroupName, Resource: "deployments"},
+		"ReplicaSet":              {Group: appsv1.GroupName, Resource: "replicasets"},
+		"StatefulSet":             {Group: appsv1.GroupName, Resource: "statefulsets"},
+		"DaemonSet":               {Group: appsv1.GroupName, Resource: "daemonsets"},
+		"HorizontalPodAutoscaler": {Group: autoscalingv2.GroupName, Resource: "horizontalpodautoscalers"},
 	}
 }
 
@@ -97,6 +101,7 @@ func storyOf(ctx context.Context, from cluster.Commits, target explain.Target, t
 			f.owners(found)
 		}
 		f.family()
+		f.targets(found)
 	}
 	if f.err != nil {
 		return explain.Story{}, f.err
@@ -187,10 +192,32 @@ func (f *fetcher) owners(controlled []explain.Commit) {
 	}
 }
 
+// revisions are where StatefulSets and DaemonSets keep their templates.
+func revisions() schema.GroupResource {
+	return schema.GroupResource{Group: appsv1.GroupName, Resource: "controllerrevisions"}
+}
+
+// targets takes what autoscalers scale, without its Pods.
+func (f *fetcher) targets(found []explain.Commit) {
+	taken := map[autoscalingv2.CrossVersionObjectReference]bool{}
+	for _, c := range found {
+		hpa, ok := c.Object.(*autoscalingv2.HorizontalPodAutoscaler)
+		if !ok || taken[hpa.Spec.ScaleTargetRef] {
+			continue
+		}
+		ref := hpa.Spec.ScaleTargetRef
+		taken[ref] = true
+		if resource, ok := explained()[ref.Kind]; ok {
+			key := f.namespace + "/" + ref.Name
+			f.take(resource, key, func(k string, _ []byte) bool { return k == key })
+		}
+	}
+}
+
 // family takes what the objects control, their Events, and the nodes and Faults that
 // may have to do with it.
 func (f *fetcher) family() {
-	for _, resource := range []schema.GroupResource{explained()["Job"], explained()["ReplicaSet"], explained()["Pod"]} {
+	for _, resource := range []schema.GroupResource{explained()["Job"], explained()["ReplicaSet"], revisions(), explained()["Pod"]} {
 		f.know(f.take(resource, f.namespace+"/", f.mentions))
 	}
 	f.take(schema.GroupResource{Resource: "events"}, f.namespace+"/", f.mentions)
@@ -205,9 +232,12 @@ func (f *fetcher) family() {
 	})
 }
 
-// all takes the Jobs, Deployments, ReplicaSets, Pods and Events of a namespace.
+// all takes the Jobs, workloads, autoscalers, Pods and Events of a namespace.
 func (f *fetcher) all() {
-	for _, resource := range []schema.GroupResource{explained()["Job"], explained()["Deployment"], explained()["ReplicaSet"], explained()["Pod"], {Resource: "events"}} {
+	for _, resource := range []schema.GroupResource{
+		explained()["Job"], explained()["Deployment"], explained()["ReplicaSet"], explained()["StatefulSet"], explained()["DaemonSet"], revisions(),
+		explained()["HorizontalPodAutoscaler"], explained()["Pod"], {Resource: "events"},
+	} {
 		f.take(resource, f.namespace+"/", func(string, []byte) bool { return true })
 	}
 }

@@ -31,16 +31,17 @@ type explainCommand struct {
 func newExplain(s streams) *cobra.Command {
 	e := &explainCommand{s: s}
 	cmd := &cobra.Command{
-		Use:   "explain (job|pod|cronjob|deployment|replicaset) NAME",
+		Use:   "explain (job|pod|cronjob|deployment|replicaset|statefulset|daemonset|hpa) NAME",
 		Short: "Tell what happened to an object of a running server, and why",
-		Long: "Tell what happened to a Job, a Pod, a CronJob, a Deployment or a ReplicaSet of a running server, in virtual time, with the\n" +
-			"cause of each step: which Pod's exit counted, which rule, limit or deadline decided, what a Pod or a rollout waits for, who\n" +
-			"deleted it.\n\n" +
+		Long: "Tell what happened to a Job, a Pod, a CronJob, a Deployment, a ReplicaSet, a StatefulSet, a DaemonSet or a HorizontalPodAutoscaler of a\n" +
+			"running server, in virtual time, with the cause of each step: which Pod's exit counted, which rule, limit or deadline\n" +
+			"decided, what a Pod or a rollout waits for, which metric chose the number of replicas, who deleted it.\n\n" +
 			"It is taken from the commits that the server keeps, so that objects that are gone can be explained too, as far as history goes.",
 		Example: "  kubesim explain job pi\n" +
 			"  kubesim explain pod/pi-x7k2p -n work\n" +
 			"  kubesim explain cronjob hourly --svg -o hourly.svg\n" +
-			"  kubesim explain deployment web",
+			"  kubesim explain deployment web\n" +
+			"  kubesim explain hpa web --svg -o hpa.svg",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			target, err := e.target(args)
 			if err == nil {
@@ -91,7 +92,7 @@ func (e *explainCommand) target(args []string) (t explain.Target, err error) {
 	}
 	kind, ok := parseKind(args[0])
 	if !ok {
-		return t, fmt.Errorf("%q: can explain jobs, pods, cronjobs, deployments and replicasets: %s", args[0], want)
+		return t, fmt.Errorf("%q: can explain jobs, pods, cronjobs, deployments, replicasets, statefulsets, daemonsets and hpas: %s", args[0], want)
 	}
 	return explain.Target{Kind: kind, Name: args[1], Namespace: e.namespace}, nil
 }
@@ -102,6 +103,10 @@ func parseKind(text string) (string, bool) {
 		"deployment": "Deployment", "deployments": "Deployment", "deploy": "Deployment", "deployment.apps": "Deployment", "deployments.apps": "Deployment",
 		"replicaset": "ReplicaSet", "replicasets": "ReplicaSet", "rs": "ReplicaSet", "replicaset.apps": "ReplicaSet", "replicasets.apps": "ReplicaSet",
 		"pod": "Pod", "pods": "Pod", "po": "Pod",
+		"statefulset": "StatefulSet", "statefulsets": "StatefulSet", "sts": "StatefulSet", "statefulset.apps": "StatefulSet", "statefulsets.apps": "StatefulSet",
+		"daemonset": "DaemonSet", "daemonsets": "DaemonSet", "ds": "DaemonSet", "daemonset.apps": "DaemonSet", "daemonsets.apps": "DaemonSet",
+		"hpa": "HorizontalPodAutoscaler", "horizontalpodautoscaler": "HorizontalPodAutoscaler", "horizontalpodautoscalers": "HorizontalPodAutoscaler",
+		"horizontalpodautoscaler.autoscaling": "HorizontalPodAutoscaler", "horizontalpodautoscalers.autoscaling": "HorizontalPodAutoscaler",
 		"job": "Job", "jobs": "Job", "job.batch": "Job", "jobs.batch": "Job",
 		"cronjob": "CronJob", "cronjobs": "CronJob", "cj": "CronJob", "cronjob.batch": "CronJob", "cronjobs.batch": "CronJob",
 	}[strings.ToLower(text)]

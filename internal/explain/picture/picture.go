@@ -39,6 +39,8 @@ svg { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace;
 .back-off { fill: url(#hatch); stroke: #b37700; } .terminating { fill: url(#cross); stroke: #a0527f; }
 .active { fill: #6e7781; } .rolling-out { fill: #b37700; }
 .v0 { fill: #8c959f; } .v1 { fill: #0072b2; } .v2 { fill: #009e73; } .v3 { fill: #cc79a7; } .v4 { fill: #e69f00; } .v5 { fill: #56b4e9; } .unready { fill-opacity: 0.35; }
+.m0 { stroke: #0072b2; } .m1 { stroke: #e69f00; } .m2 { stroke: #009e73; } .m3 { stroke: #cc79a7; } .m4 { stroke: #56b4e9; } .load { stroke-width: 2.2; }
+.tolerated { fill: #009e73; fill-opacity: 0.16; } .area { fill-opacity: 0.45; } .desired { stroke-width: 2.4; } .over { fill-opacity: 0.6; }
 .want { stroke: #1f2328; } .bound { stroke: #1f2328; stroke-dasharray: 5 4; } .suspended, .paused { fill: url(#dots); stroke: #8c959f; }
 .good { fill: #007a59; } .bad { fill: #c04f00; } .client { fill: #1f2328; } .wait { fill: #b37700; }
 .line { stroke-dasharray: 3 3; } .line.good { stroke: #007a59; } .line.bad { stroke: #c04f00; } .line.client { stroke: #59636e; } .line.plain { stroke: #59636e; }
@@ -122,9 +124,13 @@ func (p *picture) title() string {
 
 // subtitle says when it was, and how it ended.
 func (p *picture) subtitle() string {
-	text := fmt.Sprintf("from %s, %s of virtual time", p.story.Start.UTC().Format(time.RFC3339), explain.Offset(p.axis.end.Sub(p.story.Start)))
+	end := p.axis.end
+	if p.story.Now.After(p.story.Start) && end.After(p.story.Now) {
+		end = p.story.Now
+	}
+	text := fmt.Sprintf("from %s, %s of virtual time", p.story.Start.UTC().Format(time.RFC3339), explain.Offset(end.Sub(p.story.Start)))
 	for _, step := range slices.Backward(p.story.Steps) {
-		if step.Object == p.story.Ref() && p.story.Kind == "Deployment" {
+		if step.Object == p.story.Ref() && slices.Contains([]string{"Deployment", "StatefulSet", "DaemonSet", "HorizontalPodAutoscaler"}, p.story.Kind) {
 			return text + "; " + step.What
 		}
 		if step.Object == p.story.Ref() && explain.Begins(step.What, "Complete", "Failed", "Succeeded", "FailureTarget", "SuccessCriteriaMet") {
@@ -143,6 +149,9 @@ const (
 	rowsDense = 120
 )
 
+// tailShare is which part of the time is added after the end for what goes on.
+const tailShare = 40
+
 // measure chooses sizes, and the time that is shown.
 func (p *picture) measure() {
 	s := p.story
@@ -154,8 +163,16 @@ func (p *picture) measure() {
 		p.font, p.height = 9, 12
 	}
 	end, longest := s.Start, 0
-	if s.Chart != nil {
+	if s.Chart != nil || s.Scaling != nil {
 		longest = chartLabelMin
+	}
+	if s.Places != nil || s.Scaling != nil { // and what began just now
+		end = s.Now.Add(s.Now.Sub(s.Start) / tailShare)
+	}
+	if s.Places != nil {
+		for i := range s.Places.Lanes {
+			longest = max(longest, len([]rune(rowLabel(&explain.Row{Object: s.Places.Lanes[i].Name}))))
+		}
 	}
 	for i := range s.Rows {
 		longest = max(longest, len([]rune(rowLabel(&s.Rows[i]))))

@@ -98,10 +98,12 @@ func TestTextsOfAPictureDoNotOverlap(t *testing.T) {
 	for i := range 300 {
 		many.Rows = append(many.Rows, row("pod/many-"+strconv.Itoa(i), exits(int32(i%3), time.Duration(i)*s, time.Duration(i+10)*s)))
 	}
-	few, crowded := rollout(1, 2), rollout(1000, 9)
+	few, crowded, ordinals, autoscaled := rollout(1, 2), rollout(1000, 9), places(12, 9), scaled(7, 100)
 	for name, story := range map[string]explain.Story{
 		"a rollout of one":    few,
 		"a thousand replicas": crowded,
+		"twelve ordinals":     ordinals,
+		"seven metrics":       autoscaled,
 		"nothing":             {Start: noon},
 		"an instant":          {Start: noon, Rows: []explain.Row{row("pod/a", between(explain.Pending, 0, 0))}},
 		"many marks":          {Start: noon, Rows: []explain.Row{crowd}},

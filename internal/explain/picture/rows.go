@@ -14,6 +14,8 @@ func (p *picture) rows() string {
 	p.out = &strings.Builder{}
 	p.y = rowsY
 	p.chart()
+	p.lanes()
+	p.scaling()
 	for i := range p.story.Rows {
 		r := &p.story.Rows[i]
 		if kind, _, _ := strings.Cut(r.Object, "/"); kind == "pod" {

@@ -11,11 +11,11 @@ import (
 	"github.com/kubesim-dev/kubesim/internal/overlay"
 )
 
-// TestJobsPageNamesTests fails where docs/jobs.md names a test or a script that
+// TestTheTestsPageNamesTests fails where docs/workload-tests.md names a test or a script that
 // is not there: one of ours, one of upstream's that ours list or run, or, with the
 // name of its package, one of upstream's integration tests.
-func TestJobsPageNamesTests(t *testing.T) {
-	page := overlay.Read(t, "../docs/jobs.md")
+func TestTheTestsPageNamesTests(t *testing.T) {
+	page := overlay.Read(t, "../docs/workload-tests.md")
 	integration := filepath.Join(overlay.ModuleDir(t, "k8s.io/kubernetes"), "test/integration")
 	ours := testSources(t)
 	named := regexp.MustCompile("`(?:(\\w+)/)?(Test\\w+|[\\w-]+\\.txtar)`").FindAllStringSubmatch(page, -1)
@@ -37,7 +37,7 @@ func TestJobsPageNamesTests(t *testing.T) {
 			found = strings.Contains(ours, "func "+test+"(") || strings.Contains(ours, `"`+test+`"`)
 		}
 		if !found {
-			t.Errorf("docs/jobs.md names %s, which is not there", name[0])
+			t.Errorf("docs/workload-tests.md names %s, which is not there", name[0])
 		}
 	}
 }
