@@ -41,6 +41,9 @@ type Reconciler struct {
 	index workload.Index
 	// tallies are those of ReplicaSets that had a step since the server has started.
 	tallies map[engine.Key]*tally
+	// short are ReplicaSets whose status tells that they are short of Pods which have been
+	// created meanwhile. Whoever follows the status is to see it before the next one.
+	short map[engine.Key]bool
 }
 
 var _ engine.Replacer = (*Reconciler)(nil)
@@ -79,7 +82,7 @@ func newReconciler(host engine.Host, k kind) (*Reconciler, error) {
 		kind: k, view: host.View, api: host.API, who: who,
 		pods:    workload.Control{API: host.API, Recorder: host.Recorder, Who: who, Kind: k.gvk},
 		index:   workload.NewIndex(host.View, engine.Pods, k.gvk),
-		tallies: map[engine.Key]*tally{},
+		tallies: map[engine.Key]*tally{}, short: map[engine.Key]bool{},
 	}, nil
 }
 
@@ -103,12 +106,18 @@ func (r *Reconciler) Observe(c engine.Commit) []engine.Key {
 		if c.Type == watch.Deleted {
 			delete(r.tallies, k)
 		}
+		delete(r.short, k)
 		return []engine.Key{k}
 	case engine.Pods:
 		r.recount(c)
 		var keys []engine.Key
 		for _, name := range workload.Concerned(c, r.kind.gvk, func() []string { return r.adopters(c.Object) }) {
-			keys = append(keys, r.key(c.Object.GetNamespace(), name))
+			k := r.key(c.Object.GetNamespace(), name)
+			// The commit of the status follows, after that of the Pod.
+			if c.Type == watch.Added && r.short[k] {
+				continue
+			}
+			keys = append(keys, k)
 		}
 		return keys
 	case engine.ResourceQuotas, engine.LimitRanges, engine.ServiceAccounts:
@@ -187,6 +196,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 	}
 	if err := r.writeStatus(ctx, obj, rs.Status, next); err != nil {
 		return engine.Wake{}, err
+	}
+	// To a Deployment, fewer Pods and then as many as before are progress.
+	// Source: DeploymentProgressing in k8s.io/kubernetes pkg/controller/deployment/util v1.37.2.
+	if r.kind.resource == engine.ReplicaSets && p.Create > 0 && next.Replicas < rs.Status.Replicas {
+		r.short[key] = true
 	}
 	return wake, missed
 }

@@ -21,7 +21,7 @@ func applications() *rapid.Generator[*workload] {
 	return rapid.Custom(func(t *rapid.T) *workload {
 		w := &workload{}
 		verbs := appVerbs
-		switch pick(t, "kind", 0, 0, 0, 1, 1, 2, 3) {
+		switch pick(t, "kind", 0, 0, 0, 1, 1, 2, 3, 4) {
 		case 0:
 			w.Deployment = drawDeployment(t)
 			verbs = slices.Concat(verbs, rolloutVerbs, deploymentVerbs)
@@ -39,6 +39,9 @@ func applications() *rapid.Generator[*workload] {
 				TypeMeta: typeMeta("v1", "ReplicationController"), ObjectMeta: metav1.ObjectMeta{Name: "w"},
 				Spec: corev1.ReplicationControllerSpec{Replicas: drawReplicas(t), MinReadySeconds: drawMinReady(t), Selector: selector().MatchLabels, Template: &template},
 			}
+		case 4:
+			w.DaemonSet = drawDaemonSet(t)
+			verbs = slices.Concat(slices.DeleteFunc(slices.Clone(verbs), func(v string) bool { return v == "scale" }), rolloutVerbs, daemonSetVerbs)
 		}
 		if oneIn(t, 4, "budget") {
 			w.Budget = drawBudget(t)
@@ -82,6 +85,9 @@ func drawDeployment(t *rapid.T) *appsv1.Deployment {
 	}
 	if oneIn(t, 4, "Recreate") {
 		d.Spec.Strategy.Type = appsv1.RecreateDeploymentStrategyType
+		// If all old Pods go at once, upstream sees that, or some of them go, which is progress.
+		grace := d.Spec.Template.Spec.TerminationGracePeriodSeconds
+		*grace = max(*grace, 1)
 	} else if rapid.Bool().Draw(t, "rollingUpdate") {
 		d.Spec.Strategy.RollingUpdate = &appsv1.RollingUpdateDeployment{
 			MaxSurge:       drawAmount(t, "maxSurge", "1", "0", "2", "50%"),
@@ -125,6 +131,27 @@ func drawStatefulSet(t *rapid.T) *appsv1.StatefulSet {
 		}
 	}
 	return s
+}
+
+func drawDaemonSet(t *rapid.T) *appsv1.DaemonSet {
+	d := &appsv1.DaemonSet{
+		TypeMeta: typeMeta("apps/v1", "DaemonSet"), ObjectMeta: metav1.ObjectMeta{Name: "w"},
+		Spec: appsv1.DaemonSetSpec{
+			Selector: selector(), Template: drawAppTemplate(t), MinReadySeconds: drawMinReady(t),
+			RevisionHistoryLimit: maybe[int32](t, 4, "revisionHistoryLimit", 0, 1, 2),
+		},
+	}
+	if oneIn(t, 4, "OnDelete") {
+		d.Spec.UpdateStrategy.Type = appsv1.OnDeleteDaemonSetStrategyType
+	} else if rapid.Bool().Draw(t, "rollingUpdate") {
+		d.Spec.UpdateStrategy.RollingUpdate = &appsv1.RollingUpdateDaemonSet{MaxUnavailable: drawAmount(t, "maxUnavailable", "1", "2", "50%")}
+		if rapid.Bool().Draw(t, "surge") {
+			d.Spec.UpdateStrategy.RollingUpdate = &appsv1.RollingUpdateDaemonSet{
+				MaxUnavailable: ptr.To(intstr.FromInt32(0)), MaxSurge: drawAmount(t, "maxSurge", "1", "2", "50%"),
+			}
+		}
+	}
+	return d
 }
 
 func drawBudget(t *rapid.T) *policyv1.PodDisruptionBudget {
@@ -202,6 +229,7 @@ var (
 	}, nodeVerbs...)
 	rolloutVerbs     = []string{"template", "template", "template", "undo", "restart", "strategy", "history"}
 	deploymentVerbs  = []string{"pause", "unpause", "unpause", "progressDeadline", "delete set", "surge"}
+	daemonSetVerbs   = []string{"maxUnavailable", "maxSurge"}
 	statefulSetVerbs = []string{"partition", "maxUnavailable", "retention", "delete claim", "ordinals"}
 )
 
@@ -227,7 +255,7 @@ func drawAppStep(t *rapid.T, verbs []string) step {
 		s.Arg = pick(t, "strategy", "RollingUpdate", "Recreate", "OnDelete")
 	case "surge":
 		s.Arg = pick(t, "surge", "1", "0", "2", "50%")
-	case "maxUnavailable":
+	case "maxUnavailable", "maxSurge":
 		s.Arg = pick(t, "maxUnavailable", "1", "2", "50%")
 	case "retention":
 		s.Arg = pick(t, "retention", "Retain", "Delete")
@@ -266,8 +294,9 @@ func appPatch(s step) string {
 		return fmt.Sprintf(`{"spec":{"progressDeadlineSeconds":%d}}`, s.N)
 	case "surge":
 		return fmt.Sprintf(`{"spec":{"strategy":{"rollingUpdate":{"maxSurge":%s}}}}`, amount(s.Arg))
-	case "maxUnavailable":
-		return fmt.Sprintf(`{"spec":{"updateStrategy":{"rollingUpdate":{"maxUnavailable":%s}}}}`, amount(s.Arg))
+	case "maxUnavailable", "maxSurge":
+		patch := map[string]string{"maxUnavailable": `"maxUnavailable":%s`, "maxSurge": `"maxUnavailable":0,"maxSurge":%s`}[s.Verb]
+		return fmt.Sprintf(`{"spec":{"updateStrategy":{"rollingUpdate":{`+patch+`}}}}`, amount(s.Arg))
 	case "partition":
 		return fmt.Sprintf(`{"spec":{"updateStrategy":{"rollingUpdate":{"partition":%d}}}}`, s.N)
 	case "ordinals":

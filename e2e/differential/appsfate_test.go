@@ -41,8 +41,8 @@ func (u *user) lookAtApps(ctx context.Context) (lines []string, err error) {
 	for i := range sets.Items {
 		lines = append(lines, u.replicaSetFate(&sets.Items[i]))
 	}
-	if u.w.StatefulSet != nil {
-		more, err := u.lookAtStatefulSets(ctx)
+	if u.w.StatefulSet != nil || u.w.DaemonSet != nil {
+		more, err := u.lookAtRevisions(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -58,7 +58,8 @@ func (u *user) lookAtApps(ctx context.Context) (lines []string, err error) {
 	return lines, nil
 }
 
-func (u *user) lookAtStatefulSets(ctx context.Context) (lines []string, err error) {
+// lookAtRevisions describes what has ControllerRevisions.
+func (u *user) lookAtRevisions(ctx context.Context) (lines []string, err error) {
 	o := metav1.ListOptions{}
 	list, err := u.client.AppsV1().StatefulSets(u.namespace).List(ctx, o)
 	if err != nil {
@@ -66,6 +67,13 @@ func (u *user) lookAtStatefulSets(ctx context.Context) (lines []string, err erro
 	}
 	for i := range list.Items {
 		lines = append(lines, u.statefulSetFate(&list.Items[i]))
+	}
+	daemons, err := u.client.AppsV1().DaemonSets(u.namespace).List(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	for i := range daemons.Items {
+		lines = append(lines, u.daemonSetFate(&daemons.Items[i]))
 	}
 	revisions, err := u.client.AppsV1().ControllerRevisions(u.namespace).List(ctx, o)
 	if err != nil {
@@ -153,6 +161,18 @@ func (u *user) statefulSetFate(d *appsv1.StatefulSet) string {
 	return text
 }
 
+func (u *user) daemonSetFate(d *appsv1.DaemonSet) string {
+	s := &d.Status
+	text := fmt.Sprintf("DaemonSet %s: wanted, there, elsewhere, updated, ready, available, unavailable, collisions: %s; observed %t annotations %q",
+		u.meta(&d.ObjectMeta),
+		amounts(s.DesiredNumberScheduled, s.CurrentNumberScheduled, s.NumberMisscheduled, s.UpdatedNumberScheduled, s.NumberReady, s.NumberAvailable, s.NumberUnavailable, ptr.Deref(s.CollisionCount, -1)),
+		s.ObservedGeneration == d.Generation, values(d.Annotations))
+	for _, c := range s.Conditions {
+		text += u.condition(c.Type, c.Status, &c.LastTransitionTime, c.Reason, c.Message)
+	}
+	return text
+}
+
 func (u *user) budgetFate(b *policyv1.PodDisruptionBudget) string {
 	s := &b.Status
 	text := fmt.Sprintf("PodDisruptionBudget %s: allowed, healthy, wanted, expected: %s; disrupted %d observed %t",
@@ -165,7 +185,7 @@ func (u *user) budgetFate(b *policyv1.PodDisruptionBudget) string {
 
 // tellers are the controllers whose Events are compared.
 func tellers() []string {
-	return []string{"job-controller", "replicaset-controller", "replication-controller", "deployment-controller", "statefulset-controller"}
+	return []string{"job-controller", "replicaset-controller", "replication-controller", "deployment-controller", "statefulset-controller", "daemonset-controller"}
 }
 
 // tells reports whether an Event is compared: not what upstream tells of its own caches,

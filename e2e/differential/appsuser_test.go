@@ -47,6 +47,9 @@ func (w *workload) owner() owner {
 	case w.Deployment != nil:
 		o := w.Deployment.DeepCopy()
 		return owner{"deployments", o, &o.Spec.Template}
+	case w.DaemonSet != nil:
+		o := w.DaemonSet.DeepCopy()
+		return owner{"daemonsets", o, &o.Spec.Template}
 	}
 	o := w.StatefulSet.DeepCopy()
 	return owner{"statefulsets", o, &o.Spec.Template}

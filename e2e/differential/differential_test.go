@@ -48,7 +48,7 @@ func TestMain(m *testing.M) {
 func TestWorkloadsEndAsUnderUpstreamsControllers(t *testing.T) { check(t, *count, workloads()) }
 
 // TestApplicationsEndAsUnderUpstreamsControllers does so with Deployments, StatefulSets,
-// ReplicaSets, ReplicationControllers and budgets of their Pods.
+// DaemonSets, ReplicaSets, ReplicationControllers and budgets of their Pods.
 func TestApplicationsEndAsUnderUpstreamsControllers(t *testing.T) {
 	check(t, *applicationCount, applications())
 }

@@ -15,7 +15,9 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/restmapper"
 	"k8s.io/client-go/scale"
+	"k8s.io/client-go/util/flowcontrol"
 	upstreamcronjob "k8s.io/kubernetes/pkg/controller/cronjob"
+	upstreamdaemon "k8s.io/kubernetes/pkg/controller/daemon"
 	upstreamdeployment "k8s.io/kubernetes/pkg/controller/deployment"
 	upstreamdisruption "k8s.io/kubernetes/pkg/controller/disruption"
 	upstreamjob "k8s.io/kubernetes/pkg/controller/job"
@@ -41,7 +43,7 @@ func (s side) controllers() []string {
 	if s == theirs {
 		return []string{
 			"*", "-job", "-cronjob", "-ttl-after-finished",
-			"-replicationcontroller", "-replicaset", "-deployment", "-statefulset", "-disruption",
+			"-replicationcontroller", "-replicaset", "-deployment", "-statefulset", "-daemonset", "-disruption",
 		}
 	}
 	return []string{"*"}
@@ -122,9 +124,15 @@ func runUpstreams(ctx context.Context, t *testing.T, client kubernetes.Interface
 		return factory.Shutdown
 	}
 	statefulSets := upstreamstatefulset.NewStatefulSetController(ctx, pods, apps.StatefulSets(), factory.Core().V1().PersistentVolumeClaims(), apps.ControllerRevisions(), client)
+	daemonSets, err := upstreamdaemon.NewDaemonSetsController(ctx, apps.DaemonSets(), apps.ControllerRevisions(), pods, factory.Core().V1().Nodes(), client,
+		flowcontrol.NewBackOff(time.Second, 15*time.Minute))
+	if err != nil {
+		t.Error(err)
+		return factory.Shutdown
+	}
 	factory.Start(ctx.Done())
 	var running sync.WaitGroup
-	for _, c := range []interface{ Run(context.Context, int) }{jobs, cronJobs, ttl, replication, replicaSets, deployments, statefulSets, budgets} {
+	for _, c := range []interface{ Run(context.Context, int) }{jobs, cronJobs, ttl, replication, replicaSets, deployments, statefulSets, daemonSets, budgets} {
 		running.Go(func() { c.Run(ctx, workers) })
 	}
 	return func() {

@@ -33,6 +33,7 @@ type workload struct {
 	CronJob               *batchv1.CronJob              `json:",omitempty"`
 	Deployment            *appsv1.Deployment            `json:",omitempty"`
 	StatefulSet           *appsv1.StatefulSet           `json:",omitempty"`
+	DaemonSet             *appsv1.DaemonSet             `json:",omitempty"`
 	ReplicaSet            *appsv1.ReplicaSet            `json:",omitempty"`
 	ReplicationController *corev1.ReplicationController `json:",omitempty"`
 	Steps                 []step                        `json:",omitempty"`
