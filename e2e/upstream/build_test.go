@@ -130,13 +130,22 @@ func layStandIns(t *testing.T, o *overlay.Overlay) {
 		{kubernetes, "test/integration/apiserver/apidefinitions", "apidefinitions"},
 		{kubernetes, "test/integration/apiserver/discovery", "discovery"},
 		{kubernetes, "test/integration/framework", "framework"},
+		{kubernetes, "test/integration/util", "util"},
 		{kubernetes, "cmd/kube-apiserver/app/testing", "apiserver"},
 		{"k8s.io/apiextensions-apiserver", "test/integration/fixtures", "fixtures"},
 	} {
-		o.LaySources(t, filepath.Join(overlay.ModuleDir(t, s.module), s.folder), "standins/"+s.to, "StartTestServer", "startDefaultServer")
+		o.LaySources(t, filepath.Join(overlay.ModuleDir(t, s.module), s.folder), "standins/"+s.to, standInFor()...)
 		if file := filepath.Join("testdata", s.to, "standin.go.txt"); exists(file) {
 			o.Lay(t, filepath.Join("standins", s.to, "standin.go"), file)
 		}
+	}
+}
+
+// standInFor names upstream's functions that have stand-ins.
+func standInFor() []string {
+	return []string{
+		"StartTestServer", "startDefaultServer",
+		"InitTestSchedulerWithOptions", "InitTestSchedulerWithNS", "SyncSchedulerInformerFactory", "WaitForNodesInCache", "CreateAndWaitForNodesInCache",
 	}
 }
 
