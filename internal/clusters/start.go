@@ -92,7 +92,7 @@ func (c *Cluster) awaitReady(ctx context.Context, child *exec.Cmd, from int64) e
 		select {
 		case <-ctx.Done():
 			terminate(child.Process)
-			_ = <-ended // it was told to
+			<-ended // it was told to
 			return errors.New("interrupted: the cluster was stopped again")
 		case err := <-ended:
 			return c.why(err, from)
