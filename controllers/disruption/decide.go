@@ -164,11 +164,15 @@ func scaled() []engine.Resource {
 // stillDisrupted is buildDisruptedPodMap, k8s.io/kubernetes pkg/controller/disruption
 // v1.37.2: of the Pods that were evicted those that are still to be deleted; those that
 // should have been by now; and when the next one should have been.
+//
+// The list has names only. A StatefulSet's Pod that is created again has the same name: it
+// was not there yet when the other was evicted, and upstream has mostly seen the instant
+// between the two.
 func stillDisrupted(pdb *policyv1.PodDisruptionBudget, pods []*corev1.Pod, now time.Time) (still map[string]metav1.Time, late []*corev1.Pod, wake time.Time) {
 	still = map[string]metav1.Time{}
 	for _, pod := range pods {
 		evicted, found := pdb.Status.DisruptedPods[pod.Name]
-		if pod.DeletionTimestamp != nil || !found {
+		if pod.DeletionTimestamp != nil || !found || !pod.CreationTimestamp.Before(&evicted) {
 			continue
 		}
 		due := evicted.Add(deletionTimeout)

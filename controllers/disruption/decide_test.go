@@ -56,6 +56,10 @@ func ready(p *corev1.Pod) {
 	p.Status.Conditions = append(p.Status.Conditions, corev1.PodCondition{Type: corev1.PodReady, Status: corev1.ConditionTrue})
 }
 
+func created(at metav1.Time) func(*corev1.Pod) {
+	return func(p *corev1.Pod) { p.CreationTimestamp = at }
+}
+
 func leaving(p *corev1.Pod) { at := ago(0); p.DeletionTimestamp = &at }
 
 func of(apiVersion, kind string) func(*corev1.Pod) {
@@ -125,7 +129,11 @@ func TestDecide(t *testing.T) {
 		"nor is one that was evicted": {
 			budget(minAvailable("0"), evicted("a", ago(time.Minute))), []*corev1.Pod{pod("a", ready), pod("b", ready)}, status{2, 0, 1, 1, "SufficientPods", ""}, nil,
 		},
-		"but one that was not deleted in time is": {
+		"but its successor of the same name is": {
+			budget(minAvailable("0"), evicted("a", ago(time.Minute))), []*corev1.Pod{pod("a", ready, created(ago(time.Minute))), pod("b", ready)},
+			status{2, 0, 2, 2, "SufficientPods", ""}, nil,
+		},
+		"and one that was not deleted in time": {
 			budget(minAvailable("0"), evicted("a", ago(2*time.Minute))), []*corev1.Pod{pod("a", ready), pod("b", ready)},
 			status{2, 0, 2, 2, "SufficientPods", ""}, []string{"NotDeleted"},
 		},

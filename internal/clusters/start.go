@@ -84,18 +84,19 @@ func (c *Cluster) Start(ctx context.Context, listen string, args []string) error
 
 // awaitReady looks for serve's line in the log.
 func (c *Cluster) awaitReady(ctx context.Context, child *exec.Cmd, from int64) error {
-	ended := make(chan error, 1)
-	go func() { ended <- child.Wait() }()
+	var end error
+	ended := make(chan struct{})
+	go func() { end = child.Wait(); close(ended) }()
 	ticker := time.NewTicker(lookInterval)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			terminate(child.Process)
-			<-ended // it was told to
+			<-ended
 			return errors.New("interrupted: the cluster was stopped again")
-		case err := <-ended:
-			return c.why(err, from)
+		case <-ended:
+			return c.why(end, from)
 		case <-ticker.C:
 		}
 		said, err := c.logFrom(from)
