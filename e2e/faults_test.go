@@ -192,17 +192,6 @@ func foreignFile(t *testing.T) []byte {
 	return read(t, path)
 }
 
-// An empty file is what a crash in the first instant of a new cluster leaves.
-func TestAnEmptyFileIsANewCluster(t *testing.T) {
-	h := newHome(t)
-	if err := errors.Join(os.Mkdir(filepath.Dir(h.store()), 0o700), os.WriteFile(h.store(), nil, 0o600)); err != nil {
-		t.Fatal(err)
-	}
-	if err := h.start(t).stop(); err != nil {
-		t.Error(err)
-	}
-}
-
 func TestADataDirectoryThatIsAFileIsRefused(t *testing.T) {
 	h := newHome(t)
 	if err := os.WriteFile(filepath.Join(h.dir, "cluster"), nil, 0o600); err != nil {

@@ -85,11 +85,14 @@ func boltOptions(cfg Config) *bbolt.Options {
 	}
 }
 
+// newSuffix follows the name of a file that is being made.
+const newSuffix = ".new-"
+
 // createFile makes a file with nothing in it, whole or not at all: an empty file is damaged,
 // and not one that a crash has left. If another process makes it meanwhile, that is the
 // file.
 func createFile(cfg Config) error {
-	f, err := os.CreateTemp(filepath.Dir(cfg.Path), filepath.Base(cfg.Path)+".new-*")
+	f, err := os.CreateTemp(filepath.Dir(cfg.Path), filepath.Base(cfg.Path)+newSuffix+"*")
 	if err != nil {
 		return err
 	}
@@ -107,9 +110,11 @@ func createFile(cfg Config) error {
 	if err := errors.Join(bolt.Update(layOut), bolt.Close()); err != nil {
 		return err
 	}
-	// Unlike a rename, a link replaces nothing.
+	// Unlike a rename, a link replaces nothing. Not every file system has links.
 	if err := os.Link(temporary, cfg.Path); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
+		if err := os.Rename(temporary, cfg.Path); err != nil {
+			return err
+		}
 	}
 	if cfg.Ephemeral || runtime.GOOS == "windows" { // which cannot sync a folder
 		return nil
@@ -233,7 +238,7 @@ func explain(path string, err error) error {
 		return err
 	}
 	var op *fs.PathError
-	if errors.As(err, &op) && op.Path == path && !isDamage(err) {
+	if errors.As(err, &op) && (op.Path == path || strings.HasPrefix(op.Path, path+newSuffix)) && !isDamage(err) {
 		err = op.Err
 	}
 	advice := ""

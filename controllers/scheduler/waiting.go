@@ -168,11 +168,11 @@ func (w *waiting) remove(name types.NamespacedName, bound bool) []types.Namespac
 	return nil
 }
 
-// hand returns up to n Pods that have not been handed out.
+// hand returns up to n Pods that have not been handed out. Callers append to it.
 func (q *queue) hand(n int) []types.NamespacedName {
 	from := min(q.tried, len(q.pods))
 	q.tried = min(from+n, len(q.pods))
-	return q.pods[from:q.tried]
+	return slices.Clone(q.pods[from:q.tried])
 }
 
 // heads starts a new wave with the first Pod of each such shape: the highest

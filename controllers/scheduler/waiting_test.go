@@ -59,3 +59,22 @@ func TestAWaveOfWaitingPodsDoublesWhileThereIsRoom(t *testing.T) {
 		t.Errorf("waves (-want +got):\n%s", diff)
 	}
 }
+
+// TestCallersMayAppendToWhatIsHandedOut: a Pod that is overwritten in its queue is never tried
+// again.
+func TestCallersMayAppendToWhatIsHandedOut(t *testing.T) {
+	w := newWaiting()
+	for _, name := range []string{"a", "b", "c", "d"} {
+		w.add(pod(name), nil, false)
+	}
+	for _, name := range []string{"a", "b", "c"} {
+		handed := w.remove(nameOf(pod(name)), name == "a")
+		_ = append(handed, nameOf(pod("another")))
+	}
+	if _, waits := w.refusedBy(nameOf(pod("d"))); !waits {
+		t.Fatal("d does not wait any more")
+	}
+	if heads := w.heads(everyShape); len(heads) != 1 || heads[0].Name != "d" {
+		t.Errorf("heads %v, want d", heads)
+	}
+}

@@ -114,8 +114,13 @@ func ReplaceFile(path string, data []byte, old fs.FileInfo) error {
 	if err != nil {
 		_ = os.Remove(f.Name())
 	}
+	return advise(err)
+}
+
+// advise says what can be done about a full disk.
+func advise(err error) error {
 	if errors.Is(err, syscall.ENOSPC) {
-		err = fmt.Errorf("%w: free some space and start again", syscall.ENOSPC)
+		return fmt.Errorf("%w: free some space and start again", syscall.ENOSPC)
 	}
 	return err
 }

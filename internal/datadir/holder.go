@@ -14,7 +14,7 @@ const HolderFile = "kubesim.pid"
 // this file, keeps others out.
 func (d *Dir) Hold() error {
 	if err := os.WriteFile(d.File(HolderFile), fmt.Appendln(nil, os.Getpid()), 0o600); err != nil {
-		return fmt.Errorf("data directory %s: %w", d.Path, Cause(err))
+		return fmt.Errorf("data directory %s: %w", d.Path, advise(Cause(err)))
 	}
 	return nil
 }

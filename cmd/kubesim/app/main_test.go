@@ -110,7 +110,7 @@ func TestAWrongCommandLine(t *testing.T) {
 		"explain":                         `explain: want a kind and a name, for example: kubesim explain job pi`,
 		"explain job":                     `explain: want a kind and a name, for example: kubesim explain job pi`,
 		"explain job a b":                 `explain: want a kind and a name, for example: kubesim explain job pi`,
-		"explain node a":                  `explain: "node": can explain jobs, pods, cronjobs, deployments and replicasets: want a kind and a name, for example: kubesim explain job pi`,
+		"explain node a":                  `explain: "node": can explain jobs, pods, cronjobs, deployments, replicasets, statefulsets, daemonsets and hpas: want a kind and a name, for example: kubesim explain job pi`,
 		"explain job a --svg --dot":       `explain: --svg, --dot and --json: want one of them`,
 		"explain job a --commits --svg":   `explain: --commits can be printed, not drawn: leave out --svg or --dot`,
 		"explain job a --number-names":    `explain: --number-names is for --commits`,
