@@ -89,8 +89,10 @@ type memory struct {
 	Generation int64     `json:"generation,omitempty"`
 	State      state     `json:"state,omitempty"`
 	Next       time.Time `json:"next,omitzero"`
-	// Relieved is how many looks are still to come in which load that has gone may show.
-	Relieved int `json:"relieved,omitempty"`
+	// Relieved is how many looks are still to come in which load that has gone may show;
+	// RelievedLooks counts those that there have been since there was nothing to scale down.
+	Relieved      int `json:"relieved,omitempty"`
+	RelievedLooks int `json:"relievedLooks,omitempty"`
 }
 
 var (
@@ -163,7 +165,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 	m := r.Notes[name]
 	defer func() { r.Notes[name] = m }()
 	if m.Generation != hpa.Generation {
-		m.UnderWay, m.Failing = 0, 0
+		m.UnderWay, m.Failing, m.RelievedLooks = 0, 0, 0
 	}
 	if m.Generation == hpa.Generation && now.Before(m.Next) {
 		return m.wake(), nil // a Pod has ended
@@ -174,7 +176,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 	if err != nil {
 		return engine.Wake{}, err
 	}
-	switch m.Relieved = max(m.Relieved-1, 0); m.State {
+	if m.Relieved > 0 {
+		m.Relieved--
+		m.RelievedLooks++
+	}
+	if atLeast(hpa) {
+		m.RelievedLooks = 0
+	}
+	switch m.State {
 	case deciding:
 		m.UnderWay++
 	case failing:
@@ -189,7 +198,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, key engine.Key, now time.Tim
 func (m *memory) wake() engine.Wake {
 	switch {
 	case m.Relieved > 0:
-		return engine.Progress(m.Next)
+		return engine.Attempt(m.Next, m.RelievedLooks, underWayMax)
 	case m.State == deciding:
 		return engine.Attempt(m.Next, m.UnderWay, underWayMax)
 	case m.State == failing:
@@ -204,16 +213,18 @@ const relievedLooks = 3
 
 // relieve lets mode auto advance the clock for the next looks of autoscalers when a Pod ends
 // that is none of theirs: it may have been what they have scaled up for. An autoscaler that
-// has no more than its least replicas has nothing to do then.
+// has no more than its least replicas has nothing to do then. Where Pods end all the time, such
+// as those of a CronJob, that comes to underWayMax looks.
 func (r *Reconciler) relieve(c engine.Commit, pod *corev1.Pod) []engine.Key {
-	if c.Type != watch.Deleted && !podutil.IsPodTerminal(pod) {
-		return nil
+	ended := podutil.IsPodTerminal(pod)
+	if old, ok := c.Old.(*corev1.Pod); ok && podutil.IsPodTerminal(old) || ended == (c.Type == watch.Deleted) {
+		return nil // it runs, or its end was seen before
 	}
 	var keys []engine.Key
 	for _, name := range slices.SortedFunc(maps.Keys(r.Notes), func(a, b types.NamespacedName) int { return cmp.Compare(a.String(), b.String()) }) {
 		m := r.Notes[name]
 		hpa, found := engine.Get[*autoscalingv2.HorizontalPodAutoscaler](r.view, engine.HorizontalPodAutoscalers, name.Namespace, name.Name)
-		if !found || hpa.Status.DesiredReplicas <= ptr.Deref(hpa.Spec.MinReplicas, 1) {
+		if !found || atLeast(hpa) {
 			continue
 		}
 		if own, err := labels.Parse(m.Selector); err != nil || name.Namespace == pod.Namespace && own.Matches(labels.Set(pod.Labels)) {
@@ -224,6 +235,11 @@ func (r *Reconciler) relieve(c engine.Commit, pod *corev1.Pod) []engine.Key {
 		keys = append(keys, engine.Key{Controller: Name, Namespace: name.Namespace, Name: name.Name})
 	}
 	return keys
+}
+
+// atLeast reports whether an autoscaler wants no more than its least replicas.
+func atLeast(hpa *autoscalingv2.HorizontalPodAutoscaler) bool {
+	return hpa.Status.DesiredReplicas <= ptr.Deref(hpa.Spec.MinReplicas, 1)
 }
 
 // look decides, rescales and writes the status.

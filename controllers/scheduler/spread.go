@@ -136,7 +136,8 @@ func (r *Reconciler) preferSpread(c *candidate, scores []int64, at []int, spread
 		weight := math.Log(float64(size + 2))
 		for j, node := range at {
 			if judged[j] && s.topology.Of[node] >= 0 {
-				raw[j] += float64(count(node))*weight + float64(s.MaxSkew-1)
+				// The outer conversion keeps arm64 from fusing the product with the sum.
+				raw[j] += float64(float64(count(node))*weight) + float64(s.MaxSkew-1) //nolint:unconvert // see above
 			}
 		}
 	}

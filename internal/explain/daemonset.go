@@ -137,7 +137,7 @@ func (t *teller) whyDaemonGoes(s *workloadStory, ds *appsv1.DaemonSet, pod *core
 		return "it has ended: another takes its place", t.podOf(pod.UID).end
 	case next != nil && hashOf(next) == s.newest && podutil.IsPodReady(next):
 		return "replaced by pod/" + next.Name, max(s.placeOf(node).ready, s.opened)
-	case hashOf(pod) == s.newest:
+	case hashOf(pod) == s.newest || ds.Spec.UpdateStrategy.Type == appsv1.OnDeleteDaemonSetStrategyType:
 		return node + " does not fit any more, or has another Pod", s.opened
 	}
 	why = "it has " + t.revision(hashOf(pod)) + ", not " + t.revision(s.newest)

@@ -27,7 +27,7 @@ func use(u *v1alpha1.Usage, c *kernel.Proc, e *Effects) (code int, ended bool) {
 	}
 	follower, ok := c.Fork([]string{"usage"})
 	if !ok {
-		write(c.Stderr(), "usage: "+kernel.EAGAIN.Error())
+		write(c.Stderr(), "usage: cannot follow the course: "+kernel.EAGAIN.Error()+"\n")
 		return 2, true
 	}
 	c.Machine().Start(follower, func(f *kernel.Proc) int {

@@ -113,6 +113,7 @@ func setStaticDefaults(pod *core.Pod, file, nodeName string) {
 // basicMirrorClient.CreateMirrorPod in k8s.io/kubernetes pkg/kubelet/pod v1.37.2.
 func mirrorOf(static *corev1.Pod, node *corev1.Node) *corev1.Pod {
 	mirror := static.DeepCopy()
+	mirror.UID = "" // the API server gives each mirror Pod one of its own
 	mirror.Annotations[kubelettypes.ConfigMirrorAnnotationKey] = static.Annotations[kubelettypes.ConfigHashAnnotationKey]
 	controller := true
 	mirror.OwnerReferences = []metav1.OwnerReference{{
