@@ -1,4 +1,4 @@
-// Package expand says of claims that are to grow who has to make them.
+// Package expand tells, for each claim that is to grow, which component has to resize it.
 //
 // It follows k8s.io/kubernetes pkg/controller/volume/expand v1.37.2. The kinds of volumes
 // that it once expanded itself are expanded by CSI drivers today. Here the local

@@ -36,7 +36,7 @@ func (d *Dir) Holder() int {
 	return pid
 }
 
-// Held adds to the error of somebody who finds the store in use who has it.
+// Held adds the number of the process that has the folder to the error of a store in use.
 func (d *Dir) Held(inUse error) error {
 	if pid := d.Holder(); pid != 0 {
 		return fmt.Errorf("%w (it is process %d)", inUse, pid)

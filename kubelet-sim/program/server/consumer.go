@@ -51,7 +51,7 @@ func (c *consumer) answer(req kernel.Request) kernel.Response {
 		return c.consume(form, path, "megabytes", func(p *kernel.Proc, n int64) { p.Use(vmMilliCPU, n<<20) }, "stress")
 	case "/BumpMetric":
 		return c.bump(form)
-	case "/GetCurrentStatus":
+	case "/GetCurrentStatus": // upstream's image says no more, in these words
 		return kernel.Response{Status: http.StatusOK, Body: []byte("Warning: not implemented!\nGetCurrentStatus")}
 	}
 	return wrong("unknown function: "+path, http.StatusNotFound)
